@@ -1,0 +1,189 @@
+"""Frozen dataclasses as the one source of flags, defaults, help and the saved run.json.
+
+A command's options are a frozen dataclass whose fields carry their help text:
+
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        steps: int = option(1000, "optimiser steps")
+
+`add_flags` turns it into `--steps`, `from_flags` turns parsed flags back into the dataclass, and
+`write_run` / `read_run` keep it beside the results it produced.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import types
+import typing
+
+EXIT_INPUT = 2
+EXIT_ALARM = 3
+EXIT_INTERRUPTED = 130
+
+
+class InputError(Exception):
+    """Wrong input or configuration: one sentence that names the cause and the remedy."""
+
+
+class Alarm(Exception):
+    """A run was stopped because its results were no longer worth having."""
+
+
+def run_command(main: typing.Callable[[list[str] | None], None], arguments=None) -> int:
+    """Runs a command's `main` and turns its exceptions into the project's exit codes.
+
+    Returns 0 when done, 2 for `InputError`, 3 for `Alarm`, 130 for an interruption; each of the
+    last three prints one line on standard error instead of a traceback.
+    """
+    try:
+        main(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_INPUT
+    except Alarm as alarm:
+        print(f"stopped: {alarm}", file=sys.stderr)
+        return EXIT_ALARM
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def option(default, help_text: str, choices: tuple | None = None):
+    """A dataclass field with a default, a help text (with units) and, optionally, choices."""
+    return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
+
+
+def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=None) -> None:
+    """Adds one `--flag` per field of a dataclass; nested dataclasses become argument groups.
+
+    `defaults` is an instance whose values are shown and used instead of the class's defaults.
+    Flags that were not given parse to `argparse.SUPPRESS`, so that a preset may stay underneath.
+    """
+    defaults = options_class() if defaults is None else defaults
+    for field in dataclasses.fields(options_class):
+        default = getattr(defaults, field.name)
+        if dataclasses.is_dataclass(default):
+            add_flags(parser.add_argument_group(field.name), type(default), default)
+            continue
+        kind = _plain_type(field.type)
+        shown = f"{field.metadata['help']} (default: {default})"
+        flag = "--" + field.name.replace("_", "-")
+        extra = (
+            {"action": argparse.BooleanOptionalAction}
+            if kind is bool
+            else {
+                "type": kind,
+                "choices": field.metadata["choices"],
+                "metavar": kind.__name__.upper(),
+            }
+        )
+        if field.metadata["choices"]:
+            extra.pop("metavar")
+        parser.add_argument(
+            flag, dest=field.name, help=shown.replace("%", "%%"), default=argparse.SUPPRESS, **extra
+        )
+
+
+def from_flags(base, namespace: argparse.Namespace):
+    """`base` with every field replaced that the command line named; nested groups included."""
+    changes = {}
+    for field in dataclasses.fields(base):
+        value = getattr(base, field.name)
+        if dataclasses.is_dataclass(value):
+            changes[field.name] = from_flags(value, namespace)
+        elif hasattr(namespace, field.name):
+            changes[field.name] = getattr(namespace, field.name)
+    return dataclasses.replace(base, **changes)
+
+
+def from_dict(options_class: type, values: dict):
+    """The inverse of `dataclasses.asdict`; an unknown key raises `InputError`."""
+    known = {field.name: field for field in dataclasses.fields(options_class)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise InputError(f"unknown setting {unknown[0]!r} for {options_class.__name__}")
+    base = options_class()
+    changes = {}
+    for name, value in values.items():
+        current = getattr(base, name)
+        if dataclasses.is_dataclass(current):
+            changes[name] = from_dict(type(current), value)
+        else:
+            changes[name] = tuple(value) if isinstance(value, list) else value
+    return dataclasses.replace(base, **changes)
+
+
+def write_json(path: pathlib.Path, value) -> None:
+    """Writes JSON to a temporary name and renames it, so that a reader never sees half a file."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_run(folder: pathlib.Path, config, **facts) -> None:
+    """Writes `run.json`: the config, the package versions, the git commit and further facts."""
+    record = {
+        "config": dataclasses.asdict(config),
+        "versions": package_versions(),
+        "commit": git_commit(),
+        **facts,
+    }
+    write_json(pathlib.Path(folder) / "run.json", record)
+
+
+def read_run(folder: pathlib.Path) -> dict:
+    """Reads `run.json` of a run folder; raises `InputError` where there is none."""
+    path = pathlib.Path(folder) / "run.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} is no run folder: {path} is missing; make one with "
+            "`python -m stylegan_culture.train --run DIR`"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged ({error}); start a new run folder") from None
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results."""
+    import importlib.metadata as metadata
+
+    names = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow", "stylegan_culture")
+    versions = {"python": platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def git_commit() -> str:
+    """The commit of the checkout that holds this file, or "unknown" outside one."""
+    root = pathlib.Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def _plain_type(annotation) -> type:
+    """`int` for `int` and for `int | None`."""
+    if isinstance(annotation, types.UnionType):
+        return next(part for part in typing.get_args(annotation) if part is not type(None))
+    return annotation

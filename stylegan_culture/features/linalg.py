@@ -1,0 +1,76 @@
+"""Moments of features, the roots of their covariances, whitening and colouring maps.
+
+Written with keras.ops so that the same lines serve eager analysis, a training graph and an
+exported file. Covariances are symmetric positive semi-definite matrices `[..., C, C]` in float32;
+every leading dimension is a batch. Lower-case letters beside a formula: `d` channels, `n` samples.
+"""
+
+from keras import ops
+
+# Real covariances are ill-conditioned: after Frobenius normalisation and shrinkage 1e-3 ten
+# iterations leave an error of 0.5, twenty leave 3e-4 (tests/features/test_linalg.py).
+NEWTON_SCHULZ_ITERATIONS = 20
+
+
+def moments(samples):
+    """Mean and covariance of samples.
+
+    Args:
+        samples: `[..., n, d]`, at least one sample.
+
+    Returns:
+        mean `[..., d]` and covariance `[..., d, d]` (divided by n), both float32.
+    """
+    samples = ops.cast(samples, "float32")
+    count = samples.shape[-2] or ops.cast(ops.shape(samples)[-2], "float32")
+    mean = ops.mean(samples, axis=-2, keepdims=True)
+    centred = samples - mean
+    covariance = ops.matmul(ops.swapaxes(centred, -1, -2), centred) / count
+    return ops.squeeze(mean, -2), covariance
+
+
+def shrink(covariance, amount: float):
+    """Shrinkage towards a scaled identity: `(1 - l) S + l tr(S)/d I`, plus a floor of 1e-8.
+
+    `amount` is l in [0, 1]. The result is positive definite even where n < d or a channel is
+    constant, so that no root of it can fail (Ledoit and Wolf, 2004, with a given l).
+    """
+    size = covariance.shape[-1]
+    identity = ops.eye(size, dtype=covariance.dtype)
+    scale = ops.sum(covariance * identity, axis=(-1, -2), keepdims=True) / size
+    return (1.0 - amount) * covariance + (amount * scale + 1e-8) * identity
+
+
+def eigh_root(covariance, power: float):
+    """`S ** power` by eigen-decomposition: exact; for analysis (it does not convert to TFLite).
+
+    Eigenvalues below 1e-10 of the largest are raised to that floor before a negative power.
+    """
+    values, vectors = ops.eigh(covariance)
+    floor = 1e-10 * ops.max(values, axis=-1, keepdims=True)
+    powered = ops.power(ops.maximum(values, floor + 1e-30), power)
+    return ops.matmul(vectors * ops.expand_dims(powered, -2), ops.swapaxes(vectors, -1, -2))
+
+
+def newton_schulz_roots(covariance, iterations: int = NEWTON_SCHULZ_ITERATIONS):
+    """Square root and inverse square root by matrix products alone: the form that is exported.
+
+    The coupled Newton-Schulz iteration `Y <- Y T, Z <- T Z, T = (3 I - Z Y) / 2` from
+    `Y = S / |S|, Z = I` converges to `Y -> (S/|S|)^1/2, Z -> (S/|S|)^-1/2`
+    (Higham, Functions of Matrices, 2008, section 6.4), where |.| is the Frobenius norm.
+
+    Args:
+        covariance: `[..., d, d]`, positive definite (see `shrink`).
+        iterations: at least 1.
+
+    Returns:
+        `S^1/2` and `S^-1/2`, both `[..., d, d]` float32.
+    """
+    covariance = ops.cast(covariance, "float32")
+    identity = ops.eye(covariance.shape[-1], dtype="float32")
+    norm = ops.sqrt(ops.sum(covariance * covariance, axis=(-1, -2), keepdims=True))
+    root, inverse = covariance / norm, ops.zeros_like(covariance) + identity
+    for _ in range(iterations):
+        step = 1.5 * identity - 0.5 * ops.matmul(inverse, root)
+        root, inverse = ops.matmul(root, step), ops.matmul(step, inverse)
+    return root * ops.sqrt(norm), inverse / ops.sqrt(norm)

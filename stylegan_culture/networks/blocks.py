@@ -1,0 +1,172 @@
+"""Layers that several networks share: padding, convolutions, whitening and colouring, modulation.
+
+Written with keras.ops, so that weights load under any Keras backend. Feature maps are
+`[B, H, W, C]`; style codes `[B, D]`; `strength` is `[B, 1]` in [0, 1].
+"""
+
+import keras
+from keras import ops
+
+from stylegan_culture.features import linalg
+
+
+def leaky_relu(features):
+    """Leaky rectifier with slope 0.2: the activation of every network here."""
+    return ops.leaky_relu(features, negative_slope=0.2)
+
+
+def reflect_pad(features, amount: int):
+    """Mirrors `amount` pixels at each border: zeros would show as a frame in the picture."""
+    return ops.pad(features, [[0, 0], [amount, amount], [amount, amount], [0, 0]], mode="reflect")
+
+
+def upsample(features):
+    """Nearest-neighbour doubling `[B, H, W, C] -> [B, 2H, 2W, C]`; a convolution smooths it.
+
+    `ops.image.resize` rather than `UpSampling2D`, which converts to a 5-D TILE.
+    """
+    height, width = features.shape[1], features.shape[2]
+    if height is None or width is None:
+        height, width = ops.shape(features)[1], ops.shape(features)[2]
+    return ops.image.resize(features, (2 * height, 2 * width), interpolation="nearest")
+
+
+class Convolution(keras.layers.Layer):
+    """Reflection-padded convolution `[B, H, W, C] -> [B, H/stride, W/stride, filters]`.
+
+    Args:
+        filters: output channels.
+        kernel: odd kernel size in pixels.
+        stride: subsampling factor; height and width must be multiples of it.
+        gain: factor on the He-initialised kernel; 0.1 for the last layer of a residual branch.
+        depthwise: one filter per channel; `filters` must then equal the input's channels.
+    """
+
+    def __init__(self, filters, kernel=3, stride=1, gain=1.0, depthwise=False, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel, self.stride = filters, kernel, stride
+        self.gain, self.depthwise = gain, depthwise
+        start = keras.initializers.VarianceScaling(2.0 * gain**2, "fan_in", "untruncated_normal")
+        shared = {"strides": stride, "padding": "valid", "dtype": self.dtype_policy}
+        if depthwise:
+            start = keras.initializers.RandomNormal(stddev=gain * (2.0 / kernel**2) ** 0.5)
+            self.layer = keras.layers.DepthwiseConv2D(
+                kernel, depthwise_initializer=start, **shared
+            )
+        else:
+            self.layer = keras.layers.Conv2D(filters, kernel, kernel_initializer=start, **shared)
+
+    def build(self, shape):
+        self.layer.build(shape)
+
+    def call(self, features):
+        padded = reflect_pad(features, self.kernel // 2) if self.kernel > 1 else features
+        return self.layer(padded)
+
+
+class StyleDense(keras.layers.Dense):
+    """Style code `[B, D]` to parameters `[B, units]`, without bias and with a small start.
+
+    No bias: a code scaled by strength 0 then asks for nothing, so that the content comes back.
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(
+            units, use_bias=False, kernel_initializer=keras.initializers.RandomNormal(stddev=0.05),
+            **kwargs,
+        )
+
+
+class Modulation(keras.layers.Layer):
+    """`features * (1 + scale(code)) + shift(code)`; the identity where the code is zero."""
+
+    def build(self, features_shape, code_shape):
+        self.channels = features_shape[-1]
+        self.affine = StyleDense(2 * self.channels, dtype=self.dtype_policy)
+        self.affine.build(code_shape)
+
+    def call(self, features, code):
+        scale, shift = ops.split(self.affine(code)[:, None, None, :], 2, axis=-1)
+        return features * (1.0 + scale) + shift
+
+
+class ModulatedBlock(keras.layers.Layer):
+    """Residual block: depthwise 3x3, widen by `expansion`, modulate by style, narrow.
+
+    Reads no picture-wide statistics, so that a large picture may be processed in tiles.
+    """
+
+    def __init__(self, channels, expansion=2, **kwargs):
+        super().__init__(**kwargs)
+        policy = {"dtype": self.dtype_policy}
+        self.spread = Convolution(channels, depthwise=True, **policy)
+        self.widen = Convolution(channels * expansion, kernel=1, **policy)
+        self.modulation = Modulation(**policy)
+        self.narrow = Convolution(channels, kernel=1, gain=0.3, **policy)
+
+    def call(self, features, code):
+        hidden = self.modulation(self.widen(self.spread(features)), code)
+        return features + self.narrow(leaky_relu(hidden))
+
+
+class WhiteningColouring(keras.layers.Layer):
+    """Group-wise whitening of a picture's features and colouring by a style code.
+
+        whitened = S^-1/2 (x - m)                 m, S: moments of the picture, per channel group
+        coloured = A whitened + b                 A = I + A(code), b = b(code)
+        result   = (1 - strength) x + strength coloured
+
+    computed as one affine map per group. The covariance root is Newton-Schulz in float32.
+    Reference: GDWCT, arXiv 1812.09912. Differs from the paper: the colouring matrix is a free
+    linear function of the code rather than an orthogonal matrix times a norm, so that it needs no
+    eigen-decomposition and no penalty.
+
+    Args:
+        group: channels in a group; must divide the number of channels.
+        shrinkage: of the covariance, see `linalg.shrink`.
+    """
+
+    def __init__(self, group=16, shrinkage=1e-2, **kwargs):
+        # float32 whatever the policy: roots of ill-conditioned matrices do not survive bfloat16.
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.group, self.shrinkage = group, shrinkage
+
+    def build(self, features_shape, code_shape):
+        self.channels = features_shape[-1]
+        if self.channels % self.group:
+            raise ValueError(f"{self.channels} channels do not divide into groups of {self.group}")
+        self.groups = self.channels // self.group
+        self.matrix = StyleDense(self.channels * self.group, dtype="float32")
+        self.shift = StyleDense(self.channels, dtype="float32")
+        self.matrix.build(code_shape)
+        self.shift.build(code_shape)
+
+    def moments(self, features):
+        """Mean `[B, G, g]` and covariance `[B, G, g, g]` of features `[B, H, W, G g]`."""
+        return linalg.moments(self._to_groups(ops.cast(features, "float32")))
+
+    def call(self, features, code, strength, moments=None):
+        grouped = self._to_groups(features)
+        mean, covariance = linalg.moments(grouped) if moments is None else moments
+        _, whiten = linalg.newton_schulz_roots(linalg.shrink(covariance, self.shrinkage))
+        identity = ops.eye(self.group, dtype="float32")
+        shape = (-1, self.groups, self.group, self.group)
+        colour = identity + ops.reshape(self.matrix(code), shape)
+        shift = ops.reshape(self.shift(code), (-1, self.groups, 1, self.group))
+        strength = ops.reshape(strength, (-1, 1, 1, 1))
+        # Rows are samples, so the maps stand on the right and transposed.
+        transform = ops.matmul(whiten, ops.swapaxes(colour, -1, -2))
+        blend = (1.0 - strength) * identity + strength * transform
+        mean = ops.expand_dims(mean, -2)
+        offset = strength * (shift - ops.matmul(mean, transform))
+        return self._from_groups(ops.matmul(grouped, blend) + offset, ops.shape(features))
+
+    def _to_groups(self, features):
+        """`[B, H, W, G g] -> [B, G, H W, g]`."""
+        height, width = features.shape[1], features.shape[2]
+        area = -1 if height is None or width is None else height * width
+        split = ops.reshape(features, (ops.shape(features)[0], area, self.groups, self.group))
+        return ops.transpose(split, (0, 2, 1, 3))
+
+    def _from_groups(self, grouped, shape):
+        return ops.reshape(ops.transpose(grouped, (0, 2, 1, 3)), shape)

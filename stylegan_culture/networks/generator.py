@@ -1,0 +1,216 @@
+"""The culture generator: encode, whiten, colour by a style code, decode.
+
+Images are `[B, H, W, 3]` in [0, 1], H and W multiples of 8; style codes `[B, D]`; strength
+`[B, 1]` in [0, 1], where 0 gives the content back and 1 the full style.
+"""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from stylegan_culture.config import option
+from stylegan_culture.networks.blocks import (
+    Convolution,
+    ModulatedBlock,
+    Modulation,
+    WhiteningColouring,
+    leaky_relu,
+    upsample,
+)
+
+STRIDE = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorConfig:
+    """Size of the generator; the default takes 1.6 GMAC at 256 x 256 px."""
+
+    width: int = option(128, "channels at 1/8 resolution, a multiple of 64")
+    blocks: int = option(8, "modulated residual blocks at 1/8 resolution")
+    code_size: int = option(64, "numbers in a style code")
+    noise_size: int = option(16, "numbers of noise that a mapped style code is made from")
+
+
+class Generator(keras.Model):
+    """Content picture and style code to restyled picture, at any size.
+
+    Encoder, group-wise whitening and colouring at 1/8 and 1/4 resolution, residual blocks at 1/8
+    that are modulated by the code, and a decoder of resize-convolutions. The two whitening layers
+    alone read picture-wide statistics (GDWCT, arXiv 1812.09912); `moments` gives them apart, so
+    that a large picture can be decoded tile by tile with the moments of the whole.
+
+    Differs from GDWCT: one network for all cultures (StarGAN v2, arXiv 1912.01865) and a strength
+    that scales both the colouring and the modulating code.
+    """
+
+    def __init__(self, config: GeneratorConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        width = config.width
+        half, quarter, eighth = width // 4, width // 2, width
+        policy = {"dtype": self.dtype_policy}
+        self.stem = Convolution(half, stride=2, **policy)
+        self.down_quarter = Convolution(quarter, stride=2, **policy)
+        self.down_eighth = Convolution(eighth, stride=2, **policy)
+        self.fine_code = Convolution(quarter // 2, kernel=1, **policy)
+        self.coarse_colouring = WhiteningColouring(name="coarse_colouring")
+        self.fine_colouring = WhiteningColouring(name="fine_colouring")
+        self.blocks = [ModulatedBlock(eighth, **policy) for _ in range(config.blocks)]
+        self.up_quarter = Convolution(quarter, **policy)
+        self.fine_entry = Convolution(quarter, kernel=1, **policy)
+        self.quarter_modulation = Modulation(**policy)
+        self.quarter_block = ModulatedBlock(quarter, **policy)
+        self.up_half = Convolution(half, **policy)
+        self.half_modulation = Modulation(**policy)
+        self.up_full = Convolution(half // 2, **policy)
+        self.to_rgb = Convolution(3, gain=0.5, **policy)
+
+    def encode(self, image):
+        """Content features `{"coarse": [B, H/8, W/8, width], "fine": [B, H/4, W/4, width/4]}`."""
+        hidden = leaky_relu(self.stem(2.0 * image - 1.0))
+        hidden = leaky_relu(self.down_quarter(hidden))
+        return {"coarse": self.down_eighth(leaky_relu(hidden)), "fine": self.fine_code(hidden)}
+
+    def moments(self, features):
+        """Mean and covariance of each of the features that `encode` gives, per channel group."""
+        return {
+            "coarse": self.coarse_colouring.moments(features["coarse"]),
+            "fine": self.fine_colouring.moments(features["fine"]),
+        }
+
+    def decode(self, features, code, strength, moments=None):
+        """Features, style code and strength to a picture `[B, H, W, 3]`.
+
+        `moments`, as `moments` gives them, stand for the features' own where those are of a part
+        of the picture only.
+        """
+        moments = moments or {"coarse": None, "fine": None}
+        code, strength = ops.cast(code, "float32"), ops.cast(strength, "float32")
+        coarse = self.coarse_colouring(features["coarse"], code, strength, moments["coarse"])
+        fine = self.fine_colouring(features["fine"], code, strength, moments["fine"])
+        code = ops.cast(code * strength, self.compute_dtype)
+        hidden = ops.cast(coarse, self.compute_dtype)
+        for block in self.blocks:
+            hidden = block(hidden, code)
+        hidden = self.up_quarter(upsample(hidden))
+        hidden = hidden + self.fine_entry(ops.cast(fine, self.compute_dtype))
+        hidden = leaky_relu(self.quarter_modulation(hidden, code))
+        hidden = self.quarter_block(hidden, code)
+        hidden = leaky_relu(self.half_modulation(self.up_half(upsample(hidden)), code))
+        hidden = leaky_relu(self.up_full(upsample(hidden)))
+        return 0.5 + 0.5 * ops.tanh(ops.cast(self.to_rgb(hidden), "float32"))
+
+    def call(self, image, code, strength):
+        return self.decode(self.encode(image), code, strength)
+
+
+class MappingNetwork(keras.Model):
+    """Noise `[B, Z]` and culture weights `[B, K]` to a style code `[B, D]` (arXiv 1812.04948).
+
+    Noise zero gives the culture's default code, the one that its name stands for.
+    """
+
+    def __init__(self, cultures: int, config: GeneratorConfig, hidden=128, **kwargs):
+        super().__init__(**kwargs)
+        self.cultures, self.config = cultures, config
+        self.embedding = keras.layers.Dense(hidden, dtype="float32")
+        self.noise_entry = keras.layers.Dense(hidden, use_bias=False, dtype="float32")
+        self.hidden = [keras.layers.Dense(hidden, dtype="float32") for _ in range(2)]
+        self.code = keras.layers.Dense(config.code_size, dtype="float32")
+
+    def call(self, noise, culture):
+        features = leaky_relu(self.embedding(culture) + self.noise_entry(noise))
+        for layer in self.hidden:
+            features = leaky_relu(layer(features))
+        return self.code(features)
+
+
+class StyleFusion(keras.layers.Layer):
+    """Mixture weights `[B, K]` to the mixture of the cultures' default codes `[B, D]`.
+
+    Linear in the codes: `sum_k w_k code_k / sum_k w_k`; negative weights count as zero.
+    """
+
+    def __init__(self, mapping: MappingNetwork, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.mapping = mapping
+
+    def call(self, mixture):
+        weights = ops.maximum(mixture, 0.0)
+        weights = weights / (ops.sum(weights, axis=-1, keepdims=True) + 1e-9)
+        cultures = ops.eye(self.mapping.cultures, dtype="float32")
+        noise = ops.zeros((self.mapping.cultures, self.mapping.config.noise_size), dtype="float32")
+        return ops.matmul(weights, self.mapping(noise, cultures))
+
+
+class StyleEncoder(keras.Model):
+    """Picture `[B, H, W, 3]` in [0, 1] to a Gaussian over style codes: mean and log-variance.
+
+    Convolutions whose channel-wise mean and deviation over the picture are read, so that any
+    picture size from 32 px on will do. The log-variance is kept within [-8, 2].
+    """
+
+    def __init__(self, config: GeneratorConfig, **kwargs):
+        super().__init__(**kwargs)
+        width = config.width
+        policy = {"dtype": self.dtype_policy}
+        self.convolutions = [
+            Convolution(filters, stride=2, **policy) for filters in (width // 4, width // 2, width)
+        ]
+        self.last = Convolution(width, **policy)
+        self.hidden = keras.layers.Dense(2 * width, dtype="float32")
+        self.code = keras.layers.Dense(2 * config.code_size, dtype="float32")
+
+    def call(self, image):
+        features = 2.0 * image - 1.0
+        for convolution in self.convolutions:
+            features = leaky_relu(convolution(features))
+        features = ops.cast(leaky_relu(self.last(features)), "float32")
+        mean = ops.mean(features, axis=(1, 2))
+        centred = features - mean[:, None, None, :]
+        deviation = ops.sqrt(ops.mean(centred * centred, axis=(1, 2)) + 1e-6)
+        hidden = leaky_relu(self.hidden(ops.concatenate([mean, deviation], axis=-1)))
+        mean, log_variance = ops.split(self.code(hidden), 2, axis=-1)
+        return mean, ops.clip(log_variance, -8.0, 2.0)
+
+
+class CultureModel(keras.Model):
+    """All that restyling needs: generator, mapping network, style encoder and style fusion.
+
+    This is what is averaged over training (EMA), saved and exported.
+
+    Args:
+        cultures: keys of the cultures, in the order of every mixture.
+        config: sizes.
+    """
+
+    def __init__(self, cultures, config: GeneratorConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.cultures, self.config = tuple(cultures), config
+        self.generator = Generator(config, dtype=self.dtype_policy)
+        self.mapping = MappingNetwork(len(self.cultures), config)
+        self.encoder = StyleEncoder(config, dtype=self.dtype_policy)
+        self.fusion = StyleFusion(self.mapping)
+
+    def call(self, image, mixture, strength):
+        return self.generator(image, self.fusion(mixture), strength)
+
+    def stylize(self, image, mixture, strength):
+        """Restyles into a mixture of cultures; `[B, H, W, 3], [B, K], [B, 1] -> [B, H, W, 3]`."""
+        return self(image, mixture, strength)
+
+    def encode_style(self, image):
+        """The style code `[B, D]` of example pictures: the mean of the encoder's Gaussian."""
+        return self.encoder(image)[0]
+
+    def stylize_with(self, image, style, strength):
+        """Restyles by style codes `[B, D]`, mixed or interpolated as the caller likes."""
+        return self.generator(image, style, strength)
+
+    def create_weights(self, size: int = 64):
+        """Builds every part by one pass over a grey picture, so that weights can be loaded."""
+        image = ops.zeros((1, size, size, 3)) + 0.5
+        self(image, ops.ones((1, len(self.cultures))), ops.ones((1, 1)))
+        self.encode_style(image)
+        return self
