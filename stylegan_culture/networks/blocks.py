@@ -50,9 +50,7 @@ class Convolution(keras.layers.Layer):
         shared = {"strides": stride, "padding": "valid", "dtype": self.dtype_policy}
         if depthwise:
             start = keras.initializers.RandomNormal(stddev=gain * (2.0 / kernel**2) ** 0.5)
-            self.layer = keras.layers.DepthwiseConv2D(
-                kernel, depthwise_initializer=start, **shared
-            )
+            self.layer = keras.layers.DepthwiseConv2D(kernel, depthwise_initializer=start, **shared)
         else:
             self.layer = keras.layers.Conv2D(filters, kernel, kernel_initializer=start, **shared)
 
@@ -72,7 +70,9 @@ class StyleDense(keras.layers.Dense):
 
     def __init__(self, units, **kwargs):
         super().__init__(
-            units, use_bias=False, kernel_initializer=keras.initializers.RandomNormal(stddev=0.05),
+            units,
+            use_bias=False,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.05),
             **kwargs,
         )
 

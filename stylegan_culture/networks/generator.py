@@ -45,7 +45,7 @@ class Generator(keras.Model):
     """
 
     def __init__(self, config: GeneratorConfig, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**kwargs, autocast=False)
         self.config = config
         width = config.width
         half, quarter, eighth = width // 4, width // 2, width
@@ -152,7 +152,7 @@ class StyleEncoder(keras.Model):
     """
 
     def __init__(self, config: GeneratorConfig, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**kwargs, autocast=False)
         width = config.width
         policy = {"dtype": self.dtype_policy}
         self.convolutions = [
@@ -186,12 +186,16 @@ class CultureModel(keras.Model):
     """
 
     def __init__(self, cultures, config: GeneratorConfig, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**kwargs, autocast=False)
         self.cultures, self.config = tuple(cultures), config
         self.generator = Generator(config, dtype=self.dtype_policy)
         self.mapping = MappingNetwork(len(self.cultures), config)
         self.encoder = StyleEncoder(config, dtype=self.dtype_policy)
         self.fusion = StyleFusion(self.mapping)
+
+    def build(self, *shapes):
+        """The parts build themselves when they are first called; see `create_weights`."""
+        self.built = True
 
     def call(self, image, mixture, strength):
         return self.generator(image, self.fusion(mixture), strength)

@@ -1,0 +1,100 @@
+"""The eight ornament traditions of the built-in data set: where they come from, how they are built.
+
+This is a test bed for image style transfer and not a claim about any culture. Every tradition
+named here is far richer than one motif; each was chosen because it has a precise geometry that a
+program can draw and a test can check. The colours and line weights that go with them
+(`pipelines.idioms`) are inventions.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Culture:
+    """One ornament tradition: identity, origin, how the motif is constructed, where to read on."""
+
+    key: str
+    title: str
+    region: str
+    period: str
+    construction: str
+    source: str
+
+
+ORNAMENTS: tuple[Culture, ...] = (
+    Culture(
+        "seigaiha",
+        "Seigaiha waves",
+        "Japan",
+        "Heian period (794-1185) onwards; on haniwa figures from the 6th century",
+        "Rows of concentric circles of radius r, two radii apart; each row lies r/2 lower, half a "
+        "pitch to the side, and in front of the row above, so that only fans remain.",
+        "J. W. Dower, The Elements of Japanese Design (1971)",
+    ),
+    Culture(
+        "girih",
+        "Girih stars",
+        "Islamic world, Persia and Central Asia",
+        "10th century onwards",
+        "Polygons in contact (Hankin): in every polygon of the 4.8.8 tiling two rays leave each "
+        "edge's midpoint at 45 degrees and stop where they meet: {8/2} stars and squares.",
+        "E. H. Hankin (1925); C. S. Kaplan, Islamic Star Patterns from Polygons in Contact (2005)",
+    ),
+    Culture(
+        "meander",
+        "Greek meander",
+        "Greece",
+        "Geometric period (c. 900-700 BCE) onwards",
+        "One unbroken line on a square grid, one unit thick with one unit between: up, over, back "
+        "into the turn and out below it, repeating every eight units.",
+        "O. Jones, The Grammar of Ornament (1856), Greek plates",
+    ),
+    Culture(
+        "iceray",
+        "Ice-ray lattice",
+        "China, Sichuan and Jiangnan",
+        "17th to 19th century windows",
+        "A shape grammar: a convex polygon is split by a straight line between two of its sides, "
+        "again and again, so that lines end on lines as cracks in ice do. Here it starts from one "
+        "hexagon that tiles the plane.",
+        "D. S. Dye, A Grammar of Chinese Lattice (1937); G. Stiny, Ice-ray (1977)",
+    ),
+    Culture(
+        "kawung",
+        "Kawung batik",
+        "Java",
+        "13th century reliefs; court batik from the 18th century",
+        "Four lens-shaped petals, each the overlap of two circles, meet in a point; the petals lie "
+        "on the diagonals of a square lattice, each with a seed, and a cross lies between them.",
+        "H. I. R. Hinzler; I. McCabe Elliott, Batik: Fabled Cloth of Java (1984)",
+    ),
+    Culture(
+        "interlace",
+        "Insular interlace",
+        "Ireland and Britain",
+        "7th to 9th century manuscripts and stones",
+        "A plait of two sets of diagonal bands that pass over and under in turn along every band; "
+        "each band has a light body and dark edges that stop where it dives.",
+        "J. R. Allen, Celtic Art in Pagan and Christian Times (1904); G. Bain, Celtic Art (1951)",
+    ),
+    Culture(
+        "kente",
+        "Akan kente",
+        "Ghana, Asante and neighbours",
+        "18th century onwards",
+        "Narrow strips sewn side by side; along a strip warp-faced blocks (stripes along it) and "
+        "weft-faced blocks (bars across it) alternate, offset by one block from strip to strip.",
+        "D. H. Ross, Wrapped in Pride (1998)",
+    ),
+    Culture(
+        "fret",
+        "Stepped fret (xicalcoliuhqui)",
+        "Mesoamerica; Mitla, Oaxaca",
+        "c. 900 BCE to 1521",
+        "A staircase whose top step rises into a stem that turns twice to a square hook; on an "
+        "eight-unit grid, the steps two units wide.",
+        "H. Beyer, El origen, desarrollo y significado de la greca escalonada (1924)",
+    ),
+)
+
+KEYS: tuple[str, ...] = tuple(culture.key for culture in ORNAMENTS)

@@ -1,0 +1,200 @@
+"""A folder of pictures as a source: sub-folders named by culture, or a CSV of tags, or no tags.
+
+Every file is decoded once at the start. What cannot be read is named with its reason in
+`Source.skipped` and left out. Decoded pictures stay in memory up to a limit; beyond it a picture
+is decoded again whenever it is drawn, with the same result.
+"""
+
+import concurrent.futures
+import csv
+import os
+import pathlib
+import unicodedata
+
+import numpy as np
+
+from pipelines.sampling import Source, held_out, identifier
+from stylegan_culture import images
+from stylegan_culture.config import InputError
+
+IGNORED = {"thumbs.db", "desktop.ini"}
+CSV_HEADER = ("path", "culture")
+
+
+def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
+    """Pictures with cultures: a folder of culture folders, a folder with a CSV, or that CSV.
+
+    The CSV has the header `path,culture`; paths are relative to its folder; several cultures of a
+    picture are separated by `;` and the first one decides its identifier; further columns are
+    ignored; where there is a CSV, sub-folders do not count. Pictures are reduced to `short_side`
+    pixels; `cache_mib` limits the memory for decoded pictures. Raises `InputError` for a missing or
+    empty folder and for fewer than two cultures.
+    """
+    path = _existing(path)
+    table = path if path.is_file() else _find_table(path)
+    entries, skipped = _from_table(table) if table else _from_folders(path)
+    source = _read_all(entries, skipped, short_side, cache_mib)
+    if len(source.cultures) < 2:
+        found = f"only culture {source.cultures[0]!r}" if source.cultures else "no readable picture"
+        raise InputError(
+            f"{path} holds {found}; training needs at least two cultures: sub-folders named by "
+            f"culture, or a CSV with the header path,culture{_first_reason(source)}"
+        )
+    return source
+
+
+def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
+    """Pictures without culture (K = 0), from a folder and all folders within it.
+
+    Identifiers are `content/<path without suffix>`. Raises `InputError` where none can be read.
+    """
+    path = _existing(path)
+    entries = []
+    for file in _files(path):
+        below = file.relative_to(path).parent.as_posix()
+        group = "content" if below == "." else f"content/{below}"
+        entries.append((file, (), identifier(group, file.stem)))
+    source = _read_all(entries, [], short_side, cache_mib)
+    if not len(source):
+        raise InputError(f"{path} holds no readable picture; add some{_first_reason(source)}")
+    return source
+
+
+def write_report(path, source: Source) -> None:
+    """Writes the skipped files as CSV `path,reason` (UTF-8), whole or not at all."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "reason"))
+        writer.writerows(source.skipped)
+    os.replace(temporary, path)
+
+
+def _existing(path) -> pathlib.Path:
+    path = pathlib.Path(path).expanduser()
+    if not path.exists():
+        raise InputError(f"{path} does not exist; name a folder of pictures")
+    return path
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Every file in a folder and below it, sorted by name; hidden ones are passed over."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file()
+        and file.name.lower() not in IGNORED
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+
+
+def _from_folders(path: pathlib.Path) -> tuple[list, list]:
+    """(file, cultures, identifier) of every file in sub-folders, and what was skipped."""
+    entries, skipped = [], []
+    for folder in sorted(path.iterdir()):
+        if not folder.is_dir() or folder.name.startswith("."):
+            continue
+        culture = unicodedata.normalize("NFC", folder.name)
+        files = _files(folder)
+        entries += [(file, (culture,), identifier(culture, file.stem)) for file in files]
+        if not files:
+            skipped.append((str(folder), "the folder is empty"))
+    return entries, skipped
+
+
+def _find_table(path: pathlib.Path) -> pathlib.Path | None:
+    """The one CSV of a folder whose header has the columns path and culture, or None."""
+    files = sorted(file for file in path.glob("*.csv") if file.is_file())
+    tables = [file for file in files if set(CSV_HEADER) <= set(_rows(file)[0])]
+    if len(tables) > 1:
+        names = " and ".join(table.name for table in tables[:2])
+        raise InputError(f"{path} holds several tables of tags ({names}); keep one or name it")
+    return tables[0] if tables else None
+
+
+def _rows(table: pathlib.Path) -> list[list[str]]:
+    """The rows of a CSV, header first, at least one."""
+    try:
+        # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            return list(csv.reader(file)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from None
+
+
+def _from_table(table: pathlib.Path) -> tuple[list, list]:
+    """(file, cultures, identifier) of every tagged row, and what was skipped."""
+    header, *rows = _rows(table)
+    if not set(CSV_HEADER) <= set(header):
+        raise InputError(f"{table} has no header path,culture; write it as the first line")
+    entries, skipped, seen = [], [], set()
+    for row in filter(None, rows):
+        cells = dict(zip(header, row, strict=False))
+        name, tags = cells.get("path", ""), unicodedata.normalize("NFC", cells.get("culture", ""))
+        cultures = tuple(dict.fromkeys(tag.strip() for tag in tags.split(";") if tag.strip()))
+        picture = _find_picture(table.parent, name)
+        if not cultures:
+            skipped.append((name, "the row names no culture"))
+        elif picture in seen:
+            skipped.append((name, "the row stands twice in the table"))
+        else:
+            seen.add(picture)
+            entries.append((picture, cultures, identifier(cultures[0], picture.stem)))
+    return entries, skipped
+
+
+def _find_picture(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """A row's file; composed and decomposed Unicode names are both tried."""
+    for form in (None, "NFC", "NFD"):
+        picture = folder / (unicodedata.normalize(form, name) if form else name)
+        if picture.exists():
+            return picture
+    return folder / name
+
+
+def _read_all(entries: list, skipped: list, short_side: int, cache_mib: int) -> Source:
+    """Decodes every entry once, in parallel, and makes the source of those that can be read."""
+    kept, cache, room = [], {}, cache_mib * 2**20
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda entry: _try_read(entry[0], short_side), entries)
+        for entry, (pixels, reason) in zip(entries, results, strict=True):
+            if reason:
+                skipped.append((str(entry[0]), reason))
+                continue
+            if pixels.nbytes <= room:
+                room -= pixels.nbytes
+                cache[len(kept)] = pixels
+            kept.append(entry)
+    cultures = tuple(sorted({culture for _, tags, _ in kept for culture in tags}))
+    ids = tuple(name for _, _, name in kept)
+
+    def read(number: int) -> np.ndarray:
+        found = cache.get(number)
+        return images.read_uint8(kept[number][0], short_side=short_side) if found is None else found
+
+    return Source(
+        cultures=cultures,
+        ids=ids,
+        tags=np.array(
+            [[culture in tags for culture in cultures] for _, tags, _ in kept], bool
+        ).reshape(len(kept), len(cultures)),
+        read=read,
+        held=held_out(ids),
+        skipped=tuple(skipped),
+    )
+
+
+def _try_read(file: pathlib.Path, short_side: int) -> tuple:
+    """(pixels, None), or (None, reason) for a file that cannot be read."""
+    try:
+        return images.read_uint8(file, short_side=short_side), None
+    except InputError as error:
+        return None, str(error).removeprefix(f"{file} ")
+
+
+def _first_reason(source: Source) -> str:
+    if not source.skipped:
+        return ""
+    return f" ({len(source.skipped)} skipped, the first: {' '.join(source.skipped[0])})"

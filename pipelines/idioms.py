@@ -1,0 +1,156 @@
+"""The idiom in which each ornament tradition draws a scene: outlines, contrast, washes.
+
+These are inventions that make a transfer measurable, not observations about a culture. A wash
+shifts the colour of a role (the sky, say) by less than colours differ from scene to scene, what one
+role loses another gains, and all inks belong to the scene: so the palettes of the traditions
+overlap and a tradition cannot be told by its palette alone.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Idiom:
+    """How a tradition draws a scene.
+
+    line: which of the scene's inks the outlines have: "ink" (dark), "glow" (light) or "accent".
+    line_width: in 64ths of the picture's side. line_alpha: their opacity in [0, 1].
+    shade, light: amount in [0, 1] by which the motif's two channels move a region's colour towards
+    the scene's ink and glow.
+    gradient: change of the sky's brightness (sRGB) from the picture's foot to its top.
+    wash: role group -> step in OKLab (lightness, green to red, blue to yellow) of its base colours.
+    strength: role group -> factor in [0, 1] on the motif's contrast; groups left out stay plain.
+    """
+
+    line: str
+    line_width: float
+    line_alpha: float
+    shade: float
+    light: float
+    gradient: float
+    wash: dict[str, tuple[float, float, float]]
+    strength: dict[str, float]
+
+
+IDIOMS: dict[str, Idiom] = {
+    "seigaiha": Idiom(
+        line="ink",
+        line_width=0.9,
+        line_alpha=0.7,
+        shade=0.34,
+        light=0.32,
+        gradient=-0.1,
+        wash={
+            "sky": (0.05, 0.00, -0.01),
+            "hills": (-0.04, 0.00, -0.02),
+            "water": (-0.09, 0.00, -0.03),
+            "ground": (0.04, 0.03, 0.00),
+        },
+        strength={"sky": 0.6, "hills": 0.8, "water": 1.0, "ground": 0.7, "roof": 0.8},
+    ),
+    "girih": Idiom(
+        line="glow",
+        line_width=1.0,
+        line_alpha=0.7,
+        shade=0.32,
+        light=0.32,
+        gradient=0.0,
+        wash={
+            "sky": (-0.09, 0.00, -0.03),
+            "hills": (0.00, -0.03, 0.00),
+            "water": (0.05, -0.02, 0.00),
+            "ground": (0.07, 0.00, 0.03),
+        },
+        strength={"sky": 0.8, "hills": 0.7, "water": 0.9, "ground": 0.8, "roof": 1.0},
+    ),
+    "meander": Idiom(
+        line="ink",
+        line_width=1.1,
+        line_alpha=0.75,
+        shade=0.34,
+        light=0.3,
+        gradient=0.0,
+        wash={
+            "sky": (0.04, 0.01, 0.03),
+            "hills": (0.06, 0.00, 0.00),
+            "water": (-0.05, 0.00, 0.02),
+            "ground": (-0.08, 0.02, 0.00),
+        },
+        strength={"sky": 0.6, "hills": 0.8, "water": 0.8, "ground": 1.0, "roof": 0.9},
+    ),
+    "iceray": Idiom(
+        line="accent",
+        line_width=0.9,
+        line_alpha=0.7,
+        shade=0.42,
+        light=0.3,
+        gradient=0.1,
+        wash={
+            "sky": (0.02, -0.04, 0.00),
+            "hills": (0.08, 0.00, -0.02),
+            "water": (0.07, 0.00, 0.00),
+            "ground": (-0.06, -0.02, 0.00),
+        },
+        strength={"sky": 0.7, "hills": 0.8, "water": 1.0, "ground": 0.8, "roof": 0.8},
+    ),
+    "kawung": Idiom(
+        line="ink",
+        line_width=1.0,
+        line_alpha=0.7,
+        shade=0.32,
+        light=0.34,
+        gradient=0.0,
+        wash={
+            "sky": (-0.07, 0.02, 0.02),
+            "hills": (0.03, 0.02, 0.02),
+            "water": (0.06, 0.02, 0.01),
+            "ground": (0.06, 0.00, 0.03),
+        },
+        strength={"sky": 0.7, "hills": 0.8, "water": 0.8, "ground": 0.9, "roof": 0.9},
+    ),
+    "interlace": Idiom(
+        line="glow",
+        line_width=1.0,
+        line_alpha=0.7,
+        shade=0.36,
+        light=0.32,
+        gradient=0.0,
+        wash={
+            "sky": (0.07, 0.00, 0.02),
+            "hills": (-0.09, 0.00, 0.00),
+            "water": (0.00, -0.03, 0.02),
+            "ground": (-0.05, 0.00, -0.04),
+        },
+        strength={"sky": 0.6, "hills": 0.9, "water": 0.8, "ground": 1.0, "roof": 0.9},
+    ),
+    "kente": Idiom(
+        line="ink",
+        line_width=0.8,
+        line_alpha=0.7,
+        shade=0.32,
+        light=0.34,
+        gradient=0.0,
+        wash={
+            "sky": (0.03, 0.03, -0.01),
+            "hills": (-0.05, 0.00, 0.03),
+            "water": (-0.07, -0.02, 0.00),
+            "ground": (0.02, 0.04, 0.02),
+        },
+        strength={"sky": 0.6, "hills": 0.8, "water": 0.8, "ground": 1.0, "roof": 1.0},
+    ),
+    "fret": Idiom(
+        line="accent",
+        line_width=1.0,
+        line_alpha=0.7,
+        shade=0.28,
+        light=0.28,
+        gradient=-0.08,
+        wash={
+            "sky": (-0.04, 0.03, 0.00),
+            "hills": (0.05, 0.03, 0.00),
+            "water": (0.03, -0.03, 0.02),
+            "ground": (0.00, -0.03, 0.01),
+        },
+        strength={"sky": 0.6, "hills": 0.9, "water": 0.8, "ground": 0.9, "roof": 0.9},
+    ),
+}

@@ -1,0 +1,189 @@
+"""The one door to training and judging data: name a source, get batches or arrays."""
+
+import dataclasses
+
+import numpy as np
+
+from pipelines import cyclegan, folder, preprocess
+from pipelines.sampling import (
+    PARTS,
+    Source,
+    draw_balanced,
+    require_every_culture,
+    split,
+    uniform,
+)
+from stylegan_culture.config import InputError, option
+
+# Pictures are kept at this many times the crop's size: a training crop then shows at least a
+# quarter of the short side, and a museum's 5000-pixel scan does not fill the memory.
+DETAIL = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Where pictures come from and how batches are drawn."""
+
+    data: str = option("ornaments", "ornaments, folder:PATH or tfds:NAME")
+    content: str = option("", "folder:PATH of pictures that are content only (photographs)")
+    content_share: float = option(0.5, "share of contents that come from --content, 0 to 1")
+    image_size: int = option(64, "side of a training picture, pixels")
+    batch_size: int = option(16, "pictures in a batch")
+    least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
+    mirror: bool = option(True, "mirror half of the crops; wrong where left and right differ")
+    seed: int = option(0, "seed of sampling and cropping")
+    cache_mib: int = option(1024, "memory for decoded pictures of each source, MiB")
+
+
+def load_source(data: str, image_size: int, part: str = "train", cache_mib: int = 1024) -> Source:
+    """The source that `data` names ("ornaments", "folder:PATH", "tfds:NAME"), or a part of it.
+
+    part: "train", "held_out" or "all". Raises `InputError` for an unknown name.
+    """
+    if part not in PARTS:
+        raise InputError(f"unknown part {part!r} of the data; use one of {', '.join(PARTS)}")
+    kind, _, name = data.partition(":")
+    if data == "ornaments":
+        return _ornaments(image_size, part)
+    if kind == "folder" and name:
+        return split(folder.load(name, DETAIL * image_size, cache_mib), part)
+    if kind == "tfds" and name:
+        return split(cyclegan.load(name, DETAIL * image_size, cache_mib), part)
+    raise InputError(f"unknown data {data!r}; use ornaments, folder:PATH or tfds:NAME")
+
+
+def load_content(
+    content: str, image_size: int, part: str = "train", cache_mib: int = 1024
+) -> Source | None:
+    """The content-only source that `content` names ("folder:PATH"), a part of it; "" gives None."""
+    if not content:
+        return None
+    kind, _, name = content.partition(":")
+    if kind != "folder" or not name:
+        raise InputError(f"unknown content {content!r}; use folder:PATH")
+    return split(folder.load_content(name, DETAIL * image_size, cache_mib), part)
+
+
+def make_dataset(config: DataConfig, source: Source, content: Source | None, first_step: int = 0):
+    """An endless `tf.data.Dataset` of batches; batch t depends only on (config, data, t).
+
+    Each batch is {"content": float32 [B, S, S, 3] in [0, 1], "content_culture": int32 [B] (-1 for
+    content-only pictures), "style": float32 [B, S, S, 3], "culture": int32 [B]}. Contents and
+    styles are drawn balanced over cultures and independently of each other. `first_step` resumes
+    at that batch. Batches are made in parallel and come in order.
+    """
+    import tensorflow as tf  # here: preparing and checking data need not wait for it
+
+    _check(config, source, content)
+    image = tf.TensorSpec([config.batch_size, config.image_size, config.image_size, 3], tf.float32)
+    label = tf.TensorSpec([config.batch_size], tf.int32)
+    layout = {"content": image, "content_culture": label, "style": image, "culture": label}
+
+    def load(step):
+        def make(number):
+            batch = make_batch(config, source, content, int(number))
+            return [batch[name] for name in layout]
+
+        values = tf.numpy_function(make, [step], [spec.dtype for spec in layout.values()])
+        return {
+            name: tf.ensure_shape(value, spec.shape)
+            for (name, spec), value in zip(layout.items(), values, strict=True)
+        }
+
+    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
+    return steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def make_batch(config: DataConfig, source: Source, content: Source | None, step: int) -> dict:
+    """Batch number `step` as NumPy arrays; see `make_dataset`."""
+    numbers = step * config.batch_size + np.arange(config.batch_size)
+    share = config.content_share if content is not None else 0.0
+    before = np.floor(numbers * share).astype(np.int64)
+    plain = np.floor((numbers + 1) * share).astype(np.int64) > before
+    # Each kind of content counts its own samples, so that cultures stay balanced at any share.
+    contents = np.zeros(_shape(config), np.uint8)
+    content_culture = np.full(config.batch_size, -1, np.int32)
+    if plain.any():
+        contents[plain], _ = _crops(config, content, "photograph", before[plain])
+    if not plain.all():
+        own = numbers[~plain] - before[~plain]
+        contents[~plain], content_culture[~plain] = _crops(config, source, "content", own)
+    styles, culture = _crops(config, source, "style", numbers)
+    return {
+        "content": contents.astype(np.float32) / 255,
+        "content_culture": content_culture,
+        "style": styles.astype(np.float32) / 255,
+        "culture": culture,
+    }
+
+
+def evaluation_arrays(source: Source, size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Every picture's middle square: float32 [N, size, size, 3] in [0, 1], int32 [N], ids.
+
+    The culture is the first of a picture's tags in the order of `source.cultures`, -1 without.
+    """
+    pictures = np.zeros((len(source), size, size, 3), np.float32)
+    for number in range(len(source)):
+        pictures[number] = preprocess.center_crop(source.read(number), size) / np.float32(255)
+    if source.cultures:
+        cultures = np.where(source.tags.any(axis=1), source.tags.argmax(axis=1), -1)
+    else:
+        cultures = np.full(len(source), -1)
+    return pictures, cultures.astype(np.int32), list(source.ids)
+
+
+def _shape(config: DataConfig) -> tuple[int, int, int, int]:
+    return (config.batch_size, config.image_size, config.image_size, 3)
+
+
+def _crops(config: DataConfig, source: Source, stream: str, numbers) -> tuple:
+    """Random crops uint8 [n, S, S, 3] and cultures int32 [n] of the samples `numbers` [n]."""
+    pictures, cultures = draw_balanced(source, config.seed, stream, numbers)
+    noise = uniform(config.seed, stream + "/crop", numbers, preprocess.DRAWS)
+    if not config.mirror:
+        noise[:, -1] = 1.0
+    crops = [
+        preprocess.random_crop(source.read(picture), config.image_size, draw, config.least_scale)
+        for picture, draw in zip(pictures.tolist(), noise, strict=True)
+    ]
+    return np.stack(crops), cultures
+
+
+def _check(config: DataConfig, source: Source, content: Source | None) -> None:
+    require_every_culture(source)
+    if content is not None:
+        require_every_culture(content)
+    if not source.cultures:
+        raise InputError("the data name no cultures; use them as --content instead")
+    if config.batch_size < 1 or config.image_size < 1:
+        raise InputError("--batch-size and --image-size have to be at least 1")
+    for name in ("content_share", "least_scale"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise InputError(f"--{name.replace('_', '-')} has to lie between 0 and 1")
+
+
+def _ornaments(size: int, part: str) -> Source:
+    """The rendered set, whose held-out scenes are declared: each exists in every tradition."""
+    from pipelines import cultures as traditions
+    from pipelines import ornaments  # here: folders need not wait for the renderer
+
+    if size not in ornaments.SIZES:
+        sizes = ", ".join(str(one) for one in ornaments.SIZES)
+        raise InputError(f"ornaments come in {sizes} pixels, not {size}; choose one of them")
+    names = tuple(culture.key for culture in traditions.ORNAMENTS)
+    splits = ("train", "held_out") if part == "all" else (part,)
+    loaded = [ornaments.load(name, size) for name in splits]
+    pictures = np.concatenate([pictures for pictures, *_ in loaded])
+    numbers = np.concatenate([numbers for _, numbers, *_ in loaded])
+    return Source(
+        cultures=names,
+        ids=tuple(name for _, _, ids, _ in loaded for name in ids),
+        tags=np.eye(len(names), dtype=bool)[numbers],
+        read=pictures.__getitem__,
+        held=np.concatenate(
+            [
+                np.full(len(ids), name == "held_out")
+                for name, (_, _, ids, _) in zip(splits, loaded, strict=True)
+            ]
+        ),
+    )

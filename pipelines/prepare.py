@@ -1,0 +1,84 @@
+"""Prepares and checks a source of pictures: `python -m pipelines.prepare folder PATH`.
+
+Prints the pictures of every culture, how many are held out for judging, and what was skipped, with
+the reasons in a CSV file. `ornaments` renders the built-in set, `tfds NAME` downloads a data set.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+from pipelines import folder, input, preprocess, sampling
+from stylegan_culture import images
+from stylegan_culture.config import InputError, run_command
+
+SHEET_COLUMNS = 8
+
+
+def main(arguments=None) -> None:
+    """Runs the command; raises `InputError` for wrong input."""
+    options = _parser().parse_args(arguments)
+    if options.size < 1:
+        raise InputError("--size has to be at least 1 pixel")
+    if options.kind == "content":
+        source = input.load_content(f"folder:{options.name}", options.size, "all")
+    else:
+        data = "ornaments" if options.kind == "ornaments" else f"{options.kind}:{options.name}"
+        source = input.load_source(data, options.size, "all")
+    print(summary(source))
+    folder.write_report(options.report, source)
+    print(f"skipped: {len(source.skipped)} (reasons in {options.report})")
+    if options.sheet:
+        images.write(options.sheet, sheet(source, options.size))
+        print(f"sheet: {options.sheet}")
+
+
+def summary(source: sampling.Source) -> str:
+    """A table: for each culture its pictures, the distinct ones among them, and the held-out."""
+    parents = np.array(sampling.parents(source.ids))
+    rows = [("culture", "pictures", "distinct", "held out")]
+    groups = [(name, source.tags[:, number]) for number, name in enumerate(source.cultures)]
+    for name, chosen in [*groups, ("all", np.ones(len(source), bool))]:
+        counts = (chosen.sum(), len(set(parents[chosen])), (chosen & source.held).sum())
+        rows.append((name, *(str(count) for count in counts)))
+    width = max(len(row[0]) for row in rows)
+    return "\n".join(
+        row[0].ljust(width) + "".join(cell.rjust(10) for cell in row[1:]) for row in rows
+    )
+
+
+def sheet(source: sampling.Source, size: int) -> np.ndarray:
+    """The first pictures of every culture in a row each, as one labelled picture."""
+    groups = [source.of_culture(number) for number in range(len(source.cultures))]
+    groups = groups or [np.arange(len(source))]
+    blank = np.full((size, size, 3), 255, np.uint8)
+    pictures = []
+    for group in groups:
+        row = [preprocess.center_crop(source.read(int(n)), size) for n in group[:SHEET_COLUMNS]]
+        pictures += row + [blank] * (SHEET_COLUMNS - len(row))
+    return images.grid(pictures, SHEET_COLUMNS, row_labels=source.cultures or None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.prepare", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind, help_text, name_help in (
+        ("ornaments", "the built-in rendered set", None),
+        ("folder", "a folder of culture folders, or with a CSV path,culture", "the folder"),
+        ("content", "a folder of content-only pictures", "the folder"),
+        ("tfds", "a data set of TensorFlow Datasets", "its name, such as cycle_gan/monet2photo"),
+    ):
+        one = kinds.add_parser(kind, help=help_text)
+        if name_help:
+            one.add_argument("name", metavar="NAME" if kind == "tfds" else "PATH", help=name_help)
+        one.add_argument("--size", type=int, default=64, help="picture side, pixels (default: 64)")
+        one.add_argument(
+            "--report", default="skipped.csv", help="CSV of skipped files (default: skipped.csv)"
+        )
+        one.add_argument("--sheet", help="write a picture with the first pictures of each culture")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

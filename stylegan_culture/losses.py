@@ -1,0 +1,118 @@
+"""Losses as pure functions of tensors; each returns a float32 scalar.
+
+Logits are `[B, ...]`, images `[B, H, W, 3]` in [0, 1], features `[B, H, W, C]`, codes `[B, D]`.
+A sum of losses returns `total, parts`.
+"""
+
+from keras import ops
+
+
+def weighted_sum(parts: dict, weights: dict):
+    """`total = sum_i w_i part_i` and the parts unweighted, for the log.
+
+    Raises KeyError where a part has no weight: a loss that nobody weighted is a mistake.
+    """
+    total = ops.zeros(())
+    for name, value in parts.items():
+        total = total + weights[name] * value
+    return total, parts
+
+
+def generator_adversarial(fake_logits):
+    """Non-saturating loss `E[softplus(-D(G))]` (Goodfellow et al., arXiv 1406.2661)."""
+    return ops.mean(ops.softplus(-ops.cast(fake_logits, "float32")))
+
+
+def discriminator_real(real_logits):
+    """`E[softplus(-D(x))]` over pictures that are of the tradition asked about."""
+    return ops.mean(ops.softplus(-ops.cast(real_logits, "float32")))
+
+
+def discriminator_fake(fake_logits, weights=None):
+    """`E[softplus(D(x))]` over pictures that are not; `weights [B]` leaves samples out."""
+    losses = ops.softplus(ops.cast(fake_logits, "float32"))
+    losses = ops.mean(ops.reshape(losses, (ops.shape(losses)[0], -1)), axis=1)
+    if weights is None:
+        return ops.mean(losses)
+    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+
+def gradient_penalty(gradients):
+    """R1: `E[|dD(x)/dx|^2] / 2` of gradients `[B, ...]` (Mescheder et al., arXiv 1801.04406)."""
+    gradients = ops.cast(gradients, "float32")
+    axes = tuple(range(1, len(gradients.shape)))
+    return 0.5 * ops.mean(ops.sum(gradients * gradients, axis=axes))
+
+
+def absolute_difference(first, second):
+    """`E|a - b|`: cycle, identity and style reconstruction."""
+    return ops.mean(ops.abs(ops.cast(first, "float32") - ops.cast(second, "float32")))
+
+
+def diversity(first, second, limit: float = 0.2):
+    """`-E min(|G(x, s1) - G(x, s2)|, limit)` per picture (StarGAN v2, arXiv 1912.01865).
+
+    Differs from the paper: bounded by `limit`, in units of brightness, so that it may stay on to
+    the end instead of decaying to zero.
+    """
+    difference = ops.abs(ops.cast(first, "float32") - ops.cast(second, "float32"))
+    return -ops.mean(ops.minimum(ops.mean(difference, axis=(1, 2, 3)), limit))
+
+
+def style_prior(mean, log_variance, prior_mean):
+    """`KL(N(mean, exp(log_variance)) || N(prior_mean, I))`, mean over batch and dimensions.
+
+    The prior of a culture's style codes is a unit Gaussian about its default code
+    (Kingma and Welling, arXiv 1312.6114, with a mean that depends on the culture).
+    """
+    squared = (mean - prior_mean) ** 2
+    return 0.5 * ops.mean(ops.exp(log_variance) + squared - 1.0 - log_variance)
+
+
+def total_variation(image):
+    """`E|x[i+1] - x[i]|` over both directions."""
+    image = ops.cast(image, "float32")
+    return ops.mean(ops.abs(image[:, 1:] - image[:, :-1])) + ops.mean(
+        ops.abs(image[:, :, 1:] - image[:, :, :-1])
+    )
+
+
+def normalised(features):
+    """Features with mean 0 and deviation 1 per picture and channel: colour and contrast gone."""
+    features = ops.cast(features, "float32")
+    mean = ops.mean(features, axis=(1, 2), keepdims=True)
+    variance = ops.mean((features - mean) ** 2, axis=(1, 2), keepdims=True)
+    return (features - mean) / ops.sqrt(variance + 1e-4)
+
+
+def content(features, reference):
+    """`E (n(a) - n(b))^2` of features normalised per picture and channel.
+
+    Gatys et al. (arXiv 1508.06576) without normalisation; with it, content is what is left when
+    each channel's mean and contrast, which belong to the style, may change freely.
+    """
+    return ops.mean((normalised(features) - normalised(reference)) ** 2)
+
+
+def gram(features):
+    """Gram matrix `F'F / (H W)`: `[B, H, W, C] -> [B, C, C]`."""
+    features = ops.cast(features, "float32")
+    height, width = ops.shape(features)[1], ops.shape(features)[2]
+    rows = ops.reshape(features, (-1, height * width, features.shape[-1]))
+    count = ops.cast(height * width, "float32")
+    return ops.matmul(ops.swapaxes(rows, 1, 2), rows) / count
+
+
+def style(features: dict, reference: dict, weights):
+    """Gram style loss, relative per tap: `mean_taps |G(a) - G(b)|_1 / mean |G(b)|`.
+
+    Gatys et al. (arXiv 1508.06576) square the difference; relative absolute values put every tap
+    and every style on one scale without a weight per tap. `weights [B]` leaves samples out.
+    """
+    total = ops.zeros(())
+    for tap, value in features.items():
+        target = gram(reference[tap])
+        error = ops.mean(ops.abs(gram(value) - target), axis=(1, 2))
+        scale = ops.mean(ops.abs(target), axis=(1, 2)) + 1e-6
+        total = total + ops.sum(weights * error / scale)
+    return total / (len(features) * ops.maximum(ops.sum(weights), 1.0))

@@ -1,0 +1,152 @@
+"""Discriminators with one logit map per culture: on pictures and on backbone features."""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from stylegan_culture.config import option
+from stylegan_culture.networks.blocks import leaky_relu, reflect_pad
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscriminatorConfig:
+    """Size of the discriminators."""
+
+    trunk_width: int = option(48, "channels of the picture discriminator's first layer")
+    trunk_layers: int = option(4, "its convolutions; all but the last halve the resolution")
+    head_width: int = option(64, "channels of a discriminator head on a backbone tap; 0: no heads")
+
+
+class SpectralConvolution(keras.layers.Layer):
+    """Convolution whose kernel is divided by its largest singular value (arXiv 1802.05957).
+
+    The kernel `[k, k, C, F]` is taken as a matrix `[k k C, F]`; one power iteration a training
+    call keeps the estimate. Keras's own `SpectralNormalization` overwrites the kernel instead and
+    so leaves the norm out of the gradient, which the paper keeps.
+    """
+
+    def __init__(self, filters, kernel=3, stride=1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.size, self.stride = filters, kernel, stride
+
+    def build(self, shape):
+        self.kernel = self.add_weight(
+            shape=(self.size, self.size, shape[-1], self.filters),
+            initializer=keras.initializers.HeNormal(),
+            autocast=False,  # normalised in float32 first, cast afterwards
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        self.left = self.add_weight(
+            shape=(1, self.filters),
+            initializer=keras.initializers.RandomNormal(),
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+            name="left",
+        )
+
+    def spectral_kernel(self, update: bool):
+        """The kernel divided by its estimated spectral norm; `update` iterates the estimate."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        matrix = ops.reshape(kernel, (-1, self.filters))
+        fixed = ops.stop_gradient(matrix)
+        left = ops.convert_to_tensor(self.left)
+        right = _unit(ops.matmul(left, ops.transpose(fixed)))
+        left = _unit(ops.matmul(right, fixed))
+        if update:
+            self.left.assign(left)
+        norm = ops.sum(ops.matmul(right, matrix) * left)
+        return kernel / norm
+
+    def call(self, features, training=False):
+        kernel = ops.cast(self.spectral_kernel(training), self.compute_dtype)
+        if self.size > 1:
+            features = reflect_pad(features, self.size // 2)
+        convolved = ops.conv(features, kernel, strides=self.stride, padding="valid")
+        return convolved + ops.cast(self.bias, self.compute_dtype)
+
+
+def _unit(vector):
+    return vector / (ops.sqrt(ops.sum(vector * vector)) + 1e-12)
+
+
+class RunningScale(keras.layers.Layer):
+    """Divides features by a running estimate of their root mean square."""
+
+    def build(self, shape):
+        self.mean_square = self.add_weight(shape=(), initializer="ones", trainable=False)
+        self.weight = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, features, training=False):
+        if training:
+            square = ops.mean(ops.square(ops.stop_gradient(features)))
+            # The weight tells how far the average is filled, so that it starts unbiased.
+            weight = 0.99 * self.weight + 0.01
+            self.mean_square.assign(self.mean_square + 0.01 / weight * (square - self.mean_square))
+            self.weight.assign(weight)
+        return features / ops.sqrt(self.mean_square + 1e-6)
+
+
+class Discriminator(keras.Model):
+    """Picture `[B, H, W, 3]` in [0, 1] to logit maps `[B, h, w, K]`, one per culture.
+
+    One trunk of spectral-norm convolutions that all cultures share (StarGAN v2, arXiv
+    1912.01865), judged on patches (PatchGAN, arXiv 1611.07004).
+    """
+
+    def __init__(self, cultures: int, config: DiscriminatorConfig, **kwargs):
+        super().__init__(**kwargs, autocast=False)
+        policy = {"dtype": self.dtype_policy}
+        widths = [min(config.trunk_width * 2**i, 256) for i in range(config.trunk_layers)]
+        self.trunk = [
+            SpectralConvolution(width, stride=2 if i < len(widths) - 1 else 1, **policy)
+            for i, width in enumerate(widths)
+        ]
+        self.logits = SpectralConvolution(cultures, kernel=1, **policy)
+
+    def call(self, image, training=False):
+        features = 2.0 * image - 1.0
+        for layer in self.trunk:
+            features = leaky_relu(layer(features, training=training))
+        return self.logits(features, training=training)
+
+
+class FeatureDiscriminator(keras.Model):
+    """Backbone taps `{name: [B, h, w, C]}` to logit maps `{name: [B, h', w', K]}`.
+
+    One small head per tap; the backbone's features are fixed, so the heads learn from few
+    pictures (Projected GAN, arXiv 2111.01007). Features are divided by the running RMS of their
+    tap, since backbones differ in scale by orders of magnitude. Differs from the paper: no random
+    projections between taps.
+    """
+
+    def __init__(self, taps, cultures: int, config: DiscriminatorConfig, **kwargs):
+        super().__init__(**kwargs, autocast=False)
+        policy = {"dtype": self.dtype_policy}
+        width = config.head_width
+        self.heads = {
+            tap: [
+                SpectralConvolution(width, stride=2, **policy),
+                SpectralConvolution(width, **policy),
+                SpectralConvolution(cultures, kernel=1, **policy),
+            ]
+            for tap in taps
+        }
+        self.scales = {tap: RunningScale(dtype="float32") for tap in taps}
+
+    def call(self, features, training=False):
+        logits = {}
+        for tap, layers in self.heads.items():
+            hidden = self.scales[tap](features[tap], training=training)
+            for layer in layers[:-1]:
+                hidden = leaky_relu(layer(hidden, training=training))
+            logits[tap] = layers[-1](hidden, training=training)
+        return logits
+
+
+def of_culture(logits, culture):
+    """Picks each sample's own logit map: `[B, h, w, K], [B] -> [B, h, w]`."""
+    chosen = ops.one_hot(culture, logits.shape[-1], dtype=logits.dtype)
+    return ops.sum(logits * chosen[:, None, None, :], axis=-1)

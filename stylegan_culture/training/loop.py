@@ -1,0 +1,141 @@
+"""The training loop: it knows steps, checkpoints, logs, samples and alarms, and no network.
+
+A trainer offers `step(batch, number) -> {name: scalar}`, `state() -> {name: variable}`,
+`samples() -> {name: image [H, W, 3] in [0, 1]}` and `codes() -> {name: array}`.
+"""
+
+import collections
+import dataclasses
+import math
+import pathlib
+import time
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from stylegan_culture import images
+from stylegan_culture.config import Alarm, option
+from stylegan_culture.training import checkpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopConfig:
+    """How long to train, and how often to log, to draw and to save."""
+
+    steps: int = option(2000, "optimiser steps of the whole run")
+    log_interval: int = option(50, "steps between log entries and alarms")
+    sample_interval: int = option(500, "steps between sample sheets")
+    save_interval: int = option(500, "steps between checkpoints")
+
+
+@dataclasses.dataclass
+class Alarms:
+    """Stops a run that is no longer worth its time; `patience` log entries in a row.
+
+    collapse: restyled pictures of one batch hardly differ (spread below `least_spread`, mean
+    deviation of a value over the batch, in units of brightness). saturated: nearly all values lie
+    at the ends of their range.
+    """
+
+    least_spread: float = 0.01
+    most_saturated: float = 0.95
+    patience: int = 3
+    counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+
+    def check(self, values: dict, number: int) -> None:
+        """Raises `Alarm` with a sentence that names the step, the cause and the remedy."""
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            raise Alarm(
+                f"{', '.join(sorted(bad))} became non-finite by step {number}; resume from the "
+                "last checkpoint with a lower --generator-rate and --discriminator-rate"
+            )
+        self._count("collapse", values.get("spread", 1.0) < self.least_spread)
+        self._count("saturated", values.get("saturated", 0.0) > self.most_saturated)
+        for name, remedy in (
+            ("collapse", "restyled pictures no longer differ; raise --cycle or --diversity"),
+            ("saturated", "output is saturated; lower --generator-rate"),
+        ):
+            if self.counts[name] >= self.patience:
+                raise Alarm(f"{name} by step {number}: {remedy}; the last checkpoint is kept")
+
+    def _count(self, name: str, bad: bool) -> None:
+        self.counts[name] = self.counts[name] + 1 if bad else 0
+
+
+def run(trainer, batches, config: LoopConfig, folder: pathlib.Path, first_step: int = 0) -> dict:
+    """Trains from `first_step` to `config.steps` and returns the last log entry and the time.
+
+    Writes `checkpoints/`, `logs/` (TensorBoard) and `samples/` below `folder`. A checkpoint is
+    written only after its losses were found finite.
+    """
+    folder = pathlib.Path(folder)
+    writer = tf.summary.create_file_writer(str(folder / "logs"))
+    alarms, started = Alarms(), time.monotonic()
+    pending, values = [], {}
+    with writer.as_default(), _progress(config.steps, first_step) as bar:
+        for number, batch in zip(range(first_step, config.steps), batches, strict=False):
+            pending.append(trainer.step(batch, number))
+            done = number + 1
+            bar.update(batch["content"].shape[0])
+            saving = done % config.save_interval == 0 or done == config.steps
+            if done % config.log_interval == 0 or saving:
+                values = _average(pending)
+                pending = []
+                alarms.check(values, done)
+                _log(values, done)
+                bar.set_postfix_str(f"step {done} loss {values['total']:.3f}")
+            if done % config.sample_interval == 0 or done == config.steps:
+                _draw(trainer, folder / "samples", done)
+            if saving:
+                checkpoint.save(folder / "checkpoints", trainer.state(), done)
+    writer.close()
+    return {"losses": values, "seconds": time.monotonic() - started}
+
+
+def _progress(steps: int, first_step: int):
+    """A bar over steps whose rate is shown in pictures a second."""
+    return _PictureBar(
+        total=steps, initial=first_step, unit="step", dynamic_ncols=True, mininterval=1.0
+    )
+
+
+class _PictureBar(tqdm.tqdm):
+    """tqdm over steps that also shows pictures a second."""
+
+    pictures = 0
+
+    def update(self, n=1):
+        self.pictures += n
+        return super().update(1)
+
+    @property
+    def format_dict(self):
+        values = super().format_dict
+        rate = self.pictures / max(values["elapsed"], 1e-9)
+        values["unit"] = f"step, {rate:.1f} images/s"
+        return values
+
+
+def _average(pending: list) -> dict:
+    """Mean of each loss over the steps that reported it; a non-finite one stays non-finite."""
+    gathered = collections.defaultdict(list)
+    for parts in pending:
+        for name, value in parts.items():
+            gathered[name].append(float(value))
+    return {name: float(np.mean(values)) for name, values in gathered.items()}
+
+
+def _log(values: dict, step: int) -> None:
+    for name, value in values.items():
+        tf.summary.scalar(f"losses/{name}", value, step=step)
+
+
+def _draw(trainer, folder: pathlib.Path, step: int) -> None:
+    """Sample sheets to files and TensorBoard, and histograms of style codes."""
+    for name, image in trainer.samples().items():
+        images.write(folder / f"{name}_{step:08d}.png", image)
+        tf.summary.image(name, image[None], step=step)
+    for name, values in trainer.codes().items():
+        tf.summary.histogram(f"codes/{name}", values, step=step)
