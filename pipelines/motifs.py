@@ -16,9 +16,13 @@ Masks = tuple[np.ndarray, np.ndarray]
 
 
 def _segment_distance(x: np.ndarray, y: np.ndarray, segments: np.ndarray) -> np.ndarray:
-    """Distance of every point to the nearest of `segments` [N, 2, 2] (x, y) on the unit torus."""
+    """Distance of every point to the nearest of `segments` [N, 2, 2] (x, y) on the unit torus.
+
+    Both coordinates of a segment's ends lie in [-1, 1].
+    """
+    x, y = x % 1.0, y % 1.0
     nearest = np.full(x.shape, np.inf)
-    shifts = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    shifts = [(i, j) for i in (-1, 0, 1, 2) for j in (-1, 0, 1, 2)]
     for (ax, ay), (bx, by) in segments:
         dx, dy = bx - ax, by - ay
         length = dx * dx + dy * dy
@@ -45,6 +49,7 @@ def _grid(rows: tuple[str, ...], mark: str, x: np.ndarray, y: np.ndarray) -> np.
 def seigaiha(x: np.ndarray, y: np.ndarray) -> Masks:
     """Overlapping rows of concentric circles, radius 1/2, rows 1/4 apart, lower rows in front."""
     radius, pitch = 0.5, 0.25
+    y = y % 1.0
     distance = np.full(x.shape, np.inf)
     for row in range(-4, 8):  # from the back to the front: the front one is written last
         centre_x = 0.5 * (row % 2)
@@ -57,6 +62,7 @@ def seigaiha(x: np.ndarray, y: np.ndarray) -> Masks:
 
 def girih(x: np.ndarray, y: np.ndarray) -> Masks:
     """Hankin's star pattern on the 4.8.8 tiling, contact angle 45 degrees: {8/2} stars."""
+    x, y = x % 1.0, y % 1.0
     outer, inner = 0.5, 0.5 * np.cos(np.pi / 4) / np.cos(np.pi / 8)
     angles = np.arange(16) * np.pi / 8
     radii = np.where(np.arange(16) % 2 == 0, outer, inner)

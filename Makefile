@@ -1,0 +1,48 @@
+# Every target makes .venv and installs by itself; a fresh machine needs Python 3.11 and make.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?= runs/ornaments64
+MODEL ?= saved_models/ornaments64
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install train export bench tensorboard test test-slow lint clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	command -v $(PYTHON) >/dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(BIN)/python -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 is needed"'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+install: $(VENV)/installed  ## Make .venv and install everything into it
+
+train: install  ## Train on the built-in ornaments, judge, and export (RUN=DIR, MODEL=DIR)
+	$(BIN)/python -m stylegan_culture.train --preset ornaments64 --run $(RUN) \
+		$(if $(wildcard $(RUN)/checkpoints/*.npz),--resume)
+	$(BIN)/python -m stylegan_culture.export --run $(RUN) --out $(MODEL)
+
+export: install  ## Export RUN to MODEL: SavedModel and TFLite
+	$(BIN)/python -m stylegan_culture.export --run $(RUN) --out $(MODEL)
+
+bench: install  ## Time the TFLite files of MODEL
+	$(BIN)/python -m stylegan_culture.benchmark $(MODEL)/*.tflite
+
+tensorboard: install  ## Watch the runs in a browser
+	$(BIN)/tensorboard --logdir $(dir $(RUN))
+
+test: install  ## Run the fast tests
+	$(BIN)/pytest -q
+
+test-slow: install  ## Run the tests that take minutes
+	$(BIN)/pytest -q -m slow --timeout 3600
+
+lint: install  ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:  ## Remove .venv and build products; runs and models stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,281 @@
+"""From a trained model to files: load it, write a SavedModel and TFLite files, check parity.
+
+Every file has the signatures `stylize(image, mixture, strength) -> stylized`,
+`encode_style(image) -> style` and `stylize_with(image, style, strength) -> stylized`, batch 1.
+"""
+
+import contextlib
+import difflib
+import hashlib
+import importlib.resources
+import io
+import json
+import pathlib
+import tempfile
+
+import numpy as np
+
+from stylegan_culture import config, tflite
+from stylegan_culture.config import InputError
+from stylegan_culture.networks.generator import STRIDE, CultureModel, GeneratorConfig
+
+SIGNATURES = ("stylize", "encode_style", "stylize_with")
+PRECISIONS = ("float32", "float16", "int8")
+TOLERANCES = {"float32": 1e-3, "float16": 1e-2}  # largest absolute difference from Keras
+LEAST_INT8_PSNR = 30.0  # dB against float32
+
+
+def load_run(folder) -> tuple[CultureModel, dict]:
+    """The averaged model of a run folder, and its run.json; `InputError` where either is bad."""
+    facts = config.read_run(folder)
+    try:
+        cultures = [culture["key"] for culture in facts["cultures"]]
+        sizes = facts["config"]["generator"]
+    except (KeyError, TypeError):
+        raise InputError(
+            f"{folder}/run.json names no cultures or no generator; train the folder anew"
+        ) from None
+    return _load(pathlib.Path(folder) / "model.weights.h5", cultures, sizes), facts
+
+
+def load_model(reference) -> tuple[CultureModel, dict]:
+    """A model by run folder, model folder, or the name of a shipped model; and its facts."""
+    folder = pathlib.Path(reference)
+    if (folder / "run.json").is_file():
+        return load_run(folder)
+    if not (folder / "model.json").is_file():
+        folder = _find_shipped(str(reference))
+    try:
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        cultures = [culture["key"] for culture in facts["cultures"]]
+        weights = _load(folder / "weights.h5", cultures, facts["generator"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{folder}/model.json is damaged ({error}); export it again") from None
+    return weights, facts
+
+
+def mixture_of(text: str, cultures) -> np.ndarray:
+    """`"a"` or `"a=0.7,b=0.3"` to mixture weights `[1, K]` that sum to 1; else `InputError`."""
+    cultures = list(cultures)
+    mixture = np.zeros((1, len(cultures)), np.float32)
+    for part in text.split(","):
+        key, _, number = (piece.strip() for piece in part.partition("="))
+        if key not in cultures:
+            near = difflib.get_close_matches(key, cultures, 3, 0.4) or cultures
+            raise InputError(f"unknown culture {key!r}; did you mean {' or '.join(near)}?")
+        try:
+            weight = float(number) if number else 1.0
+        except ValueError:
+            weight = -1.0
+        if not 0.0 <= weight < float("inf"):
+            raise InputError(f"{number!r} is no weight for {key}; write e.g. {key}=0.7")
+        mixture[0, cultures.index(key)] += weight
+    if mixture.sum() <= 0:
+        raise InputError(f"the weights in {text!r} sum to zero; give one culture a weight")
+    return mixture / mixture.sum()
+
+
+def save_model(model: CultureModel, folder, facts: dict, size: int | None = None) -> None:
+    """Writes a SavedModel with the three signatures and `model.json` in its assets.
+
+    `size` fixes height and width in pixels; None leaves them free (multiples of 8).
+    """
+    import keras
+    import tensorflow as tf
+
+    picture = tf.TensorSpec((1, size, size, 3), tf.float32, "image")
+    mixture = tf.TensorSpec((1, len(model.cultures)), tf.float32, "mixture")
+    style = tf.TensorSpec((1, model.config.code_size), tf.float32, "style")
+    strength = tf.TensorSpec((1, 1), tf.float32, "strength")
+    endpoints = {
+        "stylize": (lambda i, m, s: {"stylized": model.stylize(i, m, s)},
+                    [picture, mixture, strength]),
+        "encode_style": (lambda i: {"style": model.encode_style(i)}, [picture]),
+        "stylize_with": (lambda i, c, s: {"stylized": model.stylize_with(i, c, s)},
+                         [picture, style, strength]),
+    }
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, (function, signature) in endpoints.items():
+        archive.add_endpoint(name, function, input_signature=signature)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints every variable
+        archive.write_out(str(folder))
+    config.write_json(pathlib.Path(folder) / "assets" / "model.json", facts)
+
+
+def convert(model: CultureModel, facts: dict, size: int, precisions, pictures) -> dict[str, bytes]:
+    """TFLite content per precision, all signatures in each, `facts` in its metadata.
+
+    Args:
+        pictures: `[N, size, size, 3]`, for the ranges of int8; a few dozen are enough.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(model, folder, facts, size)
+        contents = {}
+        for precision in precisions:
+            if precision == "int8":
+                content = _convert_int8(folder, model, pictures)
+            else:
+                content = _converter(folder, precision).convert()
+            described = {**facts, "size": size, "precision": precision}
+            contents[precision] = tflite.write_metadata(content, described)
+    return contents
+
+
+def float_operations(calibrated: bytes) -> list[str]:
+    """Names of the operations that int8 files keep in float.
+
+    The whitening layers (roots of covariances do not survive 8 bits), what makes the style code
+    out of a mixture, and the style encoder from its first mean on (channel statistics): little
+    work, and the places where most of the error would arise.
+    """
+    names, statistics_reached = [], set()
+    for graph, operator, tensor in tflite.operations(calibrated):
+        if operator == "MEAN" and "style_encoder" in tensor:
+            statistics_reached.add(graph)
+        small = any(part in tensor for part in ("colouring", "fusion", "mapping"))
+        if small or graph in statistics_reached:
+            names.append(tensor)
+    return names
+
+
+def parity(model: CultureModel, pictures, saved_model, files: dict[str, pathlib.Path]) -> dict:
+    """Keras against a SavedModel against TFLite files (by precision) on `[N, H, W, 3]`.
+
+    Returns the largest absolute differences from Keras (float) and the PSNR in dB against Keras
+    float32 over all pictures and of the worst (int8). Raises `InputError` past a tolerance.
+    """
+    import tensorflow as tf
+
+    expected = _outputs(model, pictures, lambda name, **inputs: {
+        "any": np.asarray(getattr(model, name)(*inputs.values()))})
+    signatures = tf.saved_model.load(str(saved_model)).signatures
+    found = {"saved_model": _outputs(model, pictures, lambda name, **inputs: {
+        key: value.numpy() for key, value in signatures[name](
+            **{k: tf.constant(v) for k, v in inputs.items()}).items()})}
+    found |= {name: _outputs(model, pictures, tflite.Runner(path)) for name, path in files.items()}
+    measures = {}
+    for name, outputs in found.items():
+        squares = np.array([np.mean(np.square(a - b))
+                            for a, b in zip(outputs["pictures"], expected["pictures"], strict=True)])
+        measures[name] = {
+            "largest_difference": max(
+                float(np.max(np.abs(a - b))) for key in ("pictures", "styles")
+                for a, b in zip(outputs[key], expected[key], strict=True)),
+            "psnr": _psnr(squares.mean()), "worst_psnr": _psnr(squares.max()),
+        }
+        _check_parity(name, measures[name], files.get(name, saved_model))
+    return measures
+
+
+def _check_parity(name: str, measure: dict, path) -> None:
+    # Comparisons are written so that NaN fails them.
+    if name == "int8":
+        good = measure["psnr"] >= LEAST_INT8_PSNR
+        reason = f"PSNR {measure['psnr']:.1f} dB, at least {LEAST_INT8_PSNR:.0f} dB wanted"
+    else:
+        limit = TOLERANCES.get(name, TOLERANCES["float32"])
+        good = measure["largest_difference"] <= limit
+        reason = f"difference {measure['largest_difference']:.2g}, at most {limit:.0e} wanted"
+    if not good:
+        raise InputError(
+            f"{pathlib.Path(path).name} does not agree with the Keras model ({reason}); nothing "
+            "was exported: train longer, give --pictures like those to restyle, or leave it out"
+        )
+
+
+def _outputs(model, pictures, run) -> dict[str, list]:
+    """Restyled pictures (by mixture and by style) and style codes of one implementation."""
+    result = {"pictures": [], "styles": []}
+    strength = np.ones((1, 1), np.float32)
+    for index, picture in enumerate(pictures):
+        image = np.asarray(picture, np.float32)[None]
+        mixture = np.eye(len(model.cultures), dtype=np.float32)[[index % len(model.cultures)]]
+        style = np.asarray(model.fusion(mixture))
+        for name, inputs in (
+            ("stylize", {"image": image, "mixture": mixture, "strength": strength}),
+            ("stylize_with", {"image": image, "style": style, "strength": strength}),
+        ):
+            result["pictures"].append(next(iter(run(name, **inputs).values())))
+        result["styles"].append(next(iter(run("encode_style", image=image).values())))
+    return result
+
+
+def _convert_int8(folder, model, pictures) -> bytes:
+    """Calibrates a float file on pictures, then quantises all but `float_operations`.
+
+    QuantizationDebugger offers the same choice but knows a single signature; these are its steps.
+    """
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    converter = _converter(folder, "int8")
+    converter.representative_dataset = lambda: _calibration(model, pictures)
+    converter._experimental_calibrate_only = True
+    calibrated = converter.convert()
+    return mlir_quantize(calibrated, denylisted_nodes=float_operations(calibrated))
+
+
+def _calibration(model, pictures):
+    """Every signature on pictures: each with a culture, an example's style, and no style."""
+    cultures = np.eye(len(model.cultures), dtype=np.float32)
+    for index, picture in enumerate(pictures):
+        image = np.asarray(picture, np.float32)[None]
+        mixture = cultures[[index % len(cultures)]]
+        strength = np.full((1, 1), 0.0 if index % 8 == 7 else 1.0, np.float32)
+        styles = (np.asarray(model.fusion(mixture)), np.asarray(model.encode_style(image)))
+        yield "stylize", {"image": image, "mixture": mixture, "strength": strength}
+        yield "encode_style", {"image": image}
+        for style in styles:
+            yield "stylize_with", {"image": image, "style": style, "strength": strength}
+
+
+def _converter(folder, precision: str):
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(folder), signature_keys=list(SIGNATURES)
+    )
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return converter
+
+
+def _load(path, cultures, sizes) -> CultureModel:
+    model = CultureModel(cultures, config.from_dict(GeneratorConfig, sizes)).create_weights()
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; train or export the model first")
+    try:
+        model.load_weights(str(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = (str(error).splitlines() or ["unreadable"])[0]
+        raise InputError(f"{path} is damaged or of another config ({reason}); make it anew") from None
+    return model
+
+
+def _find_shipped(name: str) -> pathlib.Path:
+    package = pathlib.Path(str(importlib.resources.files("stylegan_culture")))
+    places = (package.parent / "saved_models", package / "saved_models")
+    for place in places:
+        if (place / name / "model.json").is_file():
+            return place / name
+    known = sorted({path.parent.name for place in places for path in place.glob("*/model.json")})
+    raise InputError(
+        f"{name} is no run folder, no model folder and no shipped model "
+        f"({', '.join(known) or 'none is shipped'}); train one or give its folder"
+    )
+
+
+def weights_hash(path) -> str:
+    """SHA-256 of a file, for model.json."""
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def multiple_of_stride(size: int) -> bool:
+    """Whether a picture edge in pixels can be exported."""
+    return size >= 2 * STRIDE and size % STRIDE == 0
+
+
+def _psnr(mean_square: float) -> float:
+    return float(-10.0 * np.log10(max(mean_square, 1e-12)))

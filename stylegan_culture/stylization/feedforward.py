@@ -1,0 +1,170 @@
+"""Restyles pictures of any size with a trained generator, big ones in overlapping tiles.
+
+Only the two whitening layers read picture-wide statistics. So a big picture is encoded tile by
+tile into its whole feature maps (a sixteenth of the numbers that the decoder's widest map takes),
+their moments are computed once, and the decoder runs tile by tile with these moments over tiles
+wider by its receptive field: tiled and untiled results agree to rounding, and there are no seams.
+
+Pictures are `[H, W, 3]` in [0, 1]; style codes `[1, D]`; strength in [0, 1].
+"""
+
+import numpy as np
+
+from stylegan_culture.networks.generator import STRIDE, CultureModel
+
+ENCODER_MARGIN = 2  # positions at 1/8: the receptive field is 7 pixels to a side, plus alignment
+TILE = 512  # pixels; 2 cores reach full speed from about 256 on
+UNTILED_PIXELS = 1024 * 1024
+# Rows: luminance Y, chrominance I and Q (NTSC), for RGB columns.
+YIQ = np.array(
+    [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32
+)
+
+
+def decoder_margin(model: CultureModel) -> int:
+    """Positions at 1/8 resolution that the decoder sees to each side, rounded up.
+
+    One for each modulated block, and 12 pixels for the convolutions at 1/4 and finer.
+    """
+    return model.config.blocks + 3
+
+
+def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int | None = None):
+    """Restyles one picture by a style code.
+
+    Args:
+        model: with its weights.
+        image: `[H, W, 3]`, any height and width from 1 on.
+        code: `[1, D]`.
+        strength: 0 gives the content back, 1 the full style.
+        tile: edge of a tile in pixels, a multiple of 8; None: whole up to a megapixel, else 512.
+
+    Returns:
+        float32 `[H, W, 3]` in [0, 1].
+    """
+    height, width = image.shape[:2]
+    padded = _pad(np.asarray(image, np.float32))
+    strength = np.full((1, 1), strength, np.float32)
+    code = np.asarray(code, np.float32)
+    if tile is None and height * width <= UNTILED_PIXELS:
+        result = _array(model.stylize_with(padded[None], code, strength))[0]
+    else:
+        features = encode_tiled(model, padded, tile or TILE)
+        moments = {name: moments_of(value, model) for name, value in features.items()}
+        result = _decode_tiled(model, features, moments, (code, strength), tile or TILE)
+    return result[:height, :width]
+
+
+def encode_tiled(model: CultureModel, image, tile: int) -> dict[str, np.ndarray]:
+    """Content features of the whole picture `[H, W, 3]`, as `Generator.encode` gives them."""
+    rows, columns = image.shape[0] // STRIDE, image.shape[1] // STRIDE
+    whole = {}
+    for core, outer in _tiles(rows, columns, tile // STRIDE, ENCODER_MARGIN):
+        piece = image[_scaled(outer[0], STRIDE), _scaled(outer[1], STRIDE)]
+        for name, value in model.generator.encode(piece[None]).items():
+            value = _array(value)
+            factor = value.shape[1] // (outer[0].stop - outer[0].start)
+            if name not in whole:
+                shape = (1, rows * factor, columns * factor, value.shape[-1])
+                whole[name] = np.empty(shape, np.float32)
+            inner = [_scaled(_inside(c, o), factor) for c, o in zip(core, outer, strict=True)]
+            target = [_scaled(part, factor) for part in core]
+            whole[name][:, target[0], target[1]] = value[:, inner[0], inner[1]]
+    return whole
+
+
+def moments_of(features, model: CultureModel):
+    """Mean `[1, G, g]` and covariance `[1, G, g, g]` of features `[1, H, W, G g]`.
+
+    In float64, each position once, in two passes over bands of rows: squares of values far from
+    zero would otherwise cancel.
+    """
+    group = model.generator.coarse_colouring.group
+    _, height, width, channels = features.shape
+    count = height * width
+    bands = [slice(start, start + 64) for start in range(0, height, 64)]
+    mean = sum(features[0, band].sum((0, 1), dtype=np.float64) for band in bands) / count
+    covariance = np.zeros((channels // group, group, group))
+    for band in bands:
+        centred = features[0, band].reshape(-1, channels).astype(np.float64) - mean
+        grouped = centred.reshape(-1, channels // group, group).transpose(1, 0, 2)
+        covariance += grouped.transpose(0, 2, 1) @ grouped
+    mean = mean.reshape(1, channels // group, group)
+    return mean.astype(np.float32), (covariance / count)[None].astype(np.float32)
+
+
+def keep_colour(content, restyled, match: bool = True):
+    """The restyled picture's luminance with the content's colours.
+
+        Y' = sigma_c / sigma_r (Y_r - mu_r) + mu_c      when `match`, else Y' = Y_r
+        result = RGB(Y', I_c, Q_c)
+
+    in YIQ, where Y is luminance and I, Q chrominance; mu and sigma are the picture's mean and
+    standard deviation of luminance. Gatys et al., "Preserving color in neural artistic style
+    transfer", 2016, arXiv 1606.05897, section 4. Differs from the paper: luminance is matched
+    after the transfer, because a feed-forward generator has no style picture to prepare.
+    """
+    luminance = restyled @ YIQ[0]
+    original = content @ YIQ[0]
+    if match:
+        spread = original.std(dtype=np.float64) / max(luminance.std(dtype=np.float64), 1e-6)
+        luminance = (luminance - luminance.mean(dtype=np.float64)) * spread
+        luminance = luminance + original.mean(dtype=np.float64)
+    # Adding the same number to R, G and B moves Y and leaves I and Q.
+    shift = (luminance - original)[..., None].astype(np.float32)
+    return np.clip(content + shift, 0.0, 1.0)
+
+
+def _decode_tiled(model, features, moments, style, tile):
+    code, strength = style
+    _, rows, columns, _ = features["coarse"].shape
+    result = np.empty((rows * STRIDE, columns * STRIDE, 3), np.float32)
+    for core, outer in _tiles(rows, columns, tile // STRIDE, decoder_margin(model)):
+        piece = {}
+        for name, value in features.items():
+            factor = value.shape[1] // rows
+            piece[name] = value[:, _scaled(outer[0], factor), _scaled(outer[1], factor)]
+        picture = _array(model.generator.decode(piece, code, strength, moments))[0]
+        inner = [_scaled(_inside(c, o), STRIDE) for c, o in zip(core, outer, strict=True)]
+        target = [_scaled(part, STRIDE) for part in core]
+        result[target[0], target[1]] = picture[inner[0], inner[1]]
+    return result
+
+
+def _tiles(rows: int, columns: int, size: int, margin: int):
+    """Yields (core, outer), each a pair of slices, that cover a map of rows x columns.
+
+    Cores do not overlap; outers are wider by `margin` where the picture goes on, so that the
+    network's own border padding acts at the picture's true borders alone.
+    """
+    if size < 1:
+        raise ValueError(f"a tile is at least {STRIDE} pixels wide")
+    for top in range(0, rows, size):
+        for left in range(0, columns, size):
+            core = (slice(top, min(top + size, rows)), slice(left, min(left + size, columns)))
+            outer = tuple(
+                slice(max(0, part.start - margin), min(limit, part.stop + margin))
+                for part, limit in zip(core, (rows, columns), strict=True)
+            )
+            yield core, outer
+
+
+def _scaled(part: slice, factor: int) -> slice:
+    return slice(part.start * factor, part.stop * factor)
+
+
+def _inside(core: slice, outer: slice) -> slice:
+    return slice(core.start - outer.start, core.stop - outer.start)
+
+
+def _pad(image):
+    """Mirrors at the right and the bottom up to a multiple of 8, at least 16 pixels."""
+    height, width = image.shape[:2]
+    targets = [max(2 * STRIDE, -(-size // STRIDE) * STRIDE) for size in (height, width)]
+    if targets == [height, width]:
+        return image
+    return np.pad(image, [(0, targets[0] - height), (0, targets[1] - width), (0, 0)], "reflect")
+
+
+def _array(value):
+    return np.asarray(value, np.float32)
