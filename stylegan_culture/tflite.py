@@ -66,7 +66,9 @@ class Runner:
         try:
             self.interpreter = Interpreter(str(path), num_threads=threads)
         except (ValueError, RuntimeError) as error:
-            raise InputError(f"{path} is no usable TFLite file ({error}); export it again") from None
+            raise InputError(
+                f"{path} is no usable TFLite file ({error}); export it again"
+            ) from None
         self.path, self._runners = path, {}
 
     @property
@@ -77,8 +79,9 @@ class Runner:
     def shapes(self, signature: str) -> dict[str, tuple]:
         """Shape of every input of a signature."""
         details = self._signature(signature).get_input_details()
-        return {name: tuple(int(size) for size in detail["shape"])
-                for name, detail in details.items()}
+        return {
+            name: tuple(int(size) for size in detail["shape"]) for name, detail in details.items()
+        }
 
     def __call__(self, signature: str, **inputs) -> dict[str, np.ndarray]:
         outputs = self._signature(signature)(**inputs)
@@ -96,20 +99,18 @@ def analyse(path) -> dict:
     """What a file consists of.
 
     Returns a dict: `operators` (`{signature or graph: {"CONV_2D": count, ...}}`), `builtin_only`
-    (no custom and no Flex operator), `quantised_matmuls` (batched matrix products that are not
-    float, which is where int8 would spoil whitening), `bytes`, and `gpu` (the verdict of TensorFlow's analyser
-    in its words; that analyser says itself that it guarantees nothing).
+    (no custom and no Flex operator), `quantised` (`{"CONV_2D": count, ...}` of
+    operators whose result is 8-bit), `bytes`, and `gpu` (the verdict of
+    TensorFlow's analyser in its words; that analyser says itself that it guarantees nothing).
     """
     from tensorflow.lite.python import schema_py_generated as schema
 
     parsed = _parse(path)
-    names = {
-        code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"
-    }
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
     signatures = {
         entry.subgraphIndex: _text(entry.signatureKey) for entry in parsed.signatureDefs or []
     }
-    operators, quantised = {}, 0
+    operators, quantised = {}, collections.Counter()
     for index, graph in enumerate(parsed.subgraphs):
         counts = collections.Counter()
         for operation in graph.operators:
@@ -119,13 +120,13 @@ def analyse(path) -> dict:
                 name = f"CUSTOM {_text(code.customCode)}"
             counts[name] += 1
             kind = graph.tensors[operation.outputs[0]].type
-            quantised += name == "BATCH_MATMUL" and kind != schema.TensorType.FLOAT32
+            quantised[name] += kind == schema.TensorType.INT8
         operators[signatures.get(index, f"graph {index}")] = dict(counts)
     custom = any(name.startswith("CUSTOM") for counts in operators.values() for name in counts)
     return {
         "operators": operators,
         "builtin_only": not custom,
-        "quantised_matmuls": quantised,
+        "quantised": {name: count for name, count in quantised.items() if count},
         "bytes": pathlib.Path(path).stat().st_size,
         "gpu": gpu_verdict(path),
     }
@@ -148,9 +149,7 @@ def operations(model: bytes):
     from tensorflow.lite.tools import flatbuffer_utils
 
     parsed = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
-    names = {
-        code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"
-    }
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
     for index, graph in enumerate(parsed.subgraphs):
         for operation in graph.operators:
             code = parsed.operatorCodes[operation.opcodeIndex]

@@ -5,6 +5,7 @@ Written with keras.ops, so that weights load under any Keras backend. Feature ma
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from stylegan_culture.features import linalg
@@ -15,20 +16,20 @@ def leaky_relu(features):
     return ops.leaky_relu(features, negative_slope=0.2)
 
 
-def reflect_pad(features, amount: int):
-    """Mirrors `amount` pixels at each border: zeros would show as a frame in the picture."""
-    return ops.pad(features, [[0, 0], [amount, amount], [amount, amount], [0, 0]], mode="reflect")
+def reflect_pad(features):
+    """Mirrors one pixel at each border: zeros would show as a frame in the picture.
 
-
-def upsample(features):
-    """Nearest-neighbour doubling `[B, H, W, C] -> [B, 2H, 2W, C]`; a convolution smooths it.
-
-    `ops.image.resize` rather than `UpSampling2D`, which converts to a 5-D TILE.
+    Slices and concatenations, because TFLite's MIRROR_PAD takes four times as long as the
+    convolution that follows it.
     """
-    height, width = features.shape[1], features.shape[2]
-    if height is None or width is None:
-        height, width = ops.shape(features)[1], ops.shape(features)[2]
-    return ops.image.resize(features, (2 * height, 2 * width), interpolation="nearest")
+    rows = ops.concatenate([features[:, 1:2], features, features[:, -2:-1]], axis=1)
+    return ops.concatenate([rows[:, :, 1:2], rows, rows[:, :, -2:-1]], axis=2)
+
+
+def edge_pad(features):
+    """Repeats the outermost pixel at each border."""
+    rows = ops.concatenate([features[:, :1], features, features[:, -1:]], axis=1)
+    return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)
 
 
 class Convolution(keras.layers.Layer):
@@ -36,7 +37,7 @@ class Convolution(keras.layers.Layer):
 
     Args:
         filters: output channels.
-        kernel: odd kernel size in pixels.
+        kernel: kernel size in pixels, 1 or 3.
         stride: subsampling factor; height and width must be multiples of it.
         gain: factor on the He-initialised kernel; 0.1 for the last layer of a residual branch.
         depthwise: one filter per channel; `filters` must then equal the input's channels.
@@ -58,8 +59,58 @@ class Convolution(keras.layers.Layer):
         self.layer.build(shape)
 
     def call(self, features):
-        padded = reflect_pad(features, self.kernel // 2) if self.kernel > 1 else features
+        padded = reflect_pad(features) if self.kernel > 1 else features
         return self.layer(padded)
+
+
+class UpConvolution(keras.layers.Layer):
+    """Nearest-neighbour doubling and a 3x3 convolution: `[B, H, W, C] -> [B, 2H, 2W, filters]`.
+
+    Computed at the low resolution: seen from there, each of the four pixels that come out of one
+    is a 3x3 convolution with a kernel whose taps are sums of the original ones, so one convolution
+    to `4 filters` channels and a depth-to-space give the same picture with a quarter of the pixels
+    to visit. Repeating the border equals reflecting it after doubling.
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def build(self, shape):
+        initializer = keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
+        self.kernel = self.add_weight(
+            shape=(3, 3, shape[-1], self.filters),
+            initializer=initializer,
+            autocast=False,
+            name="kernel",
+        )
+        self.bias = self.add_weight(
+            shape=(self.filters,), initializer="zeros", autocast=False, name="bias"
+        )
+
+    def folded_kernel(self):
+        """The kernel seen from low resolution, `[3, 3, C, 4 filters]`."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        folded = ops.einsum("pak,qbl,klio->abipqo", DOUBLING, DOUBLING, kernel)
+        return ops.reshape(folded, (3, 3, kernel.shape[2], 4 * self.filters))
+
+    def call(self, features):
+        kernel = ops.cast(self.folded_kernel(), self.compute_dtype)
+        bias = ops.cast(ops.tile(ops.convert_to_tensor(self.bias), (4,)), self.compute_dtype)
+        convolved = ops.conv(edge_pad(features), kernel, padding="valid") + bias
+        return ops.depth_to_space(convolved, 2)
+
+
+def _doubling_taps():
+    """`[p, a, k]`: whether tap k of output pixel p reads low-resolution pixel a - 1."""
+    taps = np.zeros((2, 3, 3), "float32")
+    for pixel in range(2):
+        for tap in range(3):
+            taps[pixel, (pixel + tap - 1) // 2 + 1, tap] = 1.0
+    return taps
+
+
+DOUBLING = _doubling_taps()
 
 
 class StyleDense(keras.layers.Dense):
@@ -114,12 +165,13 @@ class WhiteningColouring(keras.layers.Layer):
 
         whitened = S^-1/2 (x - m)                 m, S: moments of the picture, per channel group
         coloured = A whitened + b                 A = I + A(code), b = b(code)
-        result   = (1 - strength) x + strength coloured
+        result   = (1 - a) x + a coloured         a = strength sigmoid(a(code))
 
     computed as one affine map per group. The covariance root is Newton-Schulz in float32.
     Reference: GDWCT, arXiv 1812.09912. Differs from the paper: the colouring matrix is a free
     linear function of the code rather than an orthogonal matrix times a norm, so that it needs no
-    eigen-decomposition and no penalty.
+    eigen-decomposition and no penalty; and a style learns for each group how much of the picture's
+    own statistics it replaces (a), since a picture's colours are partly its content.
 
     Args:
         group: channels in a group; must divide the number of channels.
@@ -138,8 +190,9 @@ class WhiteningColouring(keras.layers.Layer):
         self.groups = self.channels // self.group
         self.matrix = StyleDense(self.channels * self.group, dtype="float32")
         self.shift = StyleDense(self.channels, dtype="float32")
-        self.matrix.build(code_shape)
-        self.shift.build(code_shape)
+        self.amount = StyleDense(self.groups, dtype="float32")
+        for layer in (self.matrix, self.shift, self.amount):
+            layer.build(code_shape)
 
     def moments(self, features):
         """Mean `[B, G, g]` and covariance `[B, G, g, g]` of features `[B, H, W, G g]`."""
@@ -153,12 +206,13 @@ class WhiteningColouring(keras.layers.Layer):
         shape = (-1, self.groups, self.group, self.group)
         colour = identity + ops.reshape(self.matrix(code), shape)
         shift = ops.reshape(self.shift(code), (-1, self.groups, 1, self.group))
-        strength = ops.reshape(strength, (-1, 1, 1, 1))
+        amount = ops.sigmoid(self.amount(code)) * ops.reshape(strength, (-1, 1))
+        amount = ops.reshape(amount, (-1, self.groups, 1, 1))
         # Rows are samples, so the maps stand on the right and transposed.
         transform = ops.matmul(whiten, ops.swapaxes(colour, -1, -2))
-        blend = (1.0 - strength) * identity + strength * transform
+        blend = (1.0 - amount) * identity + amount * transform
         mean = ops.expand_dims(mean, -2)
-        offset = strength * (shift - ops.matmul(mean, transform))
+        offset = amount * (shift - ops.matmul(mean, transform))
         return self._from_groups(ops.matmul(grouped, blend) + offset, ops.shape(features))
 
     def _to_groups(self, features):

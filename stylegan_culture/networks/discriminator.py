@@ -63,7 +63,7 @@ class SpectralConvolution(keras.layers.Layer):
     def call(self, features, training=False):
         kernel = ops.cast(self.spectral_kernel(training), self.compute_dtype)
         if self.size > 1:
-            features = reflect_pad(features, self.size // 2)
+            features = reflect_pad(features)
         convolved = ops.conv(features, kernel, strides=self.stride, padding="valid")
         return convolved + ops.cast(self.bias, self.compute_dtype)
 

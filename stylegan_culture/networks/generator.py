@@ -14,9 +14,9 @@ from stylegan_culture.networks.blocks import (
     Convolution,
     ModulatedBlock,
     Modulation,
+    UpConvolution,
     WhiteningColouring,
     leaky_relu,
-    upsample,
 )
 
 STRIDE = 8
@@ -53,21 +53,21 @@ class Generator(keras.Model):
         self.stem = Convolution(half, stride=2, **policy)
         self.down_quarter = Convolution(quarter, stride=2, **policy)
         self.down_eighth = Convolution(eighth, stride=2, **policy)
-        self.fine_code = Convolution(quarter // 2, kernel=1, **policy)
+        self.fine_code = Convolution(max(32, quarter // 2), kernel=1, **policy)
         self.coarse_colouring = WhiteningColouring(name="coarse_colouring")
         self.fine_colouring = WhiteningColouring(name="fine_colouring")
         self.blocks = [ModulatedBlock(eighth, **policy) for _ in range(config.blocks)]
-        self.up_quarter = Convolution(quarter, **policy)
+        self.up_quarter = UpConvolution(quarter, **policy)
         self.fine_entry = Convolution(quarter, kernel=1, **policy)
         self.quarter_modulation = Modulation(**policy)
         self.quarter_block = ModulatedBlock(quarter, **policy)
-        self.up_half = Convolution(half, **policy)
+        self.up_half = UpConvolution(half, **policy)
         self.half_modulation = Modulation(**policy)
-        self.up_full = Convolution(half // 2, **policy)
+        self.up_full = UpConvolution(half // 2, **policy)
         self.to_rgb = Convolution(3, gain=0.5, **policy)
 
     def encode(self, image):
-        """Content features `{"coarse": [B, H/8, W/8, width], "fine": [B, H/4, W/4, width/4]}`."""
+        """Content features: coarse `[B, H/8, W/8, width]`, fine `[B, H/4, W/4, width/4 or 32]`."""
         hidden = leaky_relu(self.stem(2.0 * image - 1.0))
         hidden = leaky_relu(self.down_quarter(hidden))
         return {"coarse": self.down_eighth(leaky_relu(hidden)), "fine": self.fine_code(hidden)}
@@ -93,12 +93,12 @@ class Generator(keras.Model):
         hidden = ops.cast(coarse, self.compute_dtype)
         for block in self.blocks:
             hidden = block(hidden, code)
-        hidden = self.up_quarter(upsample(hidden))
+        hidden = self.up_quarter(hidden)
         hidden = hidden + self.fine_entry(ops.cast(fine, self.compute_dtype))
         hidden = leaky_relu(self.quarter_modulation(hidden, code))
         hidden = self.quarter_block(hidden, code)
-        hidden = leaky_relu(self.half_modulation(self.up_half(upsample(hidden)), code))
-        hidden = leaky_relu(self.up_full(upsample(hidden)))
+        hidden = leaky_relu(self.half_modulation(self.up_half(hidden), code))
+        hidden = leaky_relu(self.up_full(hidden))
         return 0.5 + 0.5 * ops.tanh(ops.cast(self.to_rgb(hidden), "float32"))
 
     def call(self, image, code, strength):

@@ -16,9 +16,7 @@ ENCODER_MARGIN = 2  # positions at 1/8: the receptive field is 7 pixels to a sid
 TILE = 512  # pixels; 2 cores reach full speed from about 256 on
 UNTILED_PIXELS = 1024 * 1024
 # Rows: luminance Y, chrominance I and Q (NTSC), for RGB columns.
-YIQ = np.array(
-    [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32
-)
+YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
 
 
 def decoder_margin(model: CultureModel) -> int:

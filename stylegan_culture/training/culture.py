@@ -35,6 +35,7 @@ class LossConfig:
     content_return: float = option(4.0, "weight of contents returned at strength 0")
     style_code: float = option(1.0, "weight of style codes recovered from restyled pictures")
     diversity: float = option(1.0, "weight of the difference between two codes of a culture")
+    layout: float = option(0.0, "weight of the contents' colours in squares of 8 pixels")
     content_features: float = option(0.0, "weight of content over a backbone tap")
     style_features: float = option(0.0, "weight of style (Gram) over backbone taps")
     style_prior: float = option(0.01, "weight of the KL term of the style encoder")
@@ -49,6 +50,7 @@ class OptimizerConfig:
 
     generator_rate: float = option(4e-4, "generator's learning rate (Adam)")
     discriminator_rate: float = option(4e-4, "discriminators' learning rate (Adam)")
+    momentum: float = option(0.5, "first-moment decay of Adam, 0 to 1")
     decay_from: float = option(0.6, "share of the run after which both rates fall linearly to 0")
     average: float = option(0.998, "decay of the weight average (EMA) that is shown and exported")
     augmentation: str = option("cutout", "DiffAugment: any of translation,cutout,colour")
@@ -101,7 +103,8 @@ class CultureTrainer:
                 self.discriminators["features"] = heads
         rates = (self.optimizer.generator_rate, self.optimizer.discriminator_rate)
         self.generator_optimizer, self.discriminator_optimizer = (
-            keras.optimizers.Adam(self._decayed(rate), beta_1=0.0, beta_2=0.99) for rate in rates
+            keras.optimizers.Adam(self._decayed(rate), beta_1=self.optimizer.momentum, beta_2=0.99)
+            for rate in rates
         )
 
     def _decayed(self, rate: float):
@@ -215,16 +218,22 @@ class CultureTrainer:
             "style_prior": losses.style_prior(mean, log_variance, tf.stop_gradient(defaults)),
             "diversity": losses.diversity(fakes[:quarter], fakes[quarter : 2 * quarter]),
             "total_variation": losses.total_variation(fakes),
+            "layout": losses.layout(fakes, plan["content"]),
             "style_code": losses.absolute_difference(
                 model.encoder(fakes)[0], tf.stop_gradient(codes)
             ),
         }
-        parts |= self._returns(batch, (mean, codes, fakes, plan), half)
+        own = tf.where((tf.range(count) % 2 == 0)[:, None], mean, defaults)
+        parts |= self._returns(batch, (own, codes, fakes, plan), half)
         return fakes, plan, parts
 
     def _returns(self, batch, made, half):
-        """Losses of pictures that must come back: cycle, own style, and strength 0."""
-        mean, codes, fakes, plan = made
+        """Losses of pictures that must come back: cycle, own style, and strength 0.
+
+        A style picture's own code is its encoded one for half of them and its culture's default
+        for the others: the default then learns the culture's true contrast.
+        """
+        own_codes, codes, fakes, plan = made
         model, generator = self.model, self.model.generator
         parts = {}
         if self.weights.cycle:
@@ -233,7 +242,7 @@ class CultureTrainer:
             parts["cycle"] = losses.absolute_difference(back, plan["content"][-half:])
         pictures = tf.concat([batch["style"][:half], batch["content"][:half]], 0)
         strength = tf.concat([tf.ones([half, 1]), tf.zeros([half, 1])], 0)
-        returned = generator(pictures, tf.concat([mean[:half], codes[:half]], 0), strength)
+        returned = generator(pictures, tf.concat([own_codes[:half], codes[:half]], 0), strength)
         parts["identity"] = losses.absolute_difference(returned[:half], pictures[:half])
         parts["content_return"] = losses.absolute_difference(returned[half:], pictures[half:])
         return parts

@@ -1,0 +1,237 @@
+"""Ships a run: `python -m stylegan_culture.export --run DIR --out saved_models/NAME`.
+
+Writes a model folder: SavedModel, TFLite files, Keras weights, model.json, model_card.md and a
+sample sheet. All of it is made in a temporary folder beside the target and moved there only when
+every file agrees with the Keras model.
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import numpy as np
+
+from stylegan_culture import __version__, config, images, serving, tflite
+from stylegan_culture.config import InputError, run_command
+from stylegan_culture.networks.generator import STRIDE
+
+CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
+
+
+def parse(arguments) -> argparse.Namespace:
+    """The command line, checked."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.export", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument("--run", required=True, help="run folder made by train")
+    parser.add_argument("--out", required=True, help="model folder to make or replace")
+    parser.add_argument("--sizes", default="256", help="TFLite picture edges in px (default: 256)")
+    parser.add_argument(
+        "--precisions", default=",".join(serving.PRECISIONS), help="of TFLite files (default: all)"
+    )
+    parser.add_argument(
+        "--pictures",
+        help="folder of pictures for calibration and parity "
+        "(default: the held-out part of the run's data)",
+    )
+    options = parser.parse_args(arguments)
+    options.precisions = [part.strip() for part in options.precisions.split(",")]
+    unknown = sorted(set(options.precisions) - set(serving.PRECISIONS))
+    if unknown:
+        raise InputError(f"unknown precision {unknown[0]!r}; use {', '.join(serving.PRECISIONS)}")
+    sizes = [part.strip() for part in options.sizes.split(",")]
+    options.sizes = [int(part) if part.isdigit() else 0 for part in sizes]
+    if not all(size >= 16 and size % STRIDE == 0 for size in options.sizes):
+        raise InputError(f"--sizes {','.join(sizes)}: use multiples of 8 from 16 px on")
+    return options
+
+
+def load_pictures(options: argparse.Namespace, facts: dict) -> list[np.ndarray]:
+    """Pictures for calibration and parity, float32 in [0, 1], in the sizes that they have."""
+    wanted = CALIBRATION + CHECKED
+    if options.pictures is None:
+        from pipelines.input import load_source
+
+        source = load_source(facts["data"], facts["image_size"], "held_out")
+        steps = np.linspace(0, len(source) - 1, min(wanted, len(source))).astype(int)
+        found = [source.read(int(index)).astype(np.float32) / 255 for index in steps]
+    else:
+        found = []
+        for path in sorted(pathlib.Path(options.pictures).rglob("*")):
+            if path.is_file() and len(found) < wanted:
+                try:
+                    found.append(images.read(path))
+                except InputError as error:
+                    print(f"skipped: {error}", file=sys.stderr)
+    if not found:
+        raise InputError(f"no picture in {options.pictures or facts['data']}; give --pictures DIR")
+    return found
+
+
+def square(picture: np.ndarray, size: int) -> np.ndarray:
+    """The centre square of a picture, resized to `[size, size, 3]`."""
+    edge = min(picture.shape[:2])
+    top, left = ((length - edge) // 2 for length in picture.shape[:2])
+    return images.resize(picture[top : top + edge, left : left + edge], size, size)
+
+
+def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
+    """Makes the whole model folder in `folder`; raises `InputError` where parity fails."""
+    model, facts = serving.load_run(options.run)
+    name = pathlib.Path(options.out).name
+    shutil.copyfile(pathlib.Path(options.run) / "model.weights.h5", folder / "weights.h5")
+    described = describe(name, model, facts, options, folder)
+    config.write_json(folder / "model.json", described)
+    pictures = load_pictures(options, facts)
+    serving.save_model(model, folder / "saved_model", described)
+    rows = []
+    for size in options.sizes:
+        squares = np.stack([square(picture, size) for picture in pictures])
+        # Spread over the cultures: parity on pictures that calibration has not seen, if possible.
+        every = max(1, len(squares) // CHECKED)
+        checked = squares[::every][:CHECKED]
+        kept = np.delete(squares, np.arange(0, len(squares), every), axis=0)
+        calibration = kept if len(kept) else squares
+        files = {}
+        contents = serving.convert(model, described, size, options.precisions, calibration)
+        for precision, content in contents.items():
+            files[precision] = folder / f"{name}_{size}_{precision}.tflite"
+            files[precision].write_bytes(content)
+        measures = serving.parity(model, checked, folder / "saved_model", files)
+        rows += [_row(path, measures[precision]) for precision, path in files.items()]
+    _sheet(model, facts, pictures, folder / "samples.png")
+    card = model_card(described, facts, _read_measures(options.run), rows)
+    (folder / "model_card.md").write_text(card, encoding="utf-8")
+
+
+def describe(name, model, facts, options, folder) -> dict:
+    """What model.json, the SavedModel's assets and the TFLite metadata say."""
+    return {
+        "name": name,
+        "version": __version__,
+        "cultures": facts["cultures"],
+        "generator": facts["config"]["generator"],
+        "image_size": facts["image_size"],
+        "data": facts["data"],
+        "tflite_sizes": options.sizes,
+        "signatures": {
+            "stylize": ["image [1,H,W,3] in [0,1]", "mixture [1,K]", "strength [1,1]"],
+            "encode_style": ["image [1,H,W,3] in [0,1]"],
+            "stylize_with": ["image [1,H,W,3] in [0,1]", "style [1,D]", "strength [1,1]"],
+        },
+        "style_size": model.config.code_size,
+        "weights_sha256": hashlib.sha256((folder / "weights.h5").read_bytes()).hexdigest(),
+        "backbone": facts["config"].get("backbone"),
+        "licence": "Apache-2.0 (code and weights; the training pictures have their own licences)",
+        "versions": facts.get("versions", config.package_versions()),
+        "commit": facts.get("commit", "unknown"),
+    }
+
+
+def model_card(described: dict, facts: dict, measures: dict, rows: list[str]) -> str:
+    """The model card: what it is, from what, how good, how dear, and where it ends."""
+    cultures = [
+        f"- {c['key']}: {c.get('title', '')}, {c.get('region', '')}, {c.get('period', '')}"
+        for c in described["cultures"]
+    ]
+    parameters = facts.get("parameters", "see model.json")
+    return "\n".join(
+        [
+            f"# {described['name']}",
+            "",
+            "Restyles pictures into the idiom of a tradition, a mixture, or an example picture.",
+            "",
+            "## Cultures, in the order of every mixture",
+            *cultures,
+            "",
+            "## How it was made",
+            f"Data: `{described['data']}`, {described['image_size']} px. "
+            f"Precision: {facts.get('precision', 'unknown')}. Parameters: {parameters}. "
+            f"Commit: {described['commit']}.",
+            "",
+            f"    {facts.get('command', 'python -m stylegan_culture.train; config in model.json')}",
+            "",
+            "## Measures of the run (metrics.json)",
+            "```json",
+            json.dumps(measures, indent=2, ensure_ascii=False),
+            "```",
+            "",
+            "## Files and their agreement with the Keras model",
+            "| file | MB | largest difference | PSNR dB (worst picture) | builtin operators only |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            "TensorFlow's analyser on the GPU delegate, which guarantees nothing by its own words: "
+            "see `stylegan_culture.tflite.gpu_verdict`. Speed on your machine: "
+            "`python -m stylegan_culture.benchmark *.tflite`.",
+            "",
+            "## Limits",
+            "A tradition here is what the training pictures show of it: a small, uneven selection "
+            "that speaks for no people and no period. Pictures far from the training data are restyled "
+            "less well, faces and writing above all. TFLite files take one fixed picture size.",
+            "",
+        ]
+    )
+
+
+def main(arguments=None) -> None:
+    """Builds beside the target, then replaces the target in one step."""
+    options = parse(arguments)
+    target = pathlib.Path(options.out)
+    if target.exists() and any(target.iterdir()) and not (target / "model.json").is_file():
+        raise InputError(f"{target} holds something else than a model; choose another --out")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export_") as temporary:
+        folder = pathlib.Path(temporary) / "model"
+        folder.mkdir()
+        build(options, folder)
+        if target.exists():
+            target.replace(pathlib.Path(temporary) / "old")
+        folder.replace(target)
+    for path in sorted(target.iterdir()):
+        print(path)
+
+
+def _row(path: pathlib.Path, measure: dict) -> str:
+    facts = tflite.analyse(path)
+    if not facts["builtin_only"] or "BATCH_MATMUL" in facts["quantised"]:
+        raise InputError(
+            f"{path.name} has operators that phones lack or whitening in 8 bits; "
+            "nothing was exported: report this with the versions in model.json"
+        )
+    return (
+        f"| {path.name} | {facts['bytes'] / 1e6:.2f} | {measure['largest_difference']:.1e} "
+        f"| {measure['psnr']:.1f} ({measure['worst_psnr']:.1f}) | yes |"
+    )
+
+
+def _sheet(model, facts, pictures, path) -> None:
+    """Contents in the first column, then every culture."""
+    size, cells = facts["image_size"], []
+    strength = np.ones((1, 1), np.float32)
+    for picture in pictures[:: max(1, len(pictures) // SHOWN)][:SHOWN]:
+        content = square(picture, size)
+        cells.append(content)
+        for mixture in np.eye(len(model.cultures), dtype=np.float32):
+            restyled = model.stylize(content[None], mixture[None], strength)
+            cells.append(np.asarray(restyled)[0])
+    labels = ["content", *(c.get("title", c["key"]) for c in facts["cultures"])]
+    images.write(path, images.grid(cells, len(labels), None, labels))
+
+
+def _read_measures(run) -> dict:
+    path = pathlib.Path(run) / "metrics.json"
+    if not path.is_file():
+        return {"note": "the run wrote no metrics.json"}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged ({error}); evaluate the run again") from None
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

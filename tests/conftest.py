@@ -1,0 +1,91 @@
+"""Fixtures that several test files share; TensorFlow is imported only where one is used."""
+
+import os
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Last, so that `import oracles` works and nothing of the project is shadowed.
+sys.path.append(str(pathlib.Path(__file__).parent))
+
+CULTURES = ("alpha", "beta", "gamma")
+
+
+@pytest.fixture
+def generator():
+    """Random numbers that are the same on every run."""
+    return np.random.default_rng(20240501)
+
+
+@pytest.fixture(scope="session")
+def small_sizes():
+    """The smallest generator that has every part."""
+    from stylegan_culture.networks.generator import GeneratorConfig
+
+    return GeneratorConfig(width=64, blocks=1)
+
+
+@pytest.fixture(scope="session")
+def culture_model(small_sizes):
+    """An untrained model of three cultures in float32; tests must not change its weights."""
+    import keras
+
+    from stylegan_culture.networks.generator import CultureModel
+
+    keras.utils.set_random_seed(1)
+    return CultureModel(CULTURES, small_sizes).create_weights(size=32)
+
+
+@pytest.fixture(scope="session")
+def inception():
+    """The random InceptionResNetV2 of seed 0 (seconds to build); tests must not change it."""
+    from stylegan_culture.features.backbones import InceptionResNetV2
+
+    return InceptionResNetV2("random", seed=0)
+
+
+@pytest.fixture(scope="session")
+def vgg_archive(tmp_path_factory):
+    """A distilled VGG-19 of random numbers with few channels: the path of its archive."""
+    generator = np.random.default_rng(7)
+    widths, layers, channels = (4, 6, 8, 8, 8), {"conv0": (1, 3, 3)}, 3
+    for block, (width, depth) in enumerate(zip(widths, (2, 2, 4, 4, 1), strict=True), start=1):
+        for position in range(1, depth + 1):
+            layers[f"conv{block}{position}"] = (3, channels, width)
+            channels = width
+    arrays = {}
+    for name, (size, inputs, outputs) in layers.items():
+        deviation = (2.0 / (size * size * inputs)) ** 0.5
+        kernel = generator.normal(0.0, deviation, (size, size, inputs, outputs))
+        arrays[f"{name}/kernel"] = kernel.astype(np.float32)
+        arrays[f"{name}/bias"] = generator.normal(0.0, 0.1, outputs).astype(np.float32)
+    path = tmp_path_factory.mktemp("vgg") / "distilled.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="session")
+def culture_folder(tmp_path_factory):
+    """Ten small pictures of each of two cultures and six photographs: the folder that holds both.
+
+    `art/waves` and `art/lattice` are the cultures, `photographs` the contents.
+    """
+    from stylegan_culture import images
+
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(3)
+    row, column = np.mgrid[0:40, 0:44] / 6.0
+    for number in range(10):
+        tint = generator.uniform(0.3, 1.0, 3)
+        waves = 0.5 + 0.5 * np.sin(row + np.sin(column + number))
+        lattice = ((row.astype(int) + column.astype(int) + number) % 2).astype(float)
+        for name, drawn in (("waves", waves), ("lattice", lattice)):
+            picture = (drawn[..., None] * tint).astype(np.float32)
+            images.write(folder / "art" / name / f"{number:04d}.png", picture)
+    for number in range(6):
+        picture = generator.uniform(0.0, 1.0, (5, 6, 3)).repeat(9, axis=0).repeat(9, axis=1)
+        images.write(folder / "photographs" / f"{number:04d}.png", picture.astype(np.float32))
+    return folder

@@ -1,0 +1,213 @@
+"""Flags, JSON and dataclasses say the same; exit codes; files that are whole or absent."""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import subprocess
+import threading
+
+import pytest
+
+from stylegan_culture import config
+from stylegan_culture.config import Alarm, InputError, option
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    rate: float = option(0.5, "share of everything, 50 % to begin with")
+    fast: bool = option(False, "skip the slow part")
+    careful: bool = option(True, "check twice")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    inner: Inner = Inner()
+    steps: int = option(10, "steps to take")
+    limit: int | None = option(None, "largest number")
+    kind: str = option("plain", "what kind", ("plain", "special"))
+
+
+def _parse(*arguments, base=None):
+    parser = argparse.ArgumentParser()
+    config.add_flags(parser, Outer)
+    return config.from_flags(Outer() if base is None else base, parser.parse_args(arguments))
+
+
+def test_flags_that_are_not_given_leave_a_preset_as_it_is():
+    preset = Outer(inner=Inner(rate=0.9, fast=True, careful=False), steps=3, limit=4)
+    assert _parse(base=preset) == preset
+    assert _parse("--steps", "5", base=preset) == dataclasses.replace(preset, steps=5)
+
+
+def test_every_kind_of_field_has_its_flag():
+    given = _parse(
+        *("--rate", "0.25", "--fast", "--no-careful", "--steps", "7"),
+        *("--limit", "9", "--kind", "special"),
+    )
+    assert given == Outer(Inner(0.25, True, False), 7, 9, "special")
+    assert isinstance(given.limit, int) and isinstance(given.inner.rate, float)
+
+
+def test_a_boolean_flag_can_be_taken_back():
+    preset = Outer(inner=Inner(fast=True))
+    assert _parse("--no-fast", base=preset).inner.fast is False
+
+
+@pytest.mark.parametrize("wrong", [("--kind", "odd"), ("--steps", "many"), ("--speed", "1")])
+def test_a_wrong_flag_ends_with_exit_code_2(wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        _parse(*wrong)
+    assert ended.value.code == config.EXIT_INPUT
+    assert wrong[0] in capsys.readouterr().err
+
+
+def test_help_shows_groups_defaults_and_per_cent_signs():
+    parser = argparse.ArgumentParser()
+    config.add_flags(parser, Outer, Outer(inner=Inner(rate=0.75), steps=99))
+    text = " ".join(parser.format_help().split())
+    assert "inner:" in text and "50 % to begin with (default: 0.75)" in text
+    assert "steps to take (default: 99)" in text and "{plain,special}" in text
+
+
+def test_json_and_back_gives_an_equal_dataclass():
+    value = Outer(Inner(0.125, True, False), 7, 9, "special")
+    restored = config.from_dict(Outer, json.loads(json.dumps(dataclasses.asdict(value))))
+    assert restored == value and isinstance(restored.inner, Inner)
+    assert config.from_dict(Outer, {"inner": {"fast": True}}) == Outer(inner=Inner(fast=True))
+
+
+def test_a_list_in_json_becomes_the_tuple_it_was():
+    @dataclasses.dataclass(frozen=True)
+    class Listing:
+        sizes: tuple = (1, 2)
+
+    assert config.from_dict(Listing, {"sizes": [3, 4]}) == Listing(sizes=(3, 4))
+
+
+@pytest.mark.parametrize("values", [{"stepz": 1}, {"inner": {"stepz": 1}}])
+def test_an_unknown_setting_is_named(values):
+    with pytest.raises(InputError, match="'stepz'"):
+        config.from_dict(Outer, values)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (None, 0, ""),
+        (InputError("no such folder"), 2, "error: no such folder\n"),
+        (Alarm("loss is nan"), 3, "stopped: loss is nan\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_each_ending_has_its_exit_code_and_one_line(raised, code, line, capsys):
+    seen = []
+
+    def main(arguments):
+        seen.append(arguments)
+        if raised is not None:
+            raise raised
+
+    assert config.run_command(main, ["--flag"]) == code
+    assert seen == [["--flag"]]
+    assert capsys.readouterr().err == line
+
+
+def test_a_programming_error_keeps_its_traceback():
+    def main(arguments):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        config.run_command(main)
+
+
+def test_json_is_written_in_utf8_below_new_folders(tmp_path):
+    path = tmp_path / "new" / "facts.json"
+    config.write_json(path, {"title": "青海波"})
+    assert "青海波" in path.read_text(encoding="utf-8")
+    assert json.loads(path.read_text(encoding="utf-8")) == {"title": "青海波"}
+
+
+def test_a_write_that_breaks_half_way_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "facts.json"
+    config.write_json(path, {"old": 1})
+
+    def half(self, text, **kwargs):
+        with open(self, "w") as file:
+            file.write(text[: len(text) // 2])
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", half)
+    with pytest.raises(OSError, match="disk full"):
+        config.write_json(path, {"new": 2})
+    assert json.loads(path.read_bytes()) == {"old": 1}
+
+
+def test_a_value_that_json_cannot_hold_leaves_nothing_behind(tmp_path):
+    with pytest.raises(TypeError):
+        config.write_json(tmp_path / "facts.json", {"set": {1}})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path):
+    """A reader beside a writer of long and short files: each read has to be one of the two."""
+    path, stop, wrong = tmp_path / "facts.json", threading.Event(), []
+    contents = [{"numbers": list(range(length))} for length in (1, 20_000)]
+    config.write_json(path, contents[0])
+
+    def read():
+        while not stop.is_set():
+            try:
+                if json.loads(path.read_text()) not in contents:
+                    wrong.append("mixed")
+            except ValueError as error:
+                wrong.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(60):
+        config.write_json(path, contents[number % 2])
+    stop.set()
+    reader.join()
+    assert not wrong
+
+
+def test_a_run_record_holds_config_versions_commit_and_facts(tmp_path):
+    config.write_run(tmp_path, Outer(steps=3), cultures=["waves"])
+    record = config.read_run(tmp_path)
+    assert config.from_dict(Outer, record["config"]) == Outer(steps=3)
+    assert record["cultures"] == ["waves"] and record["commit"] == config.git_commit()
+    assert {"python", "tensorflow", "keras", "numpy"} <= set(record["versions"])
+    import numpy
+
+    assert record["versions"]["numpy"] == numpy.__version__
+
+
+def test_the_commit_is_that_of_the_checkout():
+    root = pathlib.Path(__file__).resolve().parents[1]
+    answer = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True
+    )
+    expected = answer.stdout.strip() if answer.returncode == 0 else "unknown"
+    assert config.git_commit() == expected
+
+
+def test_outside_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(config, "__file__", str(tmp_path / "config.py"))
+    assert config.git_commit() == "unknown"
+
+
+def test_a_folder_without_run_json_is_named_with_the_remedy(tmp_path):
+    with pytest.raises(InputError) as raised:
+        config.read_run(tmp_path / "nowhere")
+    assert str(tmp_path / "nowhere" / "run.json") in str(raised.value)
+    assert "stylegan_culture.train" in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"config": {', b"\xff\xfe\x00\x00"])
+def test_a_damaged_run_json_is_wrong_input(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match="damaged") as raised:
+        config.read_run(tmp_path)
+    assert "run.json" in str(raised.value)

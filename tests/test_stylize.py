@@ -1,0 +1,109 @@
+"""The stylize command: where results go, mixtures, examples, wrong input."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from stylegan_culture import images, stylize
+from stylegan_culture.config import InputError, run_command
+from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+
+CULTURES = ("akan_kente", "greek_meander", "insular")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    keras.utils.set_random_seed(4)
+    model = CultureModel(CULTURES, GeneratorConfig(width=64, blocks=1)).create_weights()
+    model.save_weights(str(folder / "model.weights.h5"))
+    facts = {"config": {"generator": dataclasses.asdict(model.config)},
+             "cultures": [{"key": key} for key in CULTURES], "image_size": 64, "data": "x"}
+    (folder / "run.json").write_text(json.dumps(facts), "utf-8")
+    return folder
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "in" / "Übung.png"
+    image = np.random.default_rng(0).random((6, 5, 3)).repeat(7, 0).repeat(9, 1)
+    images.write(path, image)
+    return path
+
+
+def call(run, *arguments):
+    return run_command(stylize.main, ["--model", str(run), *map(str, arguments)])
+
+
+def test_cultures_examples_and_strength_differ(run, picture, tmp_path):
+    results = {}
+    for name, more in {
+        "akan": ["--culture", "akan_kente"],
+        "same": ["--culture", "akan_kente=2"],
+        "greek": ["--culture", "greek_meander"],
+        "mixed": ["--culture", "akan_kente=0.5, greek_meander=0.5"],
+        "content": ["--culture", "akan_kente", "--strength", "0"],
+        "example": ["--style", picture],
+        "colour": ["--culture", "akan_kente", "--keep-colour"],
+    }.items():
+        out = tmp_path / f"{name}.png"
+        assert call(run, picture, *more, "--out", out) == 0
+        results[name] = images.read(out)
+        assert results[name].shape == (42, 45, 3)
+    np.testing.assert_array_equal(results["akan"], results["same"])
+    for name in ("greek", "mixed", "content", "example", "colour"):
+        assert np.abs(results[name] - results["akan"]).max() > 2 / 255, name
+
+
+def test_several_pictures_one_of_them_bad(run, picture, tmp_path, capsys):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("text")
+    twin = tmp_path / "other" / picture.name
+    images.write(twin, images.read(picture))
+    out = tmp_path / "out"
+    assert call(run, picture, bad, twin, "--culture", "insular", "--out", out) == 2
+    assert {path.name for path in out.iterdir()} == {"Übung.png", "Übung_2.png"}
+    assert "bad.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more, words", [
+    (["--culture", "greek_meandre"], "greek_meander"),
+    (["--culture", "akan_kente=x"], "no weight"),
+    (["--culture", "akan_kente=-1"], "no weight"),
+    (["--culture", "akan_kente=nan"], "no weight"),
+    (["--culture", "akan_kente=0"], "sum to zero"),
+    (["--culture", "insular", "--strength", "1.5"], "between 0 and 1"),
+    (["--style", "/nowhere.png"], "nowhere.png"),
+    (["--culture", "insular", "--model", "/nowhere"], "no shipped model"),
+    (["--culture", "insular", "--out", "result.gifx"], "neither"),
+])
+def test_wrong_input_is_one_sentence(run, picture, tmp_path, capsys, more, words):
+    assert call(run, picture, "--out", tmp_path / "x.png", *more) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_never_overwrites_its_source(run, picture, capsys):
+    before = picture.read_bytes()
+    assert call(run, picture, "--culture", "insular", "--out", picture) == 2
+    assert call(run, picture, "--culture", "insular", "--out", picture.parent) == 2
+    assert picture.read_bytes() == before
+
+
+def test_destinations(tmp_path):
+    sources = ["a/x.jpg", "b/x.jpg", "c/X.avif"]
+    places = stylize.destinations(sources, str(tmp_path))
+    assert [place.name for place in places] == ["x.jpg", "x_2.jpg", "X.png"]
+    assert stylize.destinations(["a.jpg"], "b.png") == [pathlib.Path("b.png")]
+    with pytest.raises(InputError, match="give a folder"):
+        stylize.destinations(["a.jpg", "b.jpg"], "c.png")
+
+
+def test_mixtures_are_normalised():
+    mixture = stylize.mixture_of("a=3,b=1", ["b", "c", "a"])
+    np.testing.assert_allclose(mixture, [[0.25, 0, 0.75]])
