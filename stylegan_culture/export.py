@@ -171,8 +171,9 @@ def model_card(described: dict, facts: dict, measures: dict, rows: list[str]) ->
             "",
             "## Limits",
             "A tradition here is what the training pictures show of it: a small, uneven selection "
-            "that speaks for no people and no period. Pictures far from the training data are restyled "
-            "less well, faces and writing above all. TFLite files take one fixed picture size.",
+            "that speaks for no people and no period. Pictures far from the training data are "
+            "restyled less well, faces and writing above all. TFLite files take one fixed "
+            "picture size.",
             "",
         ]
     )

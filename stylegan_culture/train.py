@@ -28,13 +28,9 @@ from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.networks.generator import GeneratorConfig
 from stylegan_culture.training import checkpoint, loop
 from stylegan_culture.training.classifier import named_culture, train_classifier
-from stylegan_culture.training.culture import (
-    BackboneConfig,
-    CultureTrainer,
-    LossConfig,
-    OptimizerConfig,
-)
+from stylegan_culture.training.culture import CultureTrainer
 from stylegan_culture.training.loop import LoopConfig
+from stylegan_culture.training.options import BackboneConfig, LossConfig, OptimizerConfig
 
 PREVIEWS = 6  # contents on a sample sheet
 

@@ -21,10 +21,17 @@ def run(tmp_path_factory):
     last = model.generator.to_rgb.layer.kernel
     last.assign(0.2 * last)
     model.save_weights(str(folder / "model.weights.h5"))
-    cultures = [{"key": key, "title": key.title(), "region": "r", "period": "p"}
-                for key in model.cultures]
-    facts = {"config": {"generator": dataclasses.asdict(model.config)}, "cultures": cultures,
-             "image_size": 32, "data": "ornaments", "versions": {}, "commit": "abc"}
+    cultures = [
+        {"key": key, "title": key.title(), "region": "r", "period": "p"} for key in model.cultures
+    ]
+    facts = {
+        "config": {"generator": dataclasses.asdict(model.config)},
+        "cultures": cultures,
+        "image_size": 32,
+        "data": "ornaments",
+        "versions": {},
+        "commit": "abc",
+    }
     (folder / "run.json").write_text(json.dumps(facts), "utf-8")
     (folder / "metrics.json").write_text('{"transfer_accuracy": 0.875}', "utf-8")
     rng = np.random.default_rng(0)
@@ -36,8 +43,17 @@ def run(tmp_path_factory):
 
 
 def command(run, out, *more):
-    return ["--run", str(run), "--out", str(out), "--sizes", "32",
-            "--pictures", str(run / "pictures"), *more]
+    return [
+        "--run",
+        str(run),
+        "--out",
+        str(out),
+        "--sizes",
+        "32",
+        "--pictures",
+        str(run / "pictures"),
+        *more,
+    ]
 
 
 def test_writes_the_whole_folder_and_replaces_an_older_one(run, tmp_path, capsys):
@@ -47,8 +63,16 @@ def test_writes_the_whole_folder_and_replaces_an_older_one(run, tmp_path, capsys
     (out / "stale.tflite").write_text("old")
     assert run_command(export.main, command(run, out)) == 0
     names = {path.name for path in out.iterdir()}
-    assert names == {"saved_model", "model.json", "weights.h5", "model_card.md", "samples.png",
-                     "tiny_32_float32.tflite", "tiny_32_float16.tflite", "tiny_32_int8.tflite"}
+    assert names == {
+        "saved_model",
+        "model.json",
+        "weights.h5",
+        "model_card.md",
+        "samples.png",
+        "tiny_32_float32.tflite",
+        "tiny_32_float16.tflite",
+        "tiny_32_int8.tflite",
+    }
     assert [path.name for path in out.parent.iterdir()] == ["tiny"]
     facts = json.loads((out / "model.json").read_text("utf-8"))
     assert [culture["key"] for culture in facts["cultures"]] == ["akan", "greek"]
@@ -71,13 +95,16 @@ def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
     assert list(out.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("more, words", [
-    (["--sizes", "30"], "multiples of 8"),
-    (["--sizes", "a"], "multiples of 8"),
-    (["--precisions", "int4"], "unknown precision"),
-    (["--pictures", "/nowhere"], "no picture"),
-    (["--run", "/nowhere"], "no run folder"),
-])
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        (["--sizes", "30"], "multiples of 8"),
+        (["--sizes", "a"], "multiples of 8"),
+        (["--precisions", "int4"], "unknown precision"),
+        (["--pictures", "/nowhere"], "no picture"),
+        (["--run", "/nowhere"], "no run folder"),
+    ],
+)
 def test_wrong_input_is_one_sentence(run, tmp_path, capsys, more, words):
     assert run_command(export.main, command(run, tmp_path / "m" / "x", *more)) == 2
     assert words in capsys.readouterr().err

@@ -58,11 +58,14 @@ def test_disagreement_is_refused(model, exported):
         serving.parity(other, pictures(2), saved_model, files)
 
 
-@pytest.mark.parametrize("name, measure", [
-    ("float32", {"largest_difference": float("nan")}),
-    ("float16", {"largest_difference": 0.011}),
-    ("int8", {"psnr": 29.9}),
-])
+@pytest.mark.parametrize(
+    "name, measure",
+    [
+        ("float32", {"largest_difference": float("nan")}),
+        ("float16", {"largest_difference": 0.011}),
+        ("int8", {"psnr": 29.9}),
+    ],
+)
 def test_tolerances(name, measure):
     with pytest.raises(InputError):
         serving._check_parity(name, measure, "x.tflite")
@@ -74,16 +77,18 @@ def test_saved_model_takes_any_size_and_knows_its_cultures(model, exported):
     signature = tf.saved_model.load(str(saved_model)).signatures["stylize_with"]
     image = np.random.default_rng(0).random((1, 48, 72, 3)).astype(np.float32)
     inputs = (image, np.ones((1, model.config.code_size), "float32"), np.ones((1, 1), "float32"))
-    found = signature(**dict(zip(("image", "style", "strength"), map(tf.constant, inputs),
-                                 strict=True)))["stylized"]
+    found = signature(
+        **dict(zip(("image", "style", "strength"), map(tf.constant, inputs), strict=True))
+    )["stylized"]
     np.testing.assert_allclose(found, model.stylize_with(*inputs), atol=1e-4)
 
 
 def test_files_have_three_signatures_with_named_inputs_and_outputs(exported):
     for path in exported[1].values():
         signatures = tflite.Runner(path).signatures
-        assert {key: (set(value["inputs"]), value["outputs"])
-                for key, value in signatures.items()} == {
+        assert {
+            key: (set(value["inputs"]), value["outputs"]) for key, value in signatures.items()
+        } == {
             "stylize": ({"image", "mixture", "strength"}, ["stylized"]),
             "encode_style": ({"image"}, ["style"]),
             "stylize_with": ({"image", "style", "strength"}, ["stylized"]),
@@ -130,8 +135,12 @@ def test_runner_outputs_belong_to_the_caller(exported):
 def write_run(folder, model):
     folder.mkdir(exist_ok=True)
     model.save_weights(str(folder / "model.weights.h5"))
-    facts = {"config": {"generator": dataclasses.asdict(model.config)}, **FACTS,
-             "image_size": SIZE, "data": "ornaments"}
+    facts = {
+        "config": {"generator": dataclasses.asdict(model.config)},
+        **FACTS,
+        "image_size": SIZE,
+        "data": "ornaments",
+    }
     (folder / "run.json").write_text(json.dumps(facts), "utf-8")
     return folder
 

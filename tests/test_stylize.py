@@ -21,8 +21,12 @@ def run(tmp_path_factory):
     keras.utils.set_random_seed(4)
     model = CultureModel(CULTURES, GeneratorConfig(width=64, blocks=1)).create_weights()
     model.save_weights(str(folder / "model.weights.h5"))
-    facts = {"config": {"generator": dataclasses.asdict(model.config)},
-             "cultures": [{"key": key} for key in CULTURES], "image_size": 64, "data": "x"}
+    facts = {
+        "config": {"generator": dataclasses.asdict(model.config)},
+        "cultures": [{"key": key} for key in CULTURES],
+        "image_size": 64,
+        "data": "x",
+    }
     (folder / "run.json").write_text(json.dumps(facts), "utf-8")
     return folder
 
@@ -70,17 +74,20 @@ def test_several_pictures_one_of_them_bad(run, picture, tmp_path, capsys):
     assert "bad.jpg" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("more, words", [
-    (["--culture", "greek_meandre"], "greek_meander"),
-    (["--culture", "akan_kente=x"], "no weight"),
-    (["--culture", "akan_kente=-1"], "no weight"),
-    (["--culture", "akan_kente=nan"], "no weight"),
-    (["--culture", "akan_kente=0"], "sum to zero"),
-    (["--culture", "insular", "--strength", "1.5"], "between 0 and 1"),
-    (["--style", "/nowhere.png"], "nowhere.png"),
-    (["--culture", "insular", "--model", "/nowhere"], "no shipped model"),
-    (["--culture", "insular", "--out", "result.gifx"], "neither"),
-])
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        (["--culture", "greek_meandre"], "greek_meander"),
+        (["--culture", "akan_kente=x"], "no weight"),
+        (["--culture", "akan_kente=-1"], "no weight"),
+        (["--culture", "akan_kente=nan"], "no weight"),
+        (["--culture", "akan_kente=0"], "sum to zero"),
+        (["--culture", "insular", "--strength", "1.5"], "between 0 and 1"),
+        (["--style", "/nowhere.png"], "nowhere.png"),
+        (["--culture", "insular", "--model", "/nowhere"], "no shipped model"),
+        (["--culture", "insular", "--out", "result.gifx"], "neither"),
+    ],
+)
 def test_wrong_input_is_one_sentence(run, picture, tmp_path, capsys, more, words):
     assert call(run, picture, "--out", tmp_path / "x.png", *more) == 2
     error = capsys.readouterr().err

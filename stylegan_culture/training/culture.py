@@ -12,56 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_culture import images, losses
-from stylegan_culture.config import option
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.networks.discriminator import (
-    Discriminator,
-    DiscriminatorConfig,
-    FeatureDiscriminator,
-    of_culture,
-)
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.training.augment import augment, parse_kinds
-
-
-@dataclasses.dataclass(frozen=True)
-class LossConfig:
-    """Weights of the generator's losses and of the discriminators' penalty; 0 leaves one out."""
-
-    adversarial: float = option(1.0, "weight of the picture discriminator's verdict")
-    feature_adversarial: float = option(1.0, "weight of the verdict on backbone features")
-    cycle: float = option(4.0, "weight of contents recovered from restyled pictures")
-    identity: float = option(4.0, "weight of style pictures recovered by their own code")
-    content_return: float = option(4.0, "weight of contents returned at strength 0")
-    style_code: float = option(1.0, "weight of style codes recovered from restyled pictures")
-    diversity: float = option(1.0, "weight of the difference between two codes of a culture")
-    layout: float = option(0.0, "weight of the contents' colours in squares of 8 pixels")
-    content_features: float = option(0.0, "weight of content over a backbone tap")
-    style_features: float = option(0.0, "weight of style (Gram) over backbone taps")
-    style_prior: float = option(0.01, "weight of the KL term of the style encoder")
-    total_variation: float = option(0.0, "weight of total variation")
-    r1: float = option(1.0, "weight of the gradient penalty on real pictures")
-    r1_interval: int = option(16, "steps between gradient penalties")
-
-
-@dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-    """How networks follow their gradients."""
-
-    generator_rate: float = option(4e-4, "generator's learning rate (Adam)")
-    discriminator_rate: float = option(4e-4, "discriminators' learning rate (Adam)")
-    momentum: float = option(0.5, "first-moment decay of Adam, 0 to 1")
-    decay_from: float = option(0.6, "share of the run after which both rates fall linearly to 0")
-    average: float = option(0.998, "decay of the weight average (EMA) that is shown and exported")
-    augmentation: str = option("cutout", "DiffAugment: any of translation,cutout,colour")
-
-
-@dataclasses.dataclass(frozen=True)
-class BackboneConfig:
-    """The fixed network whose features carry content, style and the feature discriminator."""
-
-    backbone: str = option("", "inception_resnet_v2 or vgg19_16x; empty: no backbone terms")
-    backbone_weights: str = option("random", "its weights: random, imagenet or a path")
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.training.judges import Judges, update
+from stylegan_culture.training.options import LinearDecay, LossConfig, OptimizerConfig
 
 
 class CultureTrainer:
@@ -79,53 +33,29 @@ class CultureTrainer:
     """
 
     def __init__(self, cultures, configs, steps: int, precision: str, seed: int):
-        self.generator_config: GeneratorConfig = configs.generator
-        discriminator: DiscriminatorConfig = configs.discriminator
         self.weights: LossConfig = configs.losses
-        self.optimizer: OptimizerConfig = configs.optimizer
-        self.kinds = parse_kinds(self.optimizer.augmentation)
-        self.seed, self.steps, count = seed, steps, len(cultures)
+        self.settings: OptimizerConfig = configs.optimizer
+        self.seed, self.previews = seed, {}
         policy = keras.DTypePolicy(precision)
-        self.model = CultureModel(cultures, self.generator_config, dtype=policy).create_weights()
-        self.average = CultureModel(cultures, self.generator_config, dtype=policy).create_weights()
+        self.model = CultureModel(cultures, configs.generator, dtype=policy).create_weights()
+        self.average = CultureModel(cultures, configs.generator, dtype=policy).create_weights()
         self.average.set_weights(self.model.get_weights())
-        self.discriminators = {"picture": Discriminator(count, discriminator, dtype=policy)}
         self.backbone = None
         if configs.backbone.backbone:
-            backbone = configs.backbone
-            self.backbone = build_backbone(
-                backbone.backbone, backbone.backbone_weights, dtype=policy
-            )
-            if discriminator.head_width:
-                # The first tap's detail is what the picture discriminator sees anyway.
-                taps = self.backbone.taps[1:]
-                heads = FeatureDiscriminator(taps, count, discriminator, dtype=policy)
-                self.discriminators["features"] = heads
-        rates = (self.optimizer.generator_rate, self.optimizer.discriminator_rate)
-        self.generator_optimizer, self.discriminator_optimizer = (
-            keras.optimizers.Adam(self._decayed(rate), beta_1=self.optimizer.momentum, beta_2=0.99)
-            for rate in rates
+            weights = configs.backbone.backbone_weights
+            self.backbone = build_backbone(configs.backbone.backbone, weights, dtype=policy)
+        taps = self.backbone.taps if self.backbone else ()
+        self.judges = Judges(
+            len(cultures), taps, configs.discriminator, self.settings, steps, policy
         )
-
-    def _decayed(self, rate: float):
-        start = int(self.steps * self.optimizer.decay_from)
-        boundaries = max(self.steps - start, 1)
-        return LinearDecay(rate, start, boundaries)
+        rate = LinearDecay.over(self.settings.generator_rate, steps, self.settings.decay_from)
+        momentum = self.settings.momentum
+        self.optimizer = keras.optimizers.Adam(rate, beta_1=momentum, beta_2=0.99)
 
     def build(self, batch) -> None:
-        """Creates the discriminators' and optimisers' variables from a batch's shapes."""
-        for network, judged in self._judged(batch["style"]):
-            network(judged)
-        self.generator_optimizer.build(self.model.trainable_variables)
-        self.discriminator_optimizer.build(self._discriminator_variables())
-
-    def _judged(self, images):
-        yield self.discriminators["picture"], images
-        if "features" in self.discriminators:
-            yield self.discriminators["features"], self.backbone(images)
-
-    def _discriminator_variables(self):
-        return [v for d in self.discriminators.values() for v in d.trainable_variables]
+        """Creates the judges' and optimisers' variables from a batch's shapes."""
+        self.judges.build(batch["style"], self._features(batch["style"]))
+        self.optimizer.build(self.model.trainable_variables)
 
     def samples(self) -> dict:
         """Sheets: contents in every culture's default code, and in examples' codes."""
@@ -159,36 +89,40 @@ class CultureTrainer:
         groups = {
             "model": self.model.variables,
             "average": self.average.variables,
-            "generator_optimizer": self.generator_optimizer.variables,
-            "discriminator_optimizer": self.discriminator_optimizer.variables,
+            "generator_optimizer": self.optimizer.variables,
+            "discriminator_optimizer": self.judges.optimizer.variables,
         }
-        groups |= {f"{name}_judge": d.variables for name, d in self.discriminators.items()}
+        groups |= {f"{name}_judge": d.variables for name, d in self.judges.networks.items()}
         return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
 
     def step(self, batch, number: int) -> dict:
         """Trains once on batch `number`; returns scalar tensors by name."""
-        number = tf.constant(number, tf.int32)
-        parts = self._step(batch, number)
-        if self.weights.r1 and int(number) % self.weights.r1_interval == 0:
-            parts |= self._penalise(batch, number)
+        interval = self.weights.r1_interval
+        seed = tf.constant([self.seed, number], tf.int32)
+        parts = self._step(batch, seed)
+        if self.weights.r1 and number % interval == 0:
+            parts |= self._penalise(batch, seed)
         return parts
 
     @tf.function
-    def _step(self, batch, number):
-        seed = tf.stack([self.seed, number])
+    def _penalise(self, batch, seed):
+        # Weighted up by the interval for being lazy (StyleGAN2, arXiv 1912.04958).
+        weight = self.weights.r1 * self.weights.r1_interval
+        return self.judges.penalise(batch["style"], batch["culture"], weight, seed + 4)
+
+    @tf.function
+    def _step(self, batch, seed):
         with tf.GradientTape() as tape:
             fakes, plan, parts = self._restyle(batch, seed)
             features = self._features(fakes)
             references = self._features(tf.concat([batch["content"], batch["style"]], 0))
             parts |= self._backbone_losses(features, references, plan)
-            parts |= self._verdicts(fakes, features, plan["culture"], seed)
-            weights = dataclasses.asdict(self.weights)
-            total, parts = losses.weighted_sum(parts, weights)
-        self._update(self.generator_optimizer, tape, total, self.model.trainable_variables)
-        parts |= self._train_discriminators(batch, plan, (fakes, features, references), seed)
-        self._follow(number)
-        parts |= {"total": total} | self._health(fakes)
-        return parts
+            parts |= self.judges.verdicts(fakes, features, plan["culture"], seed + 2)
+            total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
+        update(self.optimizer, tape, total, self.model.trainable_variables)
+        parts |= self._train_judges(batch, plan, (fakes, features, references), seed + 3)
+        self._follow(seed[1])
+        return parts | {"total": total} | self._health(fakes)
 
     def _restyle(self, batch, seed):
         """Restyled pictures, the plan of who became what, and the picture-space losses."""
@@ -204,7 +138,7 @@ class CultureTrainer:
             "is_example": tf.cast(tf.range(count) >= 2 * quarter, tf.float32),
         }
         labels = tf.one_hot(plan["culture"], len(model.cultures))
-        noise = tf.random.stateless_normal([quarter, self.generator_config.noise_size], seed)
+        noise = tf.random.stateless_normal([quarter, model.config.noise_size], seed)
         noise = tf.concat([tf.zeros_like(noise), noise], 0)
         mapped = model.mapping(noise, labels[: 2 * quarter])
         mean, log_variance = model.encoder(batch["style"])
@@ -266,83 +200,25 @@ class CultureTrainer:
             "style_features": losses.style(features, styles, plan["is_example"]),
         }
 
-    def _verdicts(self, fakes, features, culture, seed):
-        judge = self.discriminators["picture"]
-        logits = judge(augment(fakes, self.kinds, seed + 2), training=False)
-        parts = {"adversarial": losses.generator_adversarial(of_culture(logits, culture))}
-        if "features" in self.discriminators:
-            verdicts = self.discriminators["features"](features, training=False)
-            parts["feature_adversarial"] = tf.add_n(
-                [losses.generator_adversarial(of_culture(v, culture)) for v in verdicts.values()]
-            ) / len(verdicts)
-        return parts
-
-    def _train_discriminators(self, batch, plan, seen, seed):
+    def _train_judges(self, batch, plan, seen, seed):
         """Real: style pictures. Not of the culture: restyled pictures, and contents of others."""
-        fakes, features, references = (tf.nest.map_structure(tf.stop_gradient, x) for x in seen)
+        fakes, features, references = tf.nest.map_structure(tf.stop_gradient, seen)
         count = batch["style"].shape[0]
-        real, culture = batch["culture"], plan["culture"]
-        foreign = tf.cast(batch["content_culture"] != batch["culture"], tf.float32)
-        images = tf.concat([batch["style"], fakes, batch["content"]], 0)
-        asked = tf.concat([real, culture, real], 0)
         joined = {
             tap: tf.concat([references[tap][count:], value, references[tap][:count]], 0)
             for tap, value in features.items()
         }
-        with tf.GradientTape() as tape:
-            logits = {
-                "picture": self.discriminators["picture"](
-                    augment(images, self.kinds, seed + 3), training=True
-                )
-            }
-            if "features" in self.discriminators:
-                logits |= self.discriminators["features"](joined, training=True)
-            verdicts = []
-            for value in logits.values():
-                value = of_culture(value, asked)
-                verdicts.append(
-                    losses.discriminator_real(value[:count])
-                    + losses.discriminator_fake(value[count : 2 * count])
-                    + losses.discriminator_fake(value[2 * count :], foreign)
-                )
-            total = tf.add_n(verdicts)
-        variables = self._discriminator_variables()
-        self._update(self.discriminator_optimizer, tape, total, variables)
-        return {"discriminator": total / len(verdicts)}
-
-    @tf.function
-    def _penalise(self, batch, number):
-        """R1 on the picture discriminator, weighted up for being lazy (arXiv 1912.04958)."""
-        judge = self.discriminators["picture"]
-        images = augment(batch["style"], self.kinds, tf.stack([self.seed, number]) + 4)
-        with tf.GradientTape() as outer:
-            with tf.GradientTape() as inner:
-                inner.watch(images)
-                logits = of_culture(judge(images, training=False), batch["culture"])
-                verdict = tf.reduce_sum(tf.reduce_mean(tf.cast(logits, tf.float32), axis=[1, 2]))
-            penalty = losses.gradient_penalty(inner.gradient(verdict, images))
-            total = self.weights.r1 * self.weights.r1_interval * penalty
-        gradients = outer.gradient(total, judge.trainable_variables)
-        known = {id(v): g for v, g in zip(judge.trainable_variables, gradients, strict=True)}
-        variables = self._discriminator_variables()
-        self.discriminator_optimizer.apply(
-            [tf.zeros_like(v) if known.get(id(v)) is None else known[id(v)] for v in variables],
-            variables,
-        )
-        return {"r1": penalty}
-
-    @staticmethod
-    def _update(optimizer, tape, total, variables):
-        gradients = tape.gradient(total, [v.value for v in variables])
-        gradients = [
-            tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)
-        ]
-        optimizer.apply(gradients, variables)
+        asked = {
+            "culture": tf.concat([batch["culture"], plan["culture"], batch["culture"]], 0),
+            "foreign": tf.cast(batch["content_culture"] != batch["culture"], tf.float32),
+        }
+        pictures = tf.concat([batch["style"], fakes, batch["content"]], 0)
+        return self.judges.train(pictures, joined, asked, seed)
 
     def _follow(self, number):
         """Moves the average towards the model; faster while the run is young."""
         age = tf.cast(number, tf.float32)
-        decay = tf.minimum(self.optimizer.average, (1.0 + age) / (10.0 + age))
+        decay = tf.minimum(self.settings.average, (1.0 + age) / (10.0 + age))
         for average, value in zip(self.average.variables, self.model.variables, strict=True):
             average.assign(average + (1.0 - decay) * (value - average))
 
@@ -352,18 +228,3 @@ class CultureTrainer:
         spread = tf.reduce_mean(tf.math.reduce_std(fakes, axis=0))
         ends = tf.cast((fakes < 0.005) | (fakes > 0.995), tf.float32)
         return {"spread": spread, "saturated": tf.reduce_mean(ends)}
-
-
-@keras.saving.register_keras_serializable("stylegan_culture")
-class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """`rate` until step `start`, then linearly to 0 over `length` steps."""
-
-    def __init__(self, rate: float, start: int, length: int):
-        self.rate, self.start, self.length = rate, start, length
-
-    def __call__(self, step):
-        past = tf.cast(step, tf.float32) - self.start
-        return self.rate * tf.clip_by_value(1.0 - past / self.length, 0.0, 1.0)
-
-    def get_config(self):
-        return {"rate": self.rate, "start": self.start, "length": self.length}

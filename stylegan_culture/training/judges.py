@@ -1,0 +1,112 @@
+"""The discriminators of the culture GAN: verdicts for the generator, and their own updates."""
+
+import keras
+import tensorflow as tf
+
+from stylegan_culture import losses
+from stylegan_culture.networks.discriminator import (
+    Discriminator,
+    DiscriminatorConfig,
+    FeatureDiscriminator,
+    of_culture,
+)
+from stylegan_culture.training.augment import augment, parse_kinds
+from stylegan_culture.training.options import LinearDecay, OptimizerConfig
+
+
+def update(optimizer, tape, total, variables) -> None:
+    """Applies the gradients of `total`; a variable that took no part gets a gradient of zero."""
+    gradients = tape.gradient(total, [variable.value for variable in variables])
+    optimizer.apply(
+        [tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)],
+        variables,
+    )
+
+
+class Judges:
+    """A discriminator on pictures and, where there is a backbone, one on its features.
+
+    Args:
+        cultures: their number.
+        taps: of the backbone; empty where there is none.
+        config: sizes.
+        optimizer: rates and augmentation.
+        steps: length of the run.
+        policy: Keras dtype policy.
+    """
+
+    def __init__(self, cultures, taps, config: DiscriminatorConfig, optimizer, steps, policy):
+        self.networks = {"picture": Discriminator(cultures, config, dtype=policy)}
+        if taps and config.head_width:
+            # The first tap's detail is what the picture discriminator sees anyway.
+            heads = FeatureDiscriminator(taps[1:], cultures, config, dtype=policy)
+            self.networks["features"] = heads
+        settings: OptimizerConfig = optimizer
+        self.kinds = parse_kinds(settings.augmentation)
+        rate = LinearDecay.over(settings.discriminator_rate, steps, settings.decay_from)
+        self.optimizer = keras.optimizers.Adam(rate, beta_1=settings.momentum, beta_2=0.99)
+
+    @property
+    def variables(self) -> list:
+        """Trainable variables of all the discriminators."""
+        return [v for network in self.networks.values() for v in network.trainable_variables]
+
+    def build(self, images, features) -> None:
+        """Creates all variables from the shapes of pictures and their backbone features."""
+        self.logits(images, features, tf.zeros([2], tf.int32), training=False)
+        self.optimizer.build(self.variables)
+
+    def logits(self, images, features, seed, training: bool) -> list:
+        """Logit maps `[B, h, w, K]` of every discriminator and head."""
+        changed = augment(images, self.kinds, seed)
+        maps = [self.networks["picture"](changed, training=training)]
+        if "features" in self.networks:
+            maps += self.networks["features"](features, training=training).values()
+        return maps
+
+    def verdicts(self, images, features, culture, seed) -> dict:
+        """The generator's adversarial losses on restyled pictures asked to be of `culture [B]`."""
+        picture, *heads = (
+            losses.generator_adversarial(of_culture(logits, culture))
+            for logits in self.logits(images, features, seed, training=False)
+        )
+        parts = {"adversarial": picture}
+        if heads:
+            parts["feature_adversarial"] = tf.add_n(heads) / len(heads)
+        return parts
+
+    def train(self, images, features, plan: dict, seed) -> dict:
+        """One update on real, restyled and foreign pictures, B of each, in this order.
+
+        Args:
+            images: `[3 B, H, W, 3]`; features: `{tap: [3 B, h, w, C]}`.
+            plan: `culture [3 B]`, the one each picture is asked about, and `foreign [B]` in
+                {0, 1}, whether a picture of the last third is of another culture than that.
+        """
+        count = plan["foreign"].shape[0]
+        with tf.GradientTape() as tape:
+            verdicts = []
+            for logits in self.logits(images, features, seed, training=True):
+                logits = of_culture(logits, plan["culture"])
+                verdicts.append(
+                    losses.discriminator_real(logits[:count])
+                    + losses.discriminator_fake(logits[count : 2 * count])
+                    + losses.discriminator_fake(logits[2 * count :], plan["foreign"])
+                )
+            total = tf.add_n(verdicts)
+        update(self.optimizer, tape, total, self.variables)
+        return {"discriminator": total / len(verdicts)}
+
+    def penalise(self, images, culture, weight: float, seed) -> dict:
+        """One update by R1, `weight * E|dD/dx|^2 / 2`, of the picture discriminator alone."""
+        judge = self.networks["picture"]
+        images = augment(images, self.kinds, seed)
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(images)
+                logits = of_culture(judge(images, training=False), culture)
+                verdict = tf.reduce_sum(tf.reduce_mean(tf.cast(logits, tf.float32), axis=[1, 2]))
+            penalty = losses.gradient_penalty(inner.gradient(verdict, images))
+            total = weight * penalty
+        update(self.optimizer, outer, total, self.variables)
+        return {"r1": penalty}
