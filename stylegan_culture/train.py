@@ -22,7 +22,7 @@ from pipelines.input import (
     make_dataset,
 )
 from stylegan_culture import config as settings
-from stylegan_culture.analysis.truth import judge_transfer
+from stylegan_culture.analysis.truth import MEASURES, judge_transfer
 from stylegan_culture.config import InputError, option
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.networks.generator import GeneratorConfig
@@ -111,12 +111,18 @@ def main(arguments: list[str] | None = None) -> None:
     _prepare_tensorflow(config)
     source, content = _sources(config)
     trainer = _make_trainer(config, source, content)
-    start = _restore(trainer, folder) if flags.resume else 0
-    settings.write_run(folder, config, **_facts(flags, source))
+    start = 0
+    if flags.resume:
+        start = _restore(trainer, folder)
+    settings.write_run(folder, config, **_facts(flags, config, trainer, source))
     _report_skipped(folder, source, content)
-    batches = make_dataset(config.data, source, content, start)
-    result = loop.run(trainer, batches, config.loop, folder, start)
-    _finish(trainer, config, folder, result, start)
+    if start > config.loop.steps:
+        raise InputError(f"{folder} has {start} steps already; ask for more with --steps")
+    if start < config.loop.steps or not (folder / "metrics.json").exists():
+        batches = make_dataset(config.data, source, content, start)
+        result = loop.run(trainer, batches, config.loop, folder, start)
+        _save(trainer, config, folder, result, start)
+    _announce(folder)
 
 
 def _parse(arguments):
@@ -140,13 +146,16 @@ def _parse(arguments):
 
 
 def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> None:
-    """A new run wants a new folder; a resumed one wants the folder's own configuration."""
+    """A new run wants a new folder; a resumed one wants the folder's own configuration.
+
+    Only the loop's may differ: a run may be made longer or shorter, or log more often.
+    """
     if not resume:
         if (folder / "run.json").exists():
             raise InputError(f"{folder} holds a run already; add --resume or name another folder")
         return
     saved = settings.from_dict(TrainConfig, settings.read_run(folder)["config"])
-    wanted = dataclasses.replace(config, precision=_precision(config.precision))
+    wanted = dataclasses.replace(config, precision=_precision(config.precision), loop=saved.loop)
     if saved != wanted:
         names = sorted(_different(dataclasses.asdict(saved), dataclasses.asdict(wanted)))
         raise InputError(
@@ -221,7 +230,7 @@ def _restore(trainer: CultureTrainer, folder: pathlib.Path) -> int:
     return checkpoint.restore(newest, trainer.state())
 
 
-def _facts(flags, source) -> dict:
+def _facts(flags, config: TrainConfig, trainer: CultureTrainer, source) -> dict:
     """What export and the model card need beside the configuration."""
     described = {culture.key: culture for culture in ORNAMENTS}
     cultures = []
@@ -236,7 +245,15 @@ def _facts(flags, source) -> dict:
                 "pictures": int(source.tags[:, number].sum()),
             }
         )
-    return {"cultures": cultures, "command": flags.command}
+    return {
+        "cultures": cultures,
+        "command": "python -m stylegan_culture.train " + flags.command,
+        "data": config.data.data,
+        "content": config.data.content,
+        "image_size": config.data.image_size,
+        "precision": config.precision,
+        "parameters": trainer.average.count_params(),
+    }
 
 
 def _report_skipped(folder: pathlib.Path, source, content) -> None:
@@ -246,8 +263,8 @@ def _report_skipped(folder: pathlib.Path, source, content) -> None:
             print(f"{len(part.skipped)} files skipped, named in {folder / name}")
 
 
-def _finish(trainer, config: TrainConfig, folder: pathlib.Path, result: dict, start: int) -> None:
-    """Saves the averaged model and the measures, and says where everything is."""
+def _save(trainer, config: TrainConfig, folder: pathlib.Path, result: dict, start: int) -> None:
+    """Saves the averaged model and its measures."""
     trainer.average.save_weights(folder / "model.weights.h5")
     pictures = (config.loop.steps - start) * config.data.batch_size
     metrics = {
@@ -259,9 +276,16 @@ def _finish(trainer, config: TrainConfig, folder: pathlib.Path, result: dict, st
     if config.data.data == "ornaments":
         metrics["against_truth"] = _judge_ornaments(trainer.average, config)
     settings.write_json(folder / "metrics.json", metrics)
+
+
+def _announce(folder: pathlib.Path) -> None:
+    """Says where everything is, and the measures against the truth where there is one."""
     sheet = max((folder / "samples").glob("cultures_*.png"))
-    for title, path in (("sample sheet", sheet), ("metrics", folder / "metrics.json")):
+    for title, path in (("sample sheet", sheet), ("measures", folder / "metrics.json")):
         print(f"{title}: {path}")
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    for name in MEASURES if "against_truth" in metrics else ():
+        print(f"  {name.replace('_', ' ')}: {metrics['against_truth'][name]:.1%}")
 
 
 def _judge_ornaments(model, config: TrainConfig) -> dict:
