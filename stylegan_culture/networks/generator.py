@@ -63,7 +63,7 @@ class Generator(keras.Model):
         self.quarter_block = ModulatedBlock(quarter, **policy)
         self.up_half = UpConvolution(half, **policy)
         self.half_modulation = Modulation(**policy)
-        self.up_full = UpConvolution(half // 2, **policy)
+        self.up_full = UpConvolution(max(16, half // 2), **policy)
         self.to_rgb = Convolution(3, gain=0.5, **policy)
 
     def encode(self, image):

@@ -12,7 +12,6 @@ from stylegan_culture.networks.generator import (
     GeneratorConfig,
     MappingNetwork,
     StyleEncoder,
-    StyleFusion,
 )
 
 CULTURES = ("alpha", "beta", "gamma")
@@ -314,9 +313,3 @@ def test_every_part_learns_from_a_restyled_picture(culture_model, picture):
     for variable, gradient in zip(variables, gradients, strict=True):
         assert gradient is not None and np.isfinite(gradient).all(), variable.path
         assert np.abs(gradient).max() > 0, variable.path
-
-
-def test_a_fusion_of_its_own_shares_the_mapping_weights(culture_model):
-    fusion = StyleFusion(culture_model.mapping)
-    mixture = np.float32([[0.2, 0.8, 0.0]])
-    np.testing.assert_array_equal(fusion(mixture), culture_model.fusion(mixture))

@@ -1,0 +1,291 @@
+"""The training command: its plan, its refusals, a small run, and a run that is killed."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_culture import config as settings
+from stylegan_culture import images, train
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.training import checkpoint
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SMALL = ("--image-size", "32", "--log-interval", "2", "--save-interval", "2")
+
+
+def _run(*arguments):
+    return settings.run_command(train.main, [str(argument) for argument in arguments])
+
+
+def _flags(pictures, folder, *more):
+    return ("--preset", "smoke", "--data", f"folder:{pictures}", "--run", folder, *SMALL, *more)
+
+
+def _files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(culture_folder, tmp_path_factory):
+    """A run of four steps with content-only pictures and a broken file among them."""
+    pictures = tmp_path_factory.mktemp("own") / "art"
+    shutil.copytree(culture_folder / "art", pictures)
+    (pictures / "waves" / "0010.jpg").write_text("this is no picture")
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    content = ("--content", f"folder:{culture_folder / 'photographs'}")
+    flags = _flags(pictures, folder, "--steps", "4", *content)
+    assert _run(*flags) == 0
+    return folder, flags
+
+
+@pytest.fixture(scope="module")
+def measures(finished):
+    """metrics.json as the run left it, before any test resumes it."""
+    return json.loads((finished[0] / "metrics.json").read_text())
+
+
+def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path, capsys):
+    flags = ("--preset", "culture128", "--steps", "7", "--cycle", "2.5", "--run", tmp_path / "new")
+    assert _run("--dry-run", *flags) == 0
+    printed = json.loads(capsys.readouterr().out)
+    plan = settings.from_dict(train.TrainConfig, printed)
+    expected = train.PRESETS["culture128"][0]
+    expected = dataclasses.replace(
+        expected,
+        loop=dataclasses.replace(expected.loop, steps=7),
+        losses=dataclasses.replace(expected.losses, cycle=2.5),
+    )
+    assert plan == expected and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", train.PRESETS)
+def test_every_preset_is_the_plan_that_it_prints(name, capsys):
+    assert _run("--dry-run", "--preset", name) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert settings.from_dict(train.TrainConfig, printed) == train.PRESETS[name][0]
+
+
+def test_help_names_every_preset_with_its_duration(capsys):
+    with pytest.raises(SystemExit) as ended:
+        train.main(["--help"])
+    assert ended.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for name, (_, described) in train.PRESETS.items():
+        assert f"{name}: {described}" in text
+    assert {"smoke", "ornaments64", "culture128", "culture256"} <= set(train.PRESETS)
+
+
+@pytest.fixture
+def wrong(culture_folder, finished, tmp_path):
+    """Wrong command lines by name, and a part of the sentence that each has to give."""
+    art, new = culture_folder / "art", tmp_path / "new"
+    single = tmp_path / "single"
+    shutil.copytree(art / "waves", single / "waves")
+    bare, damaged = tmp_path / "bare", tmp_path / "damaged"
+    for folder in (bare, damaged):
+        folder.mkdir()
+        shutil.copy(finished[0] / "run.json", folder)
+    (damaged / "checkpoints").mkdir()
+    (damaged / "checkpoints" / "step_00000002.npz").write_bytes(b"PK damaged")
+    (tmp_path / "file").write_text("no folder")
+
+    def resumed(folder, *more):
+        return [folder if flag == finished[0] else flag for flag in finished[1]] + [
+            "--resume",
+            *more,
+        ]
+
+    return {
+        "no run": (("--preset", "smoke"), "--run"),
+        "run exists": (finished[1], "--resume"),
+        "run is a file": (_flags(art, tmp_path / "file"), str(tmp_path / "file")),
+        "no run to resume": (resumed(tmp_path / "none"), "run.json"),
+        "no checkpoint": (resumed(bare), "no checkpoint"),
+        "damaged checkpoint": (resumed(damaged), "step_00000002.npz"),
+        "other configuration": (resumed(finished[0], "--cycle", "0.5"), "cycle"),
+        "unknown data": (("--data", "paintings", "--run", new), "'paintings'"),
+        "missing folder": (_flags(tmp_path / "none", new), str(tmp_path / "none")),
+        "single culture": (_flags(single, new), "'waves'"),
+        "unknown content": (_flags(art, new, "--content", "pictures"), "'pictures'"),
+        "missing content": (_flags(art, new, "--content", f"folder:{tmp_path}/none"), "none"),
+        "unknown augmentation": (_flags(art, new, "--augmentation", "rotate"), "rotate"),
+        "unknown backbone": (_flags(art, new, "--backbone", "vgg99"), "'vgg99'"),
+        "missing backbone": (
+            _flags(art, new, "--backbone", "vgg19_16x", "--backbone-weights", "none.npz"),
+            "none.npz",
+        ),
+        "pictures too small for the backbone": (
+            _flags(art, new, "--backbone", "inception_resnet_v2"),
+            "75",
+        ),
+        "batch not in fours": (_flags(art, new, "--batch-size", "6"), "--batch-size"),
+        "size not in eights": (_flags(art, new, "--image-size", "36"), "--image-size"),
+        "width not in 64s": (_flags(art, new, "--width", "72"), "--width"),
+        "no steps": (_flags(art, new, "--steps", "0"), "--steps"),
+        "no log interval": (_flags(art, new, "--log-interval", "0"), "--log-interval"),
+        "no penalty interval": (_flags(art, new, "--r1-interval", "0"), "--r1-interval"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("no run", "run exists", "run is a file", "no run to resume", "no checkpoint"),
+        *("damaged checkpoint", "other configuration", "unknown data", "missing folder"),
+        *("single culture", "unknown content", "missing content"),
+        *("unknown augmentation", "unknown backbone", "missing backbone"),
+        *("pictures too small for the backbone", "batch not in fours", "size not in eights"),
+        *("width not in 64s", "no steps", "no log interval", "no penalty interval"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(wrong, case, capsys, tmp_path):
+    flags, named = wrong[case]
+    assert _run(*flags) == settings.EXIT_INPUT
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
+    assert not (tmp_path / "new").exists()
+
+
+def test_cultures_of_two_pictures_can_be_trained(culture_folder, tmp_path):
+    """None of theirs is held out, so sheets have to show pictures that were trained on."""
+    for culture in ("waves", "lattice"):
+        (tmp_path / "few" / culture).mkdir(parents=True)
+        for number in range(2):
+            name = f"{culture}/{number:04d}.png"
+            shutil.copy(culture_folder / "art" / name, tmp_path / "few" / name)
+    tf.config.run_functions_eagerly(True)  # one step: not worth compiling
+    try:
+        assert _run(*_flags(tmp_path / "few", tmp_path / "run", "--steps", "1")) == 0
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert (tmp_path / "run" / "samples" / "examples_00000001.png").exists()
+
+
+def test_the_command_itself_ends_with_exit_code_2_and_no_traceback():
+    answer = subprocess.run(
+        [sys.executable, "-m", "stylegan_culture.train", "--preset", "smoke"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert answer.returncode == settings.EXIT_INPUT
+    assert "Traceback" not in answer.stderr
+    assert answer.stderr.splitlines()[-1].startswith("error: ") and "--run" in answer.stderr
+
+
+def test_a_run_leaves_everything_that_is_promised(finished):
+    folder, _ = finished
+    written = _files(folder)
+    assert {"run.json", "metrics.json", "model.weights.h5", "skipped.csv"} <= written
+    assert {f"checkpoints/step_0000000{step}.npz" for step in (2, 4)} <= written
+    assert {"samples/cultures_00000004.png", "samples/examples_00000004.png"} <= written
+    assert any(name.startswith("logs/events") for name in written)
+    assert not [name for name in written if name.endswith(".part")]
+    for name in ("cultures", "examples"):
+        assert images.read(folder / "samples" / f"{name}_00000004.png").std() > 0.02
+
+
+def test_the_record_holds_config_cultures_and_command(finished, culture_folder):
+    folder, flags = finished
+    record = settings.read_run(folder)
+    config = settings.from_dict(train.TrainConfig, record["config"])
+    assert config.loop.steps == 4 and config.data.image_size == 32
+    assert config.precision in ("float32", "mixed_bfloat16")
+    assert [culture["key"] for culture in record["cultures"]] == ["lattice", "waves"]
+    assert [culture["pictures"] for culture in record["cultures"]] == [8, 8]  # two held out
+    assert str(flags[3]) in record["command"]
+
+
+def test_what_was_skipped_is_named(finished):
+    (header, row) = (finished[0] / "skipped.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "path,reason" and "0010.jpg" in row
+
+
+def test_measures_are_finite_and_complete(measures):
+    assert measures["steps"] == 4 and measures["images_per_second"] > 0
+    assert {"total", "adversarial", "cycle", "discriminator"} <= set(measures["losses"])
+    assert np.isfinite(list(measures["losses"].values())).all()
+    assert "against_truth" not in measures
+
+
+def test_the_saved_model_is_the_weight_average(finished):
+    """model.weights.h5 holds what the last checkpoint holds under `average/`."""
+    folder, _ = finished
+    sizes = settings.from_dict(train.TrainConfig, settings.read_run(folder)["config"]).generator
+    model = CultureModel(("lattice", "waves"), sizes).create_weights()
+    model.load_weights(folder / "model.weights.h5")
+    with np.load(folder / "checkpoints" / "step_00000004.npz") as saved:
+        average = [saved[name] for name in sorted(saved.files) if name.startswith("average/")]
+        trained = [saved[name] for name in sorted(saved.files) if name.startswith("model/")]
+    for variable, value in zip(model.variables, average, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    assert any(not np.array_equal(a, b) for a, b in zip(average, trained, strict=True))
+
+
+def test_resuming_a_finished_run_changes_nothing(finished, measures):
+    folder, flags = finished
+    path = checkpoint.latest(folder / "checkpoints")
+    before, weights = path.read_bytes(), (folder / "model.weights.h5").read_bytes()
+    assert _run(*flags, "--resume") == 0
+    assert path.read_bytes() == before
+    assert (folder / "model.weights.h5").read_bytes() == weights
+    after = json.loads((folder / "metrics.json").read_text())
+    assert after["losses"] == measures["losses"]
+
+
+def _start(flags):
+    return subprocess.Popen(
+        [sys.executable, "-m", "stylegan_culture.train", *(str(flag) for flag in flags)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def _kill_after_checkpoint(process, folder, seconds=300):
+    """SIGKILL as soon as a first checkpoint is there."""
+    limit = time.monotonic() + seconds
+    while not list(folder.glob("checkpoints/*.npz")):
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(culture_folder, tmp_path):
+    """Both processes train at once; the resumed one is compared in every variable it saved."""
+    more = ("--steps", "30", "--save-interval", "10", "--deterministic")
+    content = ("--content", f"folder:{culture_folder / 'photographs'}")
+    broken, unbroken = (
+        _flags(culture_folder / "art", tmp_path / name, *more, *content)
+        for name in ("broken", "unbroken")
+    )
+    first, other = _start(broken), _start(unbroken)
+    try:
+        _kill_after_checkpoint(first, tmp_path / "broken")
+        assert not (tmp_path / "broken" / "metrics.json").exists()
+        assert checkpoint.latest(tmp_path / "broken" / "checkpoints").name != "step_00000030.npz"
+        first = _start((*broken, "--resume"))
+        assert first.wait(300) == 0 and other.wait(300) == 0
+    finally:
+        first.kill(), other.kill()
+    for name in ("step_00000020.npz", "step_00000030.npz"):
+        with (
+            np.load(tmp_path / "broken" / "checkpoints" / name) as resumed,
+            np.load(tmp_path / "unbroken" / "checkpoints" / name) as whole,
+        ):
+            assert resumed.files == whole.files
+            for key in whole.files:
+                np.testing.assert_array_equal(resumed[key], whole[key], err_msg=key)
