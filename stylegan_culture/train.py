@@ -79,10 +79,13 @@ CULTURE128 = TrainConfig(
         style_features=0.1,
     ),
     optimizer=OptimizerConfig(
-        generator_rate=5e-4, discriminator_rate=1e-3, augmentation="translation,cutout"
+        generator_rate=6e-4,
+        discriminator_rate=1e-3,
+        warm_up=300,
+        augmentation="translation,cutout",
     ),
     backbone=BackboneConfig(backbone="inception_resnet_v2"),
-    loop=LoopConfig(steps=4000),
+    loop=LoopConfig(steps=3000, sample_interval=250, save_interval=250),
 )
 PRESETS = {
     "smoke": (SMOKE, "under a minute: shows that everything runs, teaches nothing"),

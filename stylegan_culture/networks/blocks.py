@@ -10,6 +10,8 @@ from keras import ops
 
 from stylegan_culture.features import linalg
 
+ACTIVATED = (2.0 / (1.0 + 0.2**2)) ** 0.5  # keeps variance through the rectifier below
+
 
 def leaky_relu(features):
     """Leaky rectifier with slope 0.2: the activation of every network here."""
@@ -39,7 +41,8 @@ class Convolution(keras.layers.Layer):
         filters: output channels.
         kernel: kernel size in pixels, 1 or 3.
         stride: subsampling factor; height and width must be multiples of it.
-        gain: factor on the He-initialised kernel; 0.1 for the last layer of a residual branch.
+        gain: deviation that the initial kernel gives to outputs of unit-variance inputs:
+            `ACTIVATED` where a rectifier follows, 1 where none does, less at the end of a branch.
         depthwise: one filter per channel; `filters` must then equal the input's channels.
     """
 
@@ -47,10 +50,10 @@ class Convolution(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters, self.kernel, self.stride = filters, kernel, stride
         self.gain, self.depthwise = gain, depthwise
-        start = keras.initializers.VarianceScaling(2.0 * gain**2, "fan_in", "untruncated_normal")
+        start = keras.initializers.VarianceScaling(gain**2, "fan_in", "untruncated_normal")
         shared = {"strides": stride, "padding": "valid", "dtype": self.dtype_policy}
         if depthwise:
-            start = keras.initializers.RandomNormal(stddev=gain * (2.0 / kernel**2) ** 0.5)
+            start = keras.initializers.RandomNormal(stddev=gain / kernel)
             self.layer = keras.layers.DepthwiseConv2D(kernel, depthwise_initializer=start, **shared)
         else:
             self.layer = keras.layers.Conv2D(filters, kernel, kernel_initializer=start, **shared)
@@ -64,12 +67,13 @@ class Convolution(keras.layers.Layer):
 
 
 class UpConvolution(keras.layers.Layer):
-    """Nearest-neighbour doubling and a 3x3 convolution: `[B, H, W, C] -> [B, 2H, 2W, filters]`.
+    """Sub-pixel convolution `[B, H, W, C] -> [B, 2H, 2W, filters]` without a checkerboard at birth.
 
-    Computed at the low resolution: seen from there, each of the four pixels that come out of one
-    is a 3x3 convolution with a kernel whose taps are sums of the original ones, so one convolution
-    to `4 filters` channels and a depth-to-space give the same picture with a quarter of the pixels
-    to visit. Repeating the border equals reflecting it after doubling.
+    One 3x3 convolution to `4 filters` channels and a depth-to-space (Shi et al., arXiv
+    1609.05158). Its kernel starts as nearest-neighbour doubling followed by a 3x3 convolution, seen
+    from the low resolution: every tap of an output pixel is a sum of that convolution's taps
+    (in the spirit of ICNR, arXiv 1707.02937). Borders repeat, which equals reflection after
+    doubling.
     """
 
     def __init__(self, filters, **kwargs):
@@ -77,40 +81,27 @@ class UpConvolution(keras.layers.Layer):
         self.filters = filters
 
     def build(self, shape):
-        initializer = keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
         self.kernel = self.add_weight(
-            shape=(3, 3, shape[-1], self.filters),
-            initializer=initializer,
-            autocast=False,
-            name="kernel",
+            shape=(3, 3, shape[-1], 4 * self.filters), initializer=_doubling_kernel, name="kernel"
         )
-        self.bias = self.add_weight(
-            shape=(self.filters,), initializer="zeros", autocast=False, name="bias"
-        )
-
-    def folded_kernel(self):
-        """The kernel seen from low resolution, `[3, 3, C, 4 filters]`."""
-        kernel = ops.convert_to_tensor(self.kernel)
-        folded = ops.einsum("pak,qbl,klio->abipqo", DOUBLING, DOUBLING, kernel)
-        return ops.reshape(folded, (3, 3, kernel.shape[2], 4 * self.filters))
+        self.bias = self.add_weight(shape=(4 * self.filters,), initializer="zeros", name="bias")
 
     def call(self, features):
-        kernel = ops.cast(self.folded_kernel(), self.compute_dtype)
-        bias = ops.cast(ops.tile(ops.convert_to_tensor(self.bias), (4,)), self.compute_dtype)
-        convolved = ops.conv(edge_pad(features), kernel, padding="valid") + bias
+        convolved = ops.conv(edge_pad(features), self.kernel, padding="valid") + self.bias
         return ops.depth_to_space(convolved, 2)
 
 
-def _doubling_taps():
-    """`[p, a, k]`: whether tap k of output pixel p reads low-resolution pixel a - 1."""
-    taps = np.zeros((2, 3, 3), "float32")
+def _doubling_kernel(shape, dtype=None):
+    """Initial kernel `[3, 3, C, 4 F]`: doubling and a random 3x3 convolution in one."""
+    channels, filters = shape[2], shape[3] // 4
+    start = keras.initializers.VarianceScaling(ACTIVATED**2, "fan_in", "untruncated_normal")
+    kernel = start((3, 3, channels, filters), dtype)
+    taps = np.zeros((2, 3, 3), "float32")  # [p, a, k]: tap k of output pixel p reads pixel a - 1
     for pixel in range(2):
         for tap in range(3):
             taps[pixel, (pixel + tap - 1) // 2 + 1, tap] = 1.0
-    return taps
-
-
-DOUBLING = _doubling_taps()
+    folded = ops.einsum("pak,qbl,klio->abipqo", taps, taps, kernel)
+    return ops.reshape(folded, (3, 3, channels, 4 * filters))
 
 
 class StyleDense(keras.layers.Dense):
@@ -151,9 +142,9 @@ class ModulatedBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy}
         self.spread = Convolution(channels, depthwise=True, **policy)
-        self.widen = Convolution(channels * expansion, kernel=1, **policy)
+        self.widen = Convolution(channels * expansion, kernel=1, gain=ACTIVATED, **policy)
         self.modulation = Modulation(**policy)
-        self.narrow = Convolution(channels, kernel=1, gain=0.3, **policy)
+        self.narrow = Convolution(channels, kernel=1, gain=0.3, **policy)  # near the identity
 
     def call(self, features, code):
         hidden = self.modulation(self.widen(self.spread(features)), code)

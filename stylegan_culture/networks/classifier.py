@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from stylegan_culture.networks.blocks import Convolution
+from stylegan_culture.networks.blocks import ACTIVATED, Convolution
 
 
 class CultureClassifier(keras.Model):
@@ -17,7 +17,7 @@ class CultureClassifier(keras.Model):
         super().__init__(**kwargs, autocast=False)
         policy = {"dtype": self.dtype_policy}
         widths = (width, 2 * width, 4 * width, 4 * width)
-        self.convolutions = [Convolution(w, stride=2, **policy) for w in widths]
+        self.convolutions = [Convolution(w, stride=2, gain=ACTIVATED, **policy) for w in widths]
         self.norms = [keras.layers.BatchNormalization(momentum=0.9, **policy) for _ in widths]
         self.logits = keras.layers.Dense(cultures, dtype="float32")
 

@@ -11,6 +11,7 @@ from keras import ops
 
 from stylegan_culture.config import option
 from stylegan_culture.networks.blocks import (
+    ACTIVATED,
     Convolution,
     ModulatedBlock,
     Modulation,
@@ -50,56 +51,70 @@ class Generator(keras.Model):
         width = config.width
         half, quarter, eighth = width // 4, width // 2, width
         policy = {"dtype": self.dtype_policy}
-        self.stem = Convolution(half, stride=2, **policy)
-        self.down_quarter = Convolution(quarter, stride=2, **policy)
+        self.stem = Convolution(half, stride=2, gain=ACTIVATED, **policy)
+        self.down_quarter = Convolution(quarter, stride=2, gain=ACTIVATED, **policy)
         self.down_eighth = Convolution(eighth, stride=2, **policy)
         self.fine_code = Convolution(max(32, quarter // 2), kernel=1, **policy)
+        self.detail_code = Convolution(16, stride=2, **policy)
         self.coarse_colouring = WhiteningColouring(name="coarse_colouring")
         self.fine_colouring = WhiteningColouring(name="fine_colouring")
+        self.detail_colouring = WhiteningColouring(name="detail_colouring")
         self.blocks = [ModulatedBlock(eighth, **policy) for _ in range(config.blocks)]
         self.up_quarter = UpConvolution(quarter, **policy)
         self.fine_entry = Convolution(quarter, kernel=1, **policy)
         self.quarter_modulation = Modulation(**policy)
         self.quarter_block = ModulatedBlock(quarter, **policy)
         self.up_half = UpConvolution(half, **policy)
+        self.detail_entry = Convolution(half, kernel=1, **policy)
         self.half_modulation = Modulation(**policy)
         self.up_full = UpConvolution(max(16, half // 2), **policy)
-        self.to_rgb = Convolution(3, gain=0.5, **policy)
+        self.to_rgb = Convolution(3, gain=0.3, **policy)
 
     def encode(self, image):
-        """Content features: coarse `[B, H/8, W/8, width]`, fine `[B, H/4, W/4, width/4 or 32]`."""
-        hidden = leaky_relu(self.stem(2.0 * image - 1.0))
-        hidden = leaky_relu(self.down_quarter(hidden))
-        return {"coarse": self.down_eighth(leaky_relu(hidden)), "fine": self.fine_code(hidden)}
+        """Content features of a picture.
+
+        `coarse [B, H/8, W/8, width]`, `fine [B, H/4, W/4, width/4 or 32]` and
+        `detail [B, H/2, W/2, 16]`, a linear code of the finest lines.
+        """
+        image = 2.0 * image - 1.0
+        hidden = leaky_relu(self.down_quarter(leaky_relu(self.stem(image))))
+        return {
+            "coarse": self.down_eighth(hidden),
+            "fine": self.fine_code(hidden),
+            "detail": self.detail_code(image),
+        }
 
     def moments(self, features):
         """Mean and covariance of each of the features that `encode` gives, per channel group."""
-        return {
-            "coarse": self.coarse_colouring.moments(features["coarse"]),
-            "fine": self.fine_colouring.moments(features["fine"]),
-        }
+        return {name: self._colouring(name).moments(value) for name, value in features.items()}
+
+    def _colouring(self, name: str) -> WhiteningColouring:
+        return getattr(self, f"{name}_colouring")
 
     def decode(self, features, code, strength, moments=None):
         """Features, style code and strength to a picture `[B, H, W, 3]`.
 
-        `moments`, as `moments` gives them, stand for the features' own where those are of a part
-        of the picture only.
+        Values may pass the ends of [0, 1] a little; `CultureModel` clips them. `moments`, as
+        `moments` gives them, stand for the features' own where those are of a part of the picture
+        only.
         """
-        moments = moments or {"coarse": None, "fine": None}
         code, strength = ops.cast(code, "float32"), ops.cast(strength, "float32")
-        coarse = self.coarse_colouring(features["coarse"], code, strength, moments["coarse"])
-        fine = self.fine_colouring(features["fine"], code, strength, moments["fine"])
+        coloured = {}
+        for name, value in features.items():
+            known = None if moments is None else moments[name]
+            value = self._colouring(name)(value, code, strength, known)
+            coloured[name] = ops.cast(value, self.compute_dtype)
         code = ops.cast(code * strength, self.compute_dtype)
-        hidden = ops.cast(coarse, self.compute_dtype)
+        hidden = coloured["coarse"]
         for block in self.blocks:
             hidden = block(hidden, code)
-        hidden = self.up_quarter(hidden)
-        hidden = hidden + self.fine_entry(ops.cast(fine, self.compute_dtype))
+        hidden = self.up_quarter(hidden) + self.fine_entry(coloured["fine"])
         hidden = leaky_relu(self.quarter_modulation(hidden, code))
         hidden = self.quarter_block(hidden, code)
-        hidden = leaky_relu(self.half_modulation(self.up_half(hidden), code))
+        hidden = self.up_half(hidden) + self.detail_entry(coloured["detail"])
+        hidden = leaky_relu(self.half_modulation(hidden, code))
         hidden = leaky_relu(self.up_full(hidden))
-        return 0.5 + 0.5 * ops.tanh(ops.cast(self.to_rgb(hidden), "float32"))
+        return 0.5 + 0.5 * ops.cast(self.to_rgb(hidden), "float32")
 
     def call(self, image, code, strength):
         return self.decode(self.encode(image), code, strength)
@@ -156,9 +171,10 @@ class StyleEncoder(keras.Model):
         width = config.width
         policy = {"dtype": self.dtype_policy}
         self.convolutions = [
-            Convolution(filters, stride=2, **policy) for filters in (width // 4, width // 2, width)
+            Convolution(filters, stride=2, gain=ACTIVATED, **policy)
+            for filters in (width // 4, width // 2, width)
         ]
-        self.last = Convolution(width, **policy)
+        self.last = Convolution(width, gain=ACTIVATED, **policy)
         self.hidden = keras.layers.Dense(2 * width, dtype="float32")
         self.code = keras.layers.Dense(2 * config.code_size, dtype="float32")
 
@@ -198,7 +214,7 @@ class CultureModel(keras.Model):
         self.built = True
 
     def call(self, image, mixture, strength):
-        return self.generator(image, self.fusion(mixture), strength)
+        return self.stylize_with(image, self.fusion(mixture), strength)
 
     def stylize(self, image, mixture, strength):
         """Restyles into a mixture of cultures; `[B, H, W, 3], [B, K], [B, 1] -> [B, H, W, 3]`."""
@@ -210,7 +226,7 @@ class CultureModel(keras.Model):
 
     def stylize_with(self, image, style, strength):
         """Restyles by style codes `[B, D]`, mixed or interpolated as the caller likes."""
-        return self.generator(image, style, strength)
+        return ops.clip(self.generator(image, style, strength), 0.0, 1.0)
 
     def create_weights(self, size: int = 64):
         """Builds every part by one pass over a grey picture, so that weights can be loaded."""

@@ -125,7 +125,7 @@ def _decode_tiled(model, features, moments, style, tile):
         picture = _array(model.generator.decode(piece, code, strength, moments))[0]
         inner = [_scaled(_inside(c, o), STRIDE) for c, o in zip(core, outer, strict=True)]
         target = [_scaled(part, STRIDE) for part in core]
-        result[target[0], target[1]] = picture[inner[0], inner[1]]
+        result[target[0], target[1]] = np.clip(picture[inner[0], inner[1]], 0.0, 1.0)
     return result
 
 

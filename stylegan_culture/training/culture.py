@@ -99,10 +99,27 @@ class CultureTrainer:
         """Trains once on batch `number`; returns scalar tensors by name."""
         interval = self.weights.r1_interval
         seed = tf.constant([self.seed, number], tf.int32)
+        if number < self.settings.warm_up:
+            return self._warm_up(batch, seed)
         parts = self._step(batch, seed)
         if self.weights.r1 and number % interval == 0:
             parts |= self._penalise(batch, seed)
         return parts
+
+    @tf.function
+    def _warm_up(self, batch, seed):
+        """A step that teaches reconstruction alone: to see before to paint."""
+        labels = tf.one_hot(batch["culture"], len(self.model.cultures))
+        with tf.GradientTape() as tape:
+            mean, log_variance = self.model.encoder(batch["style"])
+            defaults = self.model.fusion(labels)
+            parts = self._returns(batch, defaults, self._own_codes(mean, defaults))
+            prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
+            parts["style_prior"] = prior
+            total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
+        update(self.optimizer, tape, total, self.model.trainable_variables)
+        self._follow(seed[1])
+        return parts | {"total": total}
 
     @tf.function
     def _penalise(self, batch, seed):
@@ -157,29 +174,35 @@ class CultureTrainer:
                 model.encoder(fakes)[0], tf.stop_gradient(codes)
             ),
         }
-        own = tf.where((tf.range(count) % 2 == 0)[:, None], mean, defaults)
-        parts |= self._returns(batch, (own, codes, fakes, plan), half)
+        parts |= self._returns(batch, codes, self._own_codes(mean, defaults))
+        parts |= self._cycle(fakes[-half:], plan["content"][-half:])
         return fakes, plan, parts
 
-    def _returns(self, batch, made, half):
-        """Losses of pictures that must come back: cycle, own style, and strength 0.
-
-        A style picture's own code is its encoded one for half of them and its culture's default
-        for the others: the default then learns the culture's true contrast.
-        """
-        own_codes, codes, fakes, plan = made
-        model, generator = self.model, self.model.generator
-        parts = {}
-        if self.weights.cycle:
-            own = model.encoder(plan["content"][-half:])[0]
-            back = generator(fakes[-half:], own, tf.ones([half, 1]))
-            parts["cycle"] = losses.absolute_difference(back, plan["content"][-half:])
+    def _returns(self, batch, codes, own_codes):
+        """Losses of pictures that must come back: style pictures by their own code, contents at
+        strength 0 whatever the code."""
+        half = codes.shape[0] // 2
         pictures = tf.concat([batch["style"][:half], batch["content"][:half]], 0)
         strength = tf.concat([tf.ones([half, 1]), tf.zeros([half, 1])], 0)
-        returned = generator(pictures, tf.concat([own_codes[:half], codes[:half]], 0), strength)
-        parts["identity"] = losses.absolute_difference(returned[:half], pictures[:half])
-        parts["content_return"] = losses.absolute_difference(returned[half:], pictures[half:])
-        return parts
+        codes = tf.concat([own_codes[:half], codes[:half]], 0)
+        returned = self.model.generator(pictures, codes, strength)
+        return {
+            "identity": losses.absolute_difference(returned[:half], pictures[:half]),
+            "content_return": losses.absolute_difference(returned[half:], pictures[half:]),
+        }
+
+    def _cycle(self, fakes, contents):
+        """Contents recovered from restyled pictures by the codes that they had themselves."""
+        if not self.weights.cycle:
+            return {}
+        own = self.model.encoder(contents)[0]
+        back = self.model.generator(fakes, own, tf.ones([fakes.shape[0], 1]))
+        return {"cycle": losses.absolute_difference(back, contents)}
+
+    def _own_codes(self, mean, defaults):
+        """A style picture's own code: its encoded one for every other, its culture's default for
+        the rest, so that the default learns the culture's true contrast."""
+        return tf.where((tf.range(mean.shape[0]) % 2 == 0)[:, None], mean, defaults)
 
     def _features(self, images):
         if self.backbone is None:

@@ -34,6 +34,7 @@ class OptimizerConfig:
 
     generator_rate: float = option(4e-4, "generator's learning rate (Adam)")
     discriminator_rate: float = option(4e-4, "discriminators' learning rate (Adam)")
+    warm_up: int = option(0, "steps at the start that teach reconstruction alone")
     momentum: float = option(0.5, "first-moment decay of Adam, 0 to 1")
     decay_from: float = option(0.6, "share of the run after which both rates fall linearly to 0")
     average: float = option(0.998, "decay of the weight average (EMA) that is shown and exported")

@@ -153,17 +153,6 @@ def test_a_penalty_leaves_the_judge_of_features_alone(batch):
     assert _same(after["features"], before["features"])
 
 
-def test_penalties_do_not_shorten_the_run(batch):
-    """The rate falls with the steps of the run; a lazy penalty between two steps is no step."""
-    images, _, plan = batch
-    judges = _judges(decay_from=0.0)
-    for _ in range(3):
-        judges.train(images, {}, plan, SEED)
-        judges.penalise(images[:B], plan["culture"][:B], 16.0, SEED)
-    expected = OptimizerConfig().discriminator_rate * (1 - 3 / 100)
-    assert float(judges.optimizer.learning_rate) == pytest.approx(expected, rel=1e-5)
-
-
 @pytest.mark.parametrize(
     ("step", "share"), [(0, 1.0), (60, 1.0), (70, 0.75), (80, 0.5), (100, 0.0), (130, 0.0)]
 )
