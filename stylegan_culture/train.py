@@ -65,8 +65,8 @@ ORNAMENTS64 = TrainConfig(
     # A scene's colours are its content here, which `layout` holds; the backbone is left out:
     # its random features teach little at 64 px and would take half of the time.
     losses=LossConfig(cycle=8.0, diversity=0.1, layout=8.0),
-    optimizer=OptimizerConfig(generator_rate=7e-4, discriminator_rate=1.5e-3),
-    loop=LoopConfig(steps=2600),
+    optimizer=OptimizerConfig(generator_rate=7e-4, discriminator_rate=1.5e-3, warm_up=200),
+    loop=LoopConfig(steps=1800),
 )
 CULTURE128 = TrainConfig(
     data=DataConfig(image_size=128, batch_size=8, least_scale=0.3, content_share=0.75),
