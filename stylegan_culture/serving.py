@@ -65,11 +65,13 @@ def save_model(model: CultureModel, folder, facts: dict, size: int | None = None
     mixture = tf.TensorSpec((1, len(model.cultures)), tf.float32, "mixture")
     style = tf.TensorSpec((1, model.config.code_size), tf.float32, "style")
     strength = tf.TensorSpec((1, 1), tf.float32, "strength")
+    codes = np.asarray(model.fusion.codes())  # constant, so the mapping network need not travel
+
+    def stylize(image, mixture, strength):
+        return {"stylized": model.stylize_with(image, model.fusion(mixture, codes), strength)}
+
     endpoints = {
-        "stylize": (
-            lambda i, m, s: {"stylized": model.stylize(i, m, s)},
-            [picture, mixture, strength],
-        ),
+        "stylize": (stylize, [picture, mixture, strength]),
         "encode_style": (lambda i: {"style": model.encode_style(i)}, [picture]),
         "stylize_with": (
             lambda i, c, s: {"stylized": model.stylize_with(i, c, s)},
@@ -117,7 +119,7 @@ def float_operations(calibrated: bytes) -> list[str]:
             statistics_reached.add(graph)
         # The codes' large matrices are quantised: in float they would take 0.5 MB for 0.03 dB.
         whitening = "colouring" in tensor and operator != "FULLY_CONNECTED"
-        if whitening or "fusion" in tensor or "mapping" in tensor or graph in statistics_reached:
+        if whitening or "fusion" in tensor or graph in statistics_reached:
             names.append(tensor)
     return names
 

@@ -151,12 +151,17 @@ class StyleFusion(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.mapping = mapping
 
-    def call(self, mixture):
-        weights = ops.maximum(mixture, 0.0)
-        weights = weights / (ops.sum(weights, axis=-1, keepdims=True) + 1e-9)
+    def codes(self):
+        """The default code of every culture, `[K, D]`."""
         cultures = ops.eye(self.mapping.cultures, dtype="float32")
         noise = ops.zeros((self.mapping.cultures, self.mapping.config.noise_size), dtype="float32")
-        return ops.matmul(weights, self.mapping(noise, cultures))
+        return self.mapping(noise, cultures)
+
+    def call(self, mixture, codes=None):
+        """`codes`, as `codes()` gives them, save an exported file the mapping network."""
+        weights = ops.maximum(mixture, 0.0)
+        weights = weights / (ops.sum(weights, axis=-1, keepdims=True) + 1e-9)
+        return ops.matmul(weights, self.codes() if codes is None else codes)
 
 
 class StyleEncoder(keras.Model):
