@@ -32,6 +32,12 @@ def _flags(pictures, folder, *more):
     return ("--preset", "smoke", "--data", f"folder:{pictures}", "--run", folder, *SMALL, *more)
 
 
+def _resumed(finished, folder, *more):
+    """The flags of the finished run, resumed in another folder."""
+    flags = (folder if flag == finished[0] else flag for flag in finished[1])
+    return (*flags, "--resume", *more)
+
+
 def _files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -99,21 +105,14 @@ def wrong(culture_folder, finished, tmp_path):
     (damaged / "checkpoints").mkdir()
     (damaged / "checkpoints" / "step_00000002.npz").write_bytes(b"PK damaged")
     (tmp_path / "file").write_text("no folder")
-
-    def resumed(folder, *more):
-        return [folder if flag == finished[0] else flag for flag in finished[1]] + [
-            "--resume",
-            *more,
-        ]
-
     return {
         "no run": (("--preset", "smoke"), "--run"),
         "run exists": (finished[1], "--resume"),
         "run is a file": (_flags(art, tmp_path / "file"), str(tmp_path / "file")),
-        "no run to resume": (resumed(tmp_path / "none"), "run.json"),
-        "no checkpoint": (resumed(bare), "no checkpoint"),
-        "damaged checkpoint": (resumed(damaged), "step_00000002.npz"),
-        "other configuration": (resumed(finished[0], "--cycle", "0.5"), "cycle"),
+        "no run to resume": (_resumed(finished, tmp_path / "none"), "run.json"),
+        "no checkpoint": (_resumed(finished, bare), "no checkpoint"),
+        "damaged checkpoint": (_resumed(finished, damaged), "step_00000002.npz"),
+        "other configuration": (_resumed(finished, finished[0], "--cycle", "0.5"), "cycle"),
         "unknown data": (("--data", "paintings", "--run", new), "'paintings'"),
         "missing folder": (_flags(tmp_path / "none", new), str(tmp_path / "none")),
         "single culture": (_flags(single, new), "'waves'"),
@@ -245,6 +244,29 @@ def test_resuming_a_finished_run_changes_nothing(finished, measures):
     assert (folder / "model.weights.h5").read_bytes() == weights
     after = json.loads((folder / "metrics.json").read_text())
     assert after["losses"] == measures["losses"]
+
+
+def test_a_finished_run_can_be_made_longer(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "longer")
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
+            assert _run(*_resumed(finished, tmp_path / "longer", "--steps", "5")) == 0
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert checkpoint.latest(tmp_path / "longer" / "checkpoints").name == "step_00000005.npz"
+    assert settings.read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
+
+
+def test_a_refused_resume_leaves_the_run_as_it_was(finished, tmp_path, capsys):
+    """Two steps are asked for and four are done."""
+    shutil.copytree(finished[0], tmp_path / "shorter")
+    before = {name: (tmp_path / "shorter" / name).read_bytes() for name in _files(finished[0])}
+    assert _run(*_resumed(finished, tmp_path / "shorter", "--steps", "2")) == settings.EXIT_INPUT
+    assert "4 steps" in capsys.readouterr().err
+    after = {name: (tmp_path / "shorter" / name).read_bytes() for name in before}
+    assert [name for name in before if before[name] != after[name]] == []
 
 
 def _start(flags):

@@ -67,13 +67,13 @@ class Convolution(keras.layers.Layer):
 
 
 class UpConvolution(keras.layers.Layer):
-    """Sub-pixel convolution `[B, H, W, C] -> [B, 2H, 2W, filters]` without a checkerboard at birth.
+    """Nearest-neighbour doubling and a 3x3 convolution: `[B, H, W, C] -> [B, 2H, 2W, filters]`.
 
-    One 3x3 convolution to `4 filters` channels and a depth-to-space (Shi et al., arXiv
-    1609.05158). Its kernel starts as nearest-neighbour doubling followed by a 3x3 convolution, seen
-    from the low resolution: every tap of an output pixel is a sum of that convolution's taps
-    (in the spirit of ICNR, arXiv 1707.02937). Borders repeat, which equals reflection after
-    doubling.
+    Computed at the low resolution: seen from there, each of the four pixels that come out of one
+    is a 3x3 convolution with a kernel whose taps are sums of the original ones, so one convolution
+    to `4 filters` channels and a depth-to-space give the same picture with a quarter of the pixels
+    to visit. Repeating the border equals reflecting it after doubling. Training those sums freely
+    (a sub-pixel convolution) reconstructs no better and leaves a grid of dots in skies.
     """
 
     def __init__(self, filters, **kwargs):
@@ -82,26 +82,40 @@ class UpConvolution(keras.layers.Layer):
 
     def build(self, shape):
         self.kernel = self.add_weight(
-            shape=(3, 3, shape[-1], 4 * self.filters), initializer=_doubling_kernel, name="kernel"
+            shape=(3, 3, shape[-1], self.filters),
+            initializer=keras.initializers.VarianceScaling(
+                ACTIVATED**2, "fan_in", "untruncated_normal"
+            ),
+            autocast=False,
+            name="kernel",
         )
-        self.bias = self.add_weight(shape=(4 * self.filters,), initializer="zeros", name="bias")
+        self.bias = self.add_weight(
+            shape=(self.filters,), initializer="zeros", autocast=False, name="bias"
+        )
+
+    def folded_kernel(self):
+        """The kernel seen from low resolution, `[3, 3, C, 4 filters]`."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        folded = ops.einsum("pak,qbl,klio->abipqo", DOUBLING, DOUBLING, kernel)
+        return ops.reshape(folded, (3, 3, kernel.shape[2], 4 * self.filters))
 
     def call(self, features):
-        convolved = ops.conv(edge_pad(features), self.kernel, padding="valid") + self.bias
+        kernel = ops.cast(self.folded_kernel(), self.compute_dtype)
+        bias = ops.cast(ops.tile(ops.convert_to_tensor(self.bias), (4,)), self.compute_dtype)
+        convolved = ops.conv(edge_pad(features), kernel, padding="valid") + bias
         return ops.depth_to_space(convolved, 2)
 
 
-def _doubling_kernel(shape, dtype=None):
-    """Initial kernel `[3, 3, C, 4 F]`: doubling and a random 3x3 convolution in one."""
-    channels, filters = shape[2], shape[3] // 4
-    start = keras.initializers.VarianceScaling(ACTIVATED**2, "fan_in", "untruncated_normal")
-    kernel = start((3, 3, channels, filters), dtype)
-    taps = np.zeros((2, 3, 3), "float32")  # [p, a, k]: tap k of output pixel p reads pixel a - 1
+def _doubling_taps():
+    """`[p, a, k]`: whether tap k of output pixel p reads low-resolution pixel a - 1."""
+    taps = np.zeros((2, 3, 3), "float32")
     for pixel in range(2):
         for tap in range(3):
             taps[pixel, (pixel + tap - 1) // 2 + 1, tap] = 1.0
-    folded = ops.einsum("pak,qbl,klio->abipqo", taps, taps, kernel)
-    return ops.reshape(folded, (3, 3, channels, 4 * filters))
+    return taps
+
+
+DOUBLING = _doubling_taps()
 
 
 class StyleDense(keras.layers.Dense):
