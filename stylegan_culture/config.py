@@ -149,7 +149,7 @@ def read_run(folder: pathlib.Path) -> dict:
             f"{folder} is no run folder: {path} is missing; make one with "
             "`python -m stylegan_culture.train --run DIR`"
         ) from None
-    except json.JSONDecodeError as error:
+    except (ValueError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}); start a new run folder") from None
 
 

@@ -30,7 +30,13 @@ from stylegan_culture.training import checkpoint, loop
 from stylegan_culture.training.classifier import named_culture, train_classifier
 from stylegan_culture.training.culture import CultureTrainer
 from stylegan_culture.training.loop import LoopConfig
-from stylegan_culture.training.options import BackboneConfig, LossConfig, OptimizerConfig
+from stylegan_culture.training.options import (
+    BackboneConfig,
+    LossConfig,
+    OptimizerConfig,
+    check_values,
+    resolve_precision,
+)
 
 PREVIEWS = 6  # contents on a sample sheet
 
@@ -109,18 +115,21 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps(dataclasses.asdict(config), indent=2))
         return
     folder = pathlib.Path(flags.run)
+    check_values(config)
     _check_folder(folder, config, flags.resume)
-    config = dataclasses.replace(config, precision=_precision(config.precision))
-    _prepare_tensorflow(config)
+    config = dataclasses.replace(config, precision=resolve_precision(config.precision))
+    keras.utils.set_random_seed(config.data.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     source, content = _sources(config)
     trainer = _make_trainer(config, source, content)
     start = 0
     if flags.resume:
         start = _restore(trainer, folder)
-    settings.write_run(folder, config, **_facts(flags, config, trainer, source))
-    _report_skipped(folder, source, content)
     if start > config.loop.steps:
         raise InputError(f"{folder} has {start} steps already; ask for more with --steps")
+    settings.write_run(folder, config, **_facts(flags, config, trainer, source))
+    _report_skipped(folder, source, content)
     if start < config.loop.steps or not (folder / "metrics.json").exists():
         batches = make_dataset(config.data, source, content, start)
         result = loop.run(trainer, batches, config.loop, folder, start)
@@ -153,12 +162,16 @@ def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> No
 
     Only the loop's may differ: a run may be made longer or shorter, or log more often.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--run {folder} is a file; name a folder")
     if not resume:
         if (folder / "run.json").exists():
             raise InputError(f"{folder} holds a run already; add --resume or name another folder")
         return
     saved = settings.from_dict(TrainConfig, settings.read_run(folder)["config"])
-    wanted = dataclasses.replace(config, precision=_precision(config.precision), loop=saved.loop)
+    wanted = dataclasses.replace(
+        config, precision=resolve_precision(config.precision), loop=saved.loop
+    )
     if saved != wanted:
         names = sorted(_different(dataclasses.asdict(saved), dataclasses.asdict(wanted)))
         raise InputError(
@@ -173,21 +186,6 @@ def _different(first: dict, second: dict):
             yield from _different(value, second[name])
         elif value != second[name]:
             yield name
-
-
-def _precision(asked: str) -> str:
-    """ "auto" becomes mixed_bfloat16 where the processor multiplies it in hardware (Linux)."""
-    if asked != "auto":
-        return asked
-    facts = pathlib.Path("/proc/cpuinfo")
-    flags = facts.read_text() if facts.exists() else ""
-    return "mixed_bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
-
-
-def _prepare_tensorflow(config: TrainConfig) -> None:
-    keras.utils.set_random_seed(config.data.seed)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
 
 
 def _sources(config: TrainConfig):
@@ -216,6 +214,8 @@ def _previews(config: TrainConfig) -> dict:
     """Held-out contents for the sample sheets, and a held-out example picture per culture."""
     data = config.data
     held_out = load_source(data.data, data.image_size, "held_out", data.cache_mib)
+    if not held_out.tags.any(axis=0).all():  # a culture of one or two pictures holds out none
+        held_out = load_source(data.data, data.image_size, "all", data.cache_mib)
     contents = load_content(data.content, data.image_size, "held_out", data.cache_mib) or held_out
     size = data.image_size if data.data == "ornaments" else 256
     chosen = np.linspace(0, len(contents) - 1, PREVIEWS).astype(int)

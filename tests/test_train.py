@@ -1,5 +1,6 @@
 """The training command: its plan, its refusals, a small run, and a run that is killed."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -30,6 +31,18 @@ def _run(*arguments):
 
 def _flags(pictures, folder, *more):
     return ("--preset", "smoke", "--data", f"folder:{pictures}", "--run", folder, *SMALL, *more)
+
+
+@contextlib.contextmanager
+def _uncompiled():
+    """For runs of one step, which is not worth compiling."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def _resumed(finished, folder, *more):
@@ -163,13 +176,8 @@ def test_cultures_of_two_pictures_can_be_trained(culture_folder, tmp_path):
         for number in range(2):
             name = f"{culture}/{number:04d}.png"
             shutil.copy(culture_folder / "art" / name, tmp_path / "few" / name)
-    tf.config.run_functions_eagerly(True)  # one step: not worth compiling
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
-            assert _run(*_flags(tmp_path / "few", tmp_path / "run", "--steps", "1")) == 0
-    finally:
-        tf.config.run_functions_eagerly(False)
+    with _uncompiled():
+        assert _run(*_flags(tmp_path / "few", tmp_path / "run", "--steps", "1")) == 0
     assert (tmp_path / "run" / "samples" / "examples_00000001.png").exists()
 
 
@@ -248,13 +256,8 @@ def test_resuming_a_finished_run_changes_nothing(finished, measures):
 
 def test_a_finished_run_can_be_made_longer(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "longer")
-    tf.config.run_functions_eagerly(True)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
-            assert _run(*_resumed(finished, tmp_path / "longer", "--steps", "5")) == 0
-    finally:
-        tf.config.run_functions_eagerly(False)
+    with _uncompiled():
+        assert _run(*_resumed(finished, tmp_path / "longer", "--steps", "5")) == 0
     assert checkpoint.latest(tmp_path / "longer" / "checkpoints").name == "step_00000005.npz"
     assert settings.read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
 

@@ -5,6 +5,7 @@ name and never replaced silently by others.
 """
 
 import pathlib
+import zipfile
 
 import keras
 import numpy as np
@@ -88,7 +89,8 @@ def _load_weights(network, path: str) -> None:
     try:
         network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} does not fit InceptionResNetV2 to block35_10: {error}") from None
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} does not fit InceptionResNetV2 to block35_10: {reason}") from None
 
 
 class DistilledVGG19(keras.Model):
@@ -101,7 +103,7 @@ class DistilledVGG19(keras.Model):
 
     content_tap = "relu4_1"
     taps = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    least_size = 32
+    least_size = 64
 
     def __init__(self, weights: str, **kwargs):
         super().__init__(trainable=False, **kwargs)
@@ -146,9 +148,9 @@ def _read_archive(path: str) -> dict:
         raise InputError(f"no backbone weights at {path}; vgg19_16x needs the path of an .npz file")
     names = ["conv0"] + [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
     try:
-        with np.load(path) as archive:
+        with open(path, "rb") as file, np.load(file) as archive:
             return {n: (archive[f"{n}/kernel"], archive[f"{n}/bias"]) for n in names}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} does not hold a distilled VGG-19: {error}") from None
 
 

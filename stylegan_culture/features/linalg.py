@@ -29,16 +29,18 @@ def moments(samples):
     return ops.squeeze(mean, -2), covariance
 
 
-def shrink(covariance, amount: float):
-    """Shrinkage towards a scaled identity: `(1 - l) S + l tr(S)/d I`, plus a floor of 1e-8.
+def shrink(covariance, amount: float, floor: float = 1e-8):
+    """Shrinkage towards a scaled identity: `(1 - l) S + l tr(S)/d I + floor I`.
 
-    `amount` is l in [0, 1]. The result is positive definite even where n < d or a channel is
-    constant, so that no root of it can fail (Ledoit and Wolf, 2004, with a given l).
+    `amount` is l in [0, 1]; `floor` a variance below which a direction counts as empty, so that
+    whitening does not turn the rounding noise of a plain sky into texture. The result is positive
+    definite even where n < d or a channel is constant, so that no root of it can fail
+    (Ledoit and Wolf, 2004, with a given l).
     """
     size = covariance.shape[-1]
     identity = ops.eye(size, dtype=covariance.dtype)
     scale = ops.sum(covariance * identity, axis=(-1, -2), keepdims=True) / size
-    return (1.0 - amount) * covariance + (amount * scale + 1e-8) * identity
+    return (1.0 - amount) * covariance + (amount * scale + floor) * identity
 
 
 def eigh_root(covariance, power: float):

@@ -180,13 +180,13 @@ class WhiteningColouring(keras.layers.Layer):
 
     Args:
         group: channels in a group; must divide the number of channels.
-        shrinkage: of the covariance, see `linalg.shrink`.
+        shrinkage, floor: of the covariance, see `linalg.shrink`.
     """
 
-    def __init__(self, group=16, shrinkage=1e-2, **kwargs):
+    def __init__(self, group=16, shrinkage=1e-2, floor=1e-3, **kwargs):
         # float32 whatever the policy: roots of ill-conditioned matrices do not survive bfloat16.
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.group, self.shrinkage = group, shrinkage
+        self.group, self.shrinkage, self.floor = group, shrinkage, floor
 
     def build(self, features_shape, code_shape):
         self.channels = features_shape[-1]
@@ -206,7 +206,9 @@ class WhiteningColouring(keras.layers.Layer):
     def call(self, features, code, strength, moments=None):
         grouped = self._to_groups(features)
         mean, covariance = linalg.moments(grouped) if moments is None else moments
-        _, whiten = linalg.newton_schulz_roots(linalg.shrink(covariance, self.shrinkage))
+        _, whiten = linalg.newton_schulz_roots(
+            linalg.shrink(covariance, self.shrinkage, self.floor)
+        )
         identity = ops.eye(self.group, dtype="float32")
         shape = (-1, self.groups, self.group, self.group)
         colour = identity + ops.reshape(self.matrix(code), shape)

@@ -19,7 +19,7 @@ def parse_kinds(text: str) -> tuple[str, ...]:
 
 
 def augment(images, kinds, seed):
-    """Images `[B, H, W, 3]` in [0, 1], changed; `seed` is int32 `[2]`."""
+    """Square images `[B, S, S, 3]` in [0, 1], changed; `seed` is int32 `[2]`."""
     for number, kind in enumerate(kinds):
         images = CHANGES[kind](images, tf.random.experimental.stateless_fold_in(seed, number))
     return images
@@ -42,8 +42,9 @@ def _cut_out(images, seed):
     batch, size = tf.shape(images)[0], images.shape[1]
     centres = tf.random.stateless_uniform([batch, 2], seed, 0, size, tf.int32)
     places = tf.range(size)[None]
-    rows = tf.abs(places - centres[:, :1]) > size // 4
-    columns = tf.abs(places - centres[:, 1:]) > size // 4
+    first, last = centres - size // 4, centres + size // 4
+    rows = (places < first[:, :1]) | (places >= last[:, :1])
+    columns = (places < first[:, 1:]) | (places >= last[:, 1:])
     keep = rows[:, :, None] | columns[:, None, :]
     return images * tf.cast(keep, images.dtype)[..., None]
 

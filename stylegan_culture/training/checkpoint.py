@@ -15,6 +15,11 @@ import numpy as np
 from stylegan_culture.config import InputError
 
 PATTERN = "step_*.npz"
+# What NumPy and the zip format raise for a file that was cut, overwritten or has a flipped bit.
+DAMAGE = (
+    *(OSError, ValueError, EOFError, TypeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def save(folder: pathlib.Path, state: dict, step: int, keep: int = 2) -> pathlib.Path:
@@ -45,9 +50,9 @@ def restore(path: pathlib.Path, state: dict) -> int:
     file is damaged or belongs to networks of another configuration.
     """
     try:
-        with np.load(path) as archive:
+        with open(path, "rb") as file, np.load(file) as archive:
             values = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise InputError(
             f"{path} is a damaged checkpoint ({error}); delete it to resume from an older one"
         ) from None

@@ -48,9 +48,9 @@ class CultureTrainer:
         self.judges = Judges(
             len(cultures), taps, configs.discriminator, self.settings, steps, policy
         )
-        rate = LinearDecay.over(self.settings.generator_rate, steps, self.settings.decay_from)
+        self.rate = LinearDecay.over(self.settings.generator_rate, steps, self.settings.decay_from)
         momentum = self.settings.momentum
-        self.optimizer = keras.optimizers.Adam(rate, beta_1=momentum, beta_2=0.99)
+        self.optimizer = keras.optimizers.Adam(self.rate.rate, beta_1=momentum, beta_2=0.99)
 
     def build(self, batch) -> None:
         """Creates the judges' and optimisers' variables from a batch's shapes."""
@@ -91,6 +91,7 @@ class CultureTrainer:
             "average": self.average.variables,
             "generator_optimizer": self.optimizer.variables,
             "discriminator_optimizer": self.judges.optimizer.variables,
+            "penalty_optimizer": self.judges.penalty_optimizer.variables,
         }
         groups |= {f"{name}_judge": d.variables for name, d in self.judges.networks.items()}
         return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
@@ -109,6 +110,7 @@ class CultureTrainer:
     @tf.function
     def _warm_up(self, batch, seed):
         """A step that teaches reconstruction alone: to see before to paint."""
+        self.optimizer.learning_rate.assign(self.rate(seed[1]))
         labels = tf.one_hot(batch["culture"], len(self.model.cultures))
         with tf.GradientTape() as tape:
             mean, log_variance = self.model.encoder(batch["style"])
@@ -123,12 +125,15 @@ class CultureTrainer:
 
     @tf.function
     def _penalise(self, batch, seed):
+        self.judges.set_rate(seed[1])
         # Weighted up by the interval for being lazy (StyleGAN2, arXiv 1912.04958).
         weight = self.weights.r1 * self.weights.r1_interval
         return self.judges.penalise(batch["style"], batch["culture"], weight, seed + 4)
 
     @tf.function
     def _step(self, batch, seed):
+        self.optimizer.learning_rate.assign(self.rate(seed[1]))
+        self.judges.set_rate(seed[1])
         with tf.GradientTape() as tape:
             fakes, plan, parts = self._restyle(batch, seed)
             features = self._features(fakes)

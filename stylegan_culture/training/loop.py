@@ -60,6 +60,11 @@ class Alarms:
             if self.counts[name] >= self.patience:
                 raise Alarm(f"{name} by step {number}: {remedy}; the last checkpoint is kept")
 
+    @property
+    def raised(self) -> bool:
+        """Whether the last log entry showed trouble: such a state must not push out a good one."""
+        return any(self.counts.values())
+
     def _count(self, name: str, bad: bool) -> None:
         self.counts[name] = self.counts[name] + 1 if bad else 0
 
@@ -68,7 +73,7 @@ def run(trainer, batches, config: LoopConfig, folder: pathlib.Path, first_step: 
     """Trains from `first_step` to `config.steps` and returns the last log entry and the time.
 
     Writes `checkpoints/`, `logs/` (TensorBoard) and `samples/` below `folder`. A checkpoint is
-    written only after its losses were found finite.
+    written only while losses and weights are finite and no alarm is counting.
     """
     folder = pathlib.Path(folder)
     writer = tf.summary.create_file_writer(str(folder / "logs"))
@@ -83,12 +88,12 @@ def run(trainer, batches, config: LoopConfig, folder: pathlib.Path, first_step: 
             if done % config.log_interval == 0 or saving:
                 values = _average(pending)
                 pending = []
-                alarms.check(values, done)
+                alarms.check(values | _non_finite(trainer.state()) if saving else values, done)
                 _log(values, done)
                 bar.set_postfix_str(f"step {done} loss {values['total']:.3f}")
             if done % config.sample_interval == 0 or done == config.steps:
                 _draw(trainer, folder / "samples", done)
-            if saving:
+            if saving and not alarms.raised:
                 checkpoint.save(folder / "checkpoints", trainer.state(), done)
     writer.close()
     return {"losses": values, "seconds": time.monotonic() - started}
@@ -116,6 +121,14 @@ class _PictureBar(tqdm.tqdm):
         rate = self.pictures / max(values["elapsed"], 1e-9)
         values["unit"] = f"step, {rate:.1f} images/s"
         return values
+
+
+def _non_finite(state: dict) -> dict:
+    """`{"weights": nan}` where a variable is not finite: a step's loss precedes its update."""
+    finite = all(
+        bool(tf.reduce_all(tf.math.is_finite(tf.cast(v, tf.float32)))) for v in state.values()
+    )
+    return {} if finite else {"weights": math.nan}
 
 
 def _average(pending: list) -> dict:

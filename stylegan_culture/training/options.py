@@ -1,11 +1,14 @@
 """What a culture run may be told: weights of the losses, optimisers, backbone."""
 
 import dataclasses
+import pathlib
 
 import keras
 import tensorflow as tf
 
-from stylegan_culture.config import option
+from stylegan_culture.config import InputError, option
+from stylegan_culture.features.backbones import BACKBONES
+from stylegan_culture.training.augment import parse_kinds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +50,44 @@ class BackboneConfig:
 
     backbone: str = option("", "inception_resnet_v2 or vgg19_16x; empty: no backbone terms")
     backbone_weights: str = option("random", "its weights: random, imagenet or a path")
+
+
+def check_values(config) -> None:
+    """Raises `InputError` for settings of a culture run that cannot be trained with.
+
+    `config` has the groups data, generator, losses, optimizer, backbone and loop.
+    """
+    multiples = (
+        ("--batch-size", config.data.batch_size, 4),
+        ("--image-size", config.data.image_size, 8),
+        ("--width", config.generator.width, 64),
+        ("--steps", config.loop.steps, 1),
+        ("--log-interval", config.loop.log_interval, 1),
+        ("--sample-interval", config.loop.sample_interval, 1),
+        ("--save-interval", config.loop.save_interval, 1),
+        ("--r1-interval", config.losses.r1_interval, 1),
+    )
+    for flag, value, unit in multiples:
+        if value < 1 or value % unit:
+            what = "at least 1" if unit == 1 else f"a multiple of {unit}"
+            raise InputError(f"{flag} is {value} and has to be {what}")
+    try:
+        parse_kinds(config.optimizer.augmentation)
+    except ValueError as error:
+        raise InputError(f"--augmentation: {error}") from None
+    name = config.backbone.backbone
+    if name in BACKBONES and config.data.image_size < BACKBONES[name].least_size:
+        least = BACKBONES[name].least_size
+        raise InputError(f"--image-size has to be at least {least} for the backbone {name}")
+
+
+def resolve_precision(asked: str) -> str:
+    """ "auto" becomes mixed_bfloat16 where the processor multiplies it in hardware (Linux)."""
+    if asked != "auto":
+        return asked
+    facts = pathlib.Path("/proc/cpuinfo")
+    flags = facts.read_text() if facts.exists() else ""
+    return "mixed_bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
 @keras.saving.register_keras_serializable("stylegan_culture")
