@@ -161,12 +161,13 @@ def model_card(described: dict, facts: dict, measures: dict, rows: list[str]) ->
             "```",
             "",
             "## Files and their agreement with the Keras model",
-            "| file | MB | largest difference | PSNR dB (worst picture) | builtin operators only |",
-            "|---|---|---|---|---|",
+            "| file | MB | largest difference | PSNR dB (worst picture) | builtin operators only "
+            "| GPU delegate |",
+            "|---|---|---|---|---|---|",
             *rows,
             "",
-            "TensorFlow's analyser on the GPU delegate, which guarantees nothing by its own words: "
-            "see `stylegan_culture.tflite.gpu_verdict`. Speed on your machine: "
+            "GPU delegate: what TensorFlow's analyser thinks of the file, which guarantees nothing "
+            "by its own words. Speed on your machine: "
             "`python -m stylegan_culture.benchmark *.tflite`.",
             "",
             "## Limits",
@@ -204,9 +205,11 @@ def _row(path: pathlib.Path, measure: dict) -> str:
             f"{path.name} has operators that phones lack or whitening in 8 bits; "
             "nothing was exported: report this with the versions in model.json"
         )
+    compatible = "looks compatible" in tflite.gpu_verdict(path)
     return (
         f"| {path.name} | {facts['bytes'] / 1e6:.2f} | {measure['largest_difference']:.1e} "
-        f"| {measure['psnr']:.1f} ({measure['worst_psnr']:.1f}) | yes |"
+        f"| {measure['psnr']:.1f} ({measure['worst_psnr']:.1f}) | yes "
+        f"| {'looks compatible' if compatible else 'not compatible'} |"
     )
 
 
