@@ -91,7 +91,6 @@ class CultureTrainer:
             "average": self.average.variables,
             "generator_optimizer": self.optimizer.variables,
             "discriminator_optimizer": self.judges.optimizer.variables,
-            "penalty_optimizer": self.judges.penalty_optimizer.variables,
         }
         groups |= {f"{name}_judge": d.variables for name, d in self.judges.networks.items()}
         return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}

@@ -44,11 +44,8 @@ class Judges:
         settings: OptimizerConfig = optimizer
         self.kinds = parse_kinds(settings.augmentation)
         self.rate = LinearDecay.over(settings.discriminator_rate, steps, settings.decay_from)
-        # The penalty has its own: moments of the one would move what the other leaves alone.
-        self.optimizer, self.penalty_optimizer = (
-            keras.optimizers.Adam(self.rate.rate, beta_1=settings.momentum, beta_2=0.99)
-            for _ in range(2)
-        )
+        momentum = settings.momentum
+        self.optimizer = keras.optimizers.Adam(self.rate.rate, beta_1=momentum, beta_2=0.99)
 
     @property
     def variables(self) -> list:
@@ -59,12 +56,10 @@ class Judges:
         """Creates all variables from the shapes of pictures and their backbone features."""
         self.logits(images, features, tf.zeros([2], tf.int32), training=False)
         self.optimizer.build(self.variables)
-        self.penalty_optimizer.build(self.networks["picture"].trainable_variables)
 
     def set_rate(self, number) -> None:
-        """Both optimisers' learning rate at step `number` of the run."""
-        for optimizer in (self.optimizer, self.penalty_optimizer):
-            optimizer.learning_rate.assign(self.rate(number))
+        """The learning rate at step `number` of the run, however many updates there were."""
+        self.optimizer.learning_rate.assign(self.rate(number))
 
     def logits(self, images, features, seed, training: bool) -> list:
         """Logit maps `[B, h, w, K]` of every discriminator and head."""
@@ -118,5 +113,7 @@ class Judges:
                 verdict = tf.reduce_sum(tf.reduce_mean(tf.cast(logits, tf.float32), axis=[1, 2]))
             penalty = losses.gradient_penalty(inner.gradient(verdict, images))
             total = weight * penalty
-        update(self.penalty_optimizer, outer, total, judge.trainable_variables)
+        # The same Adam, which weighs it against the other updates, but this judge's variables
+        # only: momentum would go on moving the others.
+        update(self.optimizer, outer, total, judge.trainable_variables)
         return {"r1": penalty}
