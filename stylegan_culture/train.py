@@ -72,7 +72,7 @@ ORNAMENTS64 = TrainConfig(
     # its random features teach little at 64 px and would take half of the time.
     losses=LossConfig(cycle=8.0, diversity=0.1, layout=8.0),
     optimizer=OptimizerConfig(generator_rate=7e-4, discriminator_rate=1.5e-3, warm_up=200),
-    loop=LoopConfig(steps=1800),
+    loop=LoopConfig(steps=2600),
 )
 CULTURE128 = TrainConfig(
     data=DataConfig(image_size=128, batch_size=8, least_scale=0.3, content_share=0.75),

@@ -134,16 +134,8 @@ def wrong(culture_folder, finished, tmp_path):
         "unknown augmentation": (_flags(art, new, "--augmentation", "rotate"), "rotate"),
         "unknown backbone": (_flags(art, new, "--backbone", "vgg99"), "'vgg99'"),
         "missing backbone": (
-            _flags(
-                art,
-                new,
-                "--backbone",
-                "vgg19_16x",
-                "--backbone-weights",
-                "none.npz",
-                "--image-size",
-                "64",
-            ),
+            _flags(art, new, *["--backbone", "vgg19_16x", "--backbone-weights", "none.npz"])
+            + ("--image-size", "64"),
             "none.npz",
         ),
         "pictures too small for the backbone": (

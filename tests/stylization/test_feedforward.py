@@ -44,7 +44,7 @@ def test_tiled_equals_untiled(blocks, size, tile):
     image, style = scene(*size), code(model)
     whole = feedforward.restyle(model, image, style)
     tiled = feedforward.restyle(model, image, style, tile=tile)
-    assert whole.std() > 0.05
+    assert whole.std() > 0.02  # the untrained picture is not flat
     np.testing.assert_allclose(tiled, whole, atol=0.3 / 255)
 
 
