@@ -17,6 +17,9 @@ def make_model(blocks=1):
     model = CultureModel(["a", "b"], GeneratorConfig(width=64, blocks=blocks)).create_weights()
     last = model.generator.to_rgb.layer.kernel
     last.assign(0.2 * last)
+    # An untrained picture is pale; with the contrast of a trained one a seam would show.
+    kernel = model.generator.to_rgb.layer.kernel
+    kernel.assign(4.0 * kernel)
     return model
 
 
@@ -44,7 +47,7 @@ def test_tiled_equals_untiled(blocks, size, tile):
     image, style = scene(*size), code(model)
     whole = feedforward.restyle(model, image, style)
     tiled = feedforward.restyle(model, image, style, tile=tile)
-    assert whole.std() > 0.02  # the untrained picture is not flat
+    assert whole.std() > 0.05
     np.testing.assert_allclose(tiled, whole, atol=0.3 / 255)
 
 
