@@ -182,6 +182,16 @@ def git_commit() -> str:
     return answer.stdout.strip()
 
 
+def shipped_file(folder: str, name: str) -> pathlib.Path | None:
+    """A file of a shipped model: in saved_models of the checkout or of the installed package."""
+    package = pathlib.Path(__file__).resolve().parent
+    for place in (package.parent, package):
+        path = place / "saved_models" / folder / name
+        if path.is_file():
+            return path
+    return None
+
+
 def _plain_type(annotation) -> type:
     """`int` for `int` and for `int | None`."""
     if isinstance(annotation, types.UnionType):

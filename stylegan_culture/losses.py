@@ -125,3 +125,23 @@ def style(features: dict, reference: dict, weights):
         scale = ops.mean(ops.abs(target), axis=(1, 2)) + 1e-6
         total = total + ops.sum(weights * error / scale)
     return total / (len(features) * ops.maximum(ops.sum(weights), 1.0))
+
+
+def style_distances(features: dict):
+    """Distances between the styles of a batch's pictures: `{tap: [B, h, w, C]} -> [B, B]`.
+
+    `mean_taps |G_i - G_j|_F / m`, where G are Gram matrices and m is the tap's mean distance over
+    all pairs of two, so that every tap has the same say. At least two pictures.
+    """
+    total = 0.0
+    for value in features.values():
+        grams = gram(value)
+        flat = ops.reshape(grams, (grams.shape[0], -1))
+        squares = ops.sum(flat * flat, axis=1)
+        products = ops.matmul(flat, ops.transpose(flat))
+        squared = squares[:, None] + squares[None] - 2.0 * products
+        apart = 1.0 - ops.eye(flat.shape[0])
+        distance = apart * ops.sqrt(ops.maximum(squared, 1e-8 * ops.mean(squares)))
+        count = flat.shape[0] * (flat.shape[0] - 1)
+        total = total + distance / (ops.sum(distance) / count)
+    return total / len(features)

@@ -1,164 +1,174 @@
-"""Fixed feature backbones: picture in [0, 1] to a dictionary of named taps.
+"""The one door to feature backbones: a name and weights, asked for and never replaced silently.
 
-A backbone owns its preprocessing. `build_backbone` is the one door; weights are asked for by
-name and never replaced silently by others.
+A backbone turns pictures `[B, H, W, 3]` in [0, 1] into named taps `{name: [B, h, w, C]}`:
+`backbone(image, taps=None)` as its architecture pads, `backbone.aligned(image, taps=None)` on the
+picture's own grid (height and width multiples of `backbone.multiple`). It owns its preprocessing.
 """
 
+import hashlib
+import os
 import pathlib
-import zipfile
 
 import keras
 import numpy as np
-from keras import ops
 
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, shipped_file
+from stylegan_culture.features.applications import ResNet50, VGG19
+from stylegan_culture.features.distilled import DistilledVGG19
+from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
 
-WEIGHTS_HELP = "random, imagenet, or a path"
-VGG_DEPTHS = (2, 2, 4, 4, 1)  # convolutions before each tap's next pool; the last tap is conv51
+BACKBONES = {
+    "inception_resnet_v2": InceptionResNetV2,
+    "vgg19": VGG19,
+    "resnet50": ResNet50,
+    "vgg19_16x": DistilledVGG19,
+}
+WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the path of an .npz file"
+CULTURE_WEIGHTS = ("culture_backbone", "weights.npz")
+IMAGENET_FILES = {
+    "inception_resnet_v2": "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    "vgg19": "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    "resnet50": "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+}
 
 
-class InceptionResNetV2(keras.Model):
-    """InceptionResNetV2 (arXiv 1602.07261) up to `block35_10`, with five taps.
-
-    Taps: `stem_3` and `stem_5` (the activations before the two pools), `mixed_5b`, `block35_5`
-    and `block35_10`. Pictures `[B, H, W, 3]` in [0, 1], at least 75 px a side. The stem pads
-    VALID: 256 px give maps of 125, 60, 29, 29 and 29 px.
+def build_backbone(name: str, weights: str = "culture", seed: int = 0, dtype=None):
+    """The backbone of that name with those weights.
 
     Args:
-        weights: "random" (seeded, He-normal kernels), "imagenet" (downloaded by keras), or the
-            path of a `.weights.h5` file of this very model.
+        name: inception_resnet_v2, vgg19, resnet50 or vgg19_16x.
+        weights: "culture", the project's own pretrained InceptionResNetV2; "imagenet", which keras
+            downloads once; "random", seeded He-normal kernels whose layers are then calibrated to
+            variance 1 on seeded noise with the spectrum of natural pictures; or a path.
         seed: of the random weights.
+        dtype: Keras dtype policy.
+
+    Returns:
+        The backbone, with `fingerprint`, which is another for other weights.
+
+    Raises:
+        InputError: unknown name, weights that this backbone has not, or a bad file.
     """
-
-    content_tap = "mixed_5b"
-    least_size = 75
-
-    def __init__(self, weights: str = "random", seed: int = 0, **kwargs):
-        super().__init__(trainable=False, **kwargs)
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.dtype_policy)
-        try:
-            network = _load_application(weights)
-        finally:
-            keras.config.set_dtype_policy(policy)
-        activations = [x for x in network.layers if isinstance(x, keras.layers.Activation)]
-        taps = {"stem_3": activations[2], "stem_5": activations[4]}
-        for name in ("mixed_5b", "block35_5_ac", "block35_10_ac"):
-            taps[name.removesuffix("_ac")] = network.get_layer(name)
-        outputs = {name: layer.output for name, layer in taps.items()}
-        self.network = keras.Model(network.input, outputs)
-        if weights == "random":
-            _seed_kernels(self.network, seed)
-        elif weights != "imagenet":
-            _load_weights(self.network, weights)
-
-        self.taps = tuple(outputs)
-
-    def call(self, image):
-        return self.network(ops.cast(2.0 * image - 1.0, self.compute_dtype), training=False)
-
-
-def _load_application(weights: str):
-    """Keras's own architecture; the offline error says which file is missing and where it goes."""
-    source = "imagenet" if weights == "imagenet" else None
-    try:
-        return keras.applications.InceptionResNetV2(include_top=False, weights=source)
-    except Exception as error:
-        if source is None:
-            raise
-        name = "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
-        raise InputError(
-            f"the ImageNet weights could not be downloaded ({error}); put {name} into "
-            f"{pathlib.Path.home() / '.keras' / 'models'}, or choose other weights: {WEIGHTS_HELP}"
-        ) from None
-
-
-def _seed_kernels(network, seed: int) -> None:
-    """He-normal kernels from a NumPy generator: the same features on every machine."""
-    generator = np.random.default_rng(seed)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            fan_in = int(np.prod(layer.kernel.shape[:3]))
-            kernel = generator.normal(0.0, (2.0 / fan_in) ** 0.5, layer.kernel.shape)
-            layer.kernel.assign(kernel.astype("float32"))
-
-
-def _load_weights(network, path: str) -> None:
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"no backbone weights at {path}; choose among: {WEIGHTS_HELP}")
-    try:
-        network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} does not fit InceptionResNetV2 to block35_10: {reason}") from None
-
-
-class DistilledVGG19(keras.Model):
-    """VGG-19 with a sixteenth of its parameters, taps relu1_1 to relu5_1.
-
-    Wang et al., Collaborative Distillation, arXiv 2003.08436. The weights are a NumPy archive
-    with `NAME/kernel` and `NAME/bias` for conv0 (a 1x1 layer that turns RGB in [0, 1] into VGG's
-    mean-free BGR) and conv11 to conv51; every 3x3 convolution pads by reflection.
-    """
-
-    content_tap = "relu4_1"
-    taps = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    least_size = 64
-
-    def __init__(self, weights: str, **kwargs):
-        super().__init__(trainable=False, **kwargs)
-        self.kernels = {}
-        for name, (kernel, bias) in _read_archive(weights).items():
-            self.kernels[name] = (
-                self._constant(f"{name}_kernel", kernel),
-                self._constant(f"{name}_bias", bias),
-            )
-        self.built = True
-
-    def _constant(self, name, value):
-        return self.add_weight(
-            shape=value.shape,
-            initializer=lambda shape, dtype=None: ops.cast(value, dtype),
-            trainable=False,
-            name=name,
-        )
-
-    def call(self, image):
-        """Taps `{name: [B, H / 2^k, W / 2^k, C]}`, k from 0 to 4; H and W multiples of 16."""
-        features, taps = self._convolve("conv0", ops.cast(image, self.compute_dtype)), {}
-        for block, depth in enumerate(VGG_DEPTHS, start=1):
-            if block > 1:
-                features = ops.max_pool(features, 2, 2)
-            for position in range(1, depth + 1):
-                features = ops.relu(self._convolve(f"conv{block}{position}", features))
-                if position == 1:
-                    taps[f"relu{block}_1"] = features
-        return taps
-
-    def _convolve(self, name, features):
-        kernel, bias = (ops.cast(x, self.compute_dtype) for x in self.kernels[name])
-        if kernel.shape[0] > 1:
-            features = ops.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
-        return ops.conv(features, kernel, padding="valid") + bias
-
-
-def _read_archive(path: str) -> dict:
-    """`{layer: (kernel [k, k, C, F], bias [F])}` of the layers in use."""
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"no backbone weights at {path}; vgg19_16x needs the path of an .npz file")
-    names = ["conv0"] + [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
-    try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            return {n: (archive[f"{n}/kernel"], archive[f"{n}/bias"]) for n in names}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} does not hold a distilled VGG-19: {error}") from None
-
-
-BACKBONES = {"inception_resnet_v2": InceptionResNetV2, "vgg19_16x": DistilledVGG19}
-
-
-def build_backbone(name: str, weights: str, **kwargs):
-    """The backbone of that name with those weights; `InputError` where either is unknown."""
     if name not in BACKBONES:
         raise InputError(f"unknown backbone {name!r}; there are {', '.join(sorted(BACKBONES))}")
-    return BACKBONES[name](weights=weights, **kwargs)
+    if name == "vgg19_16x":
+        if weights in ("culture", "random", "imagenet"):
+            raise InputError(f"vgg19_16x has no weights {weights!r}; give the path of its .npz file")
+        backbone = DistilledVGG19(weights, dtype=dtype, name=name)
+    elif weights == "imagenet":
+        backbone = _with_imagenet(name, dtype)
+    else:
+        backbone = BACKBONES[name](dtype=dtype, name=name)
+        if weights == "random":
+            _randomise(backbone, seed)
+        else:
+            _load(backbone, _path_of(name, weights))
+    backbone.fingerprint = fingerprint(backbone) if weights != "random" else f"random-{seed}"
+    return backbone
+
+
+def fingerprint(backbone) -> str:
+    """Sixteen hexadecimal digits that name a backbone's weights (SHA-256 of their values)."""
+    digest = hashlib.sha256()
+    for variable in backbone.variables:
+        digest.update(np.ascontiguousarray(np.asarray(variable, np.float32)).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def check_size(backbone, height: int, width: int) -> None:
+    """Raises `InputError` for a picture that is too small for the backbone."""
+    if min(height, width) < backbone.least_size:
+        raise InputError(
+            f"a picture of {width}x{height} pixels is too small for {backbone.name}, which needs "
+            f"{backbone.least_size} a side; enlarge it first"
+        )
+
+
+def noise_pictures(seed: int, count: int = 4, size: int = 96) -> np.ndarray:
+    """Pictures `[count, size, size, 3]` of noise whose amplitude falls with 1/frequency, as that
+    of natural pictures does; mean 0.5, deviation 0.2, clipped to [0, 1]."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
+    falling = 1.0 / np.maximum(np.hypot(rows, columns), 1.0 / size)
+    white = generator.normal(size=(count, 3, size, size))
+    noise = np.fft.irfft2(np.fft.rfft2(white) * falling, (size, size))
+    noise -= noise.mean(axis=(2, 3), keepdims=True)
+    noise *= 0.2 / noise.std(axis=(2, 3), keepdims=True)
+    return np.clip(0.5 + noise, 0.0, 1.0).transpose(0, 2, 3, 1).astype(np.float32)
+
+
+def _randomise(backbone, seed: int) -> None:
+    """He-normal kernels from a NumPy generator, then a calibration: without one the deep layers of
+    a random network hardly tell pictures apart."""
+    generator = np.random.default_rng(seed)
+    for name, variable in backbone.named_variables().items():
+        if name.endswith("/kernel"):
+            deviation = (2.0 / np.prod(variable.shape[:3])) ** 0.5
+            values = generator.normal(0.0, deviation, variable.shape)
+            variable.assign(values.astype(np.float32))
+    pictures = noise_pictures(seed)
+    if isinstance(backbone, InceptionResNetV2):
+        backbone(pictures, calibrate=True)
+    else:
+        backbone.calibrate(pictures)
+
+
+def _with_imagenet(name: str, dtype):
+    try:
+        if name != "inception_resnet_v2":
+            return BACKBONES[name](source="imagenet", dtype=dtype, name=name)
+        application = keras.applications.InceptionResNetV2(include_top=False, weights="imagenet")
+    except Exception as error:  # urllib, h5py and keras each raise their own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"the ImageNet weights could not be downloaded or read ({reason}); put "
+            f"{IMAGENET_FILES[name]} into {_keras_folder()}, or "
+            f"choose other weights: {WEIGHTS_HELP}"
+        ) from None
+    backbone = InceptionResNetV2(dtype=dtype, name=name)
+    _assign(backbone, arrays_of_application(application, backbone))
+    return backbone
+
+
+def _keras_folder() -> pathlib.Path:
+    """Where keras.utils.get_file looks for weights."""
+    return pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras")) / "models"
+
+
+def _path_of(name: str, weights: str) -> pathlib.Path:
+    if weights != "culture":
+        return pathlib.Path(weights)
+    if name != "inception_resnet_v2":
+        raise InputError(
+            f"there are no culture weights for {name}, only for inception_resnet_v2; "
+            f"choose among: {WEIGHTS_HELP}"
+        )
+    path = shipped_file(*CULTURE_WEIGHTS)
+    if path is None:
+        raise InputError(
+            f"{'/'.join(CULTURE_WEIGHTS)} is missing from saved_models; restore it from the "
+            f"repository, or choose other weights: {WEIGHTS_HELP}"
+        )
+    return path
+
+
+def _load(backbone, path: pathlib.Path) -> None:
+    if not path.is_file():
+        raise InputError(f"no backbone weights at {path}; choose among: {WEIGHTS_HELP}")
+    try:
+        with open(path, "rb") as file, np.load(file) as archive:
+            _assign(backbone, {name: archive[name] for name in archive.files})
+    except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} does not hold weights of {backbone.name}: {reason}") from None
+
+
+def _assign(backbone, arrays: dict) -> None:
+    """Sets every variable, after all have been compared; KeyError or ValueError otherwise."""
+    named = backbone.named_variables()
+    values = {name: np.asarray(arrays[name], np.float32) for name in named}
+    for name, variable in named.items():
+        if values[name].shape != tuple(variable.shape):
+            raise ValueError(f"{name} is {values[name].shape}, not {tuple(variable.shape)}")
+    for name, variable in named.items():
+        variable.assign(values[name])

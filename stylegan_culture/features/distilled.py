@@ -1,0 +1,88 @@
+"""VGG-19 distilled to a sixteenth of its parameters: a small, strong perceptual network."""
+
+import pathlib
+import zipfile
+
+import keras
+import numpy as np
+from keras import ops
+
+from stylegan_culture.config import InputError
+
+VGG_DEPTHS = (2, 2, 4, 4, 1)  # convolutions before each tap's next pool; the last tap is conv51
+
+
+class DistilledVGG19(keras.Model):
+    """VGG-19 with a sixteenth of its parameters, taps relu1_1 to relu5_1.
+
+    Wang et al., Collaborative Distillation, arXiv 2003.08436. The weights are a NumPy archive
+    with `NAME/kernel` and `NAME/bias` for conv0 (a 1x1 layer that turns RGB in [0, 1] into VGG's
+    mean-free BGR) and conv11 to conv51; every 3x3 convolution pads by reflection.
+    """
+
+    content_tap = "relu4_1"
+    strides = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4, "relu4_1": 8, "relu5_1": 16}
+    taps = tuple(strides)
+    least_size = 64
+    multiple = 16  # pixels; heights and widths of `aligned`
+    residual = False
+
+    def __init__(self, weights: str, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self.kernels = {}
+        for name, (kernel, bias) in _read_archive(weights).items():
+            self.kernels[name] = (
+                self._constant(f"{name}_kernel", kernel),
+                self._constant(f"{name}_bias", bias),
+            )
+        self.built = True
+
+    def _constant(self, name, value):
+        return self.add_weight(
+            shape=value.shape,
+            initializer=lambda shape, dtype=None: ops.cast(value, dtype),
+            trainable=False,
+            name=name,
+        )
+
+    def call(self, image, taps=None):
+        """Taps `{name: [B, H / 2^k, W / 2^k, C]}`, k from 0 to 4 (sizes rounded down)."""
+        wanted, found = self.taps if taps is None else tuple(taps), {}
+        for name, value in self._walk(image):
+            if name in wanted:
+                found[name] = value
+            if len(found) == len(wanted):
+                return found
+        raise ValueError(f"taps are {', '.join(self.taps)}, not {', '.join(wanted)}")
+
+    def aligned(self, image, taps=None):
+        """The same: every map lies on the picture's grid where H and W are multiples of 16."""
+        return self(image, taps=taps)
+
+    def _walk(self, image):
+        features = self._convolve("conv0", ops.cast(image, self.compute_dtype))
+        for block, depth in enumerate(VGG_DEPTHS, start=1):
+            if block > 1:
+                features = ops.max_pool(features, 2, 2)
+            for position in range(1, depth + 1):
+                features = ops.relu(self._convolve(f"conv{block}{position}", features))
+                if position == 1:
+                    yield f"relu{block}_1", features
+
+    def _convolve(self, name, features):
+        kernel, bias = (ops.cast(x, self.compute_dtype) for x in self.kernels[name])
+        if kernel.shape[0] > 1:
+            features = ops.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
+        return ops.conv(features, kernel, padding="valid") + bias
+
+
+def _read_archive(path: str) -> dict:
+    """`{layer: (kernel [k, k, C, F], bias [F])}` of the layers in use."""
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"no backbone weights at {path}; vgg19_16x needs the path of an .npz file")
+    names = ["conv0"] + [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
+    try:
+        with open(path, "rb") as file, np.load(file) as archive:
+            return {n: (archive[f"{n}/kernel"], archive[f"{n}/bias"]) for n in names}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} does not hold a distilled VGG-19: {error}") from None
