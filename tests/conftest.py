@@ -42,9 +42,9 @@ def culture_model(small_sizes):
 @pytest.fixture(scope="session")
 def inception():
     """The random InceptionResNetV2 of seed 0 (seconds to build); tests must not change it."""
-    from stylegan_culture.features.backbones import InceptionResNetV2
+    from stylegan_culture.features.backbones import build_backbone
 
-    return InceptionResNetV2("random", seed=0)
+    return build_backbone("inception_resnet_v2", "random", seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -122,3 +122,25 @@ def spectral_norm(kernel):
     """Largest singular value of a kernel `[k, k, C, F]` taken as a matrix `[k k C, F]`."""
     kernel = np.asarray(kernel, np.float64)
     return np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+
+
+def transport_map(source, target):
+    """`W = S^-1 (S T)^1/2`, the geometric mean of S^-1 and T: another form of optimal transport.
+
+    By SciPy's root of a matrix that is not symmetric.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    return np.linalg.solve(source, scipy.linalg.sqrtm(source @ target)).real
+
+
+def fidelity(covariance, other):
+    """`tr (S S')^1/2`, equal to `tr (S^1/2 S' S^1/2)^1/2`, by SciPy."""
+    product = np.asarray(covariance, np.float64) @ np.asarray(other, np.float64)
+    return np.trace(scipy.linalg.sqrtm(product)).real
+
+
+def frechet(mean, covariance, other_mean, other_covariance):
+    """`|m - m'|^2 + tr S + tr S' - 2 tr (S S')^1/2`."""
+    gap = np.sum((np.asarray(mean, np.float64) - other_mean) ** 2)
+    traces = np.trace(covariance) + np.trace(other_covariance)
+    return gap + traces - 2 * fidelity(covariance, other_covariance)

@@ -260,3 +260,32 @@ def test_the_style_loss_is_the_mean_over_taps_and_weighted_samples(taps, generat
 def test_the_style_loss_of_no_sample_is_zero(taps):
     nothing = {name: ops.zeros_like(value) for name, value in taps.items()}
     assert float(losses.style(nothing, taps, np.zeros(3, np.float32))) == 0.0
+
+
+def test_style_distances_are_those_of_every_pair_relative_to_their_mean(taps):
+    """By loops over taps and pairs: Frobenius distances of Gram matrices, each tap's divided by
+    its mean over the pairs of two, so that a tap a hundred times as loud has the same say."""
+    expected = np.zeros((3, 3))
+    for value in taps.values():
+        grams = [oracles.gram(picture) for picture in value]
+        distances = np.zeros((3, 3))
+        for first in range(3):
+            for second in range(3):
+                distances[first, second] = np.sqrt(((grams[first] - grams[second]) ** 2).sum())
+        expected += distances / distances[~np.eye(3, dtype=bool)].mean() / len(taps)
+    found = np.asarray(losses.style_distances(taps))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+    assert found[~np.eye(3, dtype=bool)].mean() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_style_distances_of_equal_pictures_are_finite_and_so_is_their_gradient(generator):
+    """Distance 0, where a root has no slope: the first two of the three are one picture."""
+    picture = generator.normal(size=(1, 6, 6, 4))
+    other = generator.normal(size=(1, 6, 6, 4))
+    features = tf.constant(np.concatenate([picture, picture, other]), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        distances = losses.style_distances({"tap": features})
+        total = tf.reduce_sum(distances[0])
+    assert float(distances[0, 1]) < 1e-2 < 1.0 < float(distances[0, 2])
+    assert np.isfinite(tape.gradient(total, features)).all()

@@ -1,5 +1,7 @@
 """VGG19 and ResNet50 of keras.applications as named taps; preprocessing inside."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -115,9 +117,14 @@ class ResNet50(Application):
         """
         last = ops.cast(self(image, taps=("conv5",))["conv5"], "float32")
         pooled = ops.mean(last, axis=(1, 2))
-        gaussian = np.random.default_rng(EMBEDDING).normal(size=(pooled.shape[-1], EMBEDDING))
-        projected = ops.matmul(pooled, np.linalg.qr(gaussian)[0].astype("float32"))
-        return ops.normalize(projected, axis=-1)
+        return ops.normalize(ops.matmul(pooled, _projection(pooled.shape[-1])), axis=-1)
+
+
+@functools.cache
+def _projection(channels: int) -> np.ndarray:
+    """`[channels, 128]` with orthonormal columns."""
+    gaussian = np.random.default_rng(EMBEDDING).normal(size=(channels, EMBEDDING))
+    return np.linalg.qr(gaussian)[0].astype("float32")
 
 
 def _build(application, source, dtype):

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from stylegan_culture.config import InputError, shipped_file
-from stylegan_culture.features.applications import ResNet50, VGG19
+from stylegan_culture.features.applications import VGG19, ResNet50
 from stylegan_culture.features.distilled import DistilledVGG19
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
 
@@ -53,16 +53,17 @@ def build_backbone(name: str, weights: str = "culture", seed: int = 0, dtype=Non
         raise InputError(f"unknown backbone {name!r}; there are {', '.join(sorted(BACKBONES))}")
     if name == "vgg19_16x":
         if weights in ("culture", "random", "imagenet"):
-            raise InputError(f"vgg19_16x has no weights {weights!r}; give the path of its .npz file")
+            raise InputError(
+                f"vgg19_16x has no weights {weights!r}; give the path of its .npz file"
+            )
         backbone = DistilledVGG19(weights, dtype=dtype, name=name)
     elif weights == "imagenet":
         backbone = _with_imagenet(name, dtype)
-    else:
+    elif weights == "random":
         backbone = BACKBONES[name](dtype=dtype, name=name)
-        if weights == "random":
-            _randomise(backbone, seed)
-        else:
-            _load(backbone, _path_of(name, weights))
+        _randomise(backbone, seed)
+    else:
+        backbone = _with_file(name, _path_of(name, weights), dtype)
     backbone.fingerprint = fingerprint(backbone) if weights != "random" else f"random-{seed}"
     return backbone
 
@@ -100,6 +101,12 @@ def noise_pictures(seed: int, count: int = 4, size: int = 96) -> np.ndarray:
 def _randomise(backbone, seed: int) -> None:
     """He-normal kernels from a NumPy generator, then a calibration: without one the deep layers of
     a random network hardly tell pictures apart."""
+    if backbone.compute_dtype != "float32":
+        # Drawn and calibrated in float32, so that a seed has the same weights in any precision.
+        single = type(backbone)(dtype="float32")
+        _randomise(single, seed)
+        _assign(backbone, single.named_variables())
+        return
     generator = np.random.default_rng(seed)
     for name, variable in backbone.named_variables().items():
         if name.endswith("/kernel"):
@@ -152,15 +159,35 @@ def _path_of(name: str, weights: str) -> pathlib.Path:
     return path
 
 
-def _load(backbone, path: pathlib.Path) -> None:
+def _with_file(name: str, path: pathlib.Path, dtype):
     if not path.is_file():
         raise InputError(f"no backbone weights at {path}; choose among: {WEIGHTS_HELP}")
     try:
         with open(path, "rb") as file, np.load(file) as archive:
-            _assign(backbone, {name: archive[name] for name in archive.files})
+            arrays = {entry: archive[entry] for entry in archive.files}
+        backbone = BACKBONES[name](dtype=dtype, name=name)
+        _assign(backbone, arrays)
     except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} does not hold weights of {backbone.name}: {reason}") from None
+        raise InputError(f"{path} does not hold weights of {name}: {reason}") from None
+    return backbone
+
+
+def save_weights(path, backbone) -> None:
+    """Writes a backbone's weights for `build_backbone(name, path)`: an .npz file in float16.
+
+    Variances, which may be too small or too large for it, stay in float32. The file appears whole
+    or not at all.
+    """
+    arrays = {
+        name: np.asarray(variable, np.float32 if name.endswith("variance") else np.float16)
+        for name, variable in backbone.named_variables().items()
+    }
+    path = pathlib.Path(path)
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(temporary, path)
 
 
 def _assign(backbone, arrays: dict) -> None:

@@ -37,9 +37,7 @@ class ConvolutionNorm(keras.layers.Layer):
         keep = {"autocast": False}  # folded in float32, whatever the policy
         kernel = (self.size, self.size, shape[-1], self.filters)
         self.kernel = self.add_weight(shape=kernel, initializer="he_normal", name="kernel", **keep)
-        self.beta = self.add_weight(
-            shape=(self.filters,), initializer="zeros", name="beta", **keep
-        )
+        self.beta = self.add_weight(shape=(self.filters,), initializer="zeros", name="beta", **keep)
         self.mean = self.add_weight(
             shape=(self.filters,), initializer="zeros", trainable=False, name="mean", **keep
         )

@@ -3,8 +3,11 @@
 Written with keras.ops so that the same lines serve eager analysis, a training graph and an
 exported file. Covariances are symmetric positive semi-definite matrices `[..., C, C]` in float32;
 every leading dimension is a batch. Lower-case letters beside a formula: `d` channels, `n` samples.
+The functions by eigen-decomposition keep float64 where it is given.
 """
 
+import keras
+import numpy as np
 from keras import ops
 
 # Real covariances are ill-conditioned: after Frobenius normalisation and shrinkage 1e-3 ten
@@ -76,3 +79,59 @@ def newton_schulz_roots(covariance, iterations: int = NEWTON_SCHULZ_ITERATIONS):
         step = 1.5 * identity - 0.5 * ops.matmul(inverse, root)
         root, inverse = ops.matmul(root, step), ops.matmul(step, inverse)
     return root * ops.sqrt(norm), inverse / ops.sqrt(norm)
+
+
+def eigh_roots(covariance):
+    """`S^1/2` and `S^-1/2` from one eigen-decomposition, in the covariance's own precision.
+
+    Directions whose eigenvalue is below the rounding of the largest (10 units of the last place)
+    are empty in both: of a singular covariance the second is the root of the pseudo-inverse, so
+    that the rounding noise of a dead channel is never enlarged.
+
+    Args:
+        covariance: `[..., d, d]` float32 or float64.
+
+    Returns:
+        Two matrices `[..., d, d]` of that type.
+    """
+    values, vectors = ops.eigh(covariance)
+    rounding = float(np.finfo(keras.backend.standardize_dtype(values.dtype)).eps)
+    full = values > 10.0 * rounding * ops.max(values, axis=-1, keepdims=True)
+    roots = ops.sqrt(ops.where(full, values, ops.ones_like(values)))
+    empty = ops.zeros_like(values)
+    turned = ops.swapaxes(vectors, -1, -2)
+    return tuple(
+        ops.matmul(vectors * ops.expand_dims(ops.where(full, scale, empty), -2), turned)
+        for scale in (roots, 1.0 / roots)
+    )
+
+
+def ledoit_wolf_amount(samples, group: int = 1) -> float:
+    """The shrinkage towards `tr(S)/d I` that is least wrong on average, from 0 to 1.
+
+        l = min(1, b / a),  a = |S - tr(S)/d I|^2,  b = sum_g |S_g - S|^2 / G^2
+
+    (Frobenius norms) where S_g is the second moment, about the common mean, of group g of the G
+    groups. With groups of one sample it is the estimate of Ledoit and Wolf (A well-conditioned
+    estimator for large-dimensional covariance matrices, 2004).
+
+    Differs from the paper: samples of one group may depend on each other, as the positions of one
+    picture do; only the groups are taken as independent. Calculated in float64.
+
+    Args:
+        samples: `[n, d]`; successive `group` rows belong together.
+        group: rows in a group; divides n.
+    """
+    samples = ops.cast(samples, "float64")
+    count, size = samples.shape
+    centred = samples - ops.mean(samples, axis=0, keepdims=True)
+    covariance = ops.matmul(ops.transpose(centred), centred) / count
+    scale = ops.trace(covariance) / size
+    spread = ops.sum(covariance**2) - size * scale**2
+    members = ops.reshape(centred, (count // group, group, size))
+    # |S_g|^2 is that of the products among the group's rows, which are fewer than the channels.
+    products = ops.matmul(members, ops.swapaxes(members, 1, 2)) / group
+    groups = count // group
+    error = (ops.sum(products**2) / groups - ops.sum(covariance**2)) / groups
+    error, spread = float(error), float(spread)
+    return min(max(error, 0.0), spread) / spread if spread > 0.0 else 0.0

@@ -1,7 +1,12 @@
 """The decoder of a backbone's tap: features back to the picture that they came from."""
 
-import keras
+import os
+import pathlib
 
+import keras
+import numpy as np
+
+from stylegan_culture.config import InputError
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 
 WIDTHS = {1: 24, 2: 48, 4: 96, 8: 160, 16: 192, 32: 192}  # channels at each stride
@@ -23,15 +28,71 @@ class Decoder(keras.Model):
         policy = {"dtype": self.dtype_policy}
         self.stride = stride
         self.enter = Convolution(WIDTHS[stride], gain=ACTIVATED, **policy)
-        self.steps = []
+        self.mix, self.double = [], []
         while stride > 1:
-            mix = Convolution(WIDTHS[stride], gain=ACTIVATED, **policy)
-            self.steps.append((mix, UpConvolution(WIDTHS[stride // 2], **policy)))
+            self.mix.append(Convolution(WIDTHS[stride], gain=ACTIVATED, **policy))
+            self.double.append(UpConvolution(WIDTHS[stride // 2], **policy))
             stride //= 2
         self.to_picture = Convolution(3, dtype="float32")
 
     def call(self, features):
         hidden = leaky_relu(self.enter(features))
-        for mix, double in self.steps:
+        for mix, double in zip(self.mix, self.double, strict=True):
             hidden = leaky_relu(double(leaky_relu(mix(hidden))))
         return 0.5 + 0.25 * self.to_picture(hidden)
+
+
+def save_decoders(path, decoders: dict, fingerprint: str) -> None:
+    """Writes `{tap: Decoder}` as float16 to one .npz file, with the backbone's fingerprint."""
+    arrays = {"fingerprint": np.array(fingerprint)}
+    for tap, decoder in decoders.items():
+        for number, variable in enumerate(decoder.variables):
+            arrays[f"{tap}/{number:03d}"] = np.asarray(variable, np.float16)
+    path = pathlib.Path(path)
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(temporary, path)
+
+
+def load_decoders(path, backbone, taps=None) -> dict:
+    """The decoders of a file for a backbone, all or of some taps: `{tap: Decoder}`.
+
+    Raises `InputError` where the file is missing or damaged, belongs to other weights of the
+    backbone, or lacks a tap.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"no decoders at {path}; train them with `python -m stylegan_culture.train --trainer "
+            "decoder`"
+        )
+    try:
+        with open(path, "rb") as file, np.load(file) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        fingerprint = str(arrays.pop("fingerprint"))
+    except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} does not hold decoders: {reason}") from None
+    if fingerprint != backbone.fingerprint:
+        raise InputError(
+            f"the decoders in {path} were trained for other weights of {backbone.name} "
+            f"({fingerprint}, not {backbone.fingerprint}); train decoders for these"
+        )
+    found = {name.rpartition("/")[0] for name in arrays}
+    wanted = [tap for tap in backbone.taps if tap in (found if taps is None else taps)]
+    missing = sorted(set(taps or ()) - found)
+    if missing:
+        raise InputError(f"{path} has no decoder for {missing[0]}; it has {', '.join(wanted)}")
+    return {tap: _decoder_of(tap, arrays, backbone) for tap in wanted}
+
+
+def _decoder_of(tap: str, arrays: dict, backbone) -> Decoder:
+    values = [arrays[name] for name in sorted(arrays) if name.rpartition("/")[0] == tap]
+    decoder = Decoder(backbone.strides[tap])
+    decoder(np.zeros((1, 8, 8, values[0].shape[2]), np.float32))
+    try:
+        decoder.set_weights([value.astype(np.float32) for value in values])
+    except ValueError:
+        raise InputError(f"the decoder for {tap} is of another size; train it anew") from None
+    return decoder

@@ -124,14 +124,16 @@ class DistillationTrainer:
         self.config, self.teacher, self.seed = config, teacher, seed
         policy = keras.DTypePolicy(precision)
         self.student = InceptionResNetV2(trainable=True, dtype=policy)
-        channels = {tap: value.shape[-1] for tap, value in teacher(tf.zeros([1, 64, 64, 3])).items()}
+        channels = {
+            tap: value.shape[-1] for tap, value in teacher(tf.zeros([1, 64, 64, 3])).items()
+        }
         self.heads = DistillationHeads(channels, len(cultures) + 1, config.dropout, dtype=policy)
         self.standard = Standard(channels)
         self.rate = keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=config.rate, warmup_steps=min(config.warm_up, steps // 2)
         )
         self.optimizer = keras.optimizers.Adam(config.rate, beta_2=0.99, clipnorm=5.0)
-        self.previews = None
+        self.previews = np.zeros((0, 64, 64, 3), np.float32)
 
     @property
     def variables(self) -> list:
@@ -153,6 +155,26 @@ class DistillationTrainer:
             "optimizer": self.optimizer.variables,
         }
         return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
+
+    def samples(self) -> dict:
+        """A sheet: each preview, then every tap as the teacher has it and as the student sees it.
+
+        Colours are the first three principal components of the teacher's tap over the previews.
+        """
+        if not len(self.previews):
+            return {}
+        wanted = self.standard(self.teacher(self.previews))
+        seen, _ = self.heads(self.student.aligned(self.previews))
+        columns, labels = [self.previews], ["picture"]
+        for tap, target in wanted.items():
+            columns += principal_colours(target, seen[tap], self.previews.shape[1])
+            labels += [tap, f"{tap} seen"]
+        cells = [column[row] for row in range(len(self.previews)) for column in columns]
+        return {"taps": images.grid(cells, len(columns), column_labels=labels)}
+
+    def codes(self) -> dict:
+        """A backbone has no style codes."""
+        return {}
 
     def step(self, batch, number: int) -> dict:
         """Trains once on batch `number`; returns scalar tensors by name."""
@@ -205,3 +227,22 @@ def style_relations(features: dict, wanted: dict):
     """Mean squared difference of the relative style distances between the pictures of a batch."""
     own = losses.style_distances(features)
     return ops.mean((own - ops.stop_gradient(losses.style_distances(wanted))) ** 2)
+
+
+def principal_colours(target, seen, size: int) -> list:
+    """Two feature maps `[B, h, w, C]` as pictures `[B, size, size, 3]` in [0, 1].
+
+    Their colours are the first three principal components of the first, two deviations either way;
+    `size` is a multiple of h and w.
+    """
+    samples = np.asarray(target, np.float64).reshape(-1, target.shape[-1])
+    mean = samples.mean(axis=0)
+    variances, vectors = np.linalg.eigh(np.cov(samples, rowvar=False))
+    shown = vectors[:, -3:] / np.sqrt(np.maximum(variances[-3:], 1e-12))
+    scale = size // target.shape[1]
+    pictures = []
+    for features in (target, seen):
+        components = (np.asarray(ops.cast(features, "float32")) - mean) @ shown
+        colours = np.clip(0.5 + components / 4.0, 0.0, 1.0)
+        pictures.append(colours.repeat(scale, axis=1).repeat(scale, axis=2))
+    return pictures

@@ -1,7 +1,7 @@
 """The training loop: it knows steps, checkpoints, logs, samples and alarms, and no network.
 
-A trainer offers `step(batch, number) -> {name: scalar}`, `state() -> {name: variable}`,
-`samples() -> {name: image [H, W, 3] in [0, 1]}` and `codes() -> {name: array}`.
+A trainer offers `step(batch, number) -> {name: scalar}` ("total" among them), `state() -> {name:
+variable}`, `samples() -> {name: image [H, W, 3] in [0, 1]}` and `codes() -> {name: array}`.
 """
 
 import collections
@@ -48,8 +48,9 @@ class Alarms:
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:
             raise Alarm(
-                f"{', '.join(sorted(bad))} became non-finite by step {number}; resume from the "
-                "last checkpoint with a lower --generator-rate and --discriminator-rate"
+                f"{', '.join(sorted(bad))} became non-finite by step {number}; train a new run "
+                "folder with lower rates (--rate, or --generator-rate and --discriminator-rate); "
+                "the last checkpoint is kept"
             )
         self._count("collapse", values.get("spread", 1.0) < self.least_spread)
         self._count("saturated", values.get("saturated", 0.0) > self.most_saturated)

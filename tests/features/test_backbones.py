@@ -1,26 +1,40 @@
-"""Backbones: which taps, of what, with which weights, and what is said when there are none."""
+"""The door to backbones: names, weights, fingerprints, and what is said when there are none."""
 
 import pathlib
-import warnings
 
+import h5py
 import keras
 import numpy as np
 import oracles
 import pytest
-import scipy.signal
-import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features import backbones
-from stylegan_culture.features.backbones import DistilledVGG19, InceptionResNetV2, build_backbone
+from stylegan_culture.features.backbones import BACKBONES, build_backbone, check_size, fingerprint
 
-TAPS = ("stem_3", "stem_5", "mixed_5b", "block35_5", "block35_10")
+DOWNLOADED = ("inception_resnet_v2", "vgg19", "resnet50")
 
 
 @pytest.fixture(scope="module")
-def other_inception():
-    """A second network, built after the first, with the kernels of seed 1."""
-    return InceptionResNetV2("random", seed=1)
+def other():
+    """A second InceptionResNetV2, with the random weights of seed 1; tests must not change it."""
+    return build_backbone("inception_resnet_v2", "random", seed=1)
+
+
+@pytest.fixture(scope="module")
+def arrays(other):
+    return {name: np.array(variable) for name, variable in other.named_variables().items()}
+
+
+@pytest.fixture(scope="module")
+def spare():
+    return BACKBONES["inception_resnet_v2"]()
+
+
+@pytest.fixture
+def quickly(spare, monkeypatch):
+    """Every build gives one network, made before: building anew takes a second each time."""
+    monkeypatch.setitem(BACKBONES, "inception_resnet_v2", lambda **arguments: spare)
 
 
 @pytest.fixture
@@ -28,211 +42,228 @@ def picture(generator):
     return generator.uniform(size=(1, 80, 80, 3)).astype(np.float32)
 
 
-def _fail_to_download(**kwargs):
-    raise OSError("URL fetch failure: no network")
+def _sentence(name, weights):
+    """What `build_backbone` says of weights that it refuses: one line."""
+    with pytest.raises(InputError) as raised:
+        build_backbone(name, weights)
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 500
+    return str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("size", "edges"),
-    [(75, (35, 15, 7, 7, 7)), (128, (61, 28, 13, 13, 13)), (256, (125, 60, 29, 29, 29))],
-)
-def test_taps_have_their_names_channels_and_sizes(inception, size, edges):
-    """VALID stem: (256 - 3)/2 + 1 = 127, 125, pool 62, 60, pool 29."""
-    features = inception(np.full((1, size, size, 3), 0.5, np.float32))
-    assert tuple(features) == TAPS == inception.taps
-    for (tap, edge), channels in zip(
-        zip(TAPS, edges, strict=True), (64, 192, 320, 320, 320), strict=True
-    ):
-        assert features[tap].shape == (1, edge, edge, channels)
+def test_every_backbone_says_what_its_users_rely_on(vgg_archive):
+    for name, kind in BACKBONES.items():
+        made = kind(str(vgg_archive)) if name == "vgg19_16x" else kind
+        assert kind.least_size >= 64 and isinstance(kind.residual, bool)
+        if name in ("inception_resnet_v2", "vgg19_16x"):
+            assert made.content_tap in made.taps == tuple(made.strides)
+            assert made.multiple % max(made.strides.values()) == 0
 
 
-def test_the_content_tap_is_one_of_the_taps(inception):
-    assert inception.content_tap in inception.taps
-    assert DistilledVGG19.content_tap in DistilledVGG19.taps
+def test_a_backbone_has_the_name_it_was_asked_for_by(inception, vgg_archive):
+    assert inception.name == "inception_resnet_v2"
+    assert build_backbone("vgg19_16x", str(vgg_archive)).name == "vgg19_16x"
 
 
-def test_the_first_tap_is_three_convolutions_of_the_picture_in_minus_one_to_one(inception, picture):
-    """Stem by SciPy: 3x3 stride 2 VALID, 3x3 VALID, 3x3 SAME, each with batch normalisation of a
-    new network (mean 0, variance 1, epsilon 1e-3) and a rectifier."""
-    convolutions = [x for x in inception.network.layers if isinstance(x, keras.layers.Conv2D)]
-    features = 2.0 * picture[0].astype(np.float64) - 1.0
-    for layer, stride, mode in zip(
-        convolutions[:3], (2, 1, 1), ("valid", "valid", "same"), strict=True
-    ):
-        kernel = np.asarray(layer.kernel, np.float64)
-        maps = [
-            sum(
-                scipy.signal.correlate2d(features[..., c], kernel[..., c, f], mode)
-                for c in range(kernel.shape[2])
-            )
-            for f in range(kernel.shape[3])
-        ]
-        features = np.stack(maps, -1)[::stride, ::stride]
-        features = np.maximum(features / np.sqrt(1.0 + 1e-3), 0.0)
-    found = inception(picture)["stem_3"][0]
-    assert oracles.relative_frobenius(found, features) < 1e-4
+def test_an_unknown_backbone_is_wrong_input_with_the_known_names():
+    message = _sentence("vgg99", "random")
+    assert "'vgg99'" in message and all(name in message for name in BACKBONES)
 
 
 def test_random_kernels_are_the_numbers_of_their_seed(inception):
     """The first kernel has 3 * 3 * 3 inputs: He-normal deviation `sqrt(2 / 27)`."""
-    first = next(x for x in inception.network.layers if isinstance(x, keras.layers.Conv2D))
     expected = np.random.default_rng(0).normal(0.0, np.sqrt(2 / 27), (3, 3, 3, 32))
-    np.testing.assert_array_equal(first.kernel, expected.astype(np.float32))
+    found = inception.named_variables()["000/kernel"]
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
-def test_another_seed_has_other_features(inception, other_inception, picture):
-    for tap, value in other_inception(picture).items():
-        assert oracles.relative_frobenius(value, inception(picture)[tap]) > 0.3
+def test_another_seed_has_other_features(inception, other, picture):
+    expected = inception(picture)
+    for tap, value in other(picture).items():
+        assert oracles.relative_frobenius(value, expected[tap]) > 0.3
 
 
-def test_random_features_keep_a_sane_scale_and_tell_pictures_apart(inception, generator):
-    """He-normal kernels keep the variance from layer to layer: nothing explodes or dies."""
-    pictures = generator.uniform(size=(2, 128, 128, 3)).astype(np.float32)
-    for value in inception(pictures).values():
+def test_random_features_keep_a_sane_scale_and_tell_pictures_apart(inception):
+    """Calibrated layers: nothing explodes, few channels are silent, no two pictures look alike."""
+    first, second = np.float32(backbones.noise_pictures(9, count=2, size=128))
+    for value in inception(np.stack([first, second])).values():
         value = np.asarray(value)
         assert 0.1 < value.std() < 10.0 and np.isfinite(value).all()
-        assert (value.max(axis=(0, 1, 2)) > 0).mean() > 0.8
-        assert oracles.relative_frobenius(value[0], value[1]) > 0.05
+        assert (value.max(axis=(0, 1, 2)) > 0).mean() > 0.95
+        assert oracles.relative_frobenius(value[0], value[1]) > 0.3
 
 
-def test_nothing_of_a_backbone_is_trained_and_gradients_reach_the_picture(inception, picture):
-    image = tf.constant(picture)
-    with tf.GradientTape() as tape:
-        tape.watch(image)
-        value = tf.reduce_sum(inception(image)["block35_10"])
-    assert inception.trainable_variables == []
-    gradient = np.asarray(tape.gradient(value, image))
-    assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
+def test_the_noise_of_the_calibration_has_the_spectrum_of_natural_pictures():
+    """Amplitude falls as 1/f (slope -1 in the logarithm), mean 0.5, deviation 0.2, in [0, 1]."""
+    pictures = backbones.noise_pictures(4, count=8, size=96).astype(np.float64)
+    assert pictures.shape == (8, 96, 96, 3) and pictures.min() >= 0 and pictures.max() <= 1
+    assert pictures.mean() == pytest.approx(0.5, abs=0.01)
+    assert pictures.std() == pytest.approx(0.2, abs=0.01)
+    amplitude = np.abs(np.fft.fft2(pictures, axes=(1, 2))).mean(axis=(0, 3))
+    radius = np.hypot(*np.meshgrid(np.fft.fftfreq(96), np.fft.fftfreq(96)))
+    middle = (radius > 2 / 96) & (radius < 0.3)
+    slope = np.polyfit(np.log(radius[middle]), np.log(amplitude[middle]), 1)[0]
+    assert slope == pytest.approx(-1.0, abs=0.1)
+    np.testing.assert_array_equal(backbones.noise_pictures(4, count=8), np.float32(pictures))
+    assert np.abs(backbones.noise_pictures(5, count=8) - pictures).max() > 0.2
 
 
-def test_a_saved_file_gives_the_same_features_back(inception, other_inception, picture, tmp_path):
-    path = tmp_path / "own.weights.h5"
-    other_inception.network.save_weights(path)
-    loaded = InceptionResNetV2(str(path))
+def test_fingerprints_tell_weights_apart_and_nothing_else(quickly, other, arrays, tmp_path):
+    """One value of 1.7 million that differs in its last bit is another network."""
+    np.savez(tmp_path / "same.npz", **arrays)
+    changed = arrays | {"010/beta": arrays["010/beta"].copy()}
+    changed["010/beta"][3] = np.nextafter(changed["010/beta"][3], np.float32(9.0))
+    np.savez(tmp_path / "changed.npz", **changed)
+    first, second, third = (
+        build_backbone("inception_resnet_v2", str(tmp_path / name)).fingerprint
+        for name in ("same.npz", "same.npz", "changed.npz")
+    )
+    assert first == second == fingerprint(other) != third
+    assert len(first) == 16 and int(first, 16) >= 0
+
+
+def test_random_weights_are_named_by_their_seed(inception, other):
+    """Calibrated in floating point, they differ in last bits from machine to machine."""
+    assert (inception.fingerprint, other.fingerprint) == ("random-0", "random-1")
+
+
+def test_a_file_gives_the_features_back(other, arrays, picture, tmp_path):
+    np.savez(tmp_path / "own.npz", **arrays)
+    loaded = build_backbone("inception_resnet_v2", str(tmp_path / "own.npz"))
+    expected = other(picture)
     for tap, value in loaded(picture).items():
-        np.testing.assert_array_equal(value, other_inception(picture)[tap])
+        np.testing.assert_array_equal(value, expected[tap])
 
 
-def test_missing_weights_are_named_with_the_alternatives(inception, monkeypatch):
-    monkeypatch.setattr(backbones, "_load_application", lambda weights: inception.network)
-    with pytest.raises(InputError) as raised:
-        InceptionResNetV2("/nowhere/own.weights.h5")
-    assert "/nowhere/own.weights.h5" in str(raised.value)
-    assert "random" in str(raised.value) and "imagenet" in str(raised.value)
+def test_saved_weights_are_half_as_large_and_read_into_float32(quickly, spare, arrays, tmp_path):
+    """Kernels and shifts in two bytes each, variances, which may be tiny or large, in four."""
+    for name, variable in spare.named_variables().items():
+        variable.assign(1e-9 * arrays[name] if name.endswith("variance") else arrays[name])
+    backbones.save_weights(tmp_path / "own.npz", spare)
+    assert [path.name for path in tmp_path.iterdir()] == ["own.npz"]
+    with np.load(tmp_path / "own.npz") as saved:
+        kinds = {name.rpartition("/")[2]: saved[name].dtype for name in saved.files}
+    half, whole = np.float16, np.float32
+    assert kinds == {"kernel": half, "beta": half, "mean": half, "bias": half, "variance": whole}
+    loaded = build_backbone("inception_resnet_v2", str(tmp_path / "own.npz"))
+    for name, variable in loaded.named_variables().items():
+        small = name.endswith("variance")
+        expected = np.float32(1e-9 * arrays[name] if small else np.float16(arrays[name]))
+        assert str(variable.dtype) == "float32"
+        np.testing.assert_array_equal(variable, expected)
 
 
-@pytest.mark.parametrize("content", ["text", "other network", "truncated", "wrong name"])
-def test_a_file_of_something_else_is_wrong_input(other_inception, monkeypatch, tmp_path, content):
-    path = tmp_path / "own.weights.h5"
+def test_culture_weights_come_from_the_shipped_file(quickly, other, arrays, tmp_path, monkeypatch):
+    asked = []
+
+    def find(*parts):
+        asked.append(parts)
+        return tmp_path / "weights.npz"
+
+    np.savez(tmp_path / "weights.npz", **arrays)
+    monkeypatch.setattr(backbones, "shipped_file", find)
+    loaded = build_backbone("inception_resnet_v2")  # the default
+    assert asked == [("culture_backbone", "weights.npz")]
+    assert loaded.fingerprint == fingerprint(other)
+
+
+def test_culture_weights_that_are_not_there_are_named(monkeypatch):
+    monkeypatch.setattr(backbones, "shipped_file", lambda *parts: None)
+    message = _sentence("inception_resnet_v2", "culture")
+    assert "culture_backbone/weights.npz" in message and "saved_models" in message
+    assert "random" in message and "imagenet" in message
+
+
+@pytest.mark.parametrize("name", ["vgg19", "resnet50"])
+def test_culture_weights_of_another_backbone_are_refused(name):
+    message = _sentence(name, "culture")
+    assert name in message and "only for inception_resnet_v2" in message
+    assert "random" in message and "imagenet" in message
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_a_missing_file_is_named_with_the_alternatives(name):
+    message = _sentence(name, "nowhere/own.npz")
+    assert str(pathlib.Path("nowhere/own.npz")) in message
+    assert "random" in message and "imagenet" in message and "culture" in message
+
+
+@pytest.mark.parametrize(
+    "content", ["text", "truncated", "foreign", "array", "shapes", "one missing", "flipped", "h5"]
+)
+def test_a_file_of_something_else_is_wrong_input(quickly, arrays, tmp_path, content):
+    path = tmp_path / "own.npz"
     if content == "text":
         path.write_text("no weights")
-    elif content == "wrong name":
-        path = tmp_path / "own.bin"
-        path.write_bytes(b"\x00" * 64)
-    elif content == "other network":
-        keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3)]).save_weights(path)
+    elif content == "foreign":
+        np.savez(path, **{"conv0/kernel": np.zeros((1, 1, 3, 3))})
+    elif content == "array":
+        with open(path, "wb") as file:
+            np.save(file, np.zeros(3))
+    elif content == "shapes":
+        np.savez(path, **arrays | {"000/kernel": np.zeros((3, 3, 3, 31))})
+    elif content == "one missing":
+        np.savez(path, **{name: value for name, value in arrays.items() if name != "075/beta"})
+    elif content == "h5":
+        with h5py.File(path, "w") as file:
+            file["kernel"] = np.zeros(3)
     else:
-        other_inception.network.save_weights(path)
-        path.write_bytes(path.read_bytes()[:100_000])
-    # Its weights may be half assigned, so a network that no other test reads.
-    own = keras.models.clone_model(other_inception.network)
-    monkeypatch.setattr(backbones, "_load_application", lambda weights: own)
-    with pytest.raises(InputError) as raised, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # keras warns of layers that it did not find, then raises
-        InceptionResNetV2(str(path))
-    assert str(path) in str(raised.value)
-    assert "\n" not in str(raised.value) and len(str(raised.value)) < 400
+        np.savez(path, **arrays)
+        data = bytearray(path.read_bytes())
+        data = data[:100_000] if content == "truncated" else data
+        data[50_000] ^= 255
+        path.write_bytes(data)
+    message = _sentence("inception_resnet_v2", str(path))
+    assert str(path) in message and "inception_resnet_v2" in message
 
 
-def test_imagenet_weights_that_cannot_be_downloaded_are_named(monkeypatch):
-    monkeypatch.setattr(keras.applications, "InceptionResNetV2", _fail_to_download)
-    with pytest.raises(InputError) as raised:
-        build_backbone("inception_resnet_v2", "imagenet")
-    message = str(raised.value)
-    assert "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5" in message
-    assert str(pathlib.Path.home() / ".keras" / "models") in message
-    assert "random" in message and "\n" not in message
+@pytest.mark.parametrize("name", ["inception_resnet_v2", "vgg19"])
+def test_weights_of_another_backbone_are_wrong_input(quickly, vgg_archive, name):
+    message = _sentence(name, str(vgg_archive))
+    assert str(vgg_archive) in message and name in message
+
+
+def test_a_wrong_file_changes_no_variable(quickly, spare, arrays, tmp_path):
+    """All are compared before the first is assigned."""
+    before, last = spare.get_weights(), list(arrays)[-1]
+    np.savez(tmp_path / "own.npz", **arrays | {last: np.zeros(7)})
+    assert last in _sentence("inception_resnet_v2", str(tmp_path / "own.npz"))
+    for value, old in zip(spare.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, old)
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_imagenet_offline_names_file_folder_and_alternatives(name, monkeypatch):
+    """The file is the one that Keras itself asks for where the network is missing."""
+    asked = []
+
+    def fail(fname, origin, **more):
+        asked.append((fname, more["cache_subdir"]))
+        raise Exception("URL fetch failure on somewhere:\n no network")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", fail)
+    message = _sentence(name, "imagenet")
+    ((file, folder),) = asked
+    assert f"put {file} into {pathlib.Path.home() / '.keras' / folder}" in message
+    assert "URL fetch failure" in message
+    assert "random" in message and "culture" in message and ".npz" in message
+
+
+def test_the_folder_of_downloads_can_be_moved(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *a, **k: 1 / 0)
+    assert str(tmp_path / "models") in _sentence("vgg19", "imagenet")
 
 
 def test_a_failed_download_leaves_the_global_precision_as_it_was(monkeypatch):
-    monkeypatch.setattr(keras.applications, "InceptionResNetV2", _fail_to_download)
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *a, **k: 1 / 0)
     before = keras.config.dtype_policy().name
     with pytest.raises(InputError):
-        InceptionResNetV2("imagenet", dtype="mixed_bfloat16")
-    assert keras.config.dtype_policy().name == before
+        build_backbone("vgg19", "imagenet", dtype="mixed_bfloat16")
+    assert keras.config.dtype_policy().name == before == "float32"
 
 
-def test_another_build_of_the_same_seed_in_half_precision_has_the_same_weights(inception, picture):
-    """The weights bit for bit, in float32; the features as near as eight bits of mantissa allow."""
-    half = InceptionResNetV2("random", seed=0, dtype="mixed_bfloat16")
-    assert keras.config.dtype_policy().name == "float32"
-    for found, expected in zip(half.get_weights(), inception.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
-    for tap, value in half(picture).items():
-        assert value.dtype == tf.bfloat16
-        value = tf.cast(value, tf.float32)
-        assert oracles.relative_frobenius(value, inception(picture)[tap]) < 0.05
-
-
-def test_an_unknown_backbone_is_wrong_input_with_the_known_names():
-    with pytest.raises(InputError, match="'vgg99'.*inception_resnet_v2.*vgg19_16x"):
-        build_backbone("vgg99", "random")
-
-
-def test_vgg_taps_have_their_names_and_halve_their_size(vgg_archive):
-    backbone = build_backbone("vgg19_16x", str(vgg_archive))
-    features = backbone(np.full((2, 64, 32, 3), 0.5, np.float32))
-    assert tuple(features) == backbone.taps
-    for level, (tap, channels) in enumerate(zip(backbone.taps, (4, 6, 8, 8, 8), strict=True)):
-        assert features[tap].shape == (2, 64 >> level, 32 >> level, channels)
-
-
-def test_vgg_features_are_reflect_padded_convolutions_of_the_archive(vgg_archive, generator):
-    """The whole network by SciPy: conv0 (1x1), then blocks of 2, 2, 4, 4 and 1 convolutions."""
-    picture = generator.uniform(size=(32, 48, 3)).astype(np.float32)
-    archive, expected = np.load(vgg_archive), {}
-
-    def convolve(name, features):
-        return oracles.convolve(features, archive[f"{name}/kernel"], archive[f"{name}/bias"])
-
-    features = convolve("conv0", picture)
-    for block, depth in enumerate((2, 2, 4, 4, 1), start=1):
-        features = oracles.max_pool(features) if block > 1 else features
-        for position in range(1, depth + 1):
-            features = np.maximum(convolve(f"conv{block}{position}", features), 0.0)
-            expected.setdefault(f"relu{block}_1", features)
-    found = DistilledVGG19(str(vgg_archive))(picture[None])
-    for tap, value in expected.items():
-        assert oracles.relative_frobenius(found[tap][0], value) < 1e-5
-
-
-def test_vgg_holds_every_number_of_the_archive_and_trains_none(vgg_archive):
-    backbone = DistilledVGG19(str(vgg_archive))
-    held = sum(int(np.prod(variable.shape)) for variable in backbone.variables)
-    assert held == sum(array.size for array in np.load(vgg_archive).values())
-    assert backbone.trainable_variables == []
-
-
-def test_vgg_runs_in_half_precision(vgg_archive, generator):
-    picture = generator.uniform(size=(1, 32, 32, 3)).astype(np.float32)
-    whole = DistilledVGG19(str(vgg_archive))(picture)
-    for tap, value in DistilledVGG19(str(vgg_archive), dtype="mixed_bfloat16")(picture).items():
-        assert value.dtype == tf.bfloat16
-        assert oracles.relative_frobenius(tf.cast(value, tf.float32), whole[tap]) < 0.05
-
-
-@pytest.mark.parametrize("damage", ["missing", "text", "truncated", "another archive", "array"])
-def test_a_wrong_vgg_archive_is_named(vgg_archive, tmp_path, damage):
-    path = tmp_path / "distilled.npz"
-    if damage == "text":
-        path.write_text("no archive")
-    elif damage == "truncated":
-        path.write_bytes(vgg_archive.read_bytes()[:2000])
-    elif damage == "another archive":
-        np.savez(path, conv0=np.zeros(3))
-    elif damage == "array":
-        with open(path, "wb") as file:
-            np.save(file, np.zeros(3))
-    with pytest.raises(InputError) as raised:
-        build_backbone("vgg19_16x", str(path))
-    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+@pytest.mark.parametrize(("height", "width"), [(74, 300), (300, 74)])
+def test_a_picture_that_is_too_small_is_wrong_input(inception, height, width):
+    with pytest.raises(InputError, match=f"{width}x{height}.*inception_resnet_v2.*75 a side"):
+        check_size(inception, height, width)
+    check_size(inception, 75, 75)

@@ -1,5 +1,9 @@
 """Moments, shrinkage and the two roots against NumPy and SciPy in float64."""
 
+import os
+import pathlib
+import time
+
 import numpy as np
 import oracles
 import pytest
@@ -213,3 +217,97 @@ def test_roots_have_gradients_that_agree_with_finite_differences():
         total = tf.reduce_sum(weight.astype(np.float32) * linalg.newton_schulz_roots(variable)[1])
     found = (np.asarray(tape.gradient(total, variable)) * direction).sum()
     assert found == pytest.approx(expected, rel=2e-3)
+
+
+def _steep_features(generator, count=4000, size=512):
+    """Samples like those of relu4_1: at least 0, many channels nearly dead, eigenvalues that fall
+    over six decades."""
+    mixing = generator.normal(size=(size, size)) * np.logspace(0, -3, size)[:, None]
+    scale = np.where(np.arange(size) % 7 == 0, 1e-3, 1.0)
+    return np.maximum(generator.normal(size=(count, size)) @ mixing, 0.0) * scale
+
+
+def _errors_of_both_roots(samples, amount):
+    """`|W (S + l I) W - I| / |I|` by eigen-decomposition and by Newton-Schulz."""
+    covariance = linalg.shrink(linalg.moments(np.asarray(samples, np.float32))[1], amount)
+    size = covariance.shape[-1]
+    roots = linalg.eigh_root(covariance, -0.5), linalg.newton_schulz_roots(covariance)[1]
+    return [oracles.relative_frobenius(_whitened(w, covariance), np.eye(size)) for w in roots]
+
+
+@pytest.mark.parametrize(
+    ("case", "bound"),
+    [("steep", 1e-3), ("constant channels", 1e-3), ("fewer samples than channels", 5e-3)],
+)
+def test_both_roots_whiten_512_ill_conditioned_channels(case, bound, generator):
+    """Of 100 samples 412 eigenvalues are the shrinkage alone, and float32 leaves 1e-3 of each."""
+    samples = _steep_features(generator)
+    if case == "fewer samples than channels":
+        samples = samples[:100]
+    elif case == "constant channels":
+        samples[:, ::3] = 0.5
+    assert max(_errors_of_both_roots(samples, 1e-3)) < bound
+
+
+def test_both_roots_whiten_real_features():
+    folder = os.environ.get("STYLEGAN_CULTURE_DATA")
+    if not folder:
+        pytest.skip("STYLEGAN_CULTURE_DATA names no folder of pictures and weights")
+    from stylegan_culture import images
+    from stylegan_culture.features.distilled import DistilledVGG19
+
+    folder = pathlib.Path(folder)
+    backbone = DistilledVGG19(str(folder / "weights" / "vgg19_16x_encoder.npz"))
+    for path in sorted((folder / "pairs").glob("style_*.jpg"))[:2]:
+        picture = images.resize(images.read(path), 384, 384)[None]
+        for tap, value in backbone(picture, taps=("relu4_1", "relu5_1")).items():
+            samples = np.asarray(value).reshape(-1, value.shape[-1])
+            assert max(_errors_of_both_roots(samples, 1e-3)) < 1e-3, (path.name, tap)
+
+
+@pytest.mark.parametrize(("kind", "bound"), [(np.float32, 1e-3), (np.float64, 1e-9)])
+def test_both_roots_of_one_decomposition_are_those_of_scipy(kind, bound):
+    covariance = oracles.shrunk(_decaying(64), 1e-3)
+    root, inverse = linalg.eigh_roots(covariance.astype(kind))
+    assert root.dtype == inverse.dtype == kind
+    assert oracles.relative_frobenius(root, scipy.linalg.sqrtm(covariance)) < bound
+    assert oracles.relative_frobenius(inverse, oracles.matrix_power(covariance, -0.5)) < bound
+    assert oracles.relative_frobenius(linalg.eigh_root(covariance.astype(kind), -0.5), inverse) < (
+        bound
+    )
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_inverse_root_of_a_singular_covariance_is_that_of_its_pseudo_inverse(kind, generator):
+    samples = generator.normal(size=(40, 9)) @ generator.normal(size=(9, 30))
+    covariance = oracles.moments(samples)[1]
+    inverse = np.asarray(linalg.eigh_roots(covariance.astype(kind))[1], np.float64)
+    expected = np.linalg.pinv(covariance, rcond=1e-6, hermitian=True)
+    assert oracles.relative_frobenius(inverse @ inverse, expected) < 1e-3
+    for empty in linalg.eigh_roots(np.zeros((2, 3, 3), kind)):
+        np.testing.assert_array_equal(empty, np.zeros((2, 3, 3)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [256, 512])
+def test_the_root_is_twice_as_fast_as_by_singular_values(size):
+    """Medians of runs in turn, so that a slow moment of the machine slows both."""
+    covariance = linalg.shrink(_decaying(size).astype(np.float32), 1e-3)
+    plain = np.asarray(covariance)
+
+    def by_singular_values():
+        left, values, right = np.linalg.svd(plain)
+        return (left * np.sqrt(values)) @ right
+
+    def by_eigenvalues():
+        return np.asarray(linalg.eigh_root(covariance, 0.5))
+
+    assert oracles.relative_frobenius(by_eigenvalues(), by_singular_values()) < 1e-3
+    times = {by_singular_values: [], by_eigenvalues: []}
+    for _ in range(9):
+        for function, record in times.items():
+            start = time.perf_counter()
+            function()
+            record.append(time.perf_counter() - start)
+    slow, fast = (np.median(record) for record in times.values())
+    assert slow > 2.0 * fast

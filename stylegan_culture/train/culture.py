@@ -1,32 +1,20 @@
 """Trains the culture GAN: `python -m stylegan_culture.train --preset P --run DIR`."""
 
-import argparse
 import dataclasses
 import functools
 import json
 import pathlib
-import shlex
-import sys
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.cultures import ORNAMENTS
-from pipelines.folder import write_report
-from pipelines.input import (
-    DataConfig,
-    evaluation_arrays,
-    load_content,
-    load_source,
-    make_dataset,
-)
+from pipelines.input import DataConfig, evaluation_arrays, load_content, load_source
 from stylegan_culture import config as settings
 from stylegan_culture.analysis.truth import MEASURES, judge_transfer
-from stylegan_culture.config import InputError, option
+from stylegan_culture.config import option
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.networks.generator import GeneratorConfig
-from stylegan_culture.training import checkpoint, loop
+from stylegan_culture.train import common
 from stylegan_culture.training.classifier import named_culture, train_classifier
 from stylegan_culture.training.culture import CultureTrainer
 from stylegan_culture.training.loop import LoopConfig
@@ -35,10 +23,7 @@ from stylegan_culture.training.options import (
     LossConfig,
     OptimizerConfig,
     check_values,
-    resolve_precision,
 )
-
-PREVIEWS = 6  # contents on a sample sheet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,90 +95,24 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains, judges where there is a truth, and fills the run folder."""
-    flags, config = _parse(arguments)
+    flags, config = common.parse(arguments, __doc__, PRESETS, "ornaments64")
     if flags.dry_run:
         print(json.dumps(dataclasses.asdict(config), indent=2))
         return
-    folder = pathlib.Path(flags.run)
     check_values(config)
-    _check_folder(folder, config, flags.resume)
-    config = dataclasses.replace(config, precision=resolve_precision(config.precision))
-    keras.utils.set_random_seed(config.data.seed)
+    config = common.begin(flags, config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    source, content = _sources(config)
+    source, content = common.load_sources(config.data)
     trainer = _make_trainer(config, source, content)
-    start = 0
-    if flags.resume:
-        start = _restore(trainer, folder)
-    if start > config.loop.steps:
-        raise InputError(f"{folder} has {start} steps already; ask for more with --steps")
-    settings.write_run(folder, config, **_facts(flags, config, trainer, source))
-    _report_skipped(folder, source, content)
-    if start < config.loop.steps or not (folder / "metrics.json").exists():
-        batches = make_dataset(config.data, source, content, start)
-        result = loop.run(trainer, batches, config.loop, folder, start)
-        _save(trainer, config, folder, result, start)
+    start = common.first_step(trainer, flags, config.loop.steps)
+    parameters = trainer.average.count_params()
+    common.record(flags, config, source, content, parameters=parameters)
+    folder = pathlib.Path(flags.run)
+    metrics = common.train(trainer, config, source, content, folder, start)
+    if metrics is not None:
+        _save(trainer, config, folder, metrics)
     _announce(folder)
-
-
-def _parse(arguments):
-    parser = argparse.ArgumentParser(prog="python -m stylegan_culture.train", description=__doc__)
-    presets = "; ".join(f"{name}: {text}" for name, (_, text) in PRESETS.items())
-    parser.add_argument(
-        "--preset",
-        default="ornaments64",
-        choices=PRESETS,
-        help=f"settings to start from. {presets}",
-    )
-    parser.add_argument("--run", default="", help="run folder for checkpoints, samples and metrics")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --run")
-    parser.add_argument("--dry-run", action="store_true", help="print the settings and stop")
-    settings.add_flags(parser, TrainConfig)
-    flags = parser.parse_args(arguments)
-    flags.command = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    if not flags.run and not flags.dry_run:
-        raise InputError("name a run folder with --run DIR")
-    return flags, settings.from_flags(PRESETS[flags.preset][0], flags)
-
-
-def _check_folder(folder: pathlib.Path, config: TrainConfig, resume: bool) -> None:
-    """A new run wants a new folder; a resumed one wants the folder's own configuration.
-
-    Only the loop's may differ: a run may be made longer or shorter, or log more often.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--run {folder} is a file; name a folder")
-    if not resume:
-        if (folder / "run.json").exists():
-            raise InputError(f"{folder} holds a run already; add --resume or name another folder")
-        return
-    saved = settings.from_dict(TrainConfig, settings.read_run(folder)["config"])
-    wanted = dataclasses.replace(
-        config, precision=resolve_precision(config.precision), loop=saved.loop
-    )
-    if saved != wanted:
-        names = sorted(_different(dataclasses.asdict(saved), dataclasses.asdict(wanted)))
-        raise InputError(
-            f"{folder} was run with another configuration ({', '.join(names)} differ); repeat the "
-            "flags of its run.json, or name another folder"
-        )
-
-
-def _different(first: dict, second: dict):
-    for name, value in first.items():
-        if isinstance(value, dict):
-            yield from _different(value, second[name])
-        elif value != second[name]:
-            yield name
-
-
-def _sources(config: TrainConfig):
-    """Training parts of the data and of the content-only pictures."""
-    data = config.data
-    source = load_source(data.data, data.image_size, "train", data.cache_mib)
-    content = load_content(data.content, data.image_size, "train", data.cache_mib)
-    return source, content
 
 
 def _make_trainer(config: TrainConfig, source, content) -> CultureTrainer:
@@ -204,8 +123,7 @@ def _make_trainer(config: TrainConfig, source, content) -> CultureTrainer:
         precision=config.precision,
         seed=config.data.seed,
     )
-    first = next(iter(make_dataset(config.data, source, content)))
-    trainer.build(first)
+    trainer.build(common.first_batch(config.data, source, content))
     trainer.previews = _previews(config)
     return trainer
 
@@ -218,7 +136,7 @@ def _previews(config: TrainConfig) -> dict:
         held_out = load_source(data.data, data.image_size, "all", data.cache_mib)
     contents = load_content(data.content, data.image_size, "held_out", data.cache_mib) or held_out
     size = data.image_size if data.data == "ornaments" else 256
-    chosen = np.linspace(0, len(contents) - 1, PREVIEWS).astype(int)
+    chosen = common.spread(len(contents), common.PREVIEWS)
     examples = [held_out.of_culture(k)[0] for k in range(len(held_out.cultures))]
     return {
         "contents": evaluation_arrays(contents.select(chosen), size)[0],
@@ -226,56 +144,9 @@ def _previews(config: TrainConfig) -> dict:
     }
 
 
-def _restore(trainer: CultureTrainer, folder: pathlib.Path) -> int:
-    newest = checkpoint.latest(folder / "checkpoints")
-    if newest is None:
-        raise InputError(f"{folder} has no checkpoint to resume from; start it without --resume")
-    return checkpoint.restore(newest, trainer.state())
-
-
-def _facts(flags, config: TrainConfig, trainer: CultureTrainer, source) -> dict:
-    """What export and the model card need beside the configuration."""
-    described = {culture.key: culture for culture in ORNAMENTS}
-    cultures = []
-    for number, key in enumerate(source.cultures):
-        known = described.get(key)
-        cultures.append(
-            {
-                "key": key,
-                "title": known.title if known else key.replace("_", " "),
-                "region": known.region if known else "",
-                "period": known.period if known else "",
-                "pictures": int(source.tags[:, number].sum()),
-            }
-        )
-    return {
-        "cultures": cultures,
-        "command": "python -m stylegan_culture.train " + flags.command,
-        "data": config.data.data,
-        "content": config.data.content,
-        "image_size": config.data.image_size,
-        "precision": config.precision,
-        "parameters": trainer.average.count_params(),
-    }
-
-
-def _report_skipped(folder: pathlib.Path, source, content) -> None:
-    for name, part in (("skipped.csv", source), ("skipped_content.csv", content)):
-        if part is not None and part.skipped:
-            write_report(folder / name, part)
-            print(f"{len(part.skipped)} files skipped, named in {folder / name}")
-
-
-def _save(trainer, config: TrainConfig, folder: pathlib.Path, result: dict, start: int) -> None:
+def _save(trainer, config: TrainConfig, folder: pathlib.Path, metrics: dict) -> None:
     """Saves the averaged model and its measures."""
     trainer.average.save_weights(folder / "model.weights.h5")
-    pictures = (config.loop.steps - start) * config.data.batch_size
-    metrics = {
-        "steps": config.loop.steps,
-        "seconds": round(result["seconds"], 1),
-        "images_per_second": round(pictures / max(result["seconds"], 1e-9), 2),
-        "losses": result["losses"],
-    }
     if config.data.data == "ornaments":
         metrics["against_truth"] = _judge_ornaments(trainer.average, config)
     settings.write_json(folder / "metrics.json", metrics)
@@ -283,9 +154,7 @@ def _save(trainer, config: TrainConfig, folder: pathlib.Path, result: dict, star
 
 def _announce(folder: pathlib.Path) -> None:
     """Says where everything is, and the measures against the truth where there is one."""
-    sheet = max((folder / "samples").glob("cultures_*.png"))
-    for title, path in (("sample sheet", sheet), ("measures", folder / "metrics.json")):
-        print(f"{title}: {path}")
+    common.announce(folder, "cultures")
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     for name in MEASURES if "against_truth" in metrics else ():
         print(f"  {name.replace('_', ' ')}: {metrics['against_truth'][name]:.1%}")
@@ -312,7 +181,3 @@ def _restyle_all(model, images, target: int):
             for batch in batches
         ]
     )
-
-
-if __name__ == "__main__":
-    sys.exit(settings.run_command(main))

@@ -1,0 +1,252 @@
+"""Linear maps between features of cultures, and the layer that carries them to a shared space.
+
+Features are columns x with covariance Ss (source) and Sc (target); a map W takes x to W x, and
+covariance Ss to W Ss W'. In the words of the source documents, **DDA** is the alignment by
+per-culture and shared means and covariances and a global transform W, and **DDR** the same,
+regularised. What multiplies two covariances is calculated in float64 whatever it is given, since in
+float32 nothing would be left of their small directions; maps have the type of the source.
+"""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from stylegan_culture.config import InputError
+from stylegan_culture.features import linalg
+
+BARYCENTRE_ITERATIONS = 200
+RULES = ("linear", "barycentre")
+
+
+def dda_as_published(source, target):
+    """`W = Ss^-1/2 Sc Ss^-1/2`, as the source documents have it.
+
+    It does not take Ss to Sc: `W Ss W' = Ss^-1/2 Sc^2 Ss^-1/2`, which is Sc only where Ss = Sc.
+    Kept for comparison; `transport` is the map that does. Both `[..., d, d]`.
+    """
+    inverse = linalg.eigh_roots(ops.cast(source, "float64"))[1]
+    return ops.cast(_between(inverse, target), source.dtype)
+
+
+def transport(source, target):
+    """`W = Ss^-1/2 (Ss^1/2 Sc Ss^1/2)^1/2 Ss^-1/2`: optimal transport between Gaussians.
+
+    The one symmetric positive map with `W Ss W' = Sc`; of all maps that take Ss to Sc it moves
+    features least in mean square (Olkin and Pukelsheim, 1982; Peyre and Cuturi, arXiv 1803.00567,
+    remark 2.31). Where `dda_as_published` squares the scale of what differs, this takes the root.
+
+    Args:
+        source, target: `[..., d, d]`, positive definite; on empty directions of the source W is 0.
+    """
+    root, inverse = linalg.eigh_roots(ops.cast(source, "float64"))
+    middle = linalg.eigh_roots(_between(root, target))[0]
+    return ops.cast(_between(inverse, middle), source.dtype)
+
+
+def coral(source, target):
+    """`W = Sc^1/2 Ss^-1/2`: whiten, then colour (CORAL, arXiv 1511.05547; WCT, arXiv 1705.08086).
+
+    Takes Ss to Sc as `transport` does, but not by the shortest way. Both `[..., d, d]`.
+    """
+    return ops.matmul(linalg.eigh_roots(target)[0], linalg.eigh_roots(source)[1])
+
+
+def ddr(source, target, shrinkage: float = 0.03, identity: float = 0.0):
+    """`transport` regularised: `W' = i I + (1 - i) W` with W between the shrunk covariances.
+
+    Shrunk is `S' = (1 - l) S + l tr(S)/d I`. With g = 1 - i this is the documents'
+    `W' = (1 - g) I + g W`; i = 0 aligns fully, i = 1 not at all.
+
+    Args:
+        source, target: `[..., d, d]`.
+        shrinkage: l, 0 to 1.
+        identity: i, 0 to 1.
+    """
+    shrunk = [linalg.shrink(covariance, shrinkage, floor=0.0) for covariance in (source, target)]
+    unit = ops.eye(source.shape[-1], dtype=shrunk[0].dtype)
+    return identity * unit + (1.0 - identity) * transport(*shrunk)
+
+
+MAPS = {
+    "dda_as_published": dda_as_published,
+    "transport": transport,
+    "coral": coral,
+    "ddr": ddr,
+}
+
+
+def bures_wasserstein(mean, covariance, other_mean, other_covariance):
+    """The 2-Wasserstein distance of Gaussians, in units of the features.
+
+    `sqrt(|m - m'|^2 + tr S + tr S' - 2 tr (S^1/2 S' S^1/2)^1/2)`; its square is the Frechet
+    distance (Dowson and Landau, 1982).
+
+    Args:
+        mean, other_mean: `[..., d]`.
+        covariance, other_covariance: `[..., d, d]`.
+    """
+    covariance, other_covariance = (
+        ops.cast(one, "float64") for one in (covariance, other_covariance)
+    )
+    values = ops.eigh(_between(linalg.eigh_roots(covariance)[0], other_covariance))[0]
+    common = ops.sum(ops.sqrt(ops.maximum(values, 0.0)), axis=-1)
+    traces = ops.trace(covariance, axis1=-2, axis2=-1) + ops.trace(
+        other_covariance, axis1=-2, axis2=-1
+    )
+    gap = ops.sum(ops.cast(mean - other_mean, "float64") ** 2, axis=-1)
+    return ops.sqrt(ops.maximum(gap + traces - 2.0 * common, 0.0))
+
+
+def barycentre(covariances, weights, tolerance: float = 1e-6):
+    """The covariance B with the least weighted sum of squared Bures-Wasserstein distances.
+
+    Fixed-point iteration of Alvarez-Esteban et al. (arXiv 1511.05355, theorem 4.2):
+
+        K(B) = sum_k w_k (B^1/2 S_k B^1/2)^1/2,   B <- B^-1/2 K(B)^2 B^-1/2
+
+    until B solves the barycentre's own equation, `|K(B) - B| <= tolerance |B|` (Frobenius norms).
+
+    Args:
+        covariances: `[K, d, d]`; one with a weight has to be positive definite for B to be so.
+        weights: `[K]`, at least 0, sum 1.
+        tolerance: relative.
+
+    Returns:
+        `[d, d]` float64.
+
+    Raises:
+        InputError: the iteration does not converge.
+    """
+    weights = np.asarray(weights, np.float64)
+    covariances = [ops.cast(covariance, "float64") for covariance in covariances]
+    members = [(w, s) for w, s in zip(weights.tolist(), covariances, strict=True) if w > 0.0]
+    if len(members) == 1:
+        return members[0][1]
+    centre = sum(weight * covariance for weight, covariance in members)
+    for _ in range(BARYCENTRE_ITERATIONS):
+        root, inverse = linalg.eigh_roots(centre)
+        mean = sum(
+            weight * linalg.eigh_roots(_between(root, covariance))[0]
+            for weight, covariance in members
+        )
+        if float(ops.norm(mean - centre)) <= tolerance * float(ops.norm(centre)):
+            return centre
+        half = ops.matmul(inverse, mean)
+        centre = ops.matmul(half, ops.swapaxes(half, -1, -2))
+    raise InputError(
+        f"the barycentre did not converge in {BARYCENTRE_ITERATIONS} steps, because covariances "
+        "are nearly singular; shrink them more, or mix them linearly"
+    )
+
+
+def mixed_covariance(covariances, weights, rule: str = "linear"):
+    """Several covariances as one: `[K, d, d]`, weights `[K]` of sum 1 to `[d, d]`.
+
+    rule: "linear", their weighted mean, or "barycentre". Raises `InputError` for another.
+    """
+    if rule not in RULES:
+        raise InputError(f"unknown rule {rule!r} of mixing; use {' or '.join(RULES)}")
+    if rule == "barycentre":
+        return barycentre(covariances, weights)
+    return sum(weight * one for weight, one in zip(weights, covariances, strict=True))
+
+
+def _between(outer, inner):
+    """`A B A`, in float64."""
+    return ops.matmul(ops.matmul(outer, ops.cast(inner, "float64")), outer)
+
+
+@keras.saving.register_keras_serializable(package="stylegan_culture")
+class CultureAlignment(keras.layers.Layer):
+    """Takes features of K cultures to one shared space and back; nothing in it is trained.
+
+        shared = A_k (x - m_k) + m,   x = A_k^-1 (shared - m) + m_k
+
+    where A_k^-1 is a map of `MAPS` from the shared covariance to that of culture k, and m is the
+    mean of the cultures' means. `of` makes the layer from moments; the constructor makes one that
+    changes nothing, to load saved weights into.
+
+    Args:
+        cultures: K names, in the order of their numbers.
+        channels: C.
+        map_name: which of `MAPS` its weights were made with.
+    """
+
+    def __init__(self, cultures, channels: int, map_name: str = "transport", **kwargs):
+        if map_name not in MAPS:
+            raise InputError(f"unknown map {map_name!r}; there are {', '.join(MAPS)}")
+        super().__init__(**{**kwargs, "trainable": False})
+        self.cultures, self.channels, self.map_name = tuple(cultures), channels, map_name
+        count, square = len(self.cultures), (len(self.cultures), channels, channels)
+        unit = np.broadcast_to(np.eye(channels), square)
+        self.means = self._constant("means", np.zeros((count, channels)))
+        self.shared_mean = self._constant("shared_mean", np.zeros(channels))
+        self.forward = self._constant("forward", unit)
+        self.backward = self._constant("backward", unit)
+        self.built = True
+
+    def _constant(self, name, value):
+        return self.add_weight(
+            shape=value.shape,
+            initializer=lambda shape, dtype=None: ops.cast(value, dtype),
+            trainable=False,
+            autocast=False,  # maps of half precision would not undo each other
+            name=name,
+        )
+
+    @classmethod
+    def of(cls, moments, map_name="transport", parameters=None, shrinkage=1e-3, rule="linear"):
+        """The layer of some cultures at one tap, in float32 and calculated in float64.
+
+        Args:
+            moments: culture to `Moments`, all of the same channels.
+            map_name: of `MAPS`.
+            parameters: of that map by name, for instance `{"identity": 0.2}` of "ddr".
+            shrinkage: of every covariance before anything else, 0 to 1 (`linalg.shrink`).
+            rule: shared covariance "linear", the mean of the cultures', or their "barycentre".
+        """
+        means = np.stack([one.mean for one in moments.values()])
+        layer = cls(tuple(moments), means.shape[1], map_name)
+        covariances = [linalg.shrink(one.covariance, shrinkage) for one in moments.values()]
+        shared = mixed_covariance(covariances, np.full(len(means), 1.0 / len(means)), rule)
+        function = functools.partial(MAPS[map_name], **(parameters or {}))
+        maps = np.stack([np.asarray(function(shared, own)) for own in covariances])
+        layer.means.assign(means)
+        layer.shared_mean.assign(means.mean(axis=0))
+        layer.backward.assign(maps)
+        layer.forward.assign(np.linalg.inv(maps))
+        return layer
+
+    def call(self, features, culture):
+        """`to_shared`."""
+        return self.to_shared(features, culture)
+
+    def to_shared(self, features, culture):
+        """Features `[B, H, W, C]` of cultures numbered `[B]` in the shared space, same type."""
+        means = ops.take(self.means, culture, axis=0)
+        return self._mapped(features, self.forward, culture, means, self.shared_mean[None])
+
+    def from_shared(self, features, culture):
+        """The inverse: shared features `[B, H, W, C]` as culture `[B]` would have them."""
+        means = ops.take(self.means, culture, axis=0)
+        return self._mapped(features, self.backward, culture, self.shared_mean[None], means)
+
+    def _mapped(self, features, maps, culture, before, after):
+        """`W_k (x - before) + after` in the weights' precision; before and after `[B or 1, C]`."""
+        own = ops.cast(features, self.variable_dtype)
+        height, width = ops.shape(own)[1], ops.shape(own)[2]
+        rows = ops.reshape(own, (-1, height * width, self.channels)) - before[:, None]
+        turned = ops.swapaxes(ops.take(maps, culture, axis=0), 1, 2)
+        mapped = ops.matmul(rows, turned) + after[:, None]
+        mapped = ops.reshape(mapped, (-1, height, width, self.channels))
+        return ops.cast(mapped, features.dtype)
+
+    def get_config(self):
+        own = {
+            "cultures": list(self.cultures),
+            "channels": self.channels,
+            "map_name": self.map_name,
+        }
+        return {**super().get_config(), **own}

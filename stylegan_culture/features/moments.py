@@ -1,0 +1,247 @@
+"""Moments of features in float64, mergeable, and those of whole cultures as a saved artefact."""
+
+import dataclasses
+import difflib
+import hashlib
+import io
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from stylegan_culture.config import InputError, write_json
+from stylegan_culture.features import alignment
+
+PRECISIONS = ("float32", "float16")
+REMEDY = "make it anew with `python -m stylegan_culture.study moments`"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean `[d]` and covariance `[d, d]` (divided by count) of `count` samples, float64."""
+
+    count: int
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    @classmethod
+    def of(cls, samples) -> "Moments":
+        """The moments of samples `[n, d]`, at least one; else `InputError`."""
+        samples = np.asarray(samples, np.float64)
+        if samples.ndim != 2 or not len(samples):
+            raise InputError(
+                f"samples of shape {samples.shape} have no moments; give [n, d], n > 0"
+            )
+        mean = samples.mean(axis=0)
+        centred = samples - mean
+        return cls(len(samples), mean, centred.T @ centred / len(samples))
+
+
+def merge(first: Moments, second: Moments) -> Moments:
+    """The moments of both sets of samples together, as exact as one pass over them.
+
+    With n = n1 + n2 and e = m2 - m1: `m = m1 + (n2/n) e`,
+    `S = (n1 S1 + n2 S2) / n + (n1 n2 / n^2) e e'` (Chan, Golub and LeVeque, 1979).
+    """
+    count = first.count + second.count
+    share, gap = second.count / count, second.mean - first.mean
+    between = np.outer(gap, gap)
+    within = (1.0 - share) * first.covariance + share * second.covariance
+    return Moments(count, first.mean + share * gap, within + share * (1.0 - share) * between)
+
+
+def mix(moments: list, weights, rule: str = "linear") -> Moments:
+    """Several moments as one, each with its weight.
+
+    The mean is `sum w_k m_k`. The covariance is `sum w_k S_k` by the rule "linear" (the Gaussian
+    parameters mixed; not the covariance of a mixture, which would add the scatter of the means),
+    or the Bures-Wasserstein barycentre by the rule "barycentre". The count is the sum.
+
+    Args:
+        moments: K of the same d.
+        weights: `[K]`, at least 0, of sum 1.
+        rule: "linear" or "barycentre".
+    """
+    mean = sum(weight * one.mean for weight, one in zip(weights, moments, strict=True))
+    covariances = [one.covariance for one in moments]
+    covariance = alignment.mixed_covariance(covariances, weights, rule)
+    return Moments(sum(one.count for one in moments), mean, np.asarray(covariance))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CultureMoments:
+    """Moments of each culture at each tap of one backbone, and where they come from.
+
+    Fields:
+        backbone: its name.
+        weights: its fingerprint; moments are of no use to another.
+        short_side: pixels that the pictures' short sides were reduced to.
+        shrinkage: recommended l for roots of these covariances (`linalg.shrink`), 0 to 1.
+        sources: text that says where the pictures come from.
+        cultures: K names.
+        pictures: culture to its number of pictures.
+        moments: culture to tap to `Moments`.
+    """
+
+    backbone: str
+    weights: str
+    short_side: int
+    shrinkage: float
+    sources: str
+    cultures: tuple
+    pictures: dict
+    moments: dict
+
+    def of(self, culture: str) -> dict:
+        """Tap to `Moments` of one culture; `InputError` with near names for an unknown one."""
+        if culture not in self.moments:
+            near = difflib.get_close_matches(culture, self.cultures, 3, 0.4) or self.cultures
+            raise InputError(
+                f"no moments of culture {culture!r}; did you mean {' or '.join(near)}?"
+            )
+        return self.moments[culture]
+
+    def check(self, backbone) -> None:
+        """Raises `InputError` where the moments are not of this backbone with these weights."""
+        own, asked = (self.backbone, self.weights), (backbone.name, backbone.fingerprint)
+        if own != asked:
+            raise InputError(
+                "moments from another backbone or weights: they are of {} with weights {}, not of "
+                "{} with weights {}; make them anew with `python -m stylegan_culture.study "
+                "moments`, or choose that backbone".format(*own, *asked)
+            )
+
+    def mixture(self, weights: dict, rule: str = "linear") -> dict:
+        """Tap to `Moments` of a mixture of cultures.
+
+        Args:
+            weights: culture to weight, at least 0, of any sum above 0; they are divided by it.
+            rule: "linear" or "barycentre", see `mix`.
+
+        Raises:
+            InputError: unknown culture or rule, a weight that is negative or no number, or a sum
+                of zero.
+        """
+        for culture, weight in weights.items():
+            self.of(culture)
+            if not 0.0 <= weight < float("inf"):
+                raise InputError(f"{weight} is no weight for {culture}; give numbers from 0 up")
+        total = sum(weights.values())
+        if total <= 0.0:
+            raise InputError("the weights of the cultures sum to zero; give one of them a weight")
+        shares = {name: weight / total for name, weight in weights.items() if weight > 0.0}
+        taps = self.of(next(iter(shares)))
+        return {
+            tap: mix([self.of(name)[tap] for name in shares], list(shares.values()), rule)
+            for tap in taps
+        }
+
+    def save(self, path, precision: str = "float32") -> None:
+        """Writes FILE.npz, and FILE.json beside it; each appears whole or not at all.
+
+        Of a covariance S the deviations s and an upper triangle R with S = D R'R D, D = diag(s),
+        are kept: the columns of R have length 1, so that in float16 strong and weak channels have
+        the same relative precision, and what is read back is never indefinite.
+
+        Args:
+            path: ends in .npz.
+            precision: of R, "float32" or "float16"; means and deviations are float32.
+        """
+        path = _checked(path)
+        if precision not in PRECISIONS:
+            raise InputError(f"unknown precision {precision!r}; use {' or '.join(PRECISIONS)}")
+        arrays = {}
+        for number, culture in enumerate(self.cultures):
+            for tap, moments in self.moments[culture].items():
+                for kind, value in _packed(moments, precision).items():
+                    arrays[f"{number}/{tap}/{kind}"] = value
+        held = io.BytesIO()
+        np.savez(held, **arrays)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(held.getvalue())
+        os.replace(temporary, path)
+        facts = {name: getattr(self, name) for name in _FACTS}
+        taps = {tap: len(one.mean) for tap, one in self.moments[self.cultures[0]].items()}
+        counts = {
+            culture: {tap: one.count for tap, one in found.items()}
+            for culture, found in self.moments.items()
+        }
+        facts |= {"taps": taps, "counts": counts, "precision": precision}
+        write_json(path.with_suffix(".json"), {**facts, "sha256": _digest(held.getvalue())})
+
+    @classmethod
+    def load(cls, path) -> "CultureMoments":
+        """Reads what `save` wrote; `InputError` for a missing, damaged or mismatched file."""
+        path = _checked(path)
+        try:
+            facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise InputError(f"no culture moments: {error.filename} is missing; {REMEDY}") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"the JSON of {path} is damaged ({error}); {REMEDY}") from None
+        try:
+            if _digest(content) != facts["sha256"]:
+                raise ValueError("it is not the file that its JSON describes")
+            with np.load(io.BytesIO(content)) as archive:
+                moments = {
+                    culture: {
+                        tap: _unpacked(archive, f"{number}/{tap}", facts["counts"][culture][tap])
+                        for tap in facts["taps"]
+                    }
+                    for number, culture in enumerate(facts["cultures"])
+                }
+            named = {name: facts[name] for name in _FACTS}
+            return cls(**{**named, "cultures": tuple(facts["cultures"])}, moments=moments)
+        except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path} is damaged ({reason}); {REMEDY}") from None
+
+
+_FACTS = tuple(f.name for f in dataclasses.fields(CultureMoments) if f.name != "moments")
+
+
+def _checked(path) -> pathlib.Path:
+    path = pathlib.Path(path)
+    if path.suffix != ".npz":
+        raise InputError(f"culture moments are kept in an .npz file, not in {path}; rename it")
+    return path
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _packed(moments: Moments, precision: str) -> dict:
+    """Mean, deviations, and the entries of R row by row from the diagonal on.
+
+    The correlations are V L V' = Q'Q with Q = L^1/2 V', and R is the triangle of Q's
+    QR-decomposition: a Cholesky factor that singular matrices have too. Decomposing correlations
+    instead of covariances keeps the digits of weak channels beside strong ones.
+    """
+    deviations = np.sqrt(np.diag(moments.covariance))
+    scale = np.where(deviations > 0.0, deviations, 1.0)
+    values, vectors = np.linalg.eigh(moments.covariance / np.outer(scale, scale))
+    factor = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T, mode="r")
+    lengths = np.linalg.norm(factor, axis=0)
+    factor = factor / np.where(deviations > 0.0, lengths, 1.0)
+    rows = np.triu_indices(len(factor))
+    return {
+        "mean": moments.mean.astype(np.float32),
+        "deviation": deviations.astype(np.float32),
+        "triangle": factor[rows].astype(precision),
+    }
+
+
+def _unpacked(archive, name: str, count: int) -> Moments:
+    mean, deviations, triangle = (
+        archive[f"{name}/{kind}"].astype(np.float64) for kind in ("mean", "deviation", "triangle")
+    )
+    if not all(np.isfinite(values).all() for values in (mean, deviations, triangle)):
+        raise ValueError(f"{name} is not finite")
+    factor = np.zeros((len(mean), len(mean)))
+    factor[np.triu_indices(len(mean))] = triangle
+    factor *= deviations
+    return Moments(count, mean, factor.T @ factor)

@@ -1,0 +1,125 @@
+"""Minimises a function of many variables by L-BFGS, one step at a time.
+
+SciPy's runs to the end before it returns, in float64 on NumPy arrays; here every step hands back
+control, vectors stay TensorFlow tensors, and the function may change a little between steps.
+Letters as in Nocedal and Wright: x position, g gradient, d direction, t step length, s and y the
+differences of positions and of gradients.
+"""
+
+import collections
+import math
+
+import numpy as np
+import tensorflow as tf
+
+DECREASE = 1e-4  # c1 of the Wolfe conditions: share of the predicted fall that suffices
+FLATTENING = 0.9  # c2: share of the slope that may be left
+TRIALS = 20  # evaluations in one line search
+LEAST_CURVATURE = 1e-8  # s'y / (|s| |y|) below which a pair is not remembered
+
+
+class LBFGS:
+    """Limited-memory BFGS with a weak Wolfe line search (Liu and Nocedal, 1989).
+
+        optimiser = LBFGS(start)
+        for _ in range(100):
+            loss = optimiser.step(objective)
+
+    The line search brackets and bisects (Lewis and Overton, "Nonsmooth optimization via
+    quasi-Newton methods", 2013, algorithm 2.6): it needs no third derivative, bears kinks such as
+    those of an absolute value, and whatever it accepts has positive curvature. A direction that
+    does not descend, or along which nothing is found, clears the memory: the next direction is
+    then the steepest.
+
+    Args:
+        start: `[n]` float32 or float64.
+        history: pairs of differences that are remembered.
+        first_move: root mean square change of a variable in the very first trial, when nothing is
+            known of the curvature.
+    """
+
+    def __init__(self, start, history: int = 10, first_move: float = 0.01):
+        self.position = tf.convert_to_tensor(start)
+        self.first_move = first_move
+        self.pairs = collections.deque(maxlen=history)
+        self.known = None  # loss and gradient at the position
+
+    def step(self, objective) -> float:
+        """One iteration; returns the loss at the new position.
+
+        `objective(position [n]) -> (loss, gradient [n])`. Where no lower point is found even
+        along the steepest descent, the position stays: it is a minimum to rounding.
+        """
+        if self.known is None:
+            self.known = objective(self.position)
+        loss, gradient = self.known
+        direction = self._direction(gradient)
+        slope = _dot(direction, gradient)
+        if not slope < 0.0:  # also where it is not a number
+            self.pairs.clear()
+            direction, slope = -gradient, -_dot(gradient, gradient)
+        if slope == 0.0:
+            return float(loss)
+        found = self._search(objective, direction, slope)
+        if found is None:
+            self.pairs.clear()
+            return float(loss)
+        position, loss, new_gradient = found
+        self._remember(position - self.position, new_gradient - gradient)
+        self.position, self.known = position, (loss, new_gradient)
+        return float(loss)
+
+    def function_changed(self) -> None:
+        """To be called where the next step's objective differs: what was known of the loss here
+        is forgotten, and the curvature, which changes less, is kept."""
+        self.known = None
+
+    def _direction(self, gradient):
+        """`-H g` by the two loops over the pairs, H_0 = (s'y / y'y) I of the newest pair."""
+        if not self.pairs:
+            return -gradient
+        vector, factors = gradient, []
+        for s, y, curvature in reversed(self.pairs):
+            factors.append(_dot(s, vector) / curvature)
+            vector = vector - factors[-1] * y
+        _, y, curvature = self.pairs[-1]
+        vector = vector * (curvature / _dot(y, y))
+        for (s, y, curvature), factor in zip(self.pairs, reversed(factors), strict=True):
+            vector = vector + (factor - _dot(y, vector) / curvature) * s
+        return -vector
+
+    def _search(self, objective, direction, slope: float):
+        """`(position, loss, gradient)` of a point that obeys the Wolfe conditions, or of the
+        lowest that was tried; None where none was lower."""
+        start = float(self.known[0])
+        rounding = 4.0 * abs(start) * np.finfo(self.position.dtype.as_numpy_dtype).eps
+        low, high, best = 0.0, math.inf, None
+        length = 1.0 if self.pairs else self._first_length(direction)
+        for _ in range(TRIALS):
+            position = self.position + length * direction
+            loss, gradient = objective(position)
+            value = float(loss)
+            if not value <= start + DECREASE * length * slope + rounding:
+                high = length
+            else:
+                if best is None or value < float(best[1]):
+                    best = (position, loss, gradient)
+                if _dot(gradient, direction) >= FLATTENING * slope:
+                    return position, loss, gradient
+                low = length
+            length = 2.0 * low if math.isinf(high) else 0.5 * (low + high)
+        return best
+
+    def _first_length(self, direction) -> float:
+        size = math.sqrt(_dot(direction, direction) / max(1, int(tf.size(direction))))
+        return self.first_move / size if size > 0.0 else 1.0
+
+    def _remember(self, s, y) -> None:
+        """Keeps a pair whose curvature is positive beyond rounding."""
+        curvature = _dot(s, y)
+        if curvature > LEAST_CURVATURE * math.sqrt(_dot(s, s) * _dot(y, y)):
+            self.pairs.append((s, y, curvature))
+
+
+def _dot(first, second) -> float:
+    return float(tf.tensordot(first, second, 1))

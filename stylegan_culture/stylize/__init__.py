@@ -1,0 +1,86 @@
+"""Restyles pictures: `python -m stylegan_culture.stylize IMAGE... --culture KEY --out FILE`."""
+
+import pathlib
+import sys
+
+import numpy as np
+
+from stylegan_culture import images
+from stylegan_culture.config import InputError
+from stylegan_culture.stylize.options import destinations, parse
+
+SHEET_PIXELS = 384  # longest edge of a picture on the sheet of --compare
+
+
+def main(arguments=None) -> None:
+    """Restyles every picture; bad ones among several are named, skipped, and end in exit code 2."""
+    options = parse(arguments)
+    if options.compare is not None:
+        _compare(options)
+        return
+    places = destinations(options.images, options.out)
+    for source, place in zip(options.images, places, strict=True):
+        if place.exists() and place.resolve() == pathlib.Path(source).resolve():
+            raise InputError(f"{place} would overwrite its source; choose another --out")
+    from stylegan_culture.stylize import methods
+
+    run = methods.prepare(options.methods[0], options)
+    failed = []
+    for source, place in zip(options.images, places, strict=True):
+        try:
+            preview = place.with_name(f"{place.stem}.preview.png")
+            images.write(place, _restyle(run, methods.fit, source, options, preview))
+        except InputError as error:
+            if len(places) == 1:
+                raise
+            print(f"skipped: {error}", file=sys.stderr)
+            failed.append(source)
+            continue
+        print(place)
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(places)} pictures were skipped, {failed[0]} first; "
+            "repair or leave them out"
+        )
+
+
+def _restyle(run, fit, source: str, options, preview):
+    """One picture from its file to its result."""
+    content = fit(images.read(source), options.size)
+    result = run(content, preview)
+    if options.keep_colour:
+        from stylegan_culture.stylization.feedforward import keep_colour
+
+        result = keep_colour(fit(content, max(result.shape[:2])), result)
+    return result
+
+
+def _compare(options) -> None:
+    """One sheet: each picture and what every method makes of it, styles in the first column."""
+    place = pathlib.Path(options.out)
+    if place.suffix.lower() not in images.WRITABLE:
+        raise InputError(f"--compare writes one sheet; {place} is no picture file such as out.png")
+    from stylegan_culture.stylize import methods
+
+    columns = []
+    for method in options.methods:
+        run = methods.prepare(method, options)
+        columns.append([_restyle(run, methods.fit, s, options, None) for s in options.images])
+    styles = [images.read(path) for path in options.style]
+    labels = ["content"] + (["style"] * len(styles) if styles else []) + list(options.methods)
+    cells = []
+    for row, source in enumerate(options.images):
+        content = images.read(source)
+        cells += [content, *styles, *(column[row] for column in columns)]
+    cells = [_on_square(methods.fit(cell, SHEET_PIXELS)) for cell in cells]
+    images.write(place, images.grid(cells, len(labels), column_labels=labels))
+    print(place)
+
+
+def _on_square(picture):
+    """The picture in the middle of a white square: pictures of a sheet have one size."""
+    height, width = picture.shape[:2]
+    square = np.ones((SHEET_PIXELS, SHEET_PIXELS, 3), np.float32)
+    top, left = (SHEET_PIXELS - height) // 2, (SHEET_PIXELS - width) // 2
+    square[top : top + height, left : left + width] = picture
+    return square

@@ -1,0 +1,158 @@
+"""Each method of `stylize` as one function of a picture: `prepare(method, options)` gives it.
+
+What a method needs (networks, targets) is loaded once, however many pictures follow.
+"""
+
+import dataclasses
+import functools
+import pathlib
+
+import numpy as np
+import tqdm
+
+from stylegan_culture import images, serving
+from stylegan_culture.config import InputError, from_flags, shipped_file
+from stylegan_culture.features import restyle as operators
+from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.features.moments import CultureMoments
+from stylegan_culture.networks.decoder import load_decoders
+from stylegan_culture.stylization import classical, feedforward, gatys
+from stylegan_culture.stylization.options import GatysConfig
+from stylegan_culture.stylize.options import culture_weights, mixture_of
+
+EXAMPLE_PIXELS = 512  # longest edge of a style picture as the style encoder sees it
+GATYS_PIXELS = 512
+PREVIEW_STEPS = 20
+SHIPPED = "culture_backbone"
+
+
+def prepare(method: str, options):
+    """`function(content [H, W, 3], preview) -> [H, W, 3]`; `preview` is a file's path or None."""
+    if method == "generator":
+        return _generator(options)
+    if method == "gatys":
+        return _gatys(options)
+    return _classical(method, options)
+
+
+def fit(picture, longest: int | None):
+    """The picture reduced or enlarged until its longest edge is `longest` pixels; None: as is."""
+    if longest is None:
+        return picture
+    scale = longest / max(picture.shape[:2])
+    height, width = (max(1, round(size * scale)) for size in picture.shape[:2])
+    return images.resize(picture, height, width)
+
+
+def _generator(options):
+    model, _ = serving.load_model(options.model)
+    code = _style_code(model, options)
+    strength = 1.0 if options.strength is None else options.strength
+    return lambda content, preview: feedforward.restyle(model, content, code, strength)
+
+
+def _style_code(model, options) -> np.ndarray:
+    """The style code `[1, D]` of a culture, a mixture, or the mean of those of examples."""
+    if options.culture is not None:
+        return np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
+    weights = classical.normalised_weights(options.weights, len(options.style))
+    codes = []
+    for path in options.style:
+        picture = images.read(path)
+        scale = min(1.0, EXAMPLE_PIXELS / max(picture.shape[:2]))
+        height, width = (max(64, round(size * scale / 8) * 8) for size in picture.shape[:2])
+        codes.append(np.asarray(model.encode_style(images.resize(picture, height, width)[None])))
+    return sum(weight * code for weight, code in zip(weights, codes, strict=True))
+
+
+def _classical(method: str, options):
+    """A training-free method over the backbone and its decoders."""
+    chosen = classical.METHODS[method]
+    if method == "moments":
+        operator = functools.partial(operators.linear, kind=options.map)
+        chosen = dataclasses.replace(chosen, operator=operator)
+    backbone = build_backbone(options.backbone, options.backbone_weights)
+    decoders = load_decoders(_file(options.decoders, "decoders.npz", "--decoders"), backbone)
+    taps = classical.levels(decoders, backbone, chosen)
+    targets = _targets(backbone, taps, options)
+
+    def run(content, preview):
+        masks = [_mask(path, content.shape[:2], options.size) for path in options.mask]
+        return classical.transfer(
+            backbone,
+            decoders,
+            content,
+            chosen,
+            targets,
+            options.weights,
+            strength=options.strength,
+            masks=masks or None,
+        )
+
+    return run
+
+
+def _targets(backbone, taps, options) -> list[dict]:
+    """What to restyle towards: the example pictures, or one mixture of cultures' moments."""
+    if options.style:
+        pictures = (images.read(path) for path in options.style)
+        longest = options.size or EXAMPLE_PIXELS
+        return [classical.example_target(backbone, taps, fit(p, longest)) for p in pictures]
+    found = CultureMoments.load(_file(options.moments, "moments.npz", "--moments"))
+    found.check(backbone)
+    mixed = found.mixture(culture_weights(options.culture, found.cultures), options.rule)
+    return [classical.moments_target(mixed, taps)]
+
+
+def _mask(path: str, shape, size: int | None) -> np.ndarray:
+    """A mask file as `[H, W]` in [0, 1]; it has to be of the content's size."""
+    mask = images.read(path).mean(axis=-1)
+    if size is not None:
+        mask = fit(np.repeat(mask[..., None], 3, -1), size)[..., 0]
+    if mask.shape != tuple(shape):
+        raise InputError(
+            f"the mask {path} has {mask.shape[1]}x{mask.shape[0]} pixels and its picture "
+            f"{shape[1]}x{shape[0]}; make them of one size"
+        )
+    return mask
+
+
+def _gatys(options):
+    backbone = build_backbone(options.backbone, options.backbone_weights)
+    config = from_flags(GatysConfig(), options)
+
+    def run(content, preview):
+        if options.size is None and max(content.shape[:2]) > GATYS_PIXELS:
+            content = fit(content, GATYS_PIXELS)
+        longest = max(content.shape[:2])
+        styles = [fit(images.read(path), longest) for path in options.style]
+        iterates = gatys.restyle(backbone, content, styles, config, options.weights)
+        return _follow(iterates, preview)
+
+    return run
+
+
+def _follow(iterates, preview):
+    """The last iterate, with a progress bar and a preview file on the way."""
+    result = None
+    with tqdm.tqdm(unit="step", dynamic_ncols=True, mininterval=1.0) as bar:
+        for iterate in iterates:
+            bar.total = iterate.steps
+            bar.update(iterate.step - bar.n)
+            result = iterate.picture
+            if preview is not None and iterate.step % PREVIEW_STEPS == 0:
+                images.write(preview, result)
+    if preview is not None:
+        pathlib.Path(preview).unlink(missing_ok=True)
+    return result
+
+
+def _file(given: str | None, name: str, flag: str) -> pathlib.Path:
+    """The file that was given, or the shipped one."""
+    path = pathlib.Path(given) if given else shipped_file(SHIPPED, name)
+    if path is None:
+        raise InputError(
+            f"saved_models/{SHIPPED}/{name} is missing; restore it from the repository, or name "
+            f"another with {flag}"
+        )
+    return path

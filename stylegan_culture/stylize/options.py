@@ -1,0 +1,204 @@
+"""The command line of `stylize`: what may be asked for, and where results go. Loads no network."""
+
+import argparse
+import difflib
+import pathlib
+
+import numpy as np
+
+from stylegan_culture import images
+from stylegan_culture.config import InputError, add_flags
+from stylegan_culture.stylization.options import GatysConfig
+
+METHODS = {
+    "generator": "a trained generator (--model), by --culture or --style",
+    "gatys": "optimises the picture itself: the slowest, the most faithful to --style",
+    "alpha": "mixes the features of picture and --style position by position",
+    "adain": "takes over means and deviations of features",
+    "wct": "whitens features and colours them by --style or --culture",
+    "match": "replaces features by the nearest of --style",
+    "moments": "moves features to the moments of a whole --culture",
+}
+NEEDS_PICTURE = ("gatys", "alpha", "match")
+MAPS = ("transport", "coral", "ddr", "dda_as_published")
+RULES = ("linear", "barycentre")
+
+
+def parse(arguments) -> argparse.Namespace:
+    """The command line; what contradicts itself raises `InputError`."""
+    options = _parser().parse_args(arguments)
+    options.methods = _methods(options)
+    if options.strength is not None and not 0.0 <= options.strength <= 1.0:
+        raise InputError(f"--strength {options.strength} is not between 0 and 1")
+    if options.culture is None and not options.style:
+        raise InputError("say what to restyle into: --culture KEY or --style PICTURE")
+    for method in options.methods:
+        _check_method(method, options)
+    if options.weights is not None:
+        options.weights = _numbers(options.weights, len(options.style))
+    if options.mask and len(options.mask) != len(options.style):
+        raise InputError(
+            f"{len(options.mask)} masks for {len(options.style)} styles; give one for each"
+        )
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.stylize",
+        description="Restyle pictures of any size into a culture, a mixture, or like examples.",
+        epilog="methods: " + "; ".join(f"{name}: {text}" for name, text in METHODS.items()),
+    )
+    add = parser.add_argument
+    add("images", nargs="+", metavar="IMAGE", help="picture files")
+    add("--method", choices=METHODS, help="how to restyle (default: generator); see below")
+    add("--compare", metavar="METHODS", help="several methods, such as wct,match, on one sheet")
+    add("--culture", help='a culture, or a mixture such as "a=0.7,b=0.3"')
+    add("--style", metavar="PICTURE", action="append", default=[], help="restyle like this picture")
+    add("--weights", metavar="NUMBERS", help="of several styles, such as 0.7,0.3 (default: equal)")
+    add(
+        "--mask",
+        metavar="PICTURE",
+        action="append",
+        default=[],
+        help="white where its style goes, one for each --style; alpha to moments only",
+    )
+    add(
+        "--strength",
+        type=float,
+        help="0 keeps the content, 1 is the full style (default: 1 for "
+        "the generator, each other method's own; gatys has weights instead)",
+    )
+    add(
+        "--keep-colour",
+        action="store_true",
+        help="keep the content's colours, restyle its luminance alone",
+    )
+    add(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="longest edge of the result (default: the picture's own; gatys: at most 512)",
+    )
+    add("--out", required=True, help="file, or folder for several pictures")
+    add("--model", help="generator: model folder, run folder, or name of a shipped model")
+    group = parser.add_argument_group("training-free methods")
+    group.add_argument("--backbone", default="inception_resnet_v2", help="default: %(default)s")
+    group.add_argument(
+        "--backbone-weights",
+        default="culture",
+        metavar="WEIGHTS",
+        help="culture, random, imagenet, or a path (default: %(default)s)",
+    )
+    group.add_argument("--decoders", metavar="FILE", help="of this backbone (default: the shipped)")
+    group.add_argument(
+        "--moments", metavar="FILE", help="culture moments made by study (default: the shipped)"
+    )
+    group.add_argument(
+        "--map",
+        default="transport",
+        choices=MAPS,
+        help="how moments moves features (default: %(default)s)",
+    )
+    group.add_argument(
+        "--rule",
+        default="linear",
+        choices=RULES,
+        help="how moments of several cultures mix (default: %(default)s)",
+    )
+    add_flags(parser.add_argument_group("gatys"), GatysConfig)
+    return parser
+
+
+def _methods(options) -> tuple[str, ...]:
+    """The methods asked for: one, or those of --compare."""
+    if options.compare is None:
+        return (options.method or "generator",)
+    if options.method is not None:
+        raise InputError("--method and --compare exclude each other; name one of them")
+    methods = tuple(name.strip() for name in options.compare.split(",") if name.strip())
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown or not methods:
+        raise InputError(
+            f"--compare knows no method {unknown[0] if unknown else ''!r}; "
+            f"there are {', '.join(METHODS)}"
+        )
+    return methods
+
+
+def _check_method(method: str, options) -> None:
+    """Raises `InputError` where a method lacks what it needs or is given what it cannot use."""
+    if options.culture is not None and options.style:
+        raise InputError("--culture and --style exclude each other; name one of them")
+    if method in NEEDS_PICTURE and not options.style:
+        raise InputError(f"the method {method} needs an example picture; name one with --style")
+    if method == "generator" and not options.model:
+        raise InputError("name the generator with --model, or choose another --method")
+    if method in ("generator", "gatys") and options.mask:
+        raise InputError(f"the method {method} takes no --mask; use wct, adain, match or moments")
+    if method == "gatys" and options.strength is not None:
+        raise InputError("gatys takes no --strength; weigh with --style-weight instead")
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    try:
+        weights = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--weights {text!r} are no numbers; write e.g. 0.7,0.3") from None
+    if len(weights) != count:
+        raise InputError(f"{len(weights)} weights for {count} styles; give one for each")
+    return weights
+
+
+def destinations(sources: list[str], out: str) -> list[pathlib.Path]:
+    """Where each result goes.
+
+    One picture goes to `out` itself where that has a picture's suffix; otherwise `out` is a folder
+    and names are kept, as PNG where a source's suffix cannot be written, and numbered where two
+    sources share a name.
+    """
+    folder = pathlib.Path(out)
+    if folder.suffix.lower() in images.WRITABLE and not folder.is_dir():
+        if len(sources) > 1:
+            raise InputError(f"{out} is one file for {len(sources)} pictures; give a folder")
+        return [folder]
+    if folder.is_file() or (folder.suffix and not folder.is_dir() and len(sources) == 1):
+        raise InputError(f"{out} is neither a folder nor a picture file such as result.png")
+    taken, places = set(), []
+    for source in sources:
+        name = pathlib.Path(source)
+        suffix = name.suffix if name.suffix.lower() in images.WRITABLE else ".png"
+        place, number = folder / (name.stem + suffix), 2
+        while str(place).lower() in taken:
+            place, number = folder / f"{name.stem}_{number}{suffix}", number + 1
+        taken.add(str(place).lower())
+        places.append(place)
+    return places
+
+
+def culture_weights(text: str, cultures) -> dict[str, float]:
+    """`"a"` or `"a=0.7,b=0.3"` to weights by culture that sum to 1; else `InputError`."""
+    cultures = list(cultures)
+    found = {}
+    for part in text.split(","):
+        key, _, number = (piece.strip() for piece in part.partition("="))
+        if key not in cultures:
+            near = difflib.get_close_matches(key, cultures, 3, 0.4) or cultures
+            raise InputError(f"unknown culture {key!r}; did you mean {' or '.join(near)}?")
+        try:
+            weight = float(number) if number else 1.0
+        except ValueError:
+            weight = -1.0
+        if not 0.0 <= weight < float("inf"):
+            raise InputError(f"{number!r} is no weight for {key}; write e.g. {key}=0.7")
+        found[key] = found.get(key, 0.0) + weight
+    total = sum(found.values())
+    if total <= 0:
+        raise InputError(f"the weights in {text!r} sum to zero; give one culture a weight")
+    return {key: weight / total for key, weight in found.items()}
+
+
+def mixture_of(text: str, cultures) -> np.ndarray:
+    """The same as mixture weights `[1, K]` in the order of `cultures`."""
+    found = culture_weights(text, cultures)
+    return np.array([[found.get(key, 0.0) for key in cultures]], np.float32)

@@ -1,0 +1,18 @@
+"""Trains what the project learns: `python -m stylegan_culture.train --trainer T --run DIR`."""
+
+import argparse
+
+from stylegan_culture.train import backbone, common, culture, decoder
+from stylegan_culture.train.culture import PRESETS, TrainConfig
+
+__all__ = ["PRESETS", "TRAINERS", "TrainConfig", "main"]
+
+TRAINERS = {"culture": culture.main, "backbone": backbone.main, "decoder": decoder.main}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the trainer that `--trainer` names, which reads all the flags itself."""
+    chooser = argparse.ArgumentParser(prog=common.PROGRAM, add_help=False)
+    common.add_trainer_flag(chooser)
+    chosen, _ = chooser.parse_known_args(arguments)
+    TRAINERS[chosen.trainer](arguments)

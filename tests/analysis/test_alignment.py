@@ -1,0 +1,164 @@
+"""The alignment experiment on Gaussians whose answer is known, and its table and charts."""
+
+import functools
+
+import numpy as np
+import oracles
+import pytest
+
+from stylegan_culture import images
+from stylegan_culture.analysis import alignment, distances, gap_report
+from stylegan_culture.features.alignment import MAPS, CultureAlignment
+from stylegan_culture.features.moments import Moments
+
+K, C = 3, 5
+
+
+@pytest.fixture
+def cultures(generator):
+    """`count` pictures a culture, 30 positions each, of Gaussians far apart, as `Sampled`."""
+    mixing = [generator.normal(size=(C, C)) for _ in range(K)]
+
+    def draw(count):
+        labels = np.repeat(np.arange(K), count)
+        white = generator.normal(size=(len(labels), 30, C))
+        features = np.stack([rows @ mixing[k] + 3.0 * k for rows, k in zip(white, labels)])
+        return alignment.Sampled(features.astype(np.float32), labels)
+
+    return draw
+
+
+def _layer(sampled, name="transport"):
+    moments = dict(zip("abc", sampled.moments(), strict=True))
+    return CultureAlignment.of(moments, name, shrinkage=1e-6)
+
+
+def test_moments_of_samples_are_those_of_each_culture(cultures):
+    sampled = cultures(4)
+    for culture, found in enumerate(sampled.moments()):
+        rows = sampled.features[sampled.labels == culture].reshape(-1, C)
+        assert oracles.relative_frobenius(found.covariance, oracles.moments(rows)[1]) < 1e-6
+
+
+def test_mapped_gaussians_are_the_gaussians_of_mapped_positions(cultures):
+    sampled = cultures(4)
+    layer = _layer(cultures(5), "coral")
+    exact = alignment.aligned_moments(layer, sampled.moments())
+    for found, expected in zip(alignment.aligned(layer, sampled).moments(), exact, strict=True):
+        np.testing.assert_allclose(found.mean, expected.mean, atol=1e-4)
+        assert oracles.relative_frobenius(found.covariance, expected.covariance) < 1e-4
+    assert alignment.aligned(None, sampled) is sampled
+
+
+def test_pictures_of_mixed_order_are_mapped_by_their_own_culture(cultures, generator):
+    sampled = cultures(3)
+    order = generator.permutation(len(sampled.labels))
+    layer = _layer(sampled)
+    mixed = alignment.Sampled(sampled.features[order], sampled.labels[order])
+    expected = alignment.aligned(layer, sampled).features[order]
+    np.testing.assert_allclose(alignment.aligned(layer, mixed).features, expected, atol=1e-5)
+
+
+def test_alignment_closes_the_gaps_and_the_published_map_does_not(cultures):
+    train, held = cultures(60), cultures(30)
+    layers = {"none": None, **{name: _layer(train, name) for name in MAPS}}
+    weights = distances.resampled(held.labels, 20, seed=0)
+    found = alignment.compare_maps(layers, train, held, weights, unit=2.0)
+    plain = distances.gaps(held.moments(), alignment.DIVERGENCE_SHRINKAGE)
+    np.testing.assert_allclose(found["none"]["gaps"]["frechet"]["value"], plain["frechet"] / 2.0)
+    pairs = plain["cosine"][np.tril_indices(K, -1)]
+    assert found["none"]["mean"]["cosine"]["value"] == pytest.approx(pairs.mean(), abs=1e-5)
+    before = found["none"]["mean"]["frechet"]["value"]
+    for name in ("transport", "coral"):
+        assert found[name]["mean"]["frechet"]["value"] < 0.02 * before
+        assert found[name]["mean"]["bures"]["value"] > 0.98
+    published = found["dda_as_published"]["mean"]["frechet"]["value"]
+    assert published > 20 * found["transport"]["mean"]["frechet"]["value"]
+    for probe in ("positions", "means"):
+        assert found["none"]["probe"][probe]["value"] > 0.8
+        assert found["transport"]["probe"][probe]["value"] < 0.5
+    for groups in found.values():
+        for figures in groups.values():
+            for figure in figures.values():
+                ends = [np.asarray(figure[name]) for name in ("low", "value", "high")]
+                assert (ends[0] <= ends[1] + 1e-6).all() and (ends[1] <= ends[2] + 1e-6).all()
+
+
+def test_halves_of_one_culture_are_nearer_than_cultures(cultures):
+    held = cultures(20)
+    floor = alignment.halves(held, unit=2.0, seed=0)
+    between = distances.gaps(held.moments(), 0.1)["frechet"][np.tril_indices(K, -1)].mean() / 2.0
+    assert 0.0 < floor["frechet"] < 0.1 * between and 0.9 < floor["bures"] <= 1.0
+    assert floor == alignment.halves(held, unit=2.0, seed=0)
+    assert alignment.halves(cultures(1), 1.0, 0) == {}
+
+
+def test_ddr_is_chosen_strong_for_few_samples_and_weak_for_many(generator):
+    """The covariances of 20 channels from 30 samples are mostly error; from 30,000 hardly."""
+    roots = [np.diag(scale) for scale in generator.uniform(0.5, 2.0, size=(K, 20))]
+
+    def draw(count):
+        return [Moments.of(generator.normal(size=(count, 20)) @ root) for root in roots]
+
+    judged = draw(30_000)
+    few = alignment.choose_ddr(draw(30), judged, 1e-3, "linear")
+    many = alignment.choose_ddr(draw(30_000), judged, 1e-3, "linear")
+    assert few["shrinkage"] > many["shrinkage"] and many["identity"] == 0.0
+    assert len(many["tried"]) == len(alignment.SHRINKAGES) * len(alignment.IDENTITIES)
+    best = min(row[-1] for row in few["tried"])
+    chosen = [few["shrinkage"], few["identity"], best]
+    assert chosen in few["tried"]
+
+
+@pytest.fixture
+def record(cultures):
+    train, held = cultures(10), cultures(6)
+    layers = {"none": None, "dda_as_published": _layer(train, "dda_as_published")}
+    layers["transport"] = _layer(train)
+    weights = distances.resampled(held.labels, 5, seed=0)
+    return {
+        "maps": alignment.compare_maps(layers, train, held, weights, 2.0),
+        "halves": alignment.halves(held, 2.0, 0),
+        "ddr": {"shrinkage": 0.03, "identity": 0.1},
+        "cultures": ["ink_painting", "lattice", "waves"],
+        "tap": "deep",
+        "backbone": "blocks",
+        "chance": 1 / 3,
+    }
+
+
+def test_the_table_has_a_line_for_each_map_with_its_figures(record):
+    lines = gap_report.table(record).splitlines()
+    for name, found in record["maps"].items():
+        line = next(line for line in lines if line.startswith(name + " "))
+        shown = [float(cell) for cell in line.split()[1::2]]
+        figures = {**found["mean"], **found["probe"]}
+        expected = [figures[key]["value"] for key in gap_report.MEASURES]
+        np.testing.assert_allclose(shown, expected, rtol=6e-3, atol=6e-3)
+    assert any(line.startswith("halves of one") for line in lines)
+    assert max(len(line) for line in lines) < 160
+    gap_report.table({**record, "halves": {}})
+
+
+def test_every_map_gets_a_heat_map_and_all_measures_one_chart(record, tmp_path):
+    paths = gap_report.draw(record, tmp_path)
+    names = {"gaps_dda_as_published.png", "gaps_transport.png", "measures.png"}
+    assert {path.name for path in paths} == names == {p.name for p in tmp_path.iterdir()}
+    for path in paths:
+        picture = images.read(path)
+        assert min(picture.shape[:2]) > 200 and picture.std() > 0.05
+
+
+def test_darker_cells_are_greater_gaps(tmp_path):
+    """Two maps on one scale: the cell of the greatest gap is far darker than that of a small one."""
+    draw = functools.partial(gap_report.draw_pair, names=("a", "b"), title="gaps", unit="gap")
+    pictures = []
+    for number, value in enumerate((0.1, 1.0)):
+        matrix = np.array([[0.0, value], [value, 0.0]])
+        draw(
+            tmp_path / f"{number}.png", {"before": np.array([[0.0, 1.0], [1.0, 0.0]]), "x": matrix}
+        )
+        pictures.append(images.read(tmp_path / f"{number}.png"))
+    assert pictures[0].shape == pictures[1].shape
+    changed = np.abs(pictures[0] - pictures[1]).max(axis=-1) > 0.2
+    assert pictures[1][changed].mean() < pictures[0][changed].mean() - 0.2
