@@ -1,4 +1,4 @@
-"""The stylize command: where results go, mixtures, examples, wrong input."""
+"""The stylize command with a trained generator: results, mixtures, examples, wrong input."""
 
 import dataclasses
 import json
@@ -11,6 +11,7 @@ import pytest
 from stylegan_culture import images, stylize
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.stylize import options
 
 CULTURES = ("akan_kente", "greek_meander", "insular")
 
@@ -104,13 +105,13 @@ def test_never_overwrites_its_source(run, picture, capsys):
 
 def test_destinations(tmp_path):
     sources = ["a/x.jpg", "b/x.jpg", "c/X.avif"]
-    places = stylize.destinations(sources, str(tmp_path))
+    places = options.destinations(sources, str(tmp_path))
     assert [place.name for place in places] == ["x.jpg", "x_2.jpg", "X.png"]
-    assert stylize.destinations(["a.jpg"], "b.png") == [pathlib.Path("b.png")]
+    assert options.destinations(["a.jpg"], "b.png") == [pathlib.Path("b.png")]
     with pytest.raises(InputError, match="give a folder"):
-        stylize.destinations(["a.jpg", "b.jpg"], "c.png")
+        options.destinations(["a.jpg", "b.jpg"], "c.png")
 
 
 def test_mixtures_are_normalised():
-    mixture = stylize.mixture_of("a=3,b=1", ["b", "c", "a"])
+    mixture = options.mixture_of("a=3,b=1", ["b", "c", "a"])
     np.testing.assert_allclose(mixture, [[0.25, 0, 0.75]])

@@ -83,16 +83,23 @@ def load_decoders(path, backbone, taps=None) -> dict:
     wanted = [tap for tap in backbone.taps if tap in (found if taps is None else taps)]
     missing = sorted(set(taps or ()) - found)
     if missing:
-        raise InputError(f"{path} has no decoder for {missing[0]}; it has {', '.join(wanted)}")
-    return {tap: _decoder_of(tap, arrays, backbone) for tap in wanted}
+        known = ", ".join(tap for tap in backbone.taps if tap in found)
+        raise InputError(f"{path} has no decoder for {missing[0]}; it has {known}")
+    decoders = {}
+    for tap in wanted:
+        values = [arrays[name] for name in sorted(arrays) if name.rpartition("/")[0] == tap]
+        try:
+            decoders[tap] = _decoder_of(values, backbone.strides[tap])
+        except (ValueError, IndexError):
+            raise InputError(
+                f"the decoder for {tap} in {path} is of another size; train it anew"
+            ) from None
+    return decoders
 
 
-def _decoder_of(tap: str, arrays: dict, backbone) -> Decoder:
-    values = [arrays[name] for name in sorted(arrays) if name.rpartition("/")[0] == tap]
-    decoder = Decoder(backbone.strides[tap])
+def _decoder_of(values: list, stride: int) -> Decoder:
+    """A decoder with these weights; ValueError or IndexError where they do not fit it."""
+    decoder = Decoder(stride)
     decoder(np.zeros((1, 8, 8, values[0].shape[2]), np.float32))
-    try:
-        decoder.set_weights([value.astype(np.float32) for value in values])
-    except ValueError:
-        raise InputError(f"the decoder for {tap} is of another size; train it anew") from None
+    decoder.set_weights([value.astype(np.float32) for value in values])
     return decoder

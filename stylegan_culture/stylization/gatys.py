@@ -1,241 +1,227 @@
-"""Neural style transfer by optimising the picture itself, coarse to fine (Gatys et al.).
+"""Neural style transfer by optimising the picture itself, coarse to fine.
 
 It needs no training: only a backbone, whose features say what is in a picture (content) and how it
-is painted (statistics of style).
+is painted (statistics of style). Gatys, Ecker and Bethge, arXiv 1508.06576. Differs from the paper:
+the loss of each tap is relative to the content picture's, so that every tap has the same say in
+any backbone; covariances with means by default instead of Gram matrices; scales from coarse to
+fine; and shifts, without which a backbone of stride 2 leaves its grid in the picture.
 """
 
 import dataclasses
-import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from stylegan_culture import images, losses
-from stylegan_culture.config import InputError, option
+from stylegan_culture.features import linalg
+from stylegan_culture.features.alignment import transport
 from stylegan_culture.features.backbones import check_size
 from stylegan_culture.features.smoothing import smooth, spread
-from stylegan_culture.stylization.feedforward import keep_colour
-from stylegan_culture.stylization.lbfgs import LBFGS
+from stylegan_culture.stylization.classical import fit_grid, normalised_weights
+from stylegan_culture.stylization.optimisers import LBFGS, Adam
+from stylegan_culture.stylization.options import GatysConfig
 
-RANGE_WEIGHT = 100.0
-
-
-@dataclasses.dataclass(frozen=True)
-class GatysConfig:
-    """What is weighed against what, how long, and from where."""
-
-    steps: int = option(150, "optimiser steps per scale")
-    scales: int = option(3, "sizes, each half of the next; the last is the picture's own")
-    content: float = option(1.0, "weight of the content's features")
-    style: float = option(1.0, "weight of the style's statistics")
-    smoothness: float = option(0.1, "weight of total variation")
-    statistics: str = option("gram", "of style", choices=("gram", "moments", "both"))
-    optimiser: str = option("lbfgs", "how the picture follows", choices=("lbfgs", "adam"))
-    rate: float = option(0.02, "learning rate of adam, in units of brightness")
-    noise: float = option(0.0, "share of seeded noise in the start")
-    seed: int = option(0, "seed of noise and jitter")
-    smoothing: str = option("auto", "smooth activations", choices=("auto", "on", "off"))
-    temperature: float = option(2.0, "of activation smoothing, in deviations")
-    jitter: int = option(4, "largest shift in pixels")
-    jitter_interval: int = option(5, "steps between shifts")
-    keep_colour: bool = option(False, "keep the content's colours")
-    floor: float = option(0.01, "share")
-    taps: str = option("", "taps")
-    precondition: float = option(0.0, "x")
-    content_tap: str = option("", "tap")
+RANGE_WEIGHT = 100.0  # of squared excess beyond [0, 1]
+FLOOR = 0.01  # share of a style's own size below which its distance to the content is not divided
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Iterate:
+    """A picture `[H, W, 3]` in [0, 1] of the content's size, after `step` of `steps`; losses by
+    name: content, style (1 is the content picture's own), smoothness, range, total."""
+
     picture: np.ndarray
     step: int
     steps: int
     losses: dict
 
 
-def restyle(backbone, content, styles, config=None, weights=None):
-    config = config or GatysConfig()
-    weights = style_weights(len(styles), weights)
-    check_size(backbone, *content.shape[:2])
-    for style in styles:
-        check_size(backbone, *style.shape[:2])
-    return _iterates(backbone, content, styles, weights, config)
+def restyle(backbone, content, styles, config: GatysConfig | None = None, weights=None):
+    """Optimises a picture towards the content's features and the styles' statistics.
 
+    Args:
+        backbone: see `features.backbones`.
+        content: `[H, W, 3]` in [0, 1], at least `backbone.least_size` a side.
+        styles: list of `[h, w, 3]`, each brought to the content's longest edge at every scale, so
+            that a brush stroke's size belongs to the style picture's size.
+        config: `GatysConfig`.
+        weights: of the styles, normalised; None: equal.
 
-def style_weights(count, weights):
-    if weights is None:
-        weights = np.ones(count)
-    weights = np.asarray(weights, np.float64)
-    if not weights.sum() > 0 or (weights < 0).any():
-        raise InputError("bad weights")
-    return weights / weights.sum()
+    Returns:
+        A generator of `Iterate`, one after each step.
+
+    Raises:
+        InputError: a picture is too small or the weights cannot be normalised.
+    """
+    weights = normalised_weights(weights, len(styles))
+    for picture in (content, *styles):
+        check_size(backbone, *picture.shape[:2])
+    return _iterates(backbone, content, styles, weights, config or GatysConfig())
 
 
 def _iterates(backbone, content, styles, weights, config):
-    sizes = _sizes(content.shape[:2], config.scales, backbone.least_size)
-    total, number = len(sizes) * config.steps, 0
+    sizes = scale_sizes(content.shape[:2], config.scales, backbone.least_size)
     generator = np.random.default_rng(config.seed)
-    picture = content + config.noise * (generator.normal(0.5, 0.2, content.shape) - content)
-    picture = picture.astype(np.float32)
+    picture = _start(content, styles, weights, config.start, generator)
+    number = 0
     for size in sizes:
         scale = Scale(backbone, content, styles, weights, size, config)
-        for picture, values in scale.run(picture, config, generator):
-            number += 1
-            shown = np.clip(images.resize(picture, *content.shape[:2]), 0, 1)
-            if config.keep_colour:
-                shown = keep_colour(content, shown)
-            yield Iterate(shown, number, total, values)
+        for coarse, values in scale.run(picture, generator):
+            picture, number = coarse, number + 1
+            shown = np.clip(images.resize(picture, *content.shape[:2]), 0.0, 1.0)
+            yield Iterate(shown, number, len(sizes) * config.steps, values)
 
 
-def _sizes(size, scales, least):
-    found = []
-    for level in reversed(range(scales)):
-        scaled = tuple(max(1, round(x / 2**level)) for x in size)
-        if min(scaled) >= least or level == 0:
-            found.append(scaled)
-    return found
+def scale_sizes(size: tuple, scales: int, least: int) -> list[tuple]:
+    """Height and width of each scale, coarsest first; scales with a side below `least` left out."""
+    halved = [tuple(max(1, round(x / 2**level)) for x in size) for level in range(scales)]
+    return [scaled for scaled in reversed(halved) if min(scaled) >= least]
+
+
+def recoloured(picture, styles, weights):
+    """The picture in the styles' colours: its pixels' mean and covariance moved to theirs by the
+    optimal-transport map, clipped to [0, 1]."""
+    mean, covariance = linalg.moments(np.asarray(picture, np.float32).reshape(-1, 3))
+    found = [linalg.moments(np.asarray(style, np.float32).reshape(-1, 3)) for style in styles]
+    target = sum(weight * own for weight, (_, own) in zip(weights, found, strict=True))
+    target_mean = sum(weight * own for weight, (own, _) in zip(weights, found, strict=True))
+    matrix = transport(linalg.shrink(covariance, 1e-3), linalg.shrink(target, 1e-3))
+    moved = (picture - mean) @ np.asarray(matrix).T + target_mean
+    return np.clip(np.asarray(moved, np.float32), 0.0, 1.0)
+
+
+def _start(content, styles, weights, start: str, generator):
+    if start == "recoloured":
+        return recoloured(content, styles, weights)
+    if start == "noise":
+        return generator.normal(0.5, 0.2, content.shape).clip(0.0, 1.0).astype(np.float32)
+    return np.asarray(content, np.float32)
 
 
 class Scale:
-    def __init__(self, backbone, content, styles, weights, size, config):
-        self.backbone, self.size, self.config = backbone, size, config
-        self.taps = tuple(config.taps.split(",")) if config.taps else backbone.taps
-        self.content_tap = config.content_tap or backbone.content_tap
-        self.smoothing = {"auto": backbone.residual, "on": True, "off": False}[config.smoothing]
-        self.content = _pad(images.resize(content, *size), backbone.multiple)
-        longest = max(size)
-        self.temperatures = None
-        found = [self._features(self._style(style, longest)[None]) for style in styles]
-        if self.smoothing:
-            self.temperatures = {
-                tap: config.temperature
-                * sum(float(w) * float(spread(f[tap])[0]) for w, f in zip(weights, found))
-                for tap in found[0]
-            }
-            found = [self._smooth(f) for f in found]
-        parts = [self._statistics(f) for f in found]
-        self.target = {k: sum(float(w) * p[k] for w, p in zip(weights, parts)) for k in parts[0]}
-        start = self._statistics(self._smooth(self._features(self.content[None])))
-        self.scales = {
-            k: 1.0 / (tf.reduce_sum((start[k] - t) ** 2) + config.floor * tf.reduce_sum(t**2) + 1e-12)
-            for k, t in self.target.items()
-        }
-        self.compiled = tf.function(self._loss_and_gradient, reduce_retracing=False)
+    """The objective at one size: targets of content and style, and the loss of a picture.
 
-    def _style(self, style, longest):
-        factor = min(1.0, longest / max(style.shape[:2]))
-        factor = max(factor, self.backbone.least_size / min(style.shape[:2]))
-        m = self.backbone.multiple
-        h, w = (max(m * math.ceil(self.backbone.least_size / m), m * round(x * factor / m)) for x in style.shape[:2])
-        return images.resize(style, h, w)
+    Args:
+        backbone, content, styles, config: as of `restyle`.
+        weights: of the styles, sum 1.
+        size: height and width.
+    """
+
+    def __init__(self, backbone, content, styles, weights, size, config: GatysConfig):
+        self.backbone, self.size, self.config = backbone, size, config
+        self.smoothing = {"auto": backbone.residual, "on": True, "off": False}[config.smoothing]
+        self.content = fit_grid(images.resize(content, *size), backbone.multiple)
+        self.temperatures = {}
+        found = [self._features(self._style(style, max(size))[None]) for style in styles]
+        if self.smoothing:
+            for tap in backbone.taps:
+                spreads = [float(spread(features[tap])[0]) for features in found]
+                self.temperatures[tap] = config.temperature * float(np.dot(weights, spreads))
+            found = [self._smooth(features) for features in found]
+        parts = [self._statistics(features) for features in found]
+        self.target = {
+            key: sum(weight * part[key] for weight, part in zip(weights, parts, strict=True))
+            for key in parts[0]
+        }
+        start = self._statistics(self._smooth(self._features(self.content[None])))
+        self.units = {
+            key: _squares(start[key] - target) + FLOOR * _squares(target) + 1e-12
+            for key, target in self.target.items()
+        }
+        self.evaluate = tf.function(self._evaluate)
+
+    def run(self, picture, generator):
+        """Yields `(picture [H, W, 3] not clipped, losses)` after each step from `picture`."""
+        start = fit_grid(images.resize(picture, *self.size), self.backbone.multiple)
+        start = tf.reshape(tf.constant(start, tf.float32), [-1])
+        config, values = self.config, {}
+        optimiser = LBFGS(start) if config.optimiser == "lbfgs" else Adam(start, config.rate)
+        for step in range(config.steps):
+            if step == 0 or (config.jitter and step % config.jitter_interval == 0):
+                offset = tf.constant(generator.integers(0, 2 * config.jitter + 1, 2), tf.int32)
+                content = self._content(offset)
+                optimiser.function_changed()
+
+            def objective(flat, offset=offset, content=content):
+                total, gradient, parts = self.evaluate(flat, offset, content)
+                values.update(parts)
+                return total, gradient
+
+            total = optimiser.step(objective)
+            height, width = self.size
+            picture = np.asarray(tf.reshape(optimiser.position, self.content.shape))
+            numbers = {name: float(value) for name, value in values.items()}
+            yield picture[:height, :width], numbers | {"total": total}
+
+    def _style(self, style, longest: int):
+        """The style with its longest edge at `longest` pixels, as far as the backbone allows."""
+        factor = max(
+            longest / max(style.shape[:2]), self.backbone.least_size / min(style.shape[:2])
+        )
+        height, width = (max(1, round(size * factor)) for size in style.shape[:2])
+        return fit_grid(images.resize(style, height, width), self.backbone.multiple)
 
     def _features(self, picture):
-        wanted = tuple(t for t in self.backbone.taps if t in self.taps or t == self.content_tap)
-        return {k: tf.cast(v, tf.float32) for k, v in self.backbone.aligned(picture, taps=wanted).items()}
+        found = self.backbone.aligned(picture, taps=self.backbone.taps)
+        return {tap: tf.cast(value, tf.float32) for tap, value in found.items()}
 
     def _smooth(self, features):
-        if not self.temperatures:
+        if not self.smoothing:
             return features
-        return {t: smooth(f, self.temperatures[t]) for t, f in features.items()}
+        return {tap: smooth(value, self.temperatures[tap]) for tap, value in features.items()}
 
-    def _statistics(self, features):
+    def _statistics(self, features) -> dict:
+        """Tensors by (tap, kind), each of equal say."""
         found = {}
-        for tap in self.taps:
-            v = features[tap]
-            if self.config.statistics in ("gram", "both"):
-                found[tap, "gram"] = losses.gram(v)
-            if self.config.statistics in ("moments", "both"):
-                m, var = tf.nn.moments(v, (1, 2))
-                found[tap, "moments"] = tf.concat([m, tf.sqrt(var + 1e-6)], -1)
+        for tap, value in features.items():
+            mean, variance = tf.nn.moments(value, (1, 2))
+            if self.config.statistics == "gram":
+                found[tap, "gram"] = losses.gram(value)
+                continue
+            found[tap, "mean"] = mean
+            if self.config.statistics == "covariance":
+                found[tap, "covariance"] = losses.gram(value - mean[:, None, None])
+            else:
+                found[tap, "deviation"] = tf.sqrt(variance + 1e-6)
         return found
 
     def _shifted(self, picture, offset):
-        j = self.config.jitter
-        if not j:
+        reach = self.config.jitter
+        if not reach:
             return picture[None]
-        padded = tf.pad(picture, [[j, j], [j, j], [0, 0]], "REFLECT")
-        h, w = self.content.shape[:2]
-        return tf.slice(padded, [offset[0], offset[1], 0], [h, w, 3])[None]
+        padded = tf.pad(picture, [[reach, reach], [reach, reach], [0, 0]], "REFLECT")
+        return tf.slice(padded, [offset[0], offset[1], 0], picture.shape)[None]
 
-    def _loss_and_gradient(self, flat, offset, content_target):
+    def _content(self, offset):
+        """The features of the shifted content at the backbone's content tap."""
+        shifted = self._shifted(tf.constant(self.content, tf.float32), offset)
+        return self._smooth(self._features(shifted))[self.backbone.content_tap]
+
+    def _evaluate(self, flat, offset, content):
+        """Loss, gradient and parts at a picture's pixels `[H W 3]`."""
         with tf.GradientTape() as tape:
             tape.watch(flat)
-            picture = self.decode(flat)
+            picture = tf.reshape(flat, self.content.shape)
             features = self._smooth(self._features(self._shifted(picture, offset)))
-            stats = self._statistics(features)
-            style = sum(self.scales[k] * tf.reduce_sum((v - self.target[k]) ** 2) for k, v in stats.items()) / len(stats)
-            outside = picture - tf.clip_by_value(picture, 0.0, 1.0)
+            found = self._statistics(features)
+            relative = [
+                _squares(value - self.target[key]) / self.units[key] for key, value in found.items()
+            ]
             parts = {
-                "content": losses.content(features[self.content_tap], content_target),
-                "style": style,
+                "content": losses.content(features[self.backbone.content_tap], content),
+                "style": tf.add_n(relative) / len(relative),
                 "smoothness": losses.total_variation(picture[None]),
-                "range": tf.reduce_mean(outside**2),
+                "range": tf.reduce_mean((picture - tf.clip_by_value(picture, 0.0, 1.0)) ** 2),
             }
-            c = self.config
-            total, _ = losses.weighted_sum(
-                parts, {"content": c.content, "style": c.style, "smoothness": c.smoothness, "range": RANGE_WEIGHT}
-            )
+            weights = {
+                "content": self.config.content_weight,
+                "style": self.config.style_weight,
+                "smoothness": self.config.smoothness,
+                "range": RANGE_WEIGHT,
+            }
+            total, _ = losses.weighted_sum(parts, weights)
         return total, tape.gradient(total, flat), parts
 
-    def decode(self, flat):
-        z = tf.reshape(flat, self.content.shape)
-        return _filter(z, self.config.precondition, 1.0) if self.config.precondition else z
 
-    def encode(self, picture):
-        if self.config.precondition:
-            picture = _filter(tf.constant(picture), self.config.precondition, -1.0)
-        return tf.reshape(tf.convert_to_tensor(picture), [-1])
-
-    def run(self, picture, config, generator):
-        start = _pad(images.resize(picture, *self.size), self.backbone.multiple)
-        opt = LBFGS(self.encode(start)) if config.optimiser == "lbfgs" else Adam(self.encode(start), config.rate)
-        last = {}
-        for step in range(config.steps):
-            if step % config.jitter_interval == 0 and (config.jitter or step == 0):
-                offset = tf.constant(generator.integers(0, 2 * config.jitter + 1, 2), tf.int32)
-                target = self._smooth(self._features(self._shifted(tf.constant(self.content), offset)))[self.content_tap]
-                opt.function_changed()
-
-            def objective(flat):
-                total, gradient, parts = self.compiled(flat, offset, target)
-                last["v"] = parts
-                return total, gradient
-
-            loss = opt.step(objective)
-            values = {k: float(v) for k, v in last["v"].items()} | {"total": loss}
-            h, w = self.size
-            yield np.asarray(self.decode(opt.position))[:h, :w], values
-
-
-def _filter(z, strength, power):
-    h, w = z.shape[:2]
-    fy = np.fft.fftfreq(h)[:, None]
-    fx = np.fft.rfftfreq(w)[None]
-    s = ((1 + (np.hypot(fy, fx) / strength) ** 2) ** (-0.5 * power)).astype(np.float32)
-    sp = tf.signal.rfft2d(tf.transpose(z, (2, 0, 1)))
-    out = tf.signal.irfft2d(sp * tf.cast(s, tf.complex64), [h, w])
-    return tf.transpose(out, (1, 2, 0))
-
-
-class Adam:
-    def __init__(self, start, rate):
-        self.variable = tf.Variable(start)
-        self.optimiser = keras.optimizers.Adam(rate)
-
-    @property
-    def position(self):
-        return self.variable.value()
-
-    def function_changed(self):
-        pass
-
-    def step(self, objective):
-        loss, gradient = objective(self.variable.value())
-        self.optimiser.apply([gradient], [self.variable])
-        return float(loss)
-
-
-def _pad(image, multiple):
-    h, w = image.shape[:2]
-    return np.pad(image, [(0, -h % multiple), (0, -w % multiple), (0, 0)], "reflect").astype(np.float32)
+def _squares(value):
+    return tf.reduce_sum(value**2)

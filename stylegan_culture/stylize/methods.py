@@ -97,7 +97,8 @@ def _targets(backbone, taps, options) -> list[dict]:
     if options.style:
         pictures = (images.read(path) for path in options.style)
         longest = options.size or EXAMPLE_PIXELS
-        return [classical.example_target(backbone, taps, fit(p, longest)) for p in pictures]
+        pictures = (fit(p, min(longest, max(p.shape[:2]))) for p in pictures)  # never enlarged
+        return [classical.example_target(backbone, taps, picture) for picture in pictures]
     found = CultureMoments.load(_file(options.moments, "moments.npz", "--moments"))
     found.check(backbone)
     mixed = found.mixture(culture_weights(options.culture, found.cultures), options.rule)

@@ -15,6 +15,7 @@ from stylegan_culture.training.decoder import DecoderConfig, DecoderTrainer
 from stylegan_culture.training.loop import LoopConfig
 
 LEAST_SIZE = 64  # pixels: less leaves the deepest taps hardly a position
+LEAST_POSITIONS = 3  # a side of the deepest tap's map, which a decoder's convolutions need
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _make_trainer(config: DecoderTrainConfig) -> DecoderTrainer:
             f"{backbone.multiple} for {backbone.name}"
         )
     taps = tuple(tap.strip() for tap in config.tap.split(",") if tap.strip())
-    return DecoderTrainer(
+    trainer = DecoderTrainer(
         backbone,
         taps,
         config.decoder,
@@ -91,6 +92,10 @@ def _make_trainer(config: DecoderTrainConfig) -> DecoderTrainer:
         precision=config.precision,
         seed=config.data.seed,
     )
+    least = LEAST_POSITIONS * max(backbone.strides[tap] for tap in trainer.decoders)
+    if config.data.image_size < least:
+        raise InputError(f"--image-size has to be at least {least} for the deepest of these taps")
+    return trainer
 
 
 def _check_values(config: DecoderTrainConfig) -> None:

@@ -22,7 +22,9 @@ def cultures(generator):
     def draw(count):
         labels = np.repeat(np.arange(K), count)
         white = generator.normal(size=(len(labels), 30, C))
-        features = np.stack([rows @ mixing[k] + 3.0 * k for rows, k in zip(white, labels)])
+        features = np.stack(
+            [rows @ mixing[k] + 3.0 * k for rows, k in zip(white, labels, strict=True)]
+        )
         return alignment.Sampled(features.astype(np.float32), labels)
 
     return draw
@@ -150,7 +152,7 @@ def test_every_map_gets_a_heat_map_and_all_measures_one_chart(record, tmp_path):
 
 
 def test_darker_cells_are_greater_gaps(tmp_path):
-    """Two maps on one scale: the cell of the greatest gap is far darker than that of a small one."""
+    """Two maps on one scale: the cell of the greatest gap is far darker than a small one."""
     draw = functools.partial(gap_report.draw_pair, names=("a", "b"), title="gaps", unit="gap")
     pictures = []
     for number, value in enumerate((0.1, 1.0)):

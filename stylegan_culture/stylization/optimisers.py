@@ -1,14 +1,14 @@
-"""Minimises a function of many variables by L-BFGS, one step at a time.
+"""Optimisers of one vector that hand back control after every step: L-BFGS and Adam.
 
-SciPy's runs to the end before it returns, in float64 on NumPy arrays; here every step hands back
-control, vectors stay TensorFlow tensors, and the function may change a little between steps.
-Letters as in Nocedal and Wright: x position, g gradient, d direction, t step length, s and y the
-differences of positions and of gradients.
+SciPy's L-BFGS runs to the end before it returns, in float64 on NumPy arrays; here vectors stay
+TensorFlow tensors, and the function may change a little between steps. Letters as in Nocedal and
+Wright: g gradient, s and y the differences of positions and of gradients.
 """
 
 import collections
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -119,6 +119,33 @@ class LBFGS:
         curvature = _dot(s, y)
         if curvature > LEAST_CURVATURE * math.sqrt(_dot(s, s) * _dot(y, y)):
             self.pairs.append((s, y, curvature))
+
+
+class Adam:
+    """keras's Adam behind the same `position`, `step` and `function_changed`.
+
+    Args:
+        start: `[n]` float32.
+        rate: learning rate, in units of the variables.
+    """
+
+    def __init__(self, start, rate: float = 0.02):
+        self._variable = tf.Variable(start)
+        self._optimizer = keras.optimizers.Adam(rate)
+
+    @property
+    def position(self):
+        """`[n]`."""
+        return self._variable.value()
+
+    def step(self, objective) -> float:
+        """One step; returns the loss before it."""
+        loss, gradient = objective(self._variable.value())
+        self._optimizer.apply([gradient], [self._variable])
+        return float(loss)
+
+    def function_changed(self) -> None:
+        """Adam remembers gradients alone, which may vary."""
 
 
 def _dot(first, second) -> float:
