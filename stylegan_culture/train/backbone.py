@@ -23,9 +23,11 @@ class BackboneTrainConfig:
     """Everything that decides a run; saved in its run.json."""
 
     data: DataConfig = DataConfig(image_size=128, batch_size=8, content_share=0.4, least_scale=0.25)
-    distillation: DistillationConfig = DistillationConfig(relations=3.0, rate=2e-3)
+    distillation: DistillationConfig = DistillationConfig(
+        relations=3.0, culture=0.7, rate=2e-3, dropout=0.3
+    )
     loop: LoopConfig = LoopConfig(
-        steps=6500, log_interval=100, sample_interval=1000, save_interval=500
+        steps=6000, log_interval=100, sample_interval=1000, save_interval=500
     )
     teacher: str = option("", "path of the teacher: the .npz file of a distilled VGG-19")
     precision: str = option(

@@ -20,7 +20,7 @@ class DecoderConfig:
     pixels: float = option(1.0, "weight of the mean absolute difference of the pictures")
     features: float = option(0.5, "weight of the features that the decoded picture has again")
     total_variation: float = option(0.05, "weight of total variation of restyled pictures")
-    restyled: float = option(0.5, "share of a batch whose features are first restyled, 0 to 1")
+    restyled: float = option(0.25, "share of a batch whose features are first restyled, 0 to 1")
     rate: float = option(1.5e-3, "learning rate (Adam), falling to 0 along a cosine")
     warm_up: int = option(100, "steps during which the rate rises from 0")
 

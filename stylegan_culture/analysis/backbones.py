@@ -1,0 +1,145 @@
+"""What a backbone's features know of style: a linear probe of cultures, and style distances."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from stylegan_culture import losses
+from stylegan_culture.analysis import distances
+from stylegan_culture.config import InputError
+
+BATCH = 16  # pictures that pass a backbone at once
+INVERSE_PENALTY = 0.01  # C of the logistic regression
+REPLICATES = 400  # of the bootstrap
+
+
+def descriptors(backbone, pictures) -> np.ndarray:
+    """Mean and deviation of every channel of every tap: `[N, S, S, 3]` in [0, 1] -> `[N, D]`.
+
+    `backbone` is called as `backbone(pictures) -> {tap: [B, h, w, C]}`.
+    """
+
+    def describe(batch):
+        found = []
+        for value in backbone(batch).values():
+            mean, variance = tf.nn.moments(tf.cast(value, tf.float32), (1, 2))
+            found += [mean, tf.sqrt(variance + 1e-6)]
+        return tf.concat(found, axis=1)
+
+    return _batched(describe, pictures)
+
+
+def style_distances(backbone, pictures) -> np.ndarray:
+    """Distances between the styles of pictures, `[N, S, S, 3]` -> `[N, N]`.
+
+    `losses.style_distances` over all the pictures at once, in float64.
+    """
+    grams = {}
+
+    def describe(batch):
+        features = backbone(batch)
+        return tuple(losses.gram(value) for value in features.values())
+
+    function = tf.function(describe, reduce_retracing=True)
+    for start in range(0, len(pictures), BATCH):
+        for tap, gram in enumerate(function(tf.constant(pictures[start : start + BATCH]))):
+            grams.setdefault(tap, []).append(gram.numpy().reshape(len(gram), -1))
+    total, count = 0.0, len(pictures)
+    for parts in grams.values():
+        flat = np.concatenate(parts).astype(np.float64)
+        squares = (flat * flat).sum(axis=1)
+        squared = squares[:, None] + squares[None] - 2.0 * flat @ flat.T
+        distance = np.sqrt(np.maximum(squared, 0.0)) * (1.0 - np.eye(count))
+        total = total + distance / (distance.sum() / (count * (count - 1)))
+    return total / len(grams)
+
+
+def rank_correlation(first, second) -> float:
+    """Spearman's correlation of the distances between each two pictures of `[N, N]` matrices.
+
+    Equal distances share the mean of their ranks.
+    """
+    pairs = np.triu_indices(len(first), 1)
+    return float(np.corrcoef(_ranks(first[pairs]), _ranks(second[pairs]))[0, 1])
+
+
+def folds(labels, count: int, seed: int) -> np.ndarray:
+    """The number of each picture's fold, `[N]`: each culture's pictures dealt out in random order.
+
+    Raises `InputError` where a culture has fewer pictures than there are folds.
+    """
+    labels, generator = np.asarray(labels), np.random.default_rng(seed)
+    found = np.zeros(len(labels), np.int64)
+    for culture in np.unique(labels):
+        own = np.flatnonzero(labels == culture)
+        if len(own) < count:
+            raise InputError(f"a culture has {len(own)} pictures for {count} folds; take fewer")
+        found[generator.permutation(own)] = np.arange(len(own)) % count
+    return found
+
+
+def probe_accuracy(features, labels, held, seed: int = 0) -> dict:
+    """Accuracy of a linear culture probe, with a 95 % bootstrap interval over judged pictures.
+
+    The probe is a logistic regression on standardised features, penalised (L2, C = 0.01), every
+    culture with the same say.
+
+    Args:
+        features: `[N, D]`.
+        labels: `[N]`, 0 to K - 1.
+        held: folds as a list of boolean `[N]`: pictures that a probe is not fitted to and judges.
+
+    Returns:
+        {"accuracy": [value, low, high]} over all judged pictures, and "balanced", the mean of the
+        cultures' accuracies.
+    """
+    count = int(np.max(labels)) + 1
+    right, judged = np.zeros(len(labels)), np.zeros(len(labels), bool)
+    for part in held:
+        probe = logistic_probe().fit(features[~part], labels[~part])
+        right[part] = probe.predict(features[part]) == labels[part]
+        judged |= part
+    right, own = right[judged], labels[judged]
+    found = {}
+    weights = distances.resampled(own, REPLICATES, seed)
+    for name, measure in (
+        ("accuracy", lambda w: float(np.average(right, weights=w))),
+        ("balanced", functools.partial(distances.balanced_accuracy, right, own, count)),
+    ):
+        value = measure(np.ones(len(own)))
+        ends = distances.interval(value, np.array([measure(w) for w in weights]), 0.0, 1.0)
+        found[name] = [value, *(float(end) for end in ends)]
+    return found
+
+
+def logistic_probe():
+    """scikit-learn's estimator with `fit` and `predict`; `InputError` without scikit-learn."""
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ModuleNotFoundError:
+        raise InputError(
+            "the probe needs scikit-learn; install it with pip install 'stylegan_culture[study]'"
+        ) from None
+    regression = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=2000)
+    return make_pipeline(StandardScaler(), regression)
+
+
+def colour_descriptors(pictures) -> np.ndarray:
+    """Mean and deviation of red, green and blue, `[N, 6]`: what any backbone has to surpass."""
+    pictures = np.asarray(pictures)
+    return np.concatenate([pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2))], axis=1)
+
+
+def _batched(function, pictures) -> np.ndarray:
+    function = tf.function(function, reduce_retracing=True)
+    starts = range(0, len(pictures), BATCH)
+    return np.concatenate([function(tf.constant(pictures[s : s + BATCH])) for s in starts])
+
+
+def _ranks(values) -> np.ndarray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - 0.5 * (counts - 1))[inverse]

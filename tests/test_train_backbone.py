@@ -1,0 +1,217 @@
+"""`train --trainer backbone`: its plan, its refusals, a small run, and how it is resumed.
+
+Steps run line by line here: compiling the step of this network takes longer than a few of them.
+"""
+
+import dataclasses
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_culture import config as settings
+from stylegan_culture import images, train
+from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.train import backbone as command
+from stylegan_culture.training import checkpoint
+
+SMALL = ("--image-size", "64", "--precision", "float32", "--log-interval", "1")
+
+
+def _run(*arguments):
+    flags = ("--trainer", "backbone", *arguments)
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
+            return settings.run_command(train.main, [str(argument) for argument in flags])
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def flags_of(vgg_archive, culture_folder):
+    """A builder of flags: the smoke preset with a teacher of few channels."""
+
+    def build(folder, *more, data=culture_folder / "art", teacher=vgg_archive):
+        places = ("--data", f"folder:{data}", "--run", folder)
+        return ("--preset", "smoke", *places, "--teacher", teacher, *SMALL, *more)
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def finished(flags_of, culture_folder, tmp_path_factory):
+    """A run of two steps, each saved, with content-only pictures."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    content = ("--content", f"folder:{culture_folder / 'photographs'}")
+    flags = flags_of(folder, "--steps", "2", "--save-interval", "1", *content)
+    assert _run(*flags) == 0
+    return folder, flags
+
+
+@pytest.fixture(scope="module")
+def measures(finished):
+    """metrics.json as the run left it, before any test resumes it."""
+    return json.loads((finished[0] / "metrics.json").read_text())
+
+
+def _moved(finished, folder, *more):
+    """The flags of the finished run for another folder, to be resumed."""
+    flags = (folder if flag == finished[0] else flag for flag in finished[1])
+    return (*flags, "--resume", *more)
+
+
+def _files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", command.PRESETS)
+def test_every_preset_is_the_plan_that_it_prints(name, capsys, tmp_path):
+    """Without a teacher too, which only the run itself needs."""
+    flags = ("--preset", name, "--relations", "2.5", "--run", tmp_path / "new")
+    assert _run("--dry-run", *flags) == 0
+    plan = settings.from_dict(command.BackboneTrainConfig, json.loads(capsys.readouterr().out))
+    expected = command.PRESETS[name][0]
+    changed = dataclasses.replace(expected.distillation, relations=2.5)
+    assert plan == dataclasses.replace(expected, distillation=changed)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def wrong(flags_of, finished, culture_folder, tmp_path):
+    """Wrong command lines by name, and a part of the sentence that each has to give."""
+    new = tmp_path / "new"
+    shutil.copytree(culture_folder / "art" / "waves", tmp_path / "single" / "waves")
+    (tmp_path / "decoder").mkdir()
+    record = json.loads((finished[0] / "run.json").read_text())
+    settings.write_json(tmp_path / "decoder" / "run.json", record | {"trainer": "decoder"})
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "damaged.npz").write_bytes(b"PK damaged")
+    np.savez(tmp_path / "another.npz", kernel=np.zeros(3))
+    return {
+        "no run": (("--preset", "smoke", "--teacher", "none.npz"), "--run"),
+        "no teacher": (("--preset", "smoke", "--run", new), "--teacher FILE"),
+        "missing teacher": (flags_of(new, teacher="none.npz"), "none.npz"),
+        "damaged teacher": (flags_of(new, teacher=tmp_path / "damaged.npz"), "damaged.npz"),
+        "another archive": (flags_of(new, teacher=tmp_path / "another.npz"), "another.npz"),
+        "run exists": (finished[1], "--resume"),
+        "run is a file": (flags_of(tmp_path / "file"), str(tmp_path / "file")),
+        "no run to resume": (_moved(finished, tmp_path / "none"), "run.json"),
+        "run of another trainer": (_moved(finished, tmp_path / "decoder"), "--trainer decoder"),
+        "other losses": (
+            _moved(finished, finished[0], "--culture", "0.5", "--dropout", "0.1"),
+            "(culture, dropout differ)",
+        ),
+        "other teacher": (
+            _moved(finished, finished[0], "--teacher", tmp_path / "another.npz"),
+            "(teacher differ)",
+        ),
+        "picture too small": (flags_of(new, "--image-size", "48"), "at least 64"),
+        "picture off the grid": (flags_of(new, "--image-size", "72"), "multiple of 16"),
+        "no batch": (flags_of(new, "--batch-size", "0"), "--batch-size"),
+        "no steps": (flags_of(new, "--steps", "0"), "--steps"),
+        "no save interval": (flags_of(new, "--save-interval", "0"), "--save-interval"),
+        "all dropped": (flags_of(new, "--dropout", "1"), "--dropout"),
+        "less than none dropped": (flags_of(new, "--dropout", "-0.1"), "--dropout"),
+        "unknown data": (flags_of(new, "--data", "paintings"), "'paintings'"),
+        "missing folder": (flags_of(new, data=tmp_path / "none"), str(tmp_path / "none")),
+        "single culture": (flags_of(new, data=tmp_path / "single"), "'waves'"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("no run", "no teacher", "missing teacher", "damaged teacher", "another archive"),
+        *("run exists", "run is a file", "no run to resume", "run of another trainer"),
+        *("other losses", "other teacher", "picture too small", "picture off the grid"),
+        *("no batch", "no steps", "no save interval", "all dropped", "less than none dropped"),
+        *("unknown data", "missing folder", "single culture"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_leaves_everything_as_it_was(
+    wrong, finished, case, capsys, tmp_path
+):
+    before = {name: (finished[0] / name).stat().st_mtime_ns for name in _files(finished[0])}
+    flags, named = wrong[case]
+    assert _run(*flags) == settings.EXIT_INPUT
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
+    assert not (tmp_path / "new").exists()
+    after = {name: (finished[0] / name).stat().st_mtime_ns for name in _files(finished[0])}
+    assert before == after
+
+
+def test_a_run_leaves_everything_that_is_promised(finished):
+    written = _files(finished[0])
+    assert {"run.json", "metrics.json", "weights.npz", "samples/taps_00000002.png"} <= written
+    assert {f"checkpoints/step_0000000{step}.npz" for step in (1, 2)} <= written
+    assert any(name.startswith("logs/events") for name in written)
+    assert not [name for name in written if name.endswith(".part")]
+    sheet = images.read(finished[0] / "samples" / "taps_00000002.png")
+    assert sheet.shape[1] == 11 * 66 - 2 and sheet.shape[0] > 6 * 66 - 2
+    assert sheet.std() > 0.05
+
+
+def test_the_record_holds_what_decided_the_run(finished, vgg_archive):
+    folder, flags = finished
+    record = settings.read_run(folder)
+    config = settings.from_dict(command.BackboneTrainConfig, record["config"])
+    assert config.loop.steps == 2 and config.teacher == str(vgg_archive)
+    assert record["trainer"] == "backbone" and record["precision"] == "float32"
+    assert record["teacher"] == build_backbone("vgg19_16x", str(vgg_archive)).fingerprint
+    assert [culture["key"] for culture in record["cultures"]] == ["lattice", "waves"]
+    assert str(flags[3]) in record["command"] and "--trainer backbone" in record["command"]
+
+
+def test_the_weights_are_those_of_the_last_checkpoint_and_make_a_backbone(finished, measures):
+    """In half precision, but for variances; metrics.json names them by their fingerprint."""
+    folder, _ = finished
+    student = build_backbone("inception_resnet_v2", str(folder / "weights.npz"))
+    assert student.fingerprint == measures["weights"]
+    assert student.count_params() == settings.read_run(folder)["parameters"]
+    with np.load(folder / "checkpoints" / "step_00000002.npz") as saved:
+        trained = [saved[name] for name in sorted(saved.files) if name.startswith("student/")]
+    for variable, value in zip(student.variables, trained, strict=True):
+        kept = value if variable.name == "variance" else value.astype(np.float16)
+        np.testing.assert_array_equal(variable, kept, err_msg=variable.path)
+
+
+def test_measures_are_finite_and_complete(measures):
+    assert measures["steps"] == 2 and measures["images_per_second"] > 0
+    assert {"features", "relations", "culture", "named", "total"} <= set(measures["losses"])
+    assert {f"relu{block}_1" for block in range(1, 6)} <= set(measures["losses"])
+    assert np.isfinite(list(measures["losses"].values())).all()
+
+
+def test_resuming_a_finished_run_changes_nothing(finished, measures):
+    folder, flags = finished
+    names = ("checkpoints/step_00000002.npz", "weights.npz", "metrics.json")
+    before = {name: (folder / name).read_bytes() for name in names}
+    assert _run(*flags, "--resume") == 0
+    assert before == {name: (folder / name).read_bytes() for name in names}
+    assert json.loads((folder / "metrics.json").read_text()) == measures
+
+
+def test_a_run_that_was_cut_short_ends_as_the_unbroken_one(finished, tmp_path):
+    """From the checkpoint of step 1, on the same pictures: to rounding, since no flag asks for
+    deterministic kernels here."""
+    folder = tmp_path / "broken"
+    shutil.copytree(finished[0], folder)
+    for name in ("checkpoints/step_00000002.npz", "metrics.json", "weights.npz"):
+        (folder / name).unlink()
+    assert _run(*_moved(finished, folder)) == 0
+    assert checkpoint.latest(folder / "checkpoints").name == "step_00000002.npz"
+    places = [place / "checkpoints" for place in (folder, finished[0])]
+    resumed, whole = (np.load(place / "step_00000002.npz") for place in places)
+    with resumed, whole, np.load(places[1] / "step_00000001.npz") as earlier:
+        assert resumed.files == whole.files
+        for key in whole.files:
+            np.testing.assert_allclose(resumed[key], whole[key], rtol=1e-2, atol=1e-4, err_msg=key)
+        moved = [key for key in whole.files if not np.array_equal(whole[key], earlier[key])]
+        assert len(moved) > 100, "step 2 trains too"
+    assert (folder / "weights.npz").exists()
