@@ -139,6 +139,17 @@ def test_the_parts_complete_each_other(pictures, small, tmp_path):
         assert np.diag(found["all"].of(name)["relu1_1"].covariance).max() > 1e-3
 
 
+def test_pictures_are_reduced_to_the_short_side_and_cropped_to_the_grid(pictures, small, tmp_path):
+    """Of 79 pixels a grid of 16 leaves 64, of the 80 that the pictures have all."""
+    counts = {}
+    for side in (79, 80):
+        flags = ("--short-side", side, "--part", "held_out", "--taps", "relu1_1")
+        path = tmp_path / f"{side}.npz"
+        assert _run(*_moments(pictures, path, *flags, network=small)) == 0
+        counts[side] = CultureMoments.load(path).of("ink")["relu1_1"].count
+    assert counts == {79: 64**2, 80: 80**2}
+
+
 def test_moments_are_of_all_taps_unless_some_are_named(pictures, quickly, tmp_path):
     flags = ("--part", "held_out", "--precision", "float16", "--sources", "drawn")
     assert _run(*_moments(pictures, tmp_path / "moments.npz", *flags)) == 0

@@ -109,11 +109,10 @@ class Scale:
 
     def __init__(self, backbone, content, styles, weights, size, config: GatysConfig):
         self.backbone, self.size, self.config = backbone, size, config
-        self.smoothing = {"auto": backbone.residual, "on": True, "off": False}[config.smoothing]
         self.content = fit_grid(images.resize(content, *size), backbone.multiple)
         self.temperatures = {}
         found = [self._features(self._style(style, max(size))[None]) for style in styles]
-        if self.smoothing:
+        if config.smoothing:
             for tap in backbone.taps:
                 spreads = [float(spread(features[tap])[0]) for features in found]
                 self.temperatures[tap] = config.temperature * float(np.dot(weights, spreads))
@@ -166,7 +165,7 @@ class Scale:
         return {tap: tf.cast(value, tf.float32) for tap, value in found.items()}
 
     def _smooth(self, features):
-        if not self.smoothing:
+        if not self.config.smoothing:
             return features
         return {tap: smooth(value, self.temperatures[tap]) for tap, value in features.items()}
 

@@ -16,15 +16,15 @@ class GatysConfig:
     scales: int = option(2, "sizes, each half of the next; the last is the picture's own")
     content_weight: float = option(1.0, "of the content's features")
     style_weight: float = option(10.0, "of the style's statistics")
-    smoothness: float = option(0.1, "weight of total variation")
+    smoothness: float = option(2.0, "weight of total variation")
     statistics: str = option(
         "covariance", "of style: mean and covariance, Gram, or mean and deviation", STATISTICS
     )
     start: str = option("recoloured", "first picture: in the styles' colours, as is, noise", STARTS)
     optimiser: str = option("lbfgs", "how the picture follows its gradient", ("lbfgs", "adam"))
     rate: float = option(0.02, "learning rate of adam, in units of brightness")
-    smoothing: str = option(
-        "auto", "soften peaks of features: auto is for residual backbones", ("auto", "on", "off")
+    smoothing: bool = option(
+        False, "soften peaks of features, for residual networks trained to name objects"
     )
     temperature: float = option(2.0, "of smoothing, in deviations of the features")
     jitter: int = option(4, "largest shift of the picture before the backbone sees it, in pixels")

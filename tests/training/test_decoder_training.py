@@ -204,6 +204,7 @@ def test_half_precision_keeps_float32_weights_and_finite_losses(
     for name, value in parts.items():
         assert float(value) == pytest.approx(float(expected[name]), rel=0.1), name
     assert float(parts["total"]) != float(expected["total"]), "computed in single precision"
+    assert {d.compute_dtype for d in trainer.decoders.values()} == {"bfloat16"}
     assert {str(v.dtype) for v in trainer.variables} == {"float32"}
 
 
