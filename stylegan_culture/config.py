@@ -11,6 +11,7 @@ A command's options are a frozen dataclass whose fields carry their help text:
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -119,13 +120,25 @@ def from_dict(options_class: type, values: dict):
     return dataclasses.replace(base, **changes)
 
 
-def write_json(path: pathlib.Path, value) -> None:
-    """Writes JSON to a temporary name and renames it, so that a reader never sees half a file."""
+@contextlib.contextmanager
+def written_whole(path):
+    """A binary file that takes the place of `path` once all is written; where that fails, what was
+    there stays and nothing else is left. Parent folders are made."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, value) -> None:
+    """Writes JSON so that a reader never sees half a file."""
+    with written_whole(path) as file:
+        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def write_run(folder: pathlib.Path, config, **facts) -> None:

@@ -211,3 +211,14 @@ def test_a_damaged_run_json_is_wrong_input(tmp_path, content):
     with pytest.raises(InputError, match="damaged") as raised:
         config.read_run(tmp_path)
     assert "run.json" in str(raised.value)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "x.bin"
+    with config.written_whole(path) as file:
+        file.write(b"first")
+    with pytest.raises(RuntimeError), config.written_whole(path) as file:
+        file.write(b"second")
+        raise RuntimeError
+    assert path.read_bytes() == b"first"
+    assert [each.name for each in path.parent.iterdir()] == ["x.bin"]

@@ -66,7 +66,6 @@ class VGG19(Application):
     """VGG19 (arXiv 1409.1556), taps relu1_1 to relu5_1 with strides 1 to 16."""
 
     content_tap = "relu4_1"
-    residual = False
 
     def __init__(self, source=None, **kwargs):
         network = _build(keras.applications.VGG19, source, kwargs.get("dtype"))
@@ -91,7 +90,6 @@ class ResNet50(Application):
     """ResNet50 (arXiv 1512.03385), taps conv1 to conv5 (after each stage) with strides 2 to 32."""
 
     content_tap = "conv4"
-    residual = True
 
     def __init__(self, source=None, **kwargs):
         network = _build(keras.applications.ResNet50, source, kwargs.get("dtype"))

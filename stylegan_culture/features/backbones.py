@@ -12,7 +12,7 @@ import pathlib
 import keras
 import numpy as np
 
-from stylegan_culture.config import InputError, shipped_file
+from stylegan_culture.config import InputError, shipped_file, written_whole
 from stylegan_culture.features.applications import VGG19, ResNet50
 from stylegan_culture.features.distilled import DistilledVGG19
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
@@ -183,11 +183,8 @@ def save_weights(path, backbone) -> None:
         name: np.asarray(variable, np.float32 if name.endswith("variance") else np.float16)
         for name, variable in backbone.named_variables().items()
     }
-    path = pathlib.Path(path)
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
+    with written_whole(path) as file:
         np.savez_compressed(file, **arrays)
-    os.replace(temporary, path)
 
 
 def _assign(backbone, arrays: dict) -> None:

@@ -25,7 +25,6 @@ class DistilledVGG19(keras.Model):
     taps = tuple(strides)
     least_size = 64
     multiple = 16  # pixels; heights and widths of `aligned`
-    residual = False
 
     def __init__(self, weights: str, **kwargs):
         super().__init__(trainable=False, **kwargs)

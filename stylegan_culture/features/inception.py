@@ -120,7 +120,6 @@ class InceptionResNetV2(keras.Model):
     content_tap = "mixed_5b"
     least_size = 75
     multiple = MULTIPLE
-    residual = True
     taps = tuple(STRIDES)
     strides = STRIDES
 

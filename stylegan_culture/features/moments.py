@@ -5,12 +5,11 @@ import difflib
 import hashlib
 import io
 import json
-import os
 import pathlib
 
 import numpy as np
 
-from stylegan_culture.config import InputError, write_json
+from stylegan_culture.config import InputError, write_json, written_whole
 from stylegan_culture.features import alignment
 
 PRECISIONS = ("float32", "float16")
@@ -158,10 +157,8 @@ class CultureMoments:
                     arrays[f"{number}/{tap}/{kind}"] = value
         held = io.BytesIO()
         np.savez(held, **arrays)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(held.getvalue())
-        os.replace(temporary, path)
+        with written_whole(path) as file:
+            file.write(held.getvalue())
         facts = {name: getattr(self, name) for name in _FACTS}
         taps = {tap: len(one.mean) for tap, one in self.moments[self.cultures[0]].items()}
         counts = {

@@ -1,12 +1,11 @@
 """The decoder of a backbone's tap: features back to the picture that they came from."""
 
-import os
 import pathlib
 
 import keras
 import numpy as np
 
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, written_whole
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 
 WIDTHS = {1: 24, 2: 48, 4: 96, 8: 160, 16: 192, 32: 192}  # channels at each stride
@@ -48,11 +47,8 @@ def save_decoders(path, decoders: dict, fingerprint: str) -> None:
     for tap, decoder in decoders.items():
         for number, variable in enumerate(decoder.variables):
             arrays[f"{tap}/{number:03d}"] = np.asarray(variable, np.float16)
-    path = pathlib.Path(path)
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
+    with written_whole(path) as file:
         np.savez_compressed(file, **arrays)
-    os.replace(temporary, path)
 
 
 def load_decoders(path, backbone, taps=None) -> dict:

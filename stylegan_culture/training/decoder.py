@@ -11,6 +11,7 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.features import restyle
 from stylegan_culture.networks.decoder import Decoder
 from stylegan_culture.training.judges import update
+from stylegan_culture.training.schedule import warm_cosine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +52,7 @@ class DecoderTrainer:
         self.backbone, self.config, self.seed = backbone, config, seed
         policy = keras.DTypePolicy(precision)
         self.decoders = {tap: Decoder(backbone.strides[tap], dtype=policy) for tap in taps}
-        self.rate = keras.optimizers.schedules.CosineDecay(
-            0.0, steps, warmup_target=config.rate, warmup_steps=min(config.warm_up, steps // 2)
-        )
+        self.rate = warm_cosine(config.rate, steps, config.warm_up)
         self.optimizer = keras.optimizers.Adam(config.rate, beta_2=0.99)
         self.previews = np.zeros((0, 64, 64, 3), np.float32)
 

@@ -16,6 +16,7 @@ from stylegan_culture.config import option
 from stylegan_culture.features.inception import InceptionResNetV2
 from stylegan_culture.training.augment import augment
 from stylegan_culture.training.judges import update
+from stylegan_culture.training.schedule import warm_cosine
 
 # Each of the teacher's taps and the student's that sees as much of the picture.
 FOLLOWS = {
@@ -129,9 +130,7 @@ class DistillationTrainer:
         }
         self.heads = DistillationHeads(channels, len(cultures) + 1, config.dropout, dtype=policy)
         self.standard = Standard(channels)
-        self.rate = keras.optimizers.schedules.CosineDecay(
-            0.0, steps, warmup_target=config.rate, warmup_steps=min(config.warm_up, steps // 2)
-        )
+        self.rate = warm_cosine(config.rate, steps, config.warm_up)
         self.optimizer = keras.optimizers.Adam(config.rate, beta_2=0.99, clipnorm=5.0)
         self.previews = np.zeros((0, 64, 64, 3), np.float32)
 
