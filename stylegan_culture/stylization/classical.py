@@ -2,7 +2,12 @@
 
 At each level, from the deepest tap to the shallowest, the picture is encoded, its features are
 brought to the target's by one of the operators of `features.restyle`, and decoded again (multi-
-level, Li et al., arXiv 1705.08086). Pictures `[H, W, 3]` in [0, 1]; strength in [0, 1].
+level, Li et al., arXiv 1705.08086). Differs from the paper: what a decoder loses of the picture
+that it was given is added back, so that a deep level changes style without blurring content:
+
+    picture <- decode(restyled) + (picture - decode(features))
+
+Pictures `[H, W, 3]` in [0, 1]; strength in [0, 1].
 """
 
 import dataclasses
@@ -91,7 +96,8 @@ def transfer(backbone, decoders, image, method: Method, targets, weights=None, *
         else:
             small = [_to_grid(mask, backbone, tap) for mask in masks]
             changed = restyle.regions(method.operator, features, at_tap, small, strength)
-        picture = np.clip(np.asarray(decoders[tap](changed), np.float32), 0.0, 1.0)
+        decoded = np.asarray(decoders[tap](tf.concat([changed, features], 0)), np.float32)
+        picture = np.clip(decoded[:1] + (picture - decoded[1:]), 0.0, 1.0)
     return picture[0, :height, :width]
 
 

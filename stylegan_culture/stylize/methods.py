@@ -21,6 +21,7 @@ from stylegan_culture.stylization.options import GatysConfig
 from stylegan_culture.stylize.options import culture_weights, mixture_of
 
 EXAMPLE_PIXELS = 512  # longest edge of a style picture as the style encoder sees it
+CLASSICAL_PIXELS = 1024  # longest edge where --size asks for no other
 GATYS_PIXELS = 512
 PREVIEW_STEPS = 20
 SHIPPED = "culture_backbone"
@@ -78,6 +79,9 @@ def _classical(method: str, options):
 
     def run(content, preview):
         masks = [_mask(path, content.shape[:2], options.size) for path in options.mask]
+        if options.size is None and max(content.shape[:2]) > CLASSICAL_PIXELS:
+            content = fit(content, CLASSICAL_PIXELS)
+            masks = [fit(mask[..., None], CLASSICAL_PIXELS)[..., 0] for mask in masks]
         return classical.transfer(
             backbone,
             decoders,

@@ -49,7 +49,9 @@ class BackboneConfig:
     """The fixed network whose features carry content, style and the feature discriminator."""
 
     backbone: str = option("", "inception_resnet_v2 or vgg19_16x; empty: no backbone terms")
-    backbone_weights: str = option("random", "its weights: random, imagenet or a path")
+    backbone_weights: str = option(
+        "culture", "its weights: culture (inception_resnet_v2 only), random, imagenet or a path"
+    )
 
 
 def check_values(config) -> None:

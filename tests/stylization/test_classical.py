@@ -150,3 +150,20 @@ def test_a_picture_smaller_than_the_backbones_least_is_wrong_input(backbone, dec
         transfer(backbone, decoders, small, METHODS["wct"], [target_of(backbone, style)])
     with pytest.raises(InputError, match="too small for blocks"):
         target_of(backbone, small)
+
+
+def test_what_a_decoder_loses_of_the_content_is_given_back(backbone, content, style):
+    """A decoder that knows means of blocks alone: the result is the content plus what the style
+    changed of those means."""
+
+    def blurred(features):
+        means = tf.reduce_mean(tf.reshape(features, (*features.shape[:3], 4, 3)), 3)
+        return tf.repeat(tf.repeat(means, 2, 1), 2, 2)
+
+    method = classical.METHODS["alpha"]
+    targets = [target_of(backbone, style)]
+    found = classical.transfer(backbone, {"coarse": blurred}, content, method, targets)
+    inside = slice(0, 12), slice(0, 18)
+    blocks = (found - content)[inside].reshape(6, 2, 9, 2, 3)
+    np.testing.assert_allclose(blocks, blocks[:, :1, :, :1] * np.ones_like(blocks), atol=1e-5)
+    assert np.abs(blocks).max() > 0.01
