@@ -92,6 +92,16 @@ def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
         assert np.abs(found[first] - found[second]).max() > 1 / 255, (first, second)
 
 
+def test_large_pictures_are_reduced_with_their_masks_unless_a_size_is_asked_for(files, tmp_path):
+    images.write(files / "long.png", noise_pictures(6, 1, 1100)[0, :90])
+    images.write(files / "all.png", np.ones((90, 1100, 3)))
+    arguments = ["--method", "alpha", "--style", files / "red.png", "--mask", files / "all.png"]
+    for more, width in (([], 1024), (["--size", 1060], 1060)):
+        place = tmp_path / f"{width}.png"
+        assert call(files, files / "long.png", *arguments, *more, "--out", place) == 0
+        assert images.read(place).shape[1] == width
+
+
 def test_gatys_writes_a_preview_on_the_way_and_takes_it_away(files, tmp_path, monkeypatch):
     written = []
     write = images.write

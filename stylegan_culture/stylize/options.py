@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         "--size",
         type=int,
         metavar="PIXELS",
-        help="longest edge of the result (default: the picture's own, but at most 512 for gatys and "
-        "1024 for the other training-free methods)",
+        help="longest edge of the result (default: the picture's own; at most 512 for gatys, 1024 "
+        "for the other training-free methods)",
     )
     add("--out", required=True, help="file, or folder for several pictures")
     add("--model", help="generator: model folder, run folder, or name of a shipped model")
