@@ -6,7 +6,7 @@ import numpy as np
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features import linalg
-from stylegan_culture.features.backbones import check_size
+from stylegan_culture.features.backbones import check_size, features_inside
 from stylegan_culture.features.moments import CultureMoments, Moments, merge
 
 LEAST_SHRINKAGE = 1e-3  # below it the exported root does not converge (features/linalg.py)
@@ -31,8 +31,8 @@ def aligned_features(backbone, pictures, taps):
         )
     for picture, cultures in pictures:
         check_size(backbone, *picture.shape[:2])
-        features = backbone.aligned(_cropped(picture, backbone.multiple)[None], taps=tuple(taps))
-        yield {tap: np.asarray(features[tap][0], np.float32) for tap in taps}, tuple(cultures)
+        features = features_inside(backbone, _cropped(picture, backbone.multiple)[None], taps)
+        yield {tap: np.asarray(features[tap][0]) for tap in taps}, tuple(cultures)
 
 
 @dataclasses.dataclass

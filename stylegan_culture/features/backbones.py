@@ -11,6 +11,7 @@ import pathlib
 
 import keras
 import numpy as np
+from keras import ops
 
 from stylegan_culture.config import InputError, shipped_file, written_whole
 from stylegan_culture.features.applications import VGG19, ResNet50
@@ -24,6 +25,7 @@ BACKBONES = {
     "vgg19_16x": DistilledVGG19,
 }
 WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the path of an .npz file"
+MARGIN = 32  # pixels, a multiple of every stride
 CULTURE_WEIGHTS = ("culture_backbone", "weights.npz")
 IMAGENET_FILES = {
     "inception_resnet_v2": "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -83,6 +85,30 @@ def check_size(backbone, height: int, width: int) -> None:
             f"a picture of {width}x{height} pixels is too small for {backbone.name}, which needs "
             f"{backbone.least_size} a side; enlarge it first"
         )
+
+
+def features_inside(backbone, image, taps) -> dict:
+    """The features that a picture would have in the middle of a larger one.
+
+    Zeros around the maps inside a backbone change its features for many positions inwards, and
+    moments and restyled pictures would show it as a frame. So the picture is mirrored outwards by
+    `MARGIN` pixels, and the maps are cut back to its own grid.
+
+    Args:
+        backbone: of this module.
+        image: `[B, H, W, 3]` in [0, 1]; H and W multiples of `backbone.multiple`.
+        taps: names of its taps.
+
+    Returns:
+        `{tap: [B, H / stride, W / stride, C]}` float32.
+    """
+    sides = [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)]
+    found = backbone.aligned(np.pad(image, sides, "reflect"), taps=tuple(taps))
+    inside = {}
+    for tap, value in found.items():
+        cut = MARGIN // backbone.strides[tap]
+        inside[tap] = ops.cast(value[:, cut:-cut, cut:-cut], "float32")
+    return inside
 
 
 def noise_pictures(seed: int, count: int = 4, size: int = 96) -> np.ndarray:

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features import restyle
-from stylegan_culture.features.backbones import check_size
+from stylegan_culture.features.backbones import check_size, features_inside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ METHODS = {
 def example_target(backbone, taps, picture) -> dict:
     """The target that a style picture `[h, w, 3]` gives at each tap: `{tap: Target}`."""
     check_size(backbone, *picture.shape[:2])
-    features = backbone.aligned(fit_grid(picture, backbone.multiple)[None], taps=tuple(taps))
+    features = features_inside(backbone, fit_grid(picture, backbone.multiple)[None], taps)
     return {tap: restyle.Target.of_features(value) for tap, value in features.items()}
 
 
@@ -89,7 +89,7 @@ def transfer(backbone, decoders, image, method: Method, targets, weights=None, *
         return np.asarray(image, np.float32)
     picture = fit_grid(np.asarray(image, np.float32), backbone.multiple)[None]
     for tap in levels(decoders, backbone, method):
-        features = tf.cast(backbone.aligned(picture, taps=(tap,))[tap], tf.float32)
+        features = features_inside(backbone, picture, (tap,))[tap]
         at_tap = [target[tap] for target in targets]
         if masks is None:
             changed = restyle.fuse(method.operator, features, at_tap, weights, strength)

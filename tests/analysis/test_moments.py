@@ -14,7 +14,7 @@ class Blocks:
     squares. It counts the pictures that it sees."""
 
     name, fingerprint = "blocks", "feedbeef"
-    taps, multiple, least_size = ("fine", "coarse"), 4, 8
+    taps, strides, multiple, least_size = ("fine", "coarse"), {"fine": 1, "coarse": 4}, 4, 8
 
     def __init__(self):
         self.seen = []

@@ -267,3 +267,24 @@ def test_a_picture_that_is_too_small_is_wrong_input(inception, height, width):
     with pytest.raises(InputError, match=f"{width}x{height}.*inception_resnet_v2.*75 a side"):
         check_size(inception, height, width)
     check_size(inception, 75, 75)
+
+
+def test_features_inside_have_no_frame(inception):
+    """A plain picture has the same features everywhere, but for the frame that zeros inside the
+    network leave; the maps stay on the picture's grid."""
+    plain = np.full((1, 96, 128, 3), 0.7, np.float32)
+    framed = inception.aligned(plain, taps=("stem_5", "mixed_5b", "block35_10"))
+    inside = backbones.features_inside(inception, plain, tuple(framed))
+    for tap, value in framed.items():
+        assert inside[tap].shape == value.shape
+        spreads = [float(np.std(found, axis=(1, 2)).mean()) for found in (inside[tap], value)]
+        assert spreads[0] <= (0.35 if tap == "block35_10" else 0.05) * spreads[1], tap
+
+
+def test_features_inside_are_those_of_the_mirrored_picture(inception):
+    picture = backbones.noise_pictures(2, 1, 96)
+    larger = np.pad(picture, [(0, 0), (32, 32), (32, 32), (0, 0)], "reflect")
+    found = backbones.features_inside(inception, picture, ("stem_3",))["stem_3"]
+    np.testing.assert_allclose(
+        found, inception.aligned(larger, taps=("stem_3",))["stem_3"][:, 16:-16, 16:-16], atol=1e-6
+    )
