@@ -2,10 +2,14 @@
 
 At each level, from the deepest tap to the shallowest, the picture is encoded, its features are
 brought to the target's by one of the operators of `features.restyle`, and decoded again (multi-
-level, Li et al., arXiv 1705.08086). Differs from the paper: what a decoder loses of the picture
-that it was given is added back, so that a deep level changes style without blurring content:
+level, Li et al., arXiv 1705.08086). Differs from the paper in two points. What a decoder loses of
+the picture that it was given is added back, so that a deep level changes style without blurring
+content:
 
-    picture <- decode(restyled) + (picture - decode(features))
+    picture <- picture + (decode(restyled) - decode(features))
+
+And where all levels act, deep ones draw and shallow ones colour: of a deep level's change, what is
+broader than its positions are wide is left out, for it shows as halos about things and as stains.
 
 Pictures `[H, W, 3]` in [0, 1]; strength in [0, 1].
 """
@@ -19,6 +23,9 @@ import tensorflow as tf
 from stylegan_culture.config import InputError
 from stylegan_culture.features import restyle
 from stylegan_culture.features.backbones import check_size, features_inside
+
+DRAWING_STRIDE = 8  # pixels: levels from this stride on draw and do not colour
+BROAD = 4  # positions: what is broader belongs to colouring
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +95,10 @@ def transfer(backbone, decoders, image, method: Method, targets, weights=None, *
     if strength == 0:
         return np.asarray(image, np.float32)
     picture = fit_grid(np.asarray(image, np.float32), backbone.multiple)[None]
+    covered = 1.0
+    if masks is not None:
+        total = np.sum(masks, axis=0, dtype=np.float32)[..., None]
+        covered = fit_grid(total, backbone.multiple)[None]
     for tap in levels(decoders, backbone, method):
         features = features_inside(backbone, picture, (tap,))[tap]
         at_tap = [target[tap] for target in targets]
@@ -96,8 +107,11 @@ def transfer(backbone, decoders, image, method: Method, targets, weights=None, *
         else:
             small = [_to_grid(mask, backbone, tap) for mask in masks]
             changed = restyle.regions(method.operator, features, at_tap, small, strength)
-        decoded = np.asarray(decoders[tap](tf.concat([changed, features], 0)), np.float32)
-        picture = np.clip(decoded[:1] + (picture - decoded[1:]), 0.0, 1.0)
+        decoded = decoders[tap](tf.concat([changed, features], 0))
+        change = np.asarray(decoded[:1] - decoded[1:], np.float32)
+        if method.every_level and backbone.strides[tap] >= DRAWING_STRIDE:
+            change = change - covered * _broad(change, BROAD * backbone.strides[tap])
+        picture = np.clip(picture + change, 0.0, 1.0)
     return picture[0, :height, :width]
 
 
@@ -127,6 +141,14 @@ def fit_grid(image, multiple: int):
     if not any(extra):
         return image
     return np.pad(image, [(0, extra[0]), (0, extra[1]), (0, 0)], "reflect")
+
+
+def _broad(change, size: int):
+    """What of `[1, H, W, 3]` is broader than about `size` pixels."""
+    height, width = change.shape[1:3]
+    small = [max(1, round(edge / size)) for edge in (height, width)]
+    reduced = tf.image.resize(change, small, antialias=True)
+    return np.asarray(tf.image.resize(reduced, (height, width), "bicubic"))
 
 
 def _to_grid(mask, backbone, tap: str):

@@ -4,7 +4,7 @@ It needs no training: only a backbone, whose features say what is in a picture (
 is painted (statistics of style). Gatys, Ecker and Bethge, arXiv 1508.06576. Differs from the paper:
 the loss of each tap is relative to the content picture's, so that every tap has the same say in
 any backbone; covariances with means by default instead of Gram matrices; scales from coarse to
-fine; and shifts, without which a backbone of stride 2 leaves its grid in the picture.
+fine; and, if asked for, shifts, which blur the grid that strides may leave in a picture.
 """
 
 import dataclasses

@@ -27,6 +27,6 @@ class GatysConfig:
         False, "soften peaks of features, for residual networks trained to name objects"
     )
     temperature: float = option(2.0, "of smoothing, in deviations of the features")
-    jitter: int = option(4, "largest shift of the picture before the backbone sees it, in pixels")
+    jitter: int = option(0, "largest shift of the picture before the backbone sees it, in pixels")
     jitter_interval: int = option(5, "steps between shifts")
     seed: int = option(0, "of noise and shifts")

@@ -167,3 +167,24 @@ def test_what_a_decoder_loses_of_the_content_is_given_back(backbone, content, st
     blocks = (found - content)[inside].reshape(6, 2, 9, 2, 3)
     np.testing.assert_allclose(blocks, blocks[:, :1, :, :1] * np.ones_like(blocks), atol=1e-5)
     assert np.abs(blocks).max() > 0.01
+
+
+@pytest.mark.parametrize("every_level", [True, False])
+def test_deep_levels_draw_and_do_not_colour(content, style, generator, every_level):
+    """One level of stride 8 that is asked for another colour: it gives it only where it is the
+    only level of its method."""
+    large = generator.uniform(0.4, 0.6, (64, 72, 3)).astype(np.float32)
+    backbone = types.SimpleNamespace(
+        name="blocks",
+        taps=("deep",),
+        strides={"deep": 8},
+        content_tap="deep",
+        multiple=8,
+        least_size=8,
+        aligned=lambda image, taps: {"deep": tf.nn.space_to_depth(image, 8)},
+    )
+    decoders = {"deep": lambda x: tf.nn.depth_to_space(x, 8)}
+    method = classical.Method(lambda f, target, strength, mask=None: f + 0.2, every_level, 1.0)
+    found = classical.transfer(backbone, decoders, large, method, [{"deep": None}])
+    expected = 0.0 if every_level else 0.2
+    np.testing.assert_allclose(found - large, expected, atol=1e-3)
