@@ -10,7 +10,7 @@ from stylegan_culture.analysis import distances
 from stylegan_culture.config import InputError
 
 BATCH = 16  # pictures that pass a backbone at once
-INVERSE_PENALTY = 0.01  # C of the logistic regression
+INVERSE_PENALTY = 24.0  # C of the logistic regression, times the number of features
 REPLICATES = 400  # of the bootstrap
 
 
@@ -82,7 +82,7 @@ def folds(labels, count: int, seed: int) -> np.ndarray:
 def probe_accuracy(features, labels, held, seed: int = 0) -> dict:
     """Accuracy of a linear culture probe, with a 95 % bootstrap interval over judged pictures.
 
-    The probe is a logistic regression on standardised features, penalised (L2, C = 0.01), every
+    The probe is a logistic regression on standardised features, penalised (L2, C = 24 / D), every
     culture with the same say.
 
     Args:
@@ -97,7 +97,7 @@ def probe_accuracy(features, labels, held, seed: int = 0) -> dict:
     count = int(np.max(labels)) + 1
     right, judged = np.zeros(len(labels)), np.zeros(len(labels), bool)
     for part in held:
-        probe = logistic_probe().fit(features[~part], labels[~part])
+        probe = logistic_probe(features.shape[1]).fit(features[~part], labels[~part])
         right[part] = probe.predict(features[part]) == labels[part]
         judged |= part
     right, own = right[judged], labels[judged]
@@ -113,8 +113,8 @@ def probe_accuracy(features, labels, held, seed: int = 0) -> dict:
     return found
 
 
-def logistic_probe():
-    """scikit-learn's estimator with `fit` and `predict`; `InputError` without scikit-learn."""
+def logistic_probe(size: int):
+    """scikit-learn's estimator for `size` features; `InputError` without scikit-learn."""
     try:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -123,7 +123,9 @@ def logistic_probe():
         raise InputError(
             "the probe needs scikit-learn; install it with pip install 'stylegan_culture[study]'"
         ) from None
-    regression = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=2000)
+    regression = LogisticRegression(
+        C=INVERSE_PENALTY / size, class_weight="balanced", max_iter=2000
+    )
     return make_pipeline(StandardScaler(), regression)
 
 

@@ -72,7 +72,7 @@ def test_a_probe_is_judged_by_pictures_that_it_never_saw(generator):
     noise = generator.normal(size=(80, 400))
     held = [np.arange(80) % 4 == 0]
     assert backbones.probe_accuracy(noise, labels, held)["accuracy"][0] < 0.85
-    assert backbones.logistic_probe().fit(noise, labels).score(noise, labels) == 1.0
+    assert backbones.logistic_probe(400).fit(noise, labels).score(noise, labels) == 1.0
 
 
 def test_colours_are_means_and_deviations_of_the_pictures(generator):
