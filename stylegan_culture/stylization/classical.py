@@ -42,7 +42,7 @@ METHODS = {
     "adain": Method(restyle.adain, True, 1.0),
     "wct": Method(restyle.wct, True, 0.8),
     "match": Method(restyle.match, False, 1.0),
-    "moments": Method(functools.partial(restyle.linear, kind="transport"), True, 0.8),
+    "moments": Method(functools.partial(restyle.linear, kind="transport"), True, 0.6),
 }
 
 
