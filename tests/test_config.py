@@ -132,15 +132,14 @@ def test_a_write_that_breaks_half_way_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "facts.json"
     config.write_json(path, {"old": 1})
 
-    def half(self, text, **kwargs):
-        with open(self, "w") as file:
-            file.write(text[: len(text) // 2])
+    def broken(source, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr(pathlib.Path, "write_text", half)
+    monkeypatch.setattr(config.os, "replace", broken)
     with pytest.raises(OSError, match="disk full"):
         config.write_json(path, {"new": 2})
     assert json.loads(path.read_bytes()) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_value_that_json_cannot_hold_leaves_nothing_behind(tmp_path):

@@ -14,6 +14,7 @@ from stylegan_culture import config as settings
 from stylegan_culture import images, study
 from stylegan_culture.features import backbones
 from stylegan_culture.features.alignment import MAPS
+from stylegan_culture.features.backbones import features_inside
 from stylegan_culture.features.moments import CultureMoments, merge
 
 SIDE, TAP = 80, "stem_3"
@@ -93,7 +94,7 @@ def _rows(backbone, pictures, part, tap=TAP):
     found = {name: [] for name in source.cultures}
     for number in range(len(source)):
         picture = source.read(number).astype(np.float32) / 255
-        features = np.asarray(backbone.aligned(picture[None], taps=(tap,))[tap], np.float64)
+        features = np.asarray(features_inside(backbone, picture[None], (tap,))[tap], np.float64)
         name = source.cultures[source.tags[number].argmax()]
         found[name].append(features.reshape(-1, features.shape[-1]))
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -76,8 +76,8 @@ def test_alignment_closes_the_gaps_and_the_published_map_does_not(cultures):
         assert found[name]["mean"]["bures"]["value"] > 0.98
     published = found["dda_as_published"]["mean"]["frechet"]["value"]
     assert published > 20 * found["transport"]["mean"]["frechet"]["value"]
-    for probe in ("positions", "means"):
-        assert found["none"]["probe"][probe]["value"] > 0.8
+    for probe in ("positions", "means"):  # a third by chance
+        assert found["none"]["probe"][probe]["value"] > 0.6
         assert found["transport"]["probe"][probe]["value"] < 0.5
     for groups in found.values():
         for figures in groups.values():

@@ -60,7 +60,7 @@ def test_the_probe_sees_what_is_there_and_nothing_else(generator):
     fold = backbones.folds(labels, 5, seed=0)
     held = [fold == number for number in range(5)]
     good, low, high = backbones.probe_accuracy(informed, labels, held)["accuracy"]
-    assert 0.9 < low <= good <= high <= 1.0
+    assert 0.8 < low <= good <= high <= 1.0
     found = backbones.probe_accuracy(noise, labels, held)
     assert 0.1 < found["accuracy"][0] < 0.4  # a quarter by chance
     assert found["balanced"][0] == pytest.approx(found["accuracy"][0])  # equal counts
