@@ -182,7 +182,8 @@ def test_the_rate_rises_and_falls(make_trainer, batch, eagerly):
     trainer = make_trainer()
     rates = [float(trainer.rate(step)) for step in range(STEPS)]
     np.testing.assert_allclose(rates[: WARM_UP + 1], np.linspace(0, RATE, WARM_UP + 1), rtol=1e-4)
-    cosine = 0.5 * RATE * (1.0 + np.cos(np.pi * np.arange(STEPS - WARM_UP) / STEPS))
+    falling = STEPS - WARM_UP
+    cosine = 0.5 * RATE * (1.0 + np.cos(np.pi * np.arange(falling) / falling))
     np.testing.assert_allclose(rates[WARM_UP:], cosine, rtol=1e-3)
     trainer.step(batch, 9)
     assert float(trainer.optimizer.learning_rate) == pytest.approx(rates[9], rel=1e-5)

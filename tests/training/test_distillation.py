@@ -263,10 +263,11 @@ def test_a_checkpoint_holds_everything_that_the_next_steps_depend_on(
 
 def test_the_rate_rises_and_falls(trainer, batch):
     """From 0 over the warm-up to its full height, then along half a cosine."""
-    rates = [float(trainer.rate(step)) for step in range(WARM_UP + STEPS)]
+    rates = [float(trainer.rate(step)) for step in range(STEPS)]
     rising = np.linspace(0.0, RATE, WARM_UP + 1)
     np.testing.assert_allclose(rates[: WARM_UP + 1], rising, rtol=1e-4, atol=1e-9)
-    cosine = 0.5 * RATE * (1.0 + np.cos(np.pi * np.arange(STEPS) / STEPS))
+    falling = STEPS - WARM_UP
+    cosine = 0.5 * RATE * (1.0 + np.cos(np.pi * np.arange(falling) / falling))
     np.testing.assert_allclose(rates[WARM_UP:], cosine, rtol=1e-3, atol=1e-7)
     trainer.step(batch, 5)
     assert float(trainer.optimizer.learning_rate) == pytest.approx(rates[5], rel=1e-5)
