@@ -36,7 +36,8 @@ class ConvolutionNorm(keras.layers.Layer):
     def build(self, shape):
         keep = {"autocast": False}  # folded in float32, whatever the policy
         kernel = (self.size, self.size, shape[-1], self.filters)
-        self.kernel = self.add_weight(shape=kernel, initializer="he_normal", name="kernel", **keep)
+        start = "he_normal" if self.trainable else "zeros"  # the others' values are assigned
+        self.kernel = self.add_weight(shape=kernel, initializer=start, name="kernel", **keep)
         self.beta = self.add_weight(shape=(self.filters,), initializer="zeros", name="beta", **keep)
         self.mean = self.add_weight(
             shape=(self.filters,), initializer="zeros", trainable=False, name="mean", **keep
@@ -74,7 +75,7 @@ class Branches(keras.layers.Layer):
 
     def __init__(self, chains, pooled=0, **kwargs):
         super().__init__(**kwargs)
-        policy = {"dtype": self.dtype_policy}
+        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.chains = [[ConvolutionNorm(*size, **policy) for size in chain] for chain in chains]
         self.pooled = ConvolutionNorm(pooled, 1, **policy) if pooled else None
 
@@ -96,9 +97,10 @@ class Block35(keras.layers.Layer):
 
     def __init__(self, channels, **kwargs):
         super().__init__(**kwargs)
-        policy = {"dtype": self.dtype_policy}
+        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.branches = Branches(BLOCK35, **policy)
-        self.up = keras.layers.Conv2D(channels, 1, **policy)
+        start = "glorot_uniform" if self.trainable else "zeros"
+        self.up = keras.layers.Conv2D(channels, 1, kernel_initializer=start, **policy)
 
     def call(self, features, calibrate=False):
         change = self.up(self.branches(features, calibrate=calibrate))
@@ -113,8 +115,8 @@ class InceptionResNetV2(keras.Model):
     least 75 px a side. The stem pads VALID: 256 px give maps of 125, 60, 29, 29 and 29 px, whose
     first position lies 3 to 13 pixels inside the picture; `aligned` gives 128, 64 and 32.
 
-    Weights are those of a new layer (batch normalisation that changes nothing) until they are
-    assigned; see `backbones.build_backbone`.
+    Until they are assigned (see `backbones.build_backbone`) the weights are those of new layers,
+    with normalisation that changes nothing, or, where not `trainable`, zero kernels.
     """
 
     content_tap = "mixed_5b"
@@ -125,7 +127,7 @@ class InceptionResNetV2(keras.Model):
 
     def __init__(self, trainable: bool = False, **kwargs):
         super().__init__(trainable=trainable, **kwargs)
-        policy = {"dtype": self.dtype_policy}
+        policy = {"dtype": self.dtype_policy, "trainable": trainable}
         self.stem = [
             ConvolutionNorm(32, 3, 2, "valid", **policy),
             ConvolutionNorm(32, 3, 1, "valid", **policy),
