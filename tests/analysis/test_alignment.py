@@ -16,14 +16,17 @@ K, C = 3, 5
 
 @pytest.fixture
 def cultures(generator):
-    """`count` pictures a culture, 30 positions each, of Gaussians far apart, as `Sampled`."""
+    """`count` pictures a culture, 30 positions each, of Gaussians far apart, as `Sampled`.
+
+    Their means lie in different directions: on one line, a regression hides the middle culture.
+    """
     mixing = [generator.normal(size=(C, C)) for _ in range(K)]
 
     def draw(count):
         labels = np.repeat(np.arange(K), count)
         white = generator.normal(size=(len(labels), 30, C))
         features = np.stack(
-            [rows @ mixing[k] + 3.0 * k for rows, k in zip(white, labels, strict=True)]
+            [rows @ mixing[k] + 9.0 * np.eye(C)[k] for rows, k in zip(white, labels, strict=True)]
         )
         return alignment.Sampled(features.astype(np.float32), labels)
 
@@ -77,7 +80,7 @@ def test_alignment_closes_the_gaps_and_the_published_map_does_not(cultures):
     published = found["dda_as_published"]["mean"]["frechet"]["value"]
     assert published > 20 * found["transport"]["mean"]["frechet"]["value"]
     for probe in ("positions", "means"):  # a third by chance
-        assert found["none"]["probe"][probe]["value"] > 0.6
+        assert found["none"]["probe"][probe]["value"] > 0.8
         assert found["transport"]["probe"][probe]["value"] < 0.5
     for groups in found.values():
         for figures in groups.values():

@@ -299,12 +299,12 @@ def test_half_precision_steps_keep_float32_weights_and_finite_losses(make_traine
 
 
 def test_thirty_steps_learn_to_return_contents_and_own_styles(trainer, batch):
-    """On one batch over and over, the losses of returned pictures have to fall by a quarter."""
+    """On one batch over and over, the losses of returned pictures have to fall by a third."""
     first = trainer.step(batch, 1)
     for number in range(2, 32):
         last = trainer.step(batch, number)
     for name in ("content_return", "identity"):
-        assert float(last[name]) < 0.75 * float(first[name]), name
+        assert float(last[name]) < 0.67 * float(first[name]), name
 
 
 def test_sheets_and_codes_show_the_average(trainer):
