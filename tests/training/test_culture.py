@@ -29,6 +29,7 @@ def make_trainer(small_sizes, vgg_archive):
             optimizer=OptimizerConfig(**optimizer),
             backbone=BackboneConfig("vgg19_16x" if backbone else "", str(vgg_archive)),
         )
+        tf.keras.utils.set_random_seed(0)  # the same start, whatever ran before
         trainer = CultureTrainer(CULTURES, configs, STEPS, precision, seed=0)
         trainer.build(batch)
         trainer.previews = {"contents": batch["content"][:2], "examples": batch["style"][:3]}
