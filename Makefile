@@ -34,8 +34,8 @@ bench: install  ## Time the TFLite files of MODEL
 tensorboard: install  ## Watch the runs in a browser
 	$(BIN)/tensorboard --logdir $(dir $(RUN))
 
-test: install  ## Run the fast tests
-	$(BIN)/pytest -q
+test: install  ## Run the fast tests, two files at a time
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 test-slow: install  ## Run the tests that take minutes
 	$(BIN)/pytest -q -m slow --timeout 3600

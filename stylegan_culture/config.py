@@ -38,13 +38,19 @@ class Alarm(Exception):
 def run_command(main: typing.Callable[[list[str] | None], None], arguments=None) -> int:
     """Runs a command's `main` and turns its exceptions into the project's exit codes.
 
-    Returns 0 when done, 2 for `InputError`, 3 for `Alarm`, 130 for an interruption; each of the
-    last three prints one line on standard error instead of a traceback.
+    Returns 0 when done, 2 for `InputError` and for a file or folder that the system refuses (no
+    such folder, no permission, no space), 3 for `Alarm`, 130 for an interruption; all but the
+    first print one line on standard error instead of a traceback.
     """
     try:
         main(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return EXIT_INPUT
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return EXIT_INPUT
     except Alarm as alarm:
         print(f"stopped: {alarm}", file=sys.stderr)

@@ -97,6 +97,11 @@ def test_an_unknown_setting_is_named(values):
         (None, 0, ""),
         (InputError("no such folder"), 2, "error: no such folder\n"),
         (Alarm("loss is nan"), 3, "stopped: loss is nan\n"),
+        (
+            NotADirectoryError(20, "Not a directory", "a.txt/b"),
+            2,
+            "error: a.txt/b: Not a directory\n",
+        ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
@@ -113,11 +118,12 @@ def test_each_ending_has_its_exit_code_and_one_line(raised, code, line, capsys):
     assert capsys.readouterr().err == line
 
 
-def test_a_programming_error_keeps_its_traceback():
+@pytest.mark.parametrize("raised", [ZeroDivisionError, OSError("of no file")])
+def test_a_programming_error_keeps_its_traceback(raised):
     def main(arguments):
-        raise ZeroDivisionError
+        raise raised
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(raised if isinstance(raised, type) else type(raised)):
         config.run_command(main)
 
 

@@ -80,6 +80,7 @@ def wrong(culture_folder, tmp_path):
         "nowhere to write": (("moments", "--data", "ornaments"), "--out"),
         "no npz": (_moments(pictures, out), "end in .npz"),
         "no folder": (_alignment(culture_folder, tmp_path / "file"), "name a folder"),
+        "below a file": (_alignment(pictures, tmp_path / "file" / "out"), "which is a file"),
         "no pixels": (_moments(pictures, file, "--short-side", "0"), "--short-side"),
         "one position": (_alignment(pictures, out, "--positions", "1"), "--positions"),
         "no shrinkage": (_alignment(pictures, out, "--shrinkage", "0"), "--shrinkage"),
@@ -108,7 +109,8 @@ def wrong(culture_folder, tmp_path):
 @pytest.mark.parametrize(
     "case",
     [
-        *("no data", "nowhere to write", "no npz", "no folder", "no pixels", "one position"),
+        *("no data", "nowhere to write", "no npz", "no folder", "below a file", "no pixels"),
+        "one position",
         *("no shrinkage", "all shrunk", "shrinkage that is no number", "no replicate"),
         *("unknown data", "missing folder", "single culture", "nothing held out"),
         *("small pictures", "missing weights", "weights of another backbone", "unknown tap"),

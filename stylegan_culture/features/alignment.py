@@ -90,7 +90,7 @@ def bures_wasserstein(mean, covariance, other_mean, other_covariance):
     covariance, other_covariance = (
         ops.cast(one, "float64") for one in (covariance, other_covariance)
     )
-    values = ops.eigh(_between(linalg.eigh_roots(covariance)[0], other_covariance))[0]
+    values = linalg.eigh(_between(linalg.eigh_roots(covariance)[0], other_covariance))[0]
     common = ops.sum(ops.sqrt(ops.maximum(values, 0.0)), axis=-1)
     traces = ops.trace(covariance, axis1=-2, axis2=-1) + ops.trace(
         other_covariance, axis1=-2, axis2=-1

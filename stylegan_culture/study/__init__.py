@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
@@ -38,6 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("data", "out"):
         if not getattr(config, name):
             raise InputError(f"--{name} is missing; {name} is {_help_of(options, name)}")
+    for parent in pathlib.Path(config.out).parents:
+        if parent.is_file():
+            raise InputError(f"--out {config.out} lies below {parent}, which is a file")
     if config.short_side < 1 or getattr(config, "positions", 2) < 2:
         raise InputError("--short-side has to be at least 1 and --positions at least 2")
     run(config)

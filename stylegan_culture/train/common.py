@@ -236,7 +236,8 @@ def train(trainer, config, source, content, folder, start: int) -> dict | None:
 def announce(folder, sheet: str, **files) -> None:
     """Says where the newest sample sheet, the measures and further files are."""
     folder = pathlib.Path(folder)
-    places = {"sample sheet": max((folder / "samples").glob(f"{sheet}_*.png"))}
+    sheets = sorted((folder / "samples").glob(f"{sheet}_*.png"))
+    places = {"sample sheet": sheets[-1]} if sheets else {}
     places |= {"measures": folder / "metrics.json"}
     for title, path in (places | files).items():
         print(f"{title}: {path}")
