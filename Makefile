@@ -7,7 +7,7 @@ MODEL ?= saved_models/ornaments64
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install train export bench tensorboard test test-slow lint clean
+.PHONY: help install develop train export bench tensorboard test test-slow lint clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,10 +15,16 @@ help:  ## Show what can be made
 $(VENV)/installed: setup.cfg pyproject.toml
 	command -v $(PYTHON) >/dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 	$(BIN)/python -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 is needed"'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/developed: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-install: $(VENV)/installed  ## Make .venv and install everything into it
+install: $(VENV)/installed  ## Make .venv and install the package into it
+
+develop: $(VENV)/developed  ## Install what tests and lint need besides
 
 train: install  ## Train on the built-in ornaments, judge, and export (RUN=DIR, MODEL=DIR)
 	$(BIN)/python -m stylegan_culture.train --preset ornaments64 --run $(RUN) \
@@ -34,13 +40,13 @@ bench: install  ## Time the TFLite files of MODEL
 tensorboard: install  ## Watch the runs in a browser
 	$(BIN)/tensorboard --logdir $(dir $(RUN))
 
-test: install  ## Run the fast tests, two files at a time
+test: develop  ## Run the fast tests, two files at a time
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
-test-slow: install  ## Run the tests that take minutes
+test-slow: develop  ## Run the tests that take minutes
 	$(BIN)/pytest -q -m slow --timeout 3600
 
-lint: install  ## Check style and formatting
+lint: develop  ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 

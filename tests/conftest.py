@@ -68,6 +68,28 @@ def vgg_archive(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def mobilenet_archive(tmp_path_factory):
+    """A MobileNetV1 of random numbers with few channels: the path of its archive."""
+    generator = np.random.default_rng(11)
+    widths = (8, 8, 12, 12, 16, 16, 24, 24, 24, 24, 24, 24, 32, 32)
+    layers, channels = {"conv0": (3, 3, widths[0])}, widths[0]
+    for block, width in enumerate(widths[1:], start=1):
+        layers[f"conv{block}_dw"] = (3, channels, 1)
+        layers[f"conv{block}_pw"] = (1, channels, width)
+        channels = width
+    arrays = {}
+    for name, (size, inputs, outputs) in layers.items():
+        summed = size * size * (1 if name.endswith("dw") else inputs)
+        kernel = generator.normal(0.0, (2.0 / summed) ** 0.5, (size, size, inputs, outputs))
+        arrays[f"{name}/kernel"] = kernel.astype(np.float32)
+        count = inputs if name.endswith("dw") else outputs
+        arrays[f"{name}/bias"] = generator.normal(0.0, 0.1, count).astype(np.float32)
+    path = tmp_path_factory.mktemp("mobilenet") / "mobilenet.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="session")
 def culture_folder(tmp_path_factory):
     """Ten small pictures of each of two cultures and six photographs: the folder that holds both.
 

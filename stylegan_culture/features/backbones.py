@@ -17,13 +17,16 @@ from stylegan_culture.config import InputError, shipped_file, written_whole
 from stylegan_culture.features.applications import VGG19, ResNet50
 from stylegan_culture.features.distilled import DistilledVGG19
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
+from stylegan_culture.features.mobilenet import MobileNetV1
 
 BACKBONES = {
     "inception_resnet_v2": InceptionResNetV2,
     "vgg19": VGG19,
     "resnet50": ResNet50,
     "vgg19_16x": DistilledVGG19,
+    "mobilenet_v1": MobileNetV1,
 }
+ARCHIVED = ("vgg19_16x", "mobilenet_v1")  # whose weights are always the path of a file
 WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the path of an .npz file"
 MARGIN = 32  # pixels, a multiple of every stride
 CULTURE_WEIGHTS = ("culture_backbone", "weights.npz")
@@ -38,7 +41,7 @@ def build_backbone(name: str, weights: str = "culture", seed: int = 0, dtype=Non
     """The backbone of that name with those weights.
 
     Args:
-        name: inception_resnet_v2, vgg19, resnet50 or vgg19_16x.
+        name: one of `BACKBONES`.
         weights: "culture", the project's own pretrained InceptionResNetV2; "imagenet", which keras
             downloads once; "random", seeded He-normal kernels whose layers are then calibrated to
             variance 1 on seeded noise with the spectrum of natural pictures; or a path.
@@ -53,12 +56,10 @@ def build_backbone(name: str, weights: str = "culture", seed: int = 0, dtype=Non
     """
     if name not in BACKBONES:
         raise InputError(f"unknown backbone {name!r}; there are {', '.join(sorted(BACKBONES))}")
-    if name == "vgg19_16x":
+    if name in ARCHIVED:
         if weights in ("culture", "random", "imagenet"):
-            raise InputError(
-                f"vgg19_16x has no weights {weights!r}; give the path of its .npz file"
-            )
-        backbone = DistilledVGG19(weights, dtype=dtype, name=name)
+            raise InputError(f"{name} has no weights {weights!r}; give the path of its .npz file")
+        backbone = BACKBONES[name](weights, dtype=dtype, name=name)
     elif weights == "imagenet":
         backbone = _with_imagenet(name, dtype)
     elif weights == "random":

@@ -1,13 +1,9 @@
 """VGG-19 distilled to a sixteenth of its parameters: a small, strong perceptual network."""
 
-import pathlib
-import zipfile
-
 import keras
-import numpy as np
 from keras import ops
 
-from stylegan_culture.config import InputError
+from stylegan_culture.features.archive import constants, read_layers
 
 VGG_DEPTHS = (2, 2, 4, 4, 1)  # convolutions before each tap's next pool; the last tap is conv51
 
@@ -28,21 +24,10 @@ class DistilledVGG19(keras.Model):
 
     def __init__(self, weights: str, **kwargs):
         super().__init__(trainable=False, **kwargs)
-        self.kernels = {}
-        for name, (kernel, bias) in _read_archive(weights).items():
-            self.kernels[name] = (
-                self._constant(f"{name}_kernel", kernel),
-                self._constant(f"{name}_bias", bias),
-            )
+        names = ["conv0"]
+        names += [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
+        self.kernels = constants(self, read_layers(weights, names, "a distilled VGG-19"))
         self.built = True
-
-    def _constant(self, name, value):
-        return self.add_weight(
-            shape=value.shape,
-            initializer=lambda shape, dtype=None: ops.cast(value, dtype),
-            trainable=False,
-            name=name,
-        )
 
     def call(self, image, taps=None):
         """Taps `{name: [B, H / 2^k, W / 2^k, C]}`, k from 0 to 4 (sizes rounded down)."""
@@ -73,15 +58,3 @@ class DistilledVGG19(keras.Model):
         if kernel.shape[0] > 1:
             features = ops.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
         return ops.conv(features, kernel, padding="valid") + bias
-
-
-def _read_archive(path: str) -> dict:
-    """`{layer: (kernel [k, k, C, F], bias [F])}` of the layers in use."""
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"no backbone weights at {path}; vgg19_16x needs the path of an .npz file")
-    names = ["conv0"] + [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
-    try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            return {n: (archive[f"{n}/kernel"], archive[f"{n}/bias"]) for n in names}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} does not hold a distilled VGG-19: {error}") from None

@@ -50,11 +50,12 @@ def _sentence(name, weights):
     return str(raised.value)
 
 
-def test_every_backbone_says_what_its_users_rely_on(vgg_archive):
+def test_every_backbone_says_what_its_users_rely_on(vgg_archive, mobilenet_archive):
+    archives = {"vgg19_16x": str(vgg_archive), "mobilenet_v1": str(mobilenet_archive)}
     for name, kind in BACKBONES.items():
-        made = kind(str(vgg_archive)) if name == "vgg19_16x" else kind
-        assert kind.least_size >= 64
-        if name in ("inception_resnet_v2", "vgg19_16x"):
+        made = kind(archives[name]) if name in archives else kind
+        assert kind.least_size >= 32
+        if name in ("inception_resnet_v2", *archives):
             assert made.content_tap in made.taps == tuple(made.strides)
             assert made.multiple % max(made.strides.values()) == 0
 

@@ -1,0 +1,50 @@
+"""The judge of restyled pictures: naming, content codes, and the crossfade control."""
+
+import numpy as np
+import pytest
+
+from stylegan_culture.analysis import judge
+from stylegan_culture.features.backbones import build_backbone
+
+
+@pytest.fixture(scope="module")
+def network(mobilenet_archive):
+    return build_backbone("mobilenet_v1", str(mobilenet_archive))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Twelve pictures of each of two classes, red and blue in the mean, and smooth shapes."""
+    generator = np.random.default_rng(5)
+    found = {}
+    for name, tint in (("red", (0.7, 0.4, 0.3)), ("blue", (0.3, 0.4, 0.7))):
+        coarse = generator.uniform(-0.3, 0.3, (12, 8, 8, 1))
+        shapes = coarse.repeat(8, 1).repeat(8, 2) + np.array(tint)
+        found[name] = np.clip(shapes, 0.0, 1.0).astype(np.float32)
+    return found
+
+
+def test_it_names_new_pictures_of_the_classes_that_it_was_fitted_to(network, pictures):
+    fitted = judge.Judge.fit(network, {name: own[:8] for name, own in pictures.items()})
+    assert fitted.classes == ("red", "blue")
+    for number, own in enumerate(pictures.values()):
+        np.testing.assert_array_equal(fitted.named(own[8:]), np.full(4, number))
+
+
+def test_content_codes_know_shapes_and_not_contrast(network, pictures):
+    """The source is nearer than any other picture though contrast and brightness are others."""
+    own = pictures["red"]
+    codes = judge.content_codes(network, own)
+    np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1.0, atol=1e-5)
+    distances = judge.content_distances(judge.content_codes(network, 0.2 + 0.6 * own), codes)
+    np.testing.assert_array_equal(distances.argmin(axis=1), np.arange(len(own)))
+    same = judge.content_distances(codes, codes)
+    np.testing.assert_allclose(np.diag(same), 0.0, atol=1e-5)
+    squares = ((codes[0] - codes[1]) ** 2).sum()
+    np.testing.assert_allclose(same[0, 1], squares, atol=1e-5)
+    assert np.median(same[0, 1:]) > 3.0 * np.median(np.diag(distances))
+
+
+def test_a_crossfade_mixes_in_the_share_of_the_artwork():
+    mixed = judge.crossfade(np.full((1, 2, 2, 3), 0.8), np.full((1, 2, 2, 3), 0.2), 0.25)
+    np.testing.assert_allclose(mixed, 0.65)
