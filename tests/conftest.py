@@ -68,6 +68,30 @@ def vgg_archive(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def stage_archive(tmp_path_factory, vgg_archive):
+    """Stage encoders 1 to 4 and decoders 1 to 5 of random numbers, as wide as `vgg_archive`."""
+    generator = np.random.default_rng(13)
+    with np.load(vgg_archive) as file:
+        whole = {name: file[name] for name in file.files}
+    names = [f"conv{b}{i + 1}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in range(n)]
+    arrays = {}
+    for stage in range(1, 6):
+        kept = names[: names.index(f"conv{stage}1") + 1]
+        for name in ("conv0", *kept):
+            for kind in ("kernel", "bias"):
+                arrays[f"enc{stage}/{name}/{kind}"] = whole[f"{name}/{kind}"]
+        for name in kept:
+            *size, inputs, outputs = whole[f"{name}/kernel"].shape
+            deviation = (2.0 / (9 * outputs)) ** 0.5
+            kernel = generator.normal(0.0, deviation, (*size, outputs, inputs))
+            arrays[f"dec{stage}/{name}/kernel"] = kernel.astype(np.float32)
+            arrays[f"dec{stage}/{name}/bias"] = np.full(inputs, 0.1, np.float32)
+    path = tmp_path_factory.mktemp("stages") / "stages.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="session")
 def mobilenet_archive(tmp_path_factory):
     """A MobileNetV1 of random numbers with few channels: the path of its archive."""
     generator = np.random.default_rng(11)

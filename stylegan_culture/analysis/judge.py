@@ -2,8 +2,8 @@
 
 A linear classifier on the features of a network that is no part of any loss names the tradition of
 a picture, "photograph" among them; the same network's mid-level features tell whose content it has.
-Pictures are `[N, S, S, 3]` in [0, 1] at one scale (`SIDE`), since artworks are often less sharp than
-photographs and a judge would learn sharpness instead.
+Pictures are `[N, S, S, 3]` in [0, 1] at one scale (`SIDE`), since artworks are often less sharp
+than photographs and a judge would learn sharpness instead.
 """
 
 import dataclasses

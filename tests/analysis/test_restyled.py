@@ -1,0 +1,110 @@
+"""What restyled pictures reach: each figure against one counted or calculated by hand."""
+
+import types
+
+import numpy as np
+import oracles
+import pytest
+import tensorflow as tf
+
+from stylegan_culture.analysis import restyled
+from stylegan_culture.features.backbones import build_backbone
+
+
+@pytest.fixture(scope="module")
+def network(mobilenet_archive):
+    return build_backbone("mobilenet_v1", str(mobilenet_archive))
+
+
+def _by_brightness(network=None):
+    """A judge that names dark pictures 0, bright ones 1, and those between photographs."""
+
+    def named(pictures):
+        mean = np.asarray(pictures).mean(axis=(1, 2, 3))
+        return np.select([mean < 0.3, mean > 0.7], [0, 1], 2)
+
+    return types.SimpleNamespace(
+        named=named, backbone=network, classes=("dark", "bright", "photograph")
+    )
+
+
+def test_shares_of_names_are_counted_for_each_culture():
+    level = np.array([[0.1, 0.1, 0.5, 0.9], [0.9, 0.9, 0.9, 0.5]])
+    results = np.ones((2, 4, 8, 8, 3)) * level[..., None, None, None]
+    named = restyled.naming(_by_brightness(), results)
+    np.testing.assert_array_equal(named, [[0, 0, 2, 1], [1, 1, 1, 2]])
+    shares = restyled.confusion(named, 3)
+    np.testing.assert_allclose(shares, [[0.5, 0.25, 0.25], [0, 0.75, 0.25]])
+
+
+def test_content_is_measured_against_the_own_source_the_gallery_and_artworks(network, generator):
+    """Result 0 is its source, 1 that of another, 2 an artwork and 3 a picture of the gallery."""
+    pictures = generator.uniform(size=(8, 8, 8, 3)).repeat(8, 1).repeat(8, 2).astype(np.float32)
+    contents, gallery, artworks = pictures[:4], pictures[4:6], pictures[6:]
+    results = np.stack([contents[0], contents[0], artworks[0], gallery[1]])[None]
+    found = restyled.content_measures(network, results, contents, gallery, artworks)
+    np.testing.assert_array_equal(found["nearest"], [[True, False, False, False]])
+    assert found["artwork_nearer"][0, 0] == False  # noqa: E712  a NumPy bool
+    assert found["artwork_nearer"][0, 2] == True  # noqa: E712
+    assert found["distance"][0, 0] == pytest.approx(0.0, abs=1e-5)
+    assert (found["distance"][0, 1:] > 0.3).all()
+
+
+def test_the_control_is_named_more_often_and_gets_further_away_the_more_it_veils(network):
+    generator = np.random.default_rng(2)
+    contents = (0.5 + generator.uniform(-0.1, 0.1, (6, 64, 64, 3))).astype(np.float32)
+    artworks = [np.full((3, 64, 64, 3), level, np.float32) for level in (0.0, 1.0)]
+    found = restyled.crossfades(_by_brightness(network), contents, artworks, seed=0)
+    assert [each["share"] for each in found] == list(restyled.SHARES)
+    # A veil of share s moves the brightness from 0.5 by s / 2: past 0.3 and 0.7 from s = 0.4 on.
+    assert [each["named"] for each in found] == [0.0] * 3 + [pytest.approx(0.5, abs=0.5)] + [
+        1.0
+    ] * 5
+    distances = [each["distance"] for each in found]
+    assert distances[0] < distances[4] < distances[-1]
+
+
+def test_the_control_at_a_distance_lies_between_its_shares():
+    control = [{"distance": 0.2, "named": 0.1}, {"distance": 0.4, "named": 0.5}]
+    for distance, expected in ((0.0, 0.0), (0.1, 0.05), (0.3, 0.3), (0.4, 0.5), (9.0, 0.5)):
+        assert restyled.named_at_distance(control, distance) == pytest.approx(expected)
+
+
+def test_style_distances_are_relative_differences_of_gram_matrices(generator):
+    def backbone(pictures):
+        pictures = tf.cast(pictures, tf.float32)
+        return {"fine": pictures, "coarse": 2.0 * pictures[:, ::2, ::2]}
+
+    artworks = generator.uniform(size=(3, 8, 8, 3)).astype(np.float32)
+    results = generator.uniform(size=(1, 10, 8, 8, 3)).astype(np.float32)
+    targets = restyled.tradition_grams(backbone, [artworks])
+    expected = []
+    for picture in results[0]:
+        parts = []
+        for scale, step in ((1.0, 1), (2.0, 2)):
+            wanted = np.mean([oracles.gram(scale * a[::step, ::step]) for a in artworks], axis=0)
+            own = oracles.gram(scale * picture[::step, ::step])
+            parts.append(np.abs(own - wanted).sum() / np.abs(wanted).sum())
+        expected.append(np.mean(parts))
+    found = restyled.style_distances(backbone, results, targets)
+    np.testing.assert_allclose(found, [expected], rtol=1e-4)
+
+
+def test_the_summary_has_means_medians_and_intervals_over_contents():
+    named = np.array([[0, 0, 0, 2] * 10, [1, 0, 1, 1] * 10])
+    content = {
+        "distance": np.tile(np.array([[0.1, 0.2, 0.3, 0.4]]), (2, 10)),
+        "nearest": np.ones((2, 40), bool),
+        "artwork_nearer": np.zeros((2, 40), bool),
+    }
+    classes = ("dark", "bright", "photograph")
+    found = restyled.summary(named, content, 2.0 * content["distance"], classes)
+    value, low, high = found["named"]
+    assert value == pytest.approx(0.75) and 0.6 < low < value < high < 0.9
+    assert found["photograph"][0] == pytest.approx(0.125)
+    assert found["nearest"] == [1.0, 1.0, 1.0] and found["artwork_nearer"] == [0.0, 0.0, 0.0]
+    assert found["content_distance"][0] == pytest.approx(0.25)
+    assert found["style_distance"][0] == pytest.approx(0.5)
+    assert found["cultures"]["dark"]["photograph"][0] == pytest.approx(0.25)
+    assert found["cultures"]["bright"]["photograph"][0] == 0.0
+    assert "style_distance" not in restyled.summary(named, content, None, classes)
