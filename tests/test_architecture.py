@@ -30,6 +30,7 @@ LEVELS = {
     # What ships a model; `tflite` knows files alone and no network.
     "tflite": 4,
     "serving": 4.5,
+    "stylizer": 4.75,
     # What is run.
     "train": 5,
     "stylize": 5,

@@ -11,6 +11,7 @@ import pytest
 from stylegan_culture import images, stylize
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.stylization import mixtures
 from stylegan_culture.stylize import options
 
 CULTURES = ("akan_kente", "greek_meander", "insular")
@@ -113,5 +114,5 @@ def test_destinations(tmp_path):
 
 
 def test_mixtures_are_normalised():
-    mixture = options.mixture_of("a=3,b=1", ["b", "c", "a"])
+    mixture = mixtures.mixture_of("a=3,b=1", ["b", "c", "a"])
     np.testing.assert_allclose(mixture, [[0.25, 0, 0.75]])

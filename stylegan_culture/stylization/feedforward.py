@@ -10,11 +10,13 @@ Pictures are `[H, W, 3]` in [0, 1]; style codes `[1, D]`; strength in [0, 1].
 
 import numpy as np
 
+from stylegan_culture import images
 from stylegan_culture.networks.generator import STRIDE, CultureModel
 
 ENCODER_MARGIN = 2  # positions at 1/8: the receptive field is 7 pixels to a side, plus alignment
 TILE = 512  # pixels; 2 cores reach full speed from about 256 on
 UNTILED_PIXELS = 1024 * 1024
+EXAMPLE_PIXELS = 512  # longest edge of a style picture as the style encoder sees it
 # Rows: luminance Y, chrominance I and Q (NTSC), for RGB columns.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
 
@@ -51,6 +53,13 @@ def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int |
         moments = {name: moments_of(value, model) for name, value in features.items()}
         result = _decode_tiled(model, features, moments, (code, strength), tile or TILE)
     return result[:height, :width]
+
+
+def example_code(model: CultureModel, picture) -> np.ndarray:
+    """The style code `[1, D]` of an example picture `[H, W, 3]` of any size."""
+    scale = min(1.0, EXAMPLE_PIXELS / max(picture.shape[:2]))
+    height, width = (max(64, round(size * scale / 8) * 8) for size in picture.shape[:2])
+    return np.asarray(model.encode_style(images.resize(picture, height, width)[None]))
 
 
 def encode_tiled(model: CultureModel, image, tile: int) -> dict[str, np.ndarray]:

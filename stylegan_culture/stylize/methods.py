@@ -17,10 +17,9 @@ from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.features.moments import CultureMoments
 from stylegan_culture.networks.decoder import load_decoders
 from stylegan_culture.stylization import classical, feedforward, gatys
+from stylegan_culture.stylization.mixtures import culture_weights, mixture_of
 from stylegan_culture.stylization.options import GatysConfig
-from stylegan_culture.stylize.options import culture_weights, mixture_of
 
-EXAMPLE_PIXELS = 512  # longest edge of a style picture as the style encoder sees it
 CLASSICAL_PIXELS = 1024  # longest edge where --size asks for no other
 GATYS_PIXELS = 512
 PREVIEW_STEPS = 20
@@ -57,12 +56,7 @@ def _style_code(model, options) -> np.ndarray:
     if options.culture is not None:
         return np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
     weights = classical.normalised_weights(options.weights, len(options.style))
-    codes = []
-    for path in options.style:
-        picture = images.read(path)
-        scale = min(1.0, EXAMPLE_PIXELS / max(picture.shape[:2]))
-        height, width = (max(64, round(size * scale / 8) * 8) for size in picture.shape[:2])
-        codes.append(np.asarray(model.encode_style(images.resize(picture, height, width)[None])))
+    codes = [feedforward.example_code(model, images.read(path)) for path in options.style]
     return sum(weight * code for weight, code in zip(weights, codes, strict=True))
 
 
@@ -100,7 +94,7 @@ def _targets(backbone, taps, options) -> list[dict]:
     """What to restyle towards: the example pictures, or one mixture of cultures' moments."""
     if options.style:
         pictures = (images.read(path) for path in options.style)
-        longest = options.size or EXAMPLE_PIXELS
+        longest = options.size or feedforward.EXAMPLE_PIXELS
         pictures = (fit(p, min(longest, max(p.shape[:2]))) for p in pictures)  # never enlarged
         return [classical.example_target(backbone, taps, picture) for picture in pictures]
     found = CultureMoments.load(_file(options.moments, "moments.npz", "--moments"))

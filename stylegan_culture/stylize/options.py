@@ -1,10 +1,7 @@
 """The command line of `stylize`: what may be asked for, and where results go. Loads no network."""
 
 import argparse
-import difflib
 import pathlib
-
-import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, add_flags
@@ -175,31 +172,3 @@ def destinations(sources: list[str], out: str) -> list[pathlib.Path]:
         taken.add(str(place).lower())
         places.append(place)
     return places
-
-
-def culture_weights(text: str, cultures) -> dict[str, float]:
-    """`"a"` or `"a=0.7,b=0.3"` to weights by culture that sum to 1; else `InputError`."""
-    cultures = list(cultures)
-    found = {}
-    for part in text.split(","):
-        key, _, number = (piece.strip() for piece in part.partition("="))
-        if key not in cultures:
-            near = difflib.get_close_matches(key, cultures, 3, 0.4) or cultures
-            raise InputError(f"unknown culture {key!r}; did you mean {' or '.join(near)}?")
-        try:
-            weight = float(number) if number else 1.0
-        except ValueError:
-            weight = -1.0
-        if not 0.0 <= weight < float("inf"):
-            raise InputError(f"{number!r} is no weight for {key}; write e.g. {key}=0.7")
-        found[key] = found.get(key, 0.0) + weight
-    total = sum(found.values())
-    if total <= 0:
-        raise InputError(f"the weights in {text!r} sum to zero; give one culture a weight")
-    return {key: weight / total for key, weight in found.items()}
-
-
-def mixture_of(text: str, cultures) -> np.ndarray:
-    """The same as mixture weights `[1, K]` in the order of `cultures`."""
-    found = culture_weights(text, cultures)
-    return np.array([[found.get(key, 0.0) for key in cultures]], np.float32)
