@@ -79,6 +79,18 @@ class Branches(keras.layers.Layer):
         self.chains = [[ConvolutionNorm(*size, **policy) for size in chain] for chain in chains]
         self.pooled = ConvolutionNorm(pooled, 1, **policy) if pooled else None
 
+    def build(self, shape):
+        for chain in self.chains:
+            _build_chain(chain, shape)
+        if self.pooled is not None:
+            self.pooled.build(shape)
+
+    @property
+    def filters(self) -> int:
+        """Channels of the result."""
+        ends = [chain[-1] for chain in self.chains] + ([self.pooled] if self.pooled else [])
+        return sum(layer.filters for layer in ends)
+
     def call(self, features, calibrate=False):
         results = []
         for chain in self.chains:
@@ -92,15 +104,26 @@ class Branches(keras.layers.Layer):
         return ops.concatenate(results, axis=-1)
 
 
+def _build_chain(layers, shape) -> None:
+    """Builds layers that follow each other, from the first one's input shape."""
+    for layer in layers:
+        layer.build(shape)
+        shape = (*shape[:3], layer.filters)
+
+
 class Block35(keras.layers.Layer):
     """Residual block `relu(x + 0.17 up(branches(x)))` of 35x35 maps (of 299-pixel pictures)."""
 
     def __init__(self, channels, **kwargs):
         super().__init__(**kwargs)
+        self.filters = channels
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.branches = Branches(BLOCK35, **policy)
         start = "glorot_uniform" if self.trainable else "zeros"
         self.up = keras.layers.Conv2D(channels, 1, kernel_initializer=start, **policy)
+
+    def build(self, shape):
+        _build_chain((self.branches, self.up), shape)
 
     def call(self, features, calibrate=False):
         change = self.up(self.branches(features, calibrate=calibrate))
@@ -137,8 +160,12 @@ class InceptionResNetV2(keras.Model):
         ]
         self.mixed = Branches(MIXED_5B, pooled=64, **policy)
         self.blocks = [Block35(320, **policy) for _ in range(BLOCKS)]
-        self(ops.zeros((1, 75, 75, 3)))
+        self.build((None, None, None, 3))
         self.trainable = trainable  # again: layers made since the first time follow it
+
+    def build(self, shape):
+        """Every layer from its known channels; found out by running, it would take seconds."""
+        _build_chain((*self.stem, self.mixed, *self.blocks), shape)
 
     def call(self, image, taps=None, calibrate=False):
         """`{tap: [B, h, w, C]}` of the taps asked for (None: all), in the order of `taps`.

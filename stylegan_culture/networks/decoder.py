@@ -34,6 +34,16 @@ class Decoder(keras.Model):
             stride //= 2
         self.to_picture = Convolution(3, dtype="float32")
 
+    def build(self, shape):
+        """Every layer from its known channels; found out by running, it would take longer."""
+        self.enter.build(shape)
+        width = self.enter.filters
+        for mix, double in zip(self.mix, self.double, strict=True):
+            mix.build((*shape[:3], width))
+            double.build((*shape[:3], mix.filters))
+            width = double.filters
+        self.to_picture.build((*shape[:3], width))
+
     def call(self, features):
         hidden = leaky_relu(self.enter(features))
         for mix, double in zip(self.mix, self.double, strict=True):
@@ -96,6 +106,6 @@ def load_decoders(path, backbone, taps=None) -> dict:
 def _decoder_of(values: list, stride: int) -> Decoder:
     """A decoder with these weights; ValueError or IndexError where they do not fit it."""
     decoder = Decoder(stride)
-    decoder(np.zeros((1, 8, 8, values[0].shape[2]), np.float32))
+    decoder.build((None, None, None, values[0].shape[2]))
     decoder.set_weights([value.astype(np.float32) for value in values])
     return decoder

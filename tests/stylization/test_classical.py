@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
+from stylegan_culture.features.inception import InceptionResNetV2
 from stylegan_culture.features.restyle import Target
 from stylegan_culture.stylization import classical
 from stylegan_culture.stylization.classical import METHODS, transfer
@@ -97,6 +98,15 @@ def test_levels_go_from_deep_to_shallow_and_skip_taps_without_decoder(backbone, 
     assert classical.levels(decoders, backbone, METHODS["wct"]) == ["coarse", "fine"]
     assert classical.levels({"fine": None}, backbone, METHODS["wct"]) == ["fine"]
     assert classical.levels(decoders, backbone, METHODS["match"]) == ["coarse"]
+
+
+def test_of_taps_of_one_stride_the_shallowest_acts():
+    """The culture backbone has three taps of stride 8, two of them with decoders."""
+    shipped = dict.fromkeys(("stem_3", "stem_5", "mixed_5b", "block35_10"))
+    chosen = classical.levels(shipped, InceptionResNetV2, METHODS["wct"])
+    assert chosen == ["mixed_5b", "stem_5", "stem_3"]
+    del shipped["mixed_5b"]
+    assert classical.levels(shipped, InceptionResNetV2, METHODS["wct"])[0] == "block35_10"
 
 
 def test_weights_mix_styles_and_one_weight_is_that_style(backbone, decoders, content, style):

@@ -12,7 +12,7 @@ from stylegan_culture.networks.decoder import Decoder
 from stylegan_culture.stylization import classical
 
 pytestmark = pytest.mark.slow
-TAPS = ("stem_3", "stem_5", "mixed_5b", "block35_10")
+TAPS = ("stem_3", "stem_5", "mixed_5b")
 
 
 def svd_form(features, target, strength, mask=None):
