@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/ornaments64
 MODEL ?= saved_models/ornaments64
+DEMO_MODEL ?= culture256
+DEMO := build/demo
+LITERT := $(DEMO)/node_modules/.package-lock.json
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop train export bench tensorboard test test-slow lint clean
+.PHONY: help install develop train export bench demo tensorboard test test-slow lint clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,6 +39,16 @@ export: install  ## Export RUN to MODEL: SavedModel and TFLite
 
 bench: install  ## Time the TFLite files of MODEL
 	$(BIN)/python -m stylegan_culture.benchmark $(MODEL)/*.tflite
+
+$(LITERT): stylegan_culture/demo/package.json stylegan_culture/demo/package-lock.json
+	command -v npm >/dev/null || { echo "make demo needs npm (Debian: apt-get install npm)"; exit 1; }
+	mkdir -p $(DEMO)
+	cp $^ $(DEMO)/
+	npm ci --prefix $(DEMO) --no-audit --no-fund
+	touch $@
+
+demo: install $(LITERT)  ## Restyle pictures in the browser (DEMO_MODEL=NAME or DIR)
+	$(BIN)/python -m stylegan_culture.demo --model $(DEMO_MODEL) --litert $(DEMO)/node_modules/@litertjs
 
 tensorboard: install  ## Watch the runs in a browser
 	$(BIN)/tensorboard --logdir $(dir $(RUN))
