@@ -30,11 +30,22 @@ def discriminator_real(real_logits):
 
 def discriminator_fake(fake_logits, weights=None):
     """`E[softplus(D(x))]` over pictures that are not; `weights [B]` leaves samples out."""
-    losses = ops.softplus(ops.cast(fake_logits, "float32"))
-    losses = ops.mean(ops.reshape(losses, (ops.shape(losses)[0], -1)), axis=1)
-    if weights is None:
-        return ops.mean(losses)
-    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+    return _mean_of_samples(ops.softplus(ops.cast(fake_logits, "float32")), weights)
+
+
+def generator_hinge(fake_logits):
+    """`-E[D(G)]`, the generator's side of the hinge loss (Lim and Ye, arXiv 1705.02894)."""
+    return -ops.mean(ops.cast(fake_logits, "float32"))
+
+
+def discriminator_hinge_real(real_logits):
+    """`E[max(0, 1 - D(x))]` over pictures that are of the tradition asked about."""
+    return ops.mean(ops.relu(1.0 - ops.cast(real_logits, "float32")))
+
+
+def discriminator_hinge_fake(fake_logits, weights=None):
+    """`E[max(0, 1 + D(x))]` over pictures that are not; `weights [B]` leaves samples out."""
+    return _mean_of_samples(ops.relu(1.0 + ops.cast(fake_logits, "float32")), weights)
 
 
 def gradient_penalty(gradients):
@@ -145,3 +156,11 @@ def style_distances(features: dict):
         count = flat.shape[0] * (flat.shape[0] - 1)
         total = total + distance / (ops.sum(distance) / count)
     return total / len(features)
+
+
+def _mean_of_samples(values, weights):
+    """Mean of `[B, ...]` over samples, each with its weight."""
+    samples = ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
+    if weights is None:
+        return ops.mean(samples)
+    return ops.sum(samples * weights) / ops.maximum(ops.sum(weights), 1.0)

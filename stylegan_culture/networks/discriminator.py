@@ -13,7 +13,7 @@ from stylegan_culture.networks.blocks import leaky_relu, reflect_pad
 class DiscriminatorConfig:
     """Size of the discriminators."""
 
-    trunk_width: int = option(48, "channels of the picture discriminator's first layer")
+    trunk_width: int = option(48, "channels of the picture discriminator's first layer; 0: none")
     trunk_layers: int = option(4, "its convolutions; all but the last halve the resolution")
     head_width: int = option(64, "channels of a discriminator head on a backbone tap; 0: no heads")
 

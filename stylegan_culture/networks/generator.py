@@ -31,15 +31,19 @@ class GeneratorConfig:
     blocks: int = option(8, "modulated residual blocks at 1/8 resolution")
     code_size: int = option(64, "numbers in a style code")
     noise_size: int = option(16, "numbers of noise that a mapped style code is made from")
+    fade: bool = option(
+        False, "full strength leaves out the content's finest lines, so that a style draws its own"
+    )
 
 
 class Generator(keras.Model):
     """Content picture and style code to restyled picture, at any size.
 
-    Encoder, group-wise whitening and colouring at 1/8 and 1/4 resolution, residual blocks at 1/8
-    that are modulated by the code, and a decoder of resize-convolutions. The two whitening layers
-    alone read picture-wide statistics (GDWCT, arXiv 1812.09912); `moments` gives them apart, so
-    that a large picture can be decoded tile by tile with the moments of the whole.
+    Encoder, group-wise whitening and colouring at 1/8, 1/4 and (without `config.fade`) 1/2
+    resolution, residual blocks at 1/8 that are modulated by the code, and a decoder of
+    resize-convolutions. The whitening layers alone read picture-wide statistics (GDWCT, arXiv
+    1812.09912); `moments` gives them apart, so that a large picture can be decoded tile by tile
+    with the moments of the whole.
 
     Differs from GDWCT: one network for all cultures (StarGAN v2, arXiv 1912.01865) and a strength
     that scales both the colouring and the modulating code.
@@ -58,7 +62,8 @@ class Generator(keras.Model):
         self.detail_code = Convolution(16, stride=2, **policy)
         self.coarse_colouring = WhiteningColouring(name="coarse_colouring")
         self.fine_colouring = WhiteningColouring(name="fine_colouring")
-        self.detail_colouring = WhiteningColouring(name="detail_colouring")
+        if not config.fade:
+            self.detail_colouring = WhiteningColouring(name="detail_colouring")
         self.blocks = [ModulatedBlock(eighth, **policy) for _ in range(config.blocks)]
         self.up_quarter = UpConvolution(quarter, **policy)
         self.fine_entry = Convolution(quarter, kernel=1, **policy)
@@ -84,9 +89,14 @@ class Generator(keras.Model):
             "detail": self.detail_code(image),
         }
 
+    @property
+    def whitened(self) -> tuple[str, ...]:
+        """Names of the features that are whitened and coloured."""
+        return ("coarse", "fine") if self.config.fade else ("coarse", "fine", "detail")
+
     def moments(self, features):
-        """Mean and covariance of each of the features that `encode` gives, per channel group."""
-        return {name: self._colouring(name).moments(value) for name, value in features.items()}
+        """Mean and covariance of each of the features that are whitened, per channel group."""
+        return {name: self._colouring(name).moments(features[name]) for name in self.whitened}
 
     def _colouring(self, name: str) -> WhiteningColouring:
         return getattr(self, f"{name}_colouring")
@@ -101,8 +111,11 @@ class Generator(keras.Model):
         code, strength = ops.cast(code, "float32"), ops.cast(strength, "float32")
         coloured = {}
         for name, value in features.items():
-            known = None if moments is None else moments[name]
-            value = self._colouring(name)(value, code, strength, known)
+            if name in self.whitened:
+                known = None if moments is None else moments[name]
+                value = self._colouring(name)(value, code, strength, known)
+            else:
+                value = value * ops.cast(1.0 - strength, value.dtype)[:, :, None, None]
             coloured[name] = ops.cast(value, self.compute_dtype)
         code = ops.cast(code * strength, self.compute_dtype)
         hidden = coloured["coarse"]

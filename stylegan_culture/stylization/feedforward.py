@@ -50,7 +50,7 @@ def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int |
         result = _array(model.stylize_with(padded[None], code, strength))[0]
     else:
         features = encode_tiled(model, padded, tile or TILE)
-        moments = {name: moments_of(value, model) for name, value in features.items()}
+        moments = {name: moments_of(features[name], model) for name in model.generator.whitened}
         result = _decode_tiled(model, features, moments, (code, strength), tile or TILE)
     return result[:height, :width]
 

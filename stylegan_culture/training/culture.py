@@ -1,8 +1,9 @@
 """One step of the culture GAN: a generator update and a discriminator update.
 
-A batch of B contents and B style pictures gives B restyled pictures: a quarter of the contents in
-the default code of a culture, the same quarter in a code mapped from noise (the pair feeds the
-diversity loss), and half in codes encoded from the style pictures.
+A batch of B contents and B style pictures gives B restyled pictures: a share of them (`examples`)
+in codes encoded from the style pictures, and of the rest one half in the default code of a culture
+and the other in codes mapped from noise; where the diversity loss has a weight, that half shows the
+same contents, so that pairs can be compared.
 """
 
 import dataclasses
@@ -102,7 +103,7 @@ class CultureTrainer:
         if number < self.settings.warm_up:
             return self._warm_up(batch, seed)
         parts = self._step(batch, seed)
-        if self.weights.r1 and number % interval == 0:
+        if self.weights.r1 and "picture" in self.judges.networks and number % interval == 0:
             parts |= self._penalise(batch, seed)
         return parts
 
@@ -147,57 +148,75 @@ class CultureTrainer:
 
     def _restyle(self, batch, seed):
         """Restyled pictures, the plan of who became what, and the picture-space losses."""
+        weights, model = self.weights, self.model
         count = batch["content"].shape[0]
-        quarter, half = count // 4, count // 2
-        model, generator = self.model, self.model.generator
-        order = list(range(quarter)) * 2 + list(range(quarter, quarter + half))
+        encoded = round(count * self.settings.examples / 2) * 2
+        mapped = (count - encoded) // 2
+        # The noise half repeats the contents of the default half where pairs are compared.
+        repeated = 0 if weights.diversity else mapped
+        others = range(mapped + repeated, mapped + repeated + encoded)
+        order = [*range(mapped), *range(repeated, repeated + mapped), *others]
         plan = {
             "content": tf.gather(batch["content"], order),
             "source": tf.gather(batch["content_culture"], order),
             "culture": tf.gather(batch["culture"], order),
             "style_index": order,
-            "is_example": tf.cast(tf.range(count) >= 2 * quarter, tf.float32),
+            "is_example": tf.cast(tf.range(count) >= 2 * mapped, tf.float32),
         }
         labels = tf.one_hot(plan["culture"], len(model.cultures))
-        noise = tf.random.stateless_normal([quarter, model.config.noise_size], seed)
+        noise = tf.random.stateless_normal([mapped, model.config.noise_size], seed)
         noise = tf.concat([tf.zeros_like(noise), noise], 0)
-        mapped = model.mapping(noise, labels[: 2 * quarter])
-        mean, log_variance = model.encoder(batch["style"])
-        draw = tf.random.stateless_normal(tf.shape(mean), seed + 1)
-        encoded = (mean + tf.exp(0.5 * log_variance) * draw)[quarter : quarter + half]
-        codes = tf.concat([mapped, encoded], 0)
-        features = generator.encode(plan["content"])
-        fakes = generator.decode(features, codes, tf.ones([count, 1]))
+        codes = model.mapping(noise, labels[: 2 * mapped])
         defaults = model.fusion(tf.one_hot(batch["culture"], len(model.cultures)))
-        parts = {
-            "style_prior": losses.style_prior(mean, log_variance, tf.stop_gradient(defaults)),
-            "diversity": losses.diversity(fakes[:quarter], fakes[quarter : 2 * quarter]),
-            "total_variation": losses.total_variation(fakes),
-            "layout": losses.layout(fakes, plan["content"]),
-            "style_code": losses.absolute_difference(
-                model.encoder(fakes)[0], tf.stop_gradient(codes)
-            ),
-        }
-        parts |= self._returns(batch, codes, self._own_codes(mean, defaults))
-        parts |= self._cycle(fakes[-half:], plan["content"][-half:])
+        parts, own_codes = {}, defaults
+        if encoded:
+            mean, log_variance = model.encoder(batch["style"])
+            draw = tf.random.stateless_normal(tf.shape(mean), seed + 1)
+            drawn = mean + tf.exp(0.5 * log_variance) * draw
+            codes = tf.concat([codes, tf.gather(drawn, list(others))], 0)
+            prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
+            parts["style_prior"], own_codes = prior, self._own_codes(mean, defaults)
+        fakes = model.generator(plan["content"], codes, tf.ones([count, 1]))
+        parts |= self._picture_losses(fakes, plan["content"], codes, mapped)
+        parts |= self._returns(batch, codes, own_codes)
+        parts |= self._cycle(fakes[2 * mapped :], plan["content"][2 * mapped :])
         return fakes, plan, parts
+
+    def _picture_losses(self, fakes, contents, codes, mapped: int):
+        """Those of the losses on restyled pictures alone that have a weight."""
+        weights, parts = self.weights, {}
+        if weights.diversity:
+            parts["diversity"] = losses.diversity(fakes[:mapped], fakes[mapped : 2 * mapped])
+        if weights.total_variation:
+            parts["total_variation"] = losses.total_variation(fakes)
+        if weights.layout:
+            parts["layout"] = losses.layout(fakes, contents)
+        if weights.style_code:
+            found = self.model.encoder(fakes)[0]
+            parts["style_code"] = losses.absolute_difference(found, tf.stop_gradient(codes))
+        return parts
 
     def _returns(self, batch, codes, own_codes):
         """Losses of pictures that must come back: style pictures by their own code, contents at
-        strength 0 whatever the code."""
+        strength 0 whatever the code; of half a batch each, where they have a weight."""
         half = codes.shape[0] // 2
-        pictures = tf.concat([batch["style"][:half], batch["content"][:half]], 0)
-        strength = tf.concat([tf.ones([half, 1]), tf.zeros([half, 1])], 0)
-        codes = tf.concat([own_codes[:half], codes[:half]], 0)
-        returned = self.model.generator(pictures, codes, strength)
-        return {
-            "identity": losses.absolute_difference(returned[:half], pictures[:half]),
-            "content_return": losses.absolute_difference(returned[half:], pictures[half:]),
-        }
+        asked = []
+        if self.weights.identity:
+            asked.append(("identity", batch["style"][:half], own_codes[:half], tf.ones([half, 1])))
+        if self.weights.content_return:
+            contents, strength = batch["content"][:half], tf.zeros([half, 1])
+            asked.append(("content_return", contents, codes[:half], strength))
+        if not asked:
+            return {}
+        names, pictures, own, strengths = zip(*asked, strict=True)
+        pictures = tf.concat(pictures, 0)
+        returned = self.model.generator(pictures, tf.concat(own, 0), tf.concat(strengths, 0))
+        error = tf.split(tf.abs(returned - pictures), len(names))
+        return {name: tf.reduce_mean(part) for name, part in zip(names, error, strict=True)}
 
     def _cycle(self, fakes, contents):
         """Contents recovered from restyled pictures by the codes that they had themselves."""
-        if not self.weights.cycle:
+        if not self.weights.cycle or not fakes.shape[0]:
             return {}
         own = self.model.encoder(contents)[0]
         back = self.model.generator(fakes, own, tf.ones([fakes.shape[0], 1]))
@@ -218,14 +237,15 @@ class CultureTrainer:
         if self.backbone is None:
             return {}
         count = plan["culture"].shape[0]
-        order = plan["style_index"]
-        tap = self.backbone.content_tap
-        contents = tf.gather(references[tap][:count], order)
-        styles = {name: tf.gather(value[count:], order) for name, value in references.items()}
-        return {
-            "content_features": losses.content(features[tap], contents),
-            "style_features": losses.style(features, styles, plan["is_example"]),
-        }
+        order, parts = plan["style_index"], {}
+        if self.weights.content_features:
+            tap = self.backbone.content_tap
+            contents = tf.gather(references[tap][:count], order)
+            parts["content_features"] = losses.content(features[tap], contents)
+        if self.weights.style_features:
+            styles = {name: tf.gather(value[count:], order) for name, value in references.items()}
+            parts["style_features"] = losses.style(features, styles, plan["is_example"])
+        return parts
 
     def _train_judges(self, batch, plan, seen, seed):
         """Real: style pictures. Not of the culture: restyled pictures, and contents of others."""
@@ -238,6 +258,7 @@ class CultureTrainer:
         asked = {
             "culture": tf.concat([batch["culture"], plan["culture"], batch["culture"]], 0),
             "foreign": tf.cast(batch["content_culture"] != batch["culture"], tf.float32),
+            "relabelled": self.weights.relabelled,
         }
         pictures = tf.concat([batch["style"], fakes, batch["content"]], 0)
         return self.judges.train(pictures, joined, asked, seed)

@@ -1,5 +1,8 @@
 """The discriminators of the culture GAN: verdicts for the generator, and their own updates."""
 
+import dataclasses
+import typing
+
 import keras
 import tensorflow as tf
 
@@ -23,6 +26,23 @@ def update(optimizer, tape, total, variables) -> None:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Verdicts:
+    """The three sides of an adversarial loss; see `losses`."""
+
+    generator: typing.Callable
+    real: typing.Callable
+    fake: typing.Callable
+
+
+LOGISTIC = Verdicts(
+    losses.generator_adversarial, losses.discriminator_real, losses.discriminator_fake
+)
+HINGE = Verdicts(
+    losses.generator_hinge, losses.discriminator_hinge_real, losses.discriminator_hinge_fake
+)
+
+
 class Judges:
     """A discriminator on pictures and, where there is a backbone, one on its features.
 
@@ -36,12 +56,15 @@ class Judges:
     """
 
     def __init__(self, cultures, taps, config: DiscriminatorConfig, optimizer, steps, policy):
-        self.networks = {"picture": Discriminator(cultures, config, dtype=policy)}
+        self.networks = {}
+        if config.trunk_width:
+            self.networks["picture"] = Discriminator(cultures, config, dtype=policy)
+            taps = taps[1:]  # the first tap's detail is what it sees anyway
         if taps and config.head_width:
-            # The first tap's detail is what the picture discriminator sees anyway.
-            heads = FeatureDiscriminator(taps[1:], cultures, config, dtype=policy)
+            heads = FeatureDiscriminator(taps, cultures, config, dtype=policy)
             self.networks["features"] = heads
         settings: OptimizerConfig = optimizer
+        self.losses = HINGE if settings.hinge else LOGISTIC
         self.kinds = parse_kinds(settings.augmentation)
         self.rate = LinearDecay.over(settings.discriminator_rate, steps, settings.decay_from)
         momentum = settings.momentum
@@ -61,23 +84,24 @@ class Judges:
         """The learning rate at step `number` of the run, however many updates there were."""
         self.optimizer.learning_rate.assign(self.rate(number))
 
-    def logits(self, images, features, seed, training: bool) -> list:
-        """Logit maps `[B, h, w, K]` of every discriminator and head."""
-        changed = augment(images, self.kinds, seed)
-        maps = [self.networks["picture"](changed, training=training)]
+    def logits(self, images, features, seed, training: bool) -> dict[str, list]:
+        """Logit maps `[B, h, w, K]`: "picture" to one, "features" to one for each head."""
+        maps = {}
+        if "picture" in self.networks:
+            changed = augment(images, self.kinds, seed)
+            maps["picture"] = [self.networks["picture"](changed, training=training)]
         if "features" in self.networks:
-            maps += self.networks["features"](features, training=training).values()
+            found = self.networks["features"](features, training=training)
+            maps["features"] = list(found.values())
         return maps
 
     def verdicts(self, images, features, culture, seed) -> dict:
         """The generator's adversarial losses on restyled pictures asked to be of `culture [B]`."""
-        picture, *heads = (
-            losses.generator_adversarial(of_culture(logits, culture))
-            for logits in self.logits(images, features, seed, training=False)
-        )
-        parts = {"adversarial": picture}
-        if heads:
-            parts["feature_adversarial"] = tf.add_n(heads) / len(heads)
+        names = {"picture": "adversarial", "features": "feature_adversarial"}
+        parts = {}
+        for kind, maps in self.logits(images, features, seed, training=False).items():
+            verdicts = [self.losses.generator(of_culture(logits, culture)) for logits in maps]
+            parts[names[kind]] = tf.add_n(verdicts) / len(verdicts)
         return parts
 
     def train(self, images, features, plan: dict, seed) -> dict:
@@ -85,19 +109,27 @@ class Judges:
 
         Args:
             images: `[3 B, H, W, 3]`; features: `{tap: [3 B, h, w, C]}`.
-            plan: `culture [3 B]`, the one each picture is asked about, and `foreign [B]` in
-                {0, 1}, whether a picture of the last third is of another culture than that.
+            plan: `culture [3 B]`, the one each picture is asked about; `foreign [B]` in {0, 1},
+                whether a picture of the last third is of another culture than that; and
+                `relabelled`, the weight of real pictures asked about as the next one's culture.
         """
-        count = plan["foreign"].shape[0]
+        count, relabelled = plan["foreign"].shape[0], plan["relabelled"]
+        own = plan["culture"][:count]
+        other = tf.roll(own, 1, 0)
+        differ = tf.cast(own != other, tf.float32)
         with tf.GradientTape() as tape:
             verdicts = []
-            for logits in self.logits(images, features, seed, training=True):
-                logits = of_culture(logits, plan["culture"])
+            maps = self.logits(images, features, seed, training=True)
+            for every in (logits for kind in maps.values() for logits in kind):
+                logits = of_culture(every, plan["culture"])
                 verdicts.append(
-                    losses.discriminator_real(logits[:count])
-                    + losses.discriminator_fake(logits[count : 2 * count])
-                    + losses.discriminator_fake(logits[2 * count :], plan["foreign"])
+                    self.losses.real(logits[:count])
+                    + self.losses.fake(logits[count : 2 * count])
+                    + self.losses.fake(logits[2 * count :], plan["foreign"])
                 )
+                if relabelled:
+                    renamed = of_culture(every[:count], other)
+                    verdicts[-1] += relabelled * self.losses.fake(renamed, differ)
             total = tf.add_n(verdicts)
         update(self.optimizer, tape, total, self.variables)
         return {"discriminator": total / len(verdicts)}

@@ -13,7 +13,7 @@ from stylegan_culture.training.augment import parse_kinds
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
-    """Weights of the generator's losses and of the discriminators' penalty; 0 leaves one out."""
+    """Weights of the generator's losses and of the discriminators' own; 0 leaves one out."""
 
     adversarial: float = option(1.0, "weight of the picture discriminator's verdict")
     feature_adversarial: float = option(1.0, "weight of the verdict on backbone features")
@@ -27,6 +27,9 @@ class LossConfig:
     style_features: float = option(0.0, "weight of style (Gram) over backbone taps")
     style_prior: float = option(0.01, "weight of the KL term of the style encoder")
     total_variation: float = option(0.0, "weight of total variation")
+    relabelled: float = option(
+        0.0, "weight in the discriminators' loss of style pictures asked about as another culture's"
+    )
     r1: float = option(1.0, "weight of the gradient penalty on real pictures")
     r1_interval: int = option(16, "steps between gradient penalties")
 
@@ -41,6 +44,8 @@ class OptimizerConfig:
     momentum: float = option(0.5, "first-moment decay of Adam, 0 to 1")
     decay_from: float = option(0.6, "share of the run after which both rates fall linearly to 0")
     average: float = option(0.998, "decay of the weight average (EMA) that is shown and exported")
+    hinge: bool = option(False, "hinge losses of the discriminators instead of logistic ones")
+    examples: float = option(0.5, "share of a batch restyled by encoded examples, 0 to 0.5")
     augmentation: str = option("cutout", "DiffAugment: any of translation,cutout,colour")
 
 
@@ -73,6 +78,16 @@ def check_values(config) -> None:
         if value < 1 or value % unit:
             what = "at least 1" if unit == 1 else f"a multiple of {unit}"
             raise InputError(f"{flag} is {value} and has to be {what}")
+    if not 0.0 <= config.optimizer.examples <= 0.5:
+        raise InputError("--examples has to lie between 0 and 0.5")
+    if config.optimizer.warm_up and not config.losses.identity + config.losses.content_return:
+        raise InputError(
+            "--warm-up teaches to return pictures; --identity or --content-return is 0"
+        )
+    if not config.discriminator.trunk_width and not (
+        config.backbone.backbone and config.discriminator.head_width
+    ):
+        raise InputError("--trunk-width 0 leaves no discriminator; name a --backbone for heads")
     try:
         parse_kinds(config.optimizer.augmentation)
     except ValueError as error:

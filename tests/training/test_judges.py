@@ -15,9 +15,9 @@ TAPS = {"first": (32, 32, 4), "early": (16, 16, 6), "late": (8, 8, 8)}
 SEED = tf.constant([0, 5], tf.int32)
 
 
-def _judges(taps=(), **settings):
+def _judges(taps=(), trunk=8, **settings):
     settings = OptimizerConfig(**{"augmentation": "", **settings})
-    config = DiscriminatorConfig(trunk_width=8, trunk_layers=3, head_width=8)
+    config = DiscriminatorConfig(trunk_width=trunk, trunk_layers=3, head_width=8)
     judges = Judges(K, tuple(taps), config, settings, 100, keras.DTypePolicy("float32"))
     judges.build(tf.zeros([B, 32, 32, 3]), {tap: tf.zeros([B, *TAPS[tap]]) for tap in taps})
     return judges
@@ -35,7 +35,11 @@ def batch(generator):
     }
     culture = np.int32([0, 1, 2, 0] * 3)
     images = tf.constant(images)
-    return images, features, {"culture": culture, "foreign": np.float32([1, 0, 1, 1])}
+    return (
+        images,
+        features,
+        {"culture": culture, "foreign": np.float32([1, 0, 1, 1]), "relabelled": 0.0},
+    )
 
 
 def _snapshot(judges):
@@ -77,7 +81,9 @@ def test_verdicts_are_the_generators_losses_and_move_nothing(batch):
     judges = _judges(TAPS)
     before = _snapshot(judges)
     parts = judges.verdicts(images, features, plan["culture"], SEED)
-    picture, *heads = judges.logits(images, features, SEED, training=False)
+    logits = judges.logits(images, features, SEED, training=False)
+    (picture,), heads = logits["picture"], logits["features"]
+    assert len(heads) == 2  # the first tap is left to the picture discriminator
     expected = oracles.softplus(-_picked(picture, plan["culture"])).mean()
     assert float(parts["adversarial"]) == pytest.approx(expected, rel=1e-4)
     expected = np.mean([oracles.softplus(-_picked(x, plan["culture"])).mean() for x in heads])
@@ -86,17 +92,46 @@ def test_verdicts_are_the_generators_losses_and_move_nothing(batch):
         assert _same(values, before[name])
 
 
-def test_the_loss_is_real_plus_restyled_plus_foreign(batch):
-    """Foreign sample 1 is of the culture asked about: it counts for nothing."""
+SIDES = {  # of a logit: what a picture that is, and one that is not, of the culture costs
+    False: (lambda logit: oracles.softplus(-logit), oracles.softplus),
+    True: (lambda logit: np.maximum(0.0, 1.0 - logit), lambda logit: np.maximum(0.0, 1.0 + logit)),
+}
+
+
+@pytest.mark.parametrize("hinge", [False, True])
+@pytest.mark.parametrize("relabelled", [0.0, 0.5])
+def test_the_loss_is_real_plus_restyled_plus_foreign_plus_relabelled(batch, hinge, relabelled):
+    """Foreign sample 1 is of the culture asked about: it counts for nothing. Real pictures are
+    relabelled by the culture of the one before: 0, 1, 2, 0 by 0, 0, 1, 2, and the first is its
+    own."""
     images, features, plan = batch
-    judges = _judges()
-    (logits,) = judges.logits(images, {}, SEED, training=False)
+    judges, (real, fake) = _judges(hinge=hinge), SIDES[hinge]
+    (logits,) = judges.logits(images, {}, SEED, training=False)["picture"]
     own = _picked(logits, plan["culture"])
-    real, restyled, foreign = own[:B], own[B : 2 * B], own[2 * B :][[0, 2, 3]]
-    expected = oracles.softplus(-real).mean() + oracles.softplus(restyled).mean()
-    expected += oracles.softplus(foreign).mean()
-    found = judges.train(images, {}, plan, SEED)["discriminator"]
+    expected = real(own[:B]).mean() + fake(own[B : 2 * B]).mean()
+    expected += fake(own[2 * B :][[0, 2, 3]]).mean()
+    expected += relabelled * fake(_picked(logits[:B], [0, 0, 1, 2])[1:]).mean()
+    found = judges.train(images, {}, plan | {"relabelled": relabelled}, SEED)["discriminator"]
     assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_hinge_asks_the_generator_for_higher_logits(batch):
+    images, features, plan = batch
+    judges = _judges(hinge=True)
+    (logits,) = judges.logits(images, {}, SEED, training=False)["picture"]
+    found = judges.verdicts(images, {}, plan["culture"], SEED)["adversarial"]
+    assert float(found) == pytest.approx(-_picked(logits, plan["culture"]).mean(), rel=1e-4)
+
+
+def test_without_a_picture_discriminator_every_tap_has_a_head(batch):
+    images, features, plan = batch
+    judges = _judges(TAPS, trunk=0)
+    assert set(judges.networks) == {"features"}
+    parts = judges.verdicts(images, features, plan["culture"], SEED)
+    assert set(parts) == {"feature_adversarial"}
+    logits = judges.logits(images, features, SEED, training=False)
+    assert set(logits) == {"features"} and len(logits["features"]) == len(TAPS)
+    assert np.isfinite(float(judges.train(images, features, plan, SEED)["discriminator"]))
 
 
 def test_training_moves_every_discriminator_and_teaches_it(batch):
@@ -113,7 +148,8 @@ def test_training_moves_every_discriminator_and_teaches_it(batch):
     for _ in range(30):
         found.append(float(judges.train(images, features, plan, SEED)["discriminator"]))
     assert found[-1] < 0.75 * found[0]
-    picture = _picked(judges.logits(images, features, SEED, training=False)[0], plan["culture"])
+    (logits,) = judges.logits(images, features, SEED, training=False)["picture"]
+    picture = _picked(logits, plan["culture"])
     assert picture[:B].mean() > picture[B : 2 * B].mean() + 1.0
 
 
