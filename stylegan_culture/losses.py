@@ -124,17 +124,21 @@ def gram(features):
 
 
 def style(features: dict, reference: dict, weights):
-    """Gram style loss, relative per tap: `mean_taps |G(a) - G(b)|_1 / mean |G(b)|`.
+    """Gram style loss, relative per tap: `mean_taps |G(a) - G(b)|_1 / (|G(a)|_1 + |G(b)|_1)`.
 
-    Gatys et al. (arXiv 1508.06576) square the difference; relative absolute values put every tap
-    and every style on one scale without a weight per tap. `weights [B]` leaves samples out.
+    0 for equal, at most 1. Gatys et al. (arXiv 1508.06576) square the difference; relative absolute
+    values put every tap and every style on one scale without a weight per tap. Relative to both:
+    against the reference's Gram matrix alone, one plain crop of nearly no features outweighs a
+    thousand others. `weights [B]` leaves samples out.
     """
     total = ops.zeros(())
     for tap, value in features.items():
-        target = gram(reference[tap])
-        error = ops.mean(ops.abs(gram(value) - target), axis=(1, 2))
-        scale = ops.mean(ops.abs(target), axis=(1, 2)) + 1e-6
-        total = total + ops.sum(weights * error / scale)
+        own, target = gram(value), gram(reference[tap])
+        error, size = (
+            ops.mean(ops.abs(x), axis=(1, 2))
+            for x in (own - target, ops.abs(own) + ops.abs(target))
+        )
+        total = total + ops.sum(weights * error / (size + 1e-6))
     return total / (len(features) * ops.maximum(ops.sum(weights), 1.0))
 
 

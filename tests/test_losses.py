@@ -233,9 +233,12 @@ def test_the_style_loss_of_a_picture_and_itself_is_zero(taps):
 
 
 def test_the_style_loss_is_relative(taps):
-    """Doubled features have four times the Gram matrix: a relative difference of 3 on any scale."""
-    doubled = {name: 2.0 * value for name, value in taps.items()}
-    assert float(losses.style(doubled, taps, np.ones(3, np.float32))) == pytest.approx(3, rel=1e-4)
+    """Doubled features have four times the Gram matrix: (4 - 1) / (4 + 1) on any scale."""
+    doubled, ones = {name: 2.0 * value for name, value in taps.items()}, np.ones(3, np.float32)
+    assert float(losses.style(doubled, taps, ones)) == pytest.approx(0.6, rel=1e-4)
+    assert float(losses.style(taps, doubled, ones)) == pytest.approx(0.6, rel=1e-4)
+    empty = {name: ops.zeros_like(value) for name, value in taps.items()}
+    assert float(losses.style(taps, empty, ones)) == pytest.approx(1.0, rel=1e-4)
 
 
 def test_the_style_loss_does_not_see_where_things_are(taps, generator):
@@ -252,8 +255,8 @@ def test_the_style_loss_is_the_mean_over_taps_and_weighted_samples(taps, generat
     for name, value in other.items():
         for sample in (0, 2):
             target = oracles.gram(taps[name][sample])
-            gap = np.abs(oracles.gram(value[sample]) - target).mean()
-            errors.append(gap / np.abs(target).mean())
+            own = oracles.gram(value[sample])
+            errors.append(np.abs(own - target).sum() / (np.abs(own) + np.abs(target)).sum())
     assert float(losses.style(other, taps, weights)) == pytest.approx(np.mean(errors), rel=1e-4)
 
 

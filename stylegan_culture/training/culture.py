@@ -258,7 +258,9 @@ class CultureTrainer:
         asked = {
             "culture": tf.concat([batch["culture"], plan["culture"], batch["culture"]], 0),
             "foreign": tf.cast(batch["content_culture"] != batch["culture"], tf.float32),
-            "relabelled": self.weights.relabelled,
+            "weights": {
+                name: getattr(self.weights, name) for name in ("restyled", "foreign", "relabelled")
+            },
         }
         pictures = tf.concat([batch["style"], fakes, batch["content"]], 0)
         return self.judges.train(pictures, joined, asked, seed)

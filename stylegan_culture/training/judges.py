@@ -111,9 +111,10 @@ class Judges:
             images: `[3 B, H, W, 3]`; features: `{tap: [3 B, h, w, C]}`.
             plan: `culture [3 B]`, the one each picture is asked about; `foreign [B]` in {0, 1},
                 whether a picture of the last third is of another culture than that; and
-                `relabelled`, the weight of real pictures asked about as the next one's culture.
+                `weights` of the pictures that are not: `restyled`, `foreign` and `relabelled`, the
+                real ones asked about as the culture of the one before.
         """
-        count, relabelled = plan["foreign"].shape[0], plan["relabelled"]
+        count, weights = plan["foreign"].shape[0], plan["weights"]
         own = plan["culture"][:count]
         other = tf.roll(own, 1, 0)
         differ = tf.cast(own != other, tf.float32)
@@ -124,12 +125,12 @@ class Judges:
                 logits = of_culture(every, plan["culture"])
                 verdicts.append(
                     self.losses.real(logits[:count])
-                    + self.losses.fake(logits[count : 2 * count])
-                    + self.losses.fake(logits[2 * count :], plan["foreign"])
+                    + weights["restyled"] * self.losses.fake(logits[count : 2 * count])
+                    + weights["foreign"] * self.losses.fake(logits[2 * count :], plan["foreign"])
                 )
-                if relabelled:
-                    renamed = of_culture(every[:count], other)
-                    verdicts[-1] += relabelled * self.losses.fake(renamed, differ)
+                if weights["relabelled"]:
+                    renamed = self.losses.fake(of_culture(every[:count], other), differ)
+                    verdicts[-1] += weights["relabelled"] * renamed
             total = tf.add_n(verdicts)
         update(self.optimizer, tape, total, self.variables)
         return {"discriminator": total / len(verdicts)}

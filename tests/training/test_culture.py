@@ -10,7 +10,7 @@ from stylegan_culture.training import checkpoint
 from stylegan_culture.training.options import LossConfig
 
 REPORTS = {"total", "discriminator", "spread", "saturated"}
-OF_DISCRIMINATORS = {"relabelled", "r1", "r1_interval"}
+OF_DISCRIMINATORS = {"restyled", "foreign", "relabelled", "r1", "r1_interval"}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from stylegan_culture.training.options import LinearDecay, OptimizerConfig
 
 K, B = 3, 4
 TAPS = {"first": (32, 32, 4), "early": (16, 16, 6), "late": (8, 8, 8)}
+WEIGHTS = {"restyled": 1.0, "foreign": 1.0, "relabelled": 0.0}
 SEED = tf.constant([0, 5], tf.int32)
 
 
@@ -38,7 +39,7 @@ def batch(generator):
     return (
         images,
         features,
-        {"culture": culture, "foreign": np.float32([1, 0, 1, 1]), "relabelled": 0.0},
+        {"culture": culture, "foreign": np.float32([1, 0, 1, 1]), "weights": WEIGHTS},
     )
 
 
@@ -99,8 +100,8 @@ SIDES = {  # of a logit: what a picture that is, and one that is not, of the cul
 
 
 @pytest.mark.parametrize("hinge", [False, True])
-@pytest.mark.parametrize("relabelled", [0.0, 0.5])
-def test_the_loss_is_real_plus_restyled_plus_foreign_plus_relabelled(batch, hinge, relabelled):
+@pytest.mark.parametrize("given", [(1.0, 1.0, 0.0), (0.5, 0.3, 0.2)])
+def test_the_loss_is_real_plus_restyled_plus_foreign_plus_relabelled(batch, hinge, given):
     """Foreign sample 1 is of the culture asked about: it counts for nothing. Real pictures are
     relabelled by the culture of the one before: 0, 1, 2, 0 by 0, 0, 1, 2, and the first is its
     own."""
@@ -108,10 +109,11 @@ def test_the_loss_is_real_plus_restyled_plus_foreign_plus_relabelled(batch, hing
     judges, (real, fake) = _judges(hinge=hinge), SIDES[hinge]
     (logits,) = judges.logits(images, {}, SEED, training=False)["picture"]
     own = _picked(logits, plan["culture"])
-    expected = real(own[:B]).mean() + fake(own[B : 2 * B]).mean()
-    expected += fake(own[2 * B :][[0, 2, 3]]).mean()
-    expected += relabelled * fake(_picked(logits[:B], [0, 0, 1, 2])[1:]).mean()
-    found = judges.train(images, {}, plan | {"relabelled": relabelled}, SEED)["discriminator"]
+    weights = dict(zip(WEIGHTS, given, strict=True))
+    expected = real(own[:B]).mean() + weights["restyled"] * fake(own[B : 2 * B]).mean()
+    expected += weights["foreign"] * fake(own[2 * B :][[0, 2, 3]]).mean()
+    expected += weights["relabelled"] * fake(_picked(logits[:B], [0, 0, 1, 2])[1:]).mean()
+    found = judges.train(images, {}, plan | {"weights": weights}, SEED)["discriminator"]
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
