@@ -78,9 +78,9 @@ CULTURE128 = TrainConfig(
     backbone=BackboneConfig(backbone="inception_resnet_v2"),
     loop=LoopConfig(steps=3000, sample_interval=250, save_interval=250),
 )
-# Only the backbone's features are judged, and at full strength the finest lines are the style's own:
-# with the content's in the way, traditions stay tinted photographs. The model is for pictures of
-# 256 px and more; many artworks have no more than 168, and are not enlarged.
+# Only the backbone's features are judged, and at full strength the finest lines are the style's
+# own: with the content's in the way, traditions stay tinted photographs. The model is for pictures
+# of 256 px and more; many artworks have no more than 168, and are not enlarged.
 CULTURE256 = TrainConfig(
     data=DataConfig(image_size=160, batch_size=8, least_scale=0.3, content_share=1.0),
     generator=GeneratorConfig(fade=True),
