@@ -67,18 +67,23 @@ class Convolution(keras.layers.Layer):
 
 
 class UpConvolution(keras.layers.Layer):
-    """Nearest-neighbour doubling and a 3x3 convolution: `[B, H, W, C] -> [B, 2H, 2W, filters]`.
+    """Doubling and a 3x3 convolution: `[B, H, W, C] -> [B, 2H, 2W, filters]`.
 
     Computed at the low resolution: seen from there, each of the four pixels that come out of one
     is a 3x3 convolution with a kernel whose taps are sums of the original ones, so one convolution
     to `4 filters` channels and a depth-to-space give the same picture with a quarter of the pixels
     to visit. Repeating the border equals reflecting it after doubling. Training those sums freely
     (a sub-pixel convolution) reconstructs no better and leaves a grid of dots in skies.
+
+    Args:
+        filters: output channels.
+        smooth: double by bilinear interpolation, at no further cost, instead of by repeating
+            pixels, whose edges adversarial training turns into a maze of lines.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters, smooth=False, **kwargs):
         super().__init__(**kwargs)
-        self.filters = filters
+        self.filters, self.smooth = filters, smooth
 
     def build(self, shape):
         self.kernel = self.add_weight(
@@ -96,7 +101,8 @@ class UpConvolution(keras.layers.Layer):
     def folded_kernel(self):
         """The kernel seen from low resolution, `[3, 3, C, 4 filters]`."""
         kernel = ops.convert_to_tensor(self.kernel)
-        folded = ops.einsum("pak,qbl,klio->abipqo", DOUBLING, DOUBLING, kernel)
+        taps = DOUBLING[self.smooth]
+        folded = ops.einsum("pak,qbl,klio->abipqo", taps, taps, kernel)
         return ops.reshape(folded, (3, 3, kernel.shape[2], 4 * self.filters))
 
     def call(self, features):
@@ -106,16 +112,20 @@ class UpConvolution(keras.layers.Layer):
         return ops.depth_to_space(convolved, 2)
 
 
-def _doubling_taps():
-    """`[p, a, k]`: whether tap k of output pixel p reads low-resolution pixel a - 1."""
+def _doubling_taps(smooth: bool):
+    """`[p, a, k]`: how much of low-resolution pixel a - 1 tap k of output pixel p reads."""
     taps = np.zeros((2, 3, 3), "float32")
     for pixel in range(2):
         for tap in range(3):
-            taps[pixel, (pixel + tap - 1) // 2 + 1, tap] = 1.0
+            place = pixel + tap - 1  # in pixels of the doubled map
+            own = place // 2 + 1
+            beside = own + (1 if place % 2 else -1)
+            taps[pixel, own, tap] += 0.75 if smooth else 1.0
+            taps[pixel, beside, tap] += 0.25 if smooth else 0.0
     return taps
 
 
-DOUBLING = _doubling_taps()
+DOUBLING = {smooth: _doubling_taps(smooth) for smooth in (False, True)}
 
 
 class StyleDense(keras.layers.Dense):

@@ -34,6 +34,7 @@ class GeneratorConfig:
     fade: bool = option(
         False, "full strength leaves out the content's finest lines, so that a style draws its own"
     )
+    smooth: bool = option(False, "double resolution by interpolation, not by repeating pixels")
 
 
 class Generator(keras.Model):
@@ -65,14 +66,14 @@ class Generator(keras.Model):
         if not config.fade:
             self.detail_colouring = WhiteningColouring(name="detail_colouring")
         self.blocks = [ModulatedBlock(eighth, **policy) for _ in range(config.blocks)]
-        self.up_quarter = UpConvolution(quarter, **policy)
+        self.up_quarter = UpConvolution(quarter, smooth=config.smooth, **policy)
         self.fine_entry = Convolution(quarter, kernel=1, **policy)
         self.quarter_modulation = Modulation(**policy)
         self.quarter_block = ModulatedBlock(quarter, **policy)
-        self.up_half = UpConvolution(half, **policy)
+        self.up_half = UpConvolution(half, smooth=config.smooth, **policy)
         self.detail_entry = Convolution(half, kernel=1, **policy)
         self.half_modulation = Modulation(**policy)
-        self.up_full = UpConvolution(max(16, half // 2), **policy)
+        self.up_full = UpConvolution(max(16, half // 2), smooth=config.smooth, **policy)
         self.to_rgb = Convolution(3, gain=0.3, **policy)
 
     def encode(self, image):

@@ -53,43 +53,6 @@ def test_padding_is_that_of_numpy(generator, pad, mode):
     np.testing.assert_array_equal(getattr(blocks, pad)(features), expected)
 
 
-def test_an_up_convolution_is_doubling_and_a_convolution_for_any_kernel(generator):
-    """Computed at low resolution, it must equal the plain form: double, reflect, convolve."""
-    features = _features(generator, (2, 3, 5, 4))
-    layer = blocks.UpConvolution(6)
-    assert layer(features).shape == (2, 6, 10, 6)
-    layer.set_weights([generator.normal(size=variable.shape) for variable in layer.weights])
-    found, (kernel, bias) = np.asarray(layer(features)), layer.get_weights()
-    for picture, result in zip(features, found, strict=True):
-        doubled = picture.repeat(2, axis=0).repeat(2, axis=1)
-        padded = np.pad(doubled, [(1, 1), (1, 1), (0, 0)], mode="reflect")
-        expected = oracles.convolve(padded, kernel, bias)[1:-1, 1:-1]
-        np.testing.assert_allclose(result, expected, atol=1e-4)
-
-
-def test_a_new_up_convolution_is_one_convolution_of_the_doubled_features(generator):
-    """So no checkerboard at birth. The 3x3 kernel is recovered from the output by least squares:
-    nothing is left over, and its deviation suits a rectifier: `2 / (1 + 0.2^2)` over the inputs."""
-    features = _features(generator, (1, 12, 14, 8))
-    result = np.asarray(blocks.UpConvolution(24)(features))[0].reshape(-1, 24)
-    doubled = features[0].repeat(2, axis=0).repeat(2, axis=1)
-    padded = np.pad(doubled, [(1, 1), (1, 1), (0, 0)], mode="reflect")
-    patches = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
-    patches = patches.reshape(len(result), -1).astype(np.float64)
-    kernel = np.linalg.lstsq(patches, result, rcond=None)[0]
-    np.testing.assert_allclose(patches @ kernel, result, atol=1e-4)
-    assert kernel.std() == pytest.approx((2 / 1.04 / (9 * 8)) ** 0.5, rel=0.1)
-
-
-def test_an_up_convolution_of_unknown_size_is_the_same(generator):
-    features, layer = _features(generator, (2, 3, 5, 4)), blocks.UpConvolution(6)
-    expected = layer(features)
-    compiled = tf.function(
-        lambda x: layer(x), input_signature=[tf.TensorSpec([None, None, None, 4], tf.float32)]
-    )
-    np.testing.assert_allclose(compiled(features), expected, atol=1e-6)
-
-
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("depthwise", [False, True])
