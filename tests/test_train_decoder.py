@@ -88,7 +88,7 @@ def test_help_of_each_trainer_shows_its_own_presets_and_names_all_trainers(train
         assert f"{name}: {described}" in text
     for name, described in common.TRAINERS.items():
         assert f"{name}: {described}" in text
-    assert ("--restyled" in text) == (trainer == "decoder")
+    assert ("--tap " in text) == (trainer == "decoder")
     assert ("--teacher" in text) == (trainer == "backbone")
 
 

@@ -108,7 +108,8 @@ def eigh_roots(covariance):
 
     Directions whose eigenvalue is below the rounding of the largest (10 units of the last place)
     are empty in both: of a singular covariance the second is the root of the pseudo-inverse, so
-    that the rounding noise of a dead channel is never enlarged.
+    that the rounding noise of a dead channel is never enlarged. Rows of nothing but zeros stay so
+    exactly; a decomposition leaves a little of other channels in them.
 
     Args:
         covariance: `[..., d, d]` float32 or float64.
@@ -122,6 +123,8 @@ def eigh_roots(covariance):
     full = values > 10.0 * rounding * library.max(values, axis=-1, keepdims=True)
     roots = library.sqrt(library.where(full, values, library.ones_like(values)))
     empty = library.zeros_like(values)
+    alive = library.expand_dims(library.any(library.not_equal(covariance, 0.0), axis=-1), -1)
+    vectors = library.where(alive, vectors, library.zeros_like(vectors))
     return tuple(
         ops.convert_to_tensor(_scaled(vectors, library.where(full, scale, empty), library))
         for scale in (roots, 1.0 / roots)
