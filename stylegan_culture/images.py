@@ -164,7 +164,7 @@ def _decode(source, max_pixels: int, short_side: int | None) -> np.ndarray:
                     )
                 if short_side is not None:
                     picture.draft(None, (short_side, short_side))
-                return _to_rgb(ImageOps.exif_transpose(picture))
+                return from_pillow(ImageOps.exif_transpose(picture))
     except InputError:
         raise
     except FileNotFoundError:
@@ -187,8 +187,11 @@ def _open(file) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _to_rgb(picture: Image.Image) -> np.ndarray:
-    """Any Pillow mode to uint8 [H, W, 3], or to float32 in [0, 1] for 16-bit grey and float."""
+def from_pillow(picture: Image.Image) -> np.ndarray:
+    """Any Pillow mode to uint8 [H, W, 3], or to float32 in [0, 1] for 16-bit grey and float.
+
+    Transparent pictures are laid on white. ValueError for values outside the mode's range.
+    """
     if picture.mode.startswith("I") or picture.mode == "F":
         values = np.asarray(picture).astype(np.float32)
         values = values if picture.mode == "F" else values / 65535

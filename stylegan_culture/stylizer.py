@@ -65,7 +65,7 @@ class Stylizer:
         """The style code `[1, D]` of whatever `__call__` takes as a style; codes may be mixed."""
         if isinstance(style, dict):
             style = ",".join(f"{culture}={weight}" for culture, weight in style.items())
-        if isinstance(style, str) and not os.path.isfile(style):
+        if isinstance(style, str) and (style in self.cultures or not os.path.isfile(style)):
             return np.asarray(self.model.fusion(mixture_of(style, self.cultures)))
         size = self.model.config.code_size
         if isinstance(style, np.ndarray) and style.shape == (1, size):
@@ -78,7 +78,7 @@ def _as_array(picture) -> np.ndarray:
     if isinstance(picture, (str, os.PathLike)):
         return images.read(picture)
     if isinstance(picture, Image.Image):
-        return np.asarray(picture.convert("RGB"), np.float32) / 255
+        picture = images.from_pillow(picture)
     array = np.asarray(picture)
     if array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise InputError(f"a picture has the shape [H, W, 3], not {list(array.shape)}")

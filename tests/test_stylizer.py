@@ -63,6 +63,20 @@ def test_styles_are_names_mixtures_examples_and_codes(stylizer, picture):
     assert np.abs(example - whole).max() > 1e-4
 
 
+def test_a_culture_goes_before_a_file_of_its_name(stylizer, picture, tmp_path, monkeypatch):
+    images.write(tmp_path / "beta.png", picture)
+    (tmp_path / "beta.png").rename(tmp_path / "beta")
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(stylizer.style_code("beta"), stylizer.style_code({"beta": 1}))
+
+
+def test_transparency_lies_on_white_as_in_files(stylizer, picture):
+    clear = np.concatenate([picture, np.zeros_like(picture[..., :1])], axis=-1)
+    found = stylizer(Image.fromarray(clear), "beta")
+    white = stylizer(np.full_like(picture, 255), "beta")
+    np.testing.assert_array_equal(np.asarray(found), white)
+
+
 def test_strength_and_colour_are_obeyed(stylizer, picture):
     image = picture.astype(np.float32) / 255
     results = [stylizer(image, "beta", strength=strength) for strength in (0.0, 0.5, 1.0)]

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from stylegan_culture.features.archive import constants, read_layers
+from stylegan_culture.features.taps import gather
 
 VGG_DEPTHS = (2, 2, 4, 4, 1)  # convolutions before each tap's next pool; the last tap is conv51
 
@@ -31,13 +32,7 @@ class DistilledVGG19(keras.Model):
 
     def call(self, image, taps=None):
         """Taps `{name: [B, H / 2^k, W / 2^k, C]}`, k from 0 to 4 (sizes rounded down)."""
-        wanted, found = self.taps if taps is None else tuple(taps), {}
-        for name, value in self._walk(image):
-            if name in wanted:
-                found[name] = value
-            if len(found) == len(wanted):
-                return found
-        raise ValueError(f"taps are {', '.join(self.taps)}, not {', '.join(wanted)}")
+        return gather(self._walk(image), self.taps, taps)
 
     def aligned(self, image, taps=None):
         """The same: every map lies on the picture's grid where H and W are multiples of 16."""

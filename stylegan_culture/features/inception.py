@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from stylegan_culture.features.taps import gather
+
 MIXED_5B = (((96, 1),), ((48, 1), (64, 5)), ((64, 1), (96, 3), (96, 3)))
 BLOCK35 = (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3)))
 BLOCKS = 10
@@ -172,14 +174,7 @@ class InceptionResNetV2(keras.Model):
 
         `calibrate` first makes each layer normalise by its moments on these pictures (eagerly).
         """
-        wanted = self.taps if taps is None else tuple(taps)
-        found = {}
-        for name, value in self._walk(image, calibrate):
-            if name in wanted:
-                found[name] = value
-            if len(found) == len(wanted):
-                return found
-        raise ValueError(f"taps are {', '.join(self.taps)}, not {', '.join(wanted)}")
+        return gather(self._walk(image, calibrate), self.taps, taps)
 
     def _walk(self, image, calibrate):
         """Yields (tap, features) from the picture on; what nobody asks for is not computed."""

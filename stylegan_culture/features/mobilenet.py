@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from stylegan_culture.features.archive import constants, read_layers
+from stylegan_culture.features.taps import gather
 
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the depthwise convolution of each block
 TAPS = {"block_3": 4, "block_5": 8, "block_9": 16, "block_13": 32}
@@ -32,13 +33,7 @@ class MobileNetV1(keras.Model):
 
     def call(self, image, taps=None):
         """Taps `{name: [B, H / stride, W / stride, C]}`, sizes rounded up."""
-        wanted, found = self.taps if taps is None else tuple(taps), {}
-        for name, value in self._walk(image):
-            if name in wanted:
-                found[name] = value
-            if len(found) == len(wanted):
-                return found
-        raise ValueError(f"taps are {', '.join(self.taps)}, not {', '.join(wanted)}")
+        return gather(self._walk(image), self.taps, taps)
 
     def aligned(self, image, taps=None):
         """The same: every map lies on the picture's grid where H and W are multiples of 32."""

@@ -288,8 +288,11 @@ def test_the_inverse_root_of_a_singular_covariance_is_that_of_its_pseudo_inverse
         np.testing.assert_array_equal(empty, np.zeros((2, 3, 3)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [320, 512])  # `mixed_5b` has 320 channels
+BARELY = pytest.mark.xfail(reason="1.93 to 2.05 times", strict=False)
+
+
+@pytest.mark.slow  # 320 channels are those of `mixed_5b`
+@pytest.mark.parametrize("size", [pytest.param(256, marks=BARELY), 320, 512])
 def test_the_root_is_twice_as_fast_as_by_singular_values(size):
     """Medians of runs in turn, so that a slow moment of the machine slows both."""
     covariance = linalg.shrink(_decaying(size).astype(np.float32), 1e-3)
@@ -309,5 +312,6 @@ def test_the_root_is_twice_as_fast_as_by_singular_values(size):
             start = time.perf_counter()
             function()
             record.append(time.perf_counter() - start)
-    slow, fast = (np.median(record) for record in times.values())
+    slow, fast = (1e3 * np.median(record) for record in times.values())
+    print(f"root of {size} channels: {fast:.1f} ms, by singular values {slow:.1f} ms")
     assert slow > 2.0 * fast
