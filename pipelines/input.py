@@ -30,6 +30,7 @@ class DataConfig:
     image_size: int = option(64, "side of a training picture, pixels")
     batch_size: int = option(16, "pictures in a batch")
     least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
+    crop_draws: int = option(1, "random crops of an artwork, of which the most colourful is taken")
     mirror: bool = option(True, "mirror half of the crops; wrong where left and right differ")
     seed: int = option(0, "seed of sampling and cropping")
     cache_mib: int = option(1024, "memory for decoded pictures of each source, MiB")
@@ -108,7 +109,7 @@ def make_batch(config: DataConfig, source: Source, content: Source | None, step:
     if not plain.all():
         own = numbers[~plain] - before[~plain]
         contents[~plain], content_culture[~plain] = _crops(config, source, "content", own)
-    styles, culture = _crops(config, source, "style", numbers)
+    styles, culture = _crops(config, source, "style", numbers, config.crop_draws)
     return {
         "content": contents.astype(np.float32) / 255,
         "content_culture": content_culture,
@@ -136,15 +137,17 @@ def _shape(config: DataConfig) -> tuple[int, int, int, int]:
     return (config.batch_size, config.image_size, config.image_size, 3)
 
 
-def _crops(config: DataConfig, source: Source, stream: str, numbers) -> tuple:
-    """Random crops uint8 [n, S, S, 3] and cultures int32 [n] of the samples `numbers` [n]."""
+def _crops(config: DataConfig, source: Source, stream: str, numbers, count: int = 1) -> tuple:
+    """Crops uint8 [n, S, S, 3], each of `count` random ones, and cultures int32 [n] of samples."""
     pictures, cultures = draw_balanced(source, config.seed, stream, numbers)
-    noise = uniform(config.seed, stream + "/crop", numbers, preprocess.DRAWS)
+    noise = uniform(config.seed, stream + "/crop", numbers, count * preprocess.DRAWS)
+    noise = noise.reshape(len(numbers), count, preprocess.DRAWS)
     if not config.mirror:
-        noise[:, -1] = 1.0
+        noise[..., -1] = 1.0
+    size, scale = config.image_size, config.least_scale
     crops = [
-        preprocess.random_crop(source.read(picture), config.image_size, draw, config.least_scale)
-        for picture, draw in zip(pictures.tolist(), noise, strict=True)
+        preprocess.colourful_crop(source.read(picture), size, draws, scale)
+        for picture, draws in zip(pictures.tolist(), noise, strict=True)
     ]
     return np.stack(crops), cultures
 
@@ -155,8 +158,9 @@ def _check(config: DataConfig, source: Source, content: Source | None) -> None:
         require_every_culture(content)
     if not source.cultures:
         raise InputError("the data name no cultures; use them as --content instead")
-    if config.batch_size < 1 or config.image_size < 1:
-        raise InputError("--batch-size and --image-size have to be at least 1")
+    for name in ("batch_size", "image_size", "crop_draws"):
+        if getattr(config, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} has to be at least 1")
     for name in ("content_share", "least_scale"):
         if not 0 <= getattr(config, name) <= 1:
             raise InputError(f"--{name.replace('_', '-')} has to lie between 0 and 1")

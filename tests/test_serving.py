@@ -18,6 +18,10 @@ FACTS = {"cultures": [{"key": key, "title": key.title() + " é"} for key in CULT
 SIZE = 32
 
 
+# The form of the shipped model, small.
+SHAPE = GeneratorConfig(width=64, blocks=1, fade=True, smooth=True, grain=True)
+
+
 def pictures(count):
     rng = np.random.default_rng(3)
     coarse = rng.random((count, 4, 4, 3))
@@ -27,7 +31,7 @@ def pictures(count):
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(11)
-    model = CultureModel(CULTURES, GeneratorConfig(width=64, blocks=1)).create_weights()
+    model = CultureModel(CULTURES, SHAPE).create_weights()
     last = model.generator.to_rgb.layer.kernel
     last.assign(0.2 * last)  # random weights saturate the picture, trained ones do not
     return model

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_culture import losses
-from stylegan_culture.analysis import distances
+from stylegan_culture.analysis import distances, spectrum
 from stylegan_culture.analysis.judge import (
     PHOTOGRAPH,
     content_codes,
@@ -155,6 +155,21 @@ def summary(named, content: dict, styles, classes, seed: int = 0) -> dict:
         for culture in range(count)
     }
     return found
+
+
+def lines(results, ordinary, seed: int = 0) -> list[float]:
+    """The share of results with a line at a stride that so strong 1 in 100 artworks has.
+
+    Args:
+        results: `[K, N, S, S, 3]`.
+        ordinary: `[3]` of `spectrum.ordinary_strengths`.
+
+    Returns:
+        Share and its interval, the mean over the three strides.
+    """
+    strengths = np.stack([spectrum.line_strengths(own) for own in results])
+    weights = distances.resampled(np.zeros(strengths.shape[1], int), REPLICATES, seed)
+    return _mean((strengths > ordinary).mean(axis=-1), weights)
 
 
 def _mean(values, weights) -> list[float]:

@@ -8,7 +8,7 @@ import tqdm
 
 from pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture import images, serving
-from stylegan_culture.analysis import peer, restyled
+from stylegan_culture.analysis import peer, restyled, spectrum
 from stylegan_culture.analysis.judge import PHOTOGRAPH, SIDE, Judge
 from stylegan_culture.config import InputError
 from stylegan_culture.evaluate.options import EvaluateConfig
@@ -38,7 +38,8 @@ def measure(config: EvaluateConfig) -> dict:
     methods = {"model": _by_model(model, contents, cultures)}
     if config.peer:
         methods["wct"] = _by_peer(config, contents, parts["train"])
-    record["methods"] = {}
+    ordinary = spectrum.ordinary_strengths(evaluation_arrays(parts["held_out"], config.size)[0])
+    record |= {"ordinary_lines": ordinary.tolist(), "methods": {}}
     for name, results in methods.items():
         reduced = np.stack([_reduced(own) for own in results])
         gallery = fitted[: config.gallery - len(contents)]
@@ -47,6 +48,7 @@ def measure(config: EvaluateConfig) -> dict:
         apart = style and restyled.style_distances(style[0], results, style[1])
         found = restyled.summary(named, content, apart, judge.classes, config.seed)
         shares = restyled.confusion(named, len(judge.classes))
+        found["lines"] = restyled.lines(results, ordinary, config.seed)
         found["confusion"] = shares.round(4).tolist()
         record["methods"][name] = found
     pictures, labels = judged["held_out"]

@@ -12,6 +12,7 @@ ROWS = (
     ("named photograph", "photograph", 100),
     ("source nearest of the gallery", "nearest", 100),
     ("an artwork nearer than the source", "artwork_nearer", 100),
+    ("lines of a grid that 1 % of artworks have", "lines", 100),
     ("content distance, median", "content_distance", 1),
     ("style distance, median", "style_distance", 1),
 )

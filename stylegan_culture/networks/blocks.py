@@ -156,6 +156,42 @@ class Modulation(keras.layers.Layer):
         return features * (1.0 + scale) + shift
 
 
+class Grain(keras.layers.Layer):
+    """`features + amount(code) noise`: one number a position, as much a channel as a style asks.
+
+    A convolutional network can draw on a plain area only what it makes of the area's own faint
+    traces, which ends in regular weave; noise gives it something irregular to draw strokes from
+    (StyleGAN, arXiv 1812.04948, section 3.2). Differs from the paper: the style says how much, and
+    outside training the noise is fixed in place, a pattern repeated every `period` positions, so
+    that equal pictures give equal results on every device.
+    """
+
+    def __init__(self, period: int, seed: int, **kwargs):
+        super().__init__(**kwargs)
+        self.period = period
+        draw = np.random.default_rng(seed).standard_normal((1, period, period, 1))
+        self.noise = self.add_weight(
+            name="noise",
+            shape=draw.shape,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(draw, dtype),
+            dtype="float32",
+            trainable=False,
+        )
+
+    def build(self, features_shape, code_shape, noise_shape):
+        self.amount = StyleDense(features_shape[-1], dtype=self.dtype_policy)
+        self.amount.build(code_shape)
+
+    def pattern(self, rows, columns):
+        """The fixed noise over `rows` x `columns` positions, `[1, rows, columns, 1]`."""
+        noise = ops.take(self.noise, ops.arange(rows) % self.period, axis=1)
+        return ops.take(noise, ops.arange(columns) % self.period, axis=2)
+
+    def call(self, features, code, noise):
+        amount = self.amount(code)[:, None, None, :]
+        return features + amount * ops.cast(noise, features.dtype)
+
+
 class ModulatedBlock(keras.layers.Layer):
     """Residual block: depthwise 3x3, widen by `expansion`, modulate by style, narrow.
 

@@ -13,6 +13,7 @@ from stylegan_culture.config import option
 from stylegan_culture.networks.blocks import (
     ACTIVATED,
     Convolution,
+    Grain,
     ModulatedBlock,
     Modulation,
     UpConvolution,
@@ -35,6 +36,9 @@ class GeneratorConfig:
         False, "full strength leaves out the content's finest lines, so that a style draws its own"
     )
     smooth: bool = option(False, "double resolution by interpolation, not by repeating pixels")
+    grain: bool = option(
+        False, "add noise fixed in place, from which a style draws irregular strokes on plain areas"
+    )
 
 
 class Generator(keras.Model):
@@ -65,6 +69,9 @@ class Generator(keras.Model):
         self.fine_colouring = WhiteningColouring(name="fine_colouring")
         if not config.fade:
             self.detail_colouring = WhiteningColouring(name="detail_colouring")
+        if config.grain:
+            self.coarse_grain = Grain(64, seed=1, **policy)
+            self.fine_grain = Grain(128, seed=2, **policy)
         self.blocks = [ModulatedBlock(eighth, **policy) for _ in range(config.blocks)]
         self.up_quarter = UpConvolution(quarter, smooth=config.smooth, **policy)
         self.fine_entry = Convolution(quarter, kernel=1, **policy)
@@ -102,13 +109,28 @@ class Generator(keras.Model):
     def _colouring(self, name: str) -> WhiteningColouring:
         return getattr(self, f"{name}_colouring")
 
-    def decode(self, features, code, strength, moments=None):
+    def grain(self, rows, columns):
+        """The noise of a picture of `rows` x `columns` positions at 1/8 resolution.
+
+        `{"coarse": [1, rows, columns, 1], "fine": [1, 2 rows, 2 columns, 1]}`, of mean 0 and
+        variance 1; empty without `config.grain`.
+        """
+        if not self.config.grain:
+            return {}
+        return {
+            "coarse": self.coarse_grain.pattern(rows, columns),
+            "fine": self.fine_grain.pattern(2 * rows, 2 * columns),
+        }
+
+    def decode(self, features, code, strength, moments=None, grain=None):
         """Features, style code and strength to a picture `[B, H, W, 3]`.
 
-        Values may pass the ends of [0, 1] a little; `CultureModel` clips them. `moments`, as
-        `moments` gives them, stand for the features' own where those are of a part of the picture
-        only.
+        Values may pass the ends of [0, 1] a little; `CultureModel` clips them. `moments` and
+        `grain`, as the methods of these names give them, stand for the features' own where those
+        are of a part of the picture only.
         """
+        if grain is None:
+            grain = self.grain(*ops.shape(features["coarse"])[1:3])
         code, strength = ops.cast(code, "float32"), ops.cast(strength, "float32")
         coloured = {}
         for name, value in features.items():
@@ -120,9 +142,13 @@ class Generator(keras.Model):
             coloured[name] = ops.cast(value, self.compute_dtype)
         code = ops.cast(code * strength, self.compute_dtype)
         hidden = coloured["coarse"]
+        if grain:
+            hidden = self.coarse_grain(hidden, code, grain["coarse"])
         for block in self.blocks:
             hidden = block(hidden, code)
         hidden = self.up_quarter(hidden) + self.fine_entry(coloured["fine"])
+        if grain:
+            hidden = self.fine_grain(hidden, code, grain["fine"])
         hidden = leaky_relu(self.quarter_modulation(hidden, code))
         hidden = self.quarter_block(hidden, code)
         hidden = self.up_half(hidden) + self.detail_entry(coloured["detail"])
@@ -130,8 +156,8 @@ class Generator(keras.Model):
         hidden = leaky_relu(self.up_full(hidden))
         return 0.5 + 0.5 * ops.cast(self.to_rgb(hidden), "float32")
 
-    def call(self, image, code, strength):
-        return self.decode(self.encode(image), code, strength)
+    def call(self, image, code, strength, grain=None):
+        return self.decode(self.encode(image), code, strength, grain=grain)
 
 
 class MappingNetwork(keras.Model):

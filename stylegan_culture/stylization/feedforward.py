@@ -125,17 +125,24 @@ def keep_colour(content, restyled, match: bool = True):
 def _decode_tiled(model, features, moments, style, tile):
     code, strength = style
     _, rows, columns, _ = features["coarse"].shape
+    grain = {name: _array(value) for name, value in model.generator.grain(rows, columns).items()}
     result = np.empty((rows * STRIDE, columns * STRIDE, 3), np.float32)
     for core, outer in _tiles(rows, columns, tile // STRIDE, decoder_margin(model)):
-        piece = {}
-        for name, value in features.items():
-            factor = value.shape[1] // rows
-            piece[name] = value[:, _scaled(outer[0], factor), _scaled(outer[1], factor)]
-        picture = _array(model.generator.decode(piece, code, strength, moments))[0]
+        piece, noise = _part(features, outer, rows), _part(grain, outer, rows)
+        picture = _array(model.generator.decode(piece, code, strength, moments, noise))[0]
         inner = [_scaled(_inside(c, o), STRIDE) for c, o in zip(core, outer, strict=True)]
         target = [_scaled(part, STRIDE) for part in core]
         result[target[0], target[1]] = np.clip(picture[inner[0], inner[1]], 0.0, 1.0)
     return result
+
+
+def _part(maps, outer, rows: int) -> dict[str, np.ndarray]:
+    """The places `outer`, counted at 1/8 resolution, of maps at several resolutions."""
+    part = {}
+    for name, value in maps.items():
+        factor = value.shape[1] // rows
+        part[name] = value[:, _scaled(outer[0], factor), _scaled(outer[1], factor)]
+    return part
 
 
 def _tiles(rows: int, columns: int, size: int, margin: int):

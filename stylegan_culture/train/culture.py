@@ -82,8 +82,8 @@ CULTURE128 = TrainConfig(
 # own: with the content's in the way, traditions stay tinted photographs. The model is for pictures
 # of 256 px and more; many artworks have no more than 168, and are not enlarged.
 CULTURE256 = TrainConfig(
-    data=DataConfig(image_size=160, batch_size=8, least_scale=0.3, content_share=1.0),
-    generator=GeneratorConfig(fade=True, smooth=True),
+    data=DataConfig(image_size=160, batch_size=8, least_scale=0.3, crop_draws=4, content_share=1.0),
+    generator=GeneratorConfig(fade=True, smooth=True, grain=True),
     discriminator=DiscriminatorConfig(trunk_width=0),
     losses=LossConfig(
         adversarial=0.0,

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from stylegan_culture import images, losses
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.generator import STRIDE, CultureModel
 from stylegan_culture.training.judges import Judges, update
 from stylegan_culture.training.options import LinearDecay, LossConfig, OptimizerConfig
 
@@ -176,11 +176,22 @@ class CultureTrainer:
             codes = tf.concat([codes, tf.gather(drawn, list(others))], 0)
             prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
             parts["style_prior"], own_codes = prior, self._own_codes(mean, defaults)
-        fakes = model.generator(plan["content"], codes, tf.ones([count, 1]))
+        grain = self._grain(plan["content"], seed + 5)
+        fakes = model.generator(plan["content"], codes, tf.ones([count, 1]), grain)
         parts |= self._picture_losses(fakes, plan["content"], codes, mapped)
         parts |= self._returns(batch, codes, own_codes)
         parts |= self._cycle(fakes[2 * mapped :], plan["content"][2 * mapped :])
         return fakes, plan, parts
+
+    def _grain(self, contents, seed):
+        """Noise of its own for each picture, lest places of the fixed noise be learnt by heart."""
+        rows, columns = contents.shape[1] // STRIDE, contents.shape[2] // STRIDE
+        return {
+            name: tf.random.stateless_normal([contents.shape[0], *value.shape[1:]], seed + number)
+            for number, (name, value) in enumerate(
+                self.model.generator.grain(rows, columns).items()
+            )
+        }
 
     def _picture_losses(self, fakes, contents, codes, mapped: int):
         """Those of the losses on restyled pictures alone that have a weight."""

@@ -7,6 +7,7 @@ import pytest
 
 from pipelines import input as door
 from pipelines import ornaments, preprocess
+from pipelines.preprocess import colourfulness
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 
@@ -86,6 +87,23 @@ def test_contents_and_styles_are_independent(sources):
     assert 0.4 < (content == style).mean() < 0.6
 
 
+def test_artworks_alone_are_cropped_by_colour(sources):
+    """More draws make styles more colourful and leave contents as they were."""
+    config = dataclasses.replace(CONFIG, least_scale=1.0)
+    several = dataclasses.replace(config, crop_draws=6)
+    plain, chosen = (
+        [door.make_batch(each, *sources, step) for step in range(8)] for each in (config, several)
+    )
+    found = [
+        np.mean([colourfulness(255 * style) for batch in batches for style in batch["style"]])
+        for batches in (plain, chosen)
+    ]
+    assert found[1] > found[0]
+    for first, second in zip(plain, chosen, strict=True):
+        np.testing.assert_array_equal(first["content"], second["content"])
+        np.testing.assert_array_equal(first["culture"], second["culture"])
+
+
 def test_without_content_all_contents_have_a_culture(sources):
     batch = door.make_batch(CONFIG, sources[0], None, 0)
     assert (batch["content_culture"] >= 0).all()
@@ -145,7 +163,14 @@ def test_unknown_content_and_part_are_refused():
 
 
 @pytest.mark.parametrize(
-    "change", [{"content_share": 1.5}, {"least_scale": -0.1}, {"batch_size": 0}, {"image_size": 0}]
+    "change",
+    [
+        {"content_share": 1.5},
+        {"least_scale": -0.1},
+        {"batch_size": 0},
+        {"image_size": 0},
+        {"crop_draws": 0},
+    ],
 )
 def test_wrong_settings_are_refused(sources, change):
     with pytest.raises(InputError, match="--"):

@@ -70,6 +70,38 @@ def test_every_draw_gives_a_full_crop():
         assert (preprocess.center_crop(picture, int(size)) == 77).all()
 
 
+def test_the_most_colourful_of_several_crops_is_taken():
+    """A page whose upper half is writing: of enough crops none is left without a painted part."""
+    generator = np.random.default_rng(3)
+    page = np.full((160, 80, 3), (230, 215, 180), np.uint8)
+    page[10:70:6, 8:72] = 40
+    page[80:] = generator.integers(0, 4, (80, 80, 1)) * np.array([60, 20, 5], np.uint8)
+    page[100:140, 20:60] = (200, 30, 90)
+    draws = generator.random((40, 12, 4))
+    painted = {
+        count: np.mean(
+            [
+                np.any(preprocess.colourful_crop(page, 40, own[:count], 1.0) == (200, 30, 90))
+                for own in draws
+            ]
+        )
+        for count in (1, 12)
+    }
+    assert painted[1] < 0.7 and painted[12] == 1.0
+    one = preprocess.colourful_crop(page, 40, draws[0][:1], 1.0)
+    np.testing.assert_array_equal(one, preprocess.random_crop(page, 40, draws[0][0], 1.0))
+
+
+def test_colourfulness_by_hand():
+    """Red and blue halves: R - G is 255 and 0, (R + G) / 2 - B is 127.5 and -255."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    picture[:2, :, 0], picture[2:, :, 2] = 255, 255
+    spread = np.hypot(127.5, 191.25)
+    mean = np.hypot(127.5, -63.75)
+    assert preprocess.colourfulness(picture) == pytest.approx(spread + 0.3 * mean, rel=1e-6)
+    assert preprocess.colourfulness(np.full((4, 4, 3), 99, np.uint8)) == 0.0
+
+
 def test_center_crop_is_the_middle_square():
     np.testing.assert_array_equal(
         preprocess.center_crop(_ramp(32, 64), 32), _ramp(32, 64)[:, 16:48]

@@ -11,12 +11,13 @@ from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.stylization import feedforward
 
 
-def make_model(blocks=1):
+def make_model(blocks=1, **changes):
     """Random weights, with the last layer scaled to a trained picture's contrast, unclipped."""
     keras.utils.set_random_seed(5)
-    model = CultureModel(["a", "b"], GeneratorConfig(width=64, blocks=blocks)).create_weights()
+    config = GeneratorConfig(width=64, blocks=blocks, **changes)
+    model = CultureModel(["a", "b"], config).create_weights()
     last = model.generator.to_rgb.layer.kernel
-    last.assign(0.8 * last)
+    last.assign((1.2 if config.fade else 0.8) * last)
     return model
 
 
@@ -39,8 +40,9 @@ def code(model, seed=0):
 
 
 @pytest.mark.parametrize("blocks, size, tile", [(1, (320, 264), 64), (3, (256, 200), 72)])
-def test_tiled_equals_untiled(blocks, size, tile):
-    model = make_model(blocks)
+@pytest.mark.parametrize("shipped", [False, True])
+def test_tiled_equals_untiled(blocks, size, tile, shipped):
+    model = make_model(blocks, fade=shipped, smooth=shipped, grain=shipped)
     image, style = scene(*size), code(model)
     whole = feedforward.restyle(model, image, style)
     tiled = feedforward.restyle(model, image, style, tile=tile)

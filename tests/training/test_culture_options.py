@@ -28,9 +28,9 @@ def test_losses_without_a_weight_are_not_calculated(make_trainer, batch, monkeyp
     trainer = make_trainer(batch, backbone=True, losses=losses, trunk=0, examples=0.0)
     seen, generate = [], trainer.model.generator.call
 
-    def watch(image, code, strength):
+    def watch(image, code, strength, grain=None):
         seen.append(len(image))
-        return generate(image, code, strength)
+        return generate(image, code, strength, grain)
 
     monkeypatch.setattr(trainer.model.generator, "call", watch)
     encoder = np.array(trainer.model.encoder.last.layer.kernel)
