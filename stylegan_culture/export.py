@@ -38,6 +38,10 @@ def parse(arguments) -> argparse.Namespace:
         help="folder of pictures for calibration and parity "
         "(default: the held-out part of the run's data)",
     )
+    parser.add_argument("--samples", help="folder of pictures for the sample sheet (default: some)")
+    parser.add_argument(
+        "--notes", default="", help="Markdown files to append to the model card: measures, credits"
+    )
     options = parser.parse_args(arguments)
     options.precisions = [part.strip() for part in options.precisions.split(",")]
     unknown = sorted(set(options.precisions) - set(serving.PRECISIONS))
@@ -47,13 +51,19 @@ def parse(arguments) -> argparse.Namespace:
     options.sizes = [int(part) if part.isdigit() else 0 for part in sizes]
     if not all(size >= 16 and size % STRIDE == 0 for size in options.sizes):
         raise InputError(f"--sizes {','.join(sizes)}: use multiples of 8 from 16 px on")
+    options.notes = [
+        pathlib.Path(part.strip()) for part in options.notes.split(",") if part.strip()
+    ]
+    for path in options.notes:
+        if not path.is_file():
+            raise InputError(f"--notes {path} does not exist; name Markdown files")
     return options
 
 
-def load_pictures(options: argparse.Namespace, facts: dict) -> list[np.ndarray]:
-    """Pictures for calibration and parity, float32 in [0, 1], in the sizes that they have."""
-    wanted = CALIBRATION + CHECKED
-    if options.pictures is None:
+def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
+    """Pictures of a folder, float32 in [0, 1] in the sizes that they have; of the run's data where
+    no folder is given."""
+    if folder is None:
         from pipelines.input import load_source
 
         source = load_source(facts["data"], facts["image_size"], "held_out")
@@ -61,14 +71,14 @@ def load_pictures(options: argparse.Namespace, facts: dict) -> list[np.ndarray]:
         found = [source.read(int(index)).astype(np.float32) / 255 for index in steps]
     else:
         found = []
-        for path in sorted(pathlib.Path(options.pictures).rglob("*")):
+        for path in sorted(pathlib.Path(folder).rglob("*")):
             if path.is_file() and len(found) < wanted:
                 try:
                     found.append(images.read(path))
                 except InputError as error:
                     print(f"skipped: {error}", file=sys.stderr)
     if not found:
-        raise InputError(f"no picture in {options.pictures or facts['data']}; give --pictures DIR")
+        raise InputError(f"no picture in {folder or facts['data']}; give --pictures DIR")
     return found
 
 
@@ -86,7 +96,8 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
     shutil.copyfile(pathlib.Path(options.run) / "model.weights.h5", folder / "weights.h5")
     described = describe(name, model, facts, options, folder)
     config.write_json(folder / "model.json", described)
-    pictures = load_pictures(options, facts)
+    pictures = load_pictures(options.pictures, CALIBRATION + CHECKED, facts)
+    shown = load_pictures(options.samples, SHOWN, facts) if options.samples else pictures
     serving.save_model(model, folder / "saved_model", described)
     rows = []
     for size in options.sizes:
@@ -103,9 +114,10 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
             files[precision].write_bytes(content)
         measures = serving.parity(model, checked, folder / "saved_model", files)
         rows += [_row(path, measures[precision]) for precision, path in files.items()]
-    _sheet(model, facts, pictures, folder / "samples.png")
-    card = model_card(described, facts, _read_measures(options.run), rows)
-    (folder / "model_card.md").write_text(card, encoding="utf-8")
+    _sheet(model, facts, shown, options.sizes[0], folder / "samples.jpg")
+    card = [model_card(described, facts, _read_measures(options.run), rows)]
+    card += [path.read_text(encoding="utf-8") for path in options.notes]
+    (folder / "model_card.md").write_text("\n".join(card), encoding="utf-8")
 
 
 def describe(name, model, facts, options, folder) -> dict:
@@ -213,9 +225,9 @@ def _row(path: pathlib.Path, measure: dict) -> str:
     )
 
 
-def _sheet(model, facts, pictures, path) -> None:
+def _sheet(model, facts, pictures, size: int, path) -> None:
     """Contents in the first column, then every culture."""
-    size, cells = facts["image_size"], []
+    cells = []
     strength = np.ones((1, 1), np.float32)
     for picture in pictures[:: max(1, len(pictures) // SHOWN)][:SHOWN]:
         content = square(picture, size)

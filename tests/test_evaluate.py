@@ -54,9 +54,14 @@ def test_a_model_is_measured_beside_the_peer(flags, vgg_archive, stage_archive, 
         shares = np.array(found["confusion"])
         np.testing.assert_allclose(shares.sum(axis=1), 1.0)
         assert found["named"][0] == pytest.approx(np.mean(np.diag(shares)), abs=1e-3)
+        assert 0.0 <= found["lines"][1] <= found["lines"][0] <= found["lines"][2] <= 1.0
         assert found["style_distance"][0] > 0.0 and 0.0 <= found["crossfade_named"] <= 1.0
     shown = capsys.readouterr().out
     assert "| measure | model | wct |" in shown and "| waves |" in shown
+    assert (tmp_path / "out" / "evaluation.md").read_text(
+        "utf-8"
+    ).strip() in f"## Evaluation\n\n{shown}"
+    assert len(record["ordinary_lines"]) == 3
     for name in ("model", "wct"):
         sheet = images.read(tmp_path / "out" / f"{name}.png")
         assert sheet.shape[1] > 3 * 64

@@ -68,7 +68,7 @@ def test_writes_the_whole_folder_and_replaces_an_older_one(run, tmp_path, capsys
         "model.json",
         "weights.h5",
         "model_card.md",
-        "samples.png",
+        "samples.jpg",
         "tiny_32_float32.tflite",
         "tiny_32_float16.tflite",
         "tiny_32_int8.tflite",
@@ -79,12 +79,27 @@ def test_writes_the_whole_folder_and_replaces_an_older_one(run, tmp_path, capsys
     assert tflite.read_metadata(out / "tiny_32_int8.tflite")["cultures"] == facts["cultures"]
     card = (out / "model_card.md").read_text("utf-8")
     assert "0.875" in card and "tiny_32_int8.tflite" in card and "## Limits" in card
-    assert images.read(out / "samples.png").shape[1] > 3 * 32
+    assert images.read(out / "samples.jpg").shape[1] > 3 * 32
     loaded, _ = serving.load_model(out)
     original, _ = serving.load_run(run)
     for a, b in zip(loaded.weights, original.weights, strict=True):
         np.testing.assert_array_equal(a, b)
     assert "note.txt" in capsys.readouterr().err
+
+
+def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_path):
+    for name, text in (("a.md", "## Judged: 71 %"), ("b.md", "## Credits to the Museum")):
+        (tmp_path / name).write_text(text, "utf-8")
+    images.write(tmp_path / "shown" / "one.png", np.zeros((40, 40, 3)))
+    notes = f"{tmp_path / 'a.md'}, {tmp_path / 'b.md'}"
+    more = ["--notes", notes, "--samples", str(tmp_path / "shown"), "--precisions", "float32"]
+    out = tmp_path / "models" / "tiny"
+    assert run_command(export.main, command(run, out, *more)) == 0
+    card = (out / "model_card.md").read_text("utf-8")
+    order = [card.index(text) for text in ("## Limits", "## Judged: 71 %", "## Credits to the M")]
+    assert order == sorted(order)
+    sheet = images.read(out / "samples.jpg")
+    assert sheet.shape[0] < 2 * 32 and sheet[-20:-12, 8:24].max() < 0.02  # one row; black content
 
 
 def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
@@ -102,6 +117,8 @@ def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
         (["--sizes", "a"], "multiples of 8"),
         (["--precisions", "int4"], "unknown precision"),
         (["--pictures", "/nowhere"], "no picture"),
+        (["--samples", "/nowhere"], "no picture"),
+        (["--notes", "/nowhere.md"], "/nowhere.md does not exist"),
         (["--run", "/nowhere"], "no run folder"),
     ],
 )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from stylegan_culture import images, stylize
+from stylegan_culture import images, serving, stylize
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.stylization import mixtures
@@ -95,6 +95,14 @@ def test_wrong_input_is_one_sentence(run, picture, tmp_path, capsys, more, words
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not (tmp_path / "x.png").exists()
+
+
+def test_the_shipped_model_serves_where_none_is_named(run, picture, tmp_path, monkeypatch):
+    asked, load = [], serving.load_model
+    monkeypatch.setattr(serving, "load_model", lambda name: asked.append(name) or load(run))
+    out = tmp_path / "x.png"
+    assert run_command(stylize.main, [str(picture), "--culture", "insular", "--out", str(out)]) == 0
+    assert asked == ["culture256"] and out.is_file()
 
 
 def test_never_overwrites_its_source(run, picture, capsys):

@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> None:
         "commit": settings.git_commit(),
     }
     settings.write_json(folder / "evaluation.json", record)
-    print(report.table(record))
+    table = report.table(record)
+    (folder / "evaluation.md").write_text(f"## Evaluation\n\n{table}\n", encoding="utf-8")
+    print(table)
     print(f"all measures and sheets: {folder}")
 
 

@@ -17,7 +17,7 @@ class EvaluateConfig:
     judge: str = option("", "path of MobileNetV1 weights (.npz), the network that judges")
     style: str = option("", "path of distilled VGG-19 weights (.npz) for the style distance")
     peer: str = option("", "path of its stage networks (.npz): measures multi-level WCT besides")
-    out: str = option("", "folder for evaluation.json and the sheets")
+    out: str = option("", "folder for evaluation.json, a table and the sheets")
     photographs: int = option(
         80, "held-out photographs to restyle: the first by hash of their names"
     )

@@ -79,7 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         "for the other training-free methods)",
     )
     add("--out", required=True, help="file, or folder for several pictures")
-    add("--model", help="generator: model folder, run folder, or name of a shipped model")
+    add(
+        "--model",
+        default="culture256",
+        help="generator: shipped model, model folder or run folder (default: %(default)s)",
+    )
     group = parser.add_argument_group("training-free methods")
     group.add_argument("--backbone", default="inception_resnet_v2", help="default: %(default)s")
     group.add_argument(
@@ -130,8 +134,6 @@ def _check_method(method: str, options) -> None:
         raise InputError("--culture and --style exclude each other; name one of them")
     if method in NEEDS_PICTURE and not options.style:
         raise InputError(f"the method {method} needs an example picture; name one with --style")
-    if method == "generator" and not options.model:
-        raise InputError("name the generator with --model, or choose another --method")
     if method in ("generator", "gatys") and options.mask:
         raise InputError(f"the method {method} takes no --mask; use wct, adain, match or moments")
     if method == "gatys" and options.strength is not None:
