@@ -1,8 +1,8 @@
-"""The eight ornament traditions of the built-in data set: where they come from, how they are built.
+"""Traditions by key: the eight of the built-in ornaments, and picture traditions of folders.
 
-This is a test bed for image style transfer and not a claim about any culture. Every tradition
-named here is far richer than one motif; each was chosen because it has a precise geometry that a
-program can draw and a test can check. The colours and line weights that go with them
+The ornaments are a test bed for image style transfer and not a claim about any culture. Every
+tradition named here is far richer than one motif; each was chosen because it has a precise geometry
+that a program can draw and a test can check. The colours and line weights that go with them
 (`pipelines.idioms`) are inventions.
 """
 
@@ -10,13 +10,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Culture:
-    """One ornament tradition: identity, origin, how the motif is constructed, where to read on."""
+class Tradition:
+    """A tradition of pictures: the key that folders are named by, and what a reader is told."""
 
     key: str
     title: str
     region: str
     period: str
+
+
+@dataclass(frozen=True)
+class Culture(Tradition):
+    """One ornament tradition: identity, origin, how the motif is constructed, where to read on."""
+
     construction: str
     source: str
 
@@ -95,6 +101,19 @@ ORNAMENTS: tuple[Culture, ...] = (
         "eight-unit grid, the steps two units wide.",
         "H. Beyer, El origen, desarrollo y significado de la greca escalonada (1924)",
     ),
+)
+
+# What pictures of a folder of this name are taken to be; other names are shown as they are written.
+PICTURES: tuple[Tradition, ...] = (
+    Tradition("ukiyo_e", "Ukiyo-e", "Japan", "17th to 19th century"),
+    Tradition("chinese_ink_painting", "Chinese ink painting", "China", "Tang to Qing, 618-1912"),
+    Tradition("persian_miniature", "Persian miniature", "Iran", "14th to 19th century"),
+    Tradition("indian_miniature", "Indian miniature", "South Asia", "15th to 19th century"),
+    Tradition("impressionism", "Impressionism", "France", "about 1860-1900"),
+    Tradition("post_impressionism", "Post-Impressionism", "France", "about 1880-1906"),
+    Tradition("european_old_masters", "European old masters", "Europe", "15th to 18th century"),
+    Tradition("russian_painting", "Russian painting", "Russia", "19th to early 20th century"),
+    Tradition("dore_engraving", "Doré's wood engraving", "France", "1850-1883"),
 )
 
 KEYS: tuple[str, ...] = tuple(culture.key for culture in ORNAMENTS)

@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 
-from pipelines.cultures import ORNAMENTS
+from pipelines.cultures import ORNAMENTS, PICTURES
 from pipelines.folder import write_report
 from pipelines.input import (
     DataConfig,
@@ -202,7 +202,7 @@ def record(flags, config, source, content, **facts) -> None:
 
 def _described(source) -> list[dict]:
     """The cultures in order, with what a model card says of them."""
-    known = {culture.key: culture for culture in ORNAMENTS}
+    known = {culture.key: culture for culture in ORNAMENTS + PICTURES}
     cultures = []
     for number, key in enumerate(source.cultures):
         culture = known.get(key)
