@@ -30,7 +30,7 @@ def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     pixels; `cache_mib` limits the memory for decoded pictures. Raises `InputError` for a missing or
     empty folder and for fewer than two cultures.
     """
-    path = _existing(path)
+    path = existing(path)
     table = path if path.is_file() else _find_table(path)
     entries, skipped = _from_table(table) if table else _from_folders(path)
     source = _read_all(entries, skipped, short_side, cache_mib)
@@ -48,9 +48,9 @@ def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
 
     Identifiers are `content/<path without suffix>`. Raises `InputError` where none can be read.
     """
-    path = _existing(path)
+    path = existing(path)
     entries = []
-    for file in _files(path):
+    for file in files(path):
         below = file.relative_to(path).parent.as_posix()
         group = "content" if below == "." else f"content/{below}"
         entries.append((file, (), identifier(group, file.stem)))
@@ -72,14 +72,15 @@ def write_report(path, source: Source) -> None:
     os.replace(temporary, path)
 
 
-def _existing(path) -> pathlib.Path:
+def existing(path) -> pathlib.Path:
+    """A path, its ~ resolved; `InputError` where there is nothing."""
     path = pathlib.Path(path).expanduser()
     if not path.exists():
         raise InputError(f"{path} does not exist; name a folder of pictures")
     return path
 
 
-def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+def files(folder: pathlib.Path) -> list[pathlib.Path]:
     """Every file in a folder and below it, sorted by name; hidden ones are passed over."""
     return sorted(
         file
@@ -97,9 +98,9 @@ def _from_folders(path: pathlib.Path) -> tuple[list, list]:
         if not folder.is_dir() or folder.name.startswith("."):
             continue
         culture = unicodedata.normalize("NFC", folder.name)
-        files = _files(folder)
-        entries += [(file, (culture,), identifier(culture, file.stem)) for file in files]
-        if not files:
+        found = files(folder)
+        entries += [(file, (culture,), identifier(culture, file.stem)) for file in found]
+        if not found:
             skipped.append((str(folder), "the folder is empty"))
     return entries, skipped
 

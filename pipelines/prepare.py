@@ -1,7 +1,8 @@
 """Prepares and checks a source of pictures: `python -m pipelines.prepare folder PATH`.
 
 Prints the pictures of every culture, how many are held out for judging, and what was skipped, with
-the reasons in a CSV file. `ornaments` renders the built-in set, `tfds NAME` downloads a data set.
+the reasons in a CSV file. `ornaments` renders the built-in set, `tfds NAME` downloads a data set,
+`panels PATH --out DIR` cuts the painted parts out of manuscript pages.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import sys
 
 import numpy as np
 
-from pipelines import folder, input, preprocess, sampling
+from pipelines import folder, input, panels, preprocess, sampling
 from stylegan_culture import images
 from stylegan_culture.config import InputError, run_command
 
@@ -19,6 +20,10 @@ SHEET_COLUMNS = 8
 def main(arguments=None) -> None:
     """Runs the command; raises `InputError` for wrong input."""
     options = _parser().parse_args(arguments)
+    if options.kind == "panels":
+        pages, written, skipped = panels.cut(options.name, options.out)
+        print(f"{written} panels of {pages} pages in {options.out}", *skipped, sep="\nskipped: ")
+        return
     if options.size < 1:
         raise InputError("--size has to be at least 1 pixel")
     if options.kind == "content":
@@ -77,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
             "--report", default="skipped.csv", help="CSV of skipped files (default: skipped.csv)"
         )
         one.add_argument("--sheet", help="write a picture with the first pictures of each culture")
+    pages = kinds.add_parser("panels", help="cut the painted parts out of manuscript pages")
+    pages.add_argument("name", metavar="PATH", help="folder of pages, searched to its depth")
+    pages.add_argument("--out", required=True, help="folder for the panels")
     return parser
 
 

@@ -1,0 +1,98 @@
+"""Painted panels of manuscript pages, without the script and the margins around them.
+
+A page of a manuscript is half writing on bare paper. Trained on whole pages, a network learns that
+plain areas are to be filled with rows of marks, and fills skies with them.
+"""
+
+import pathlib
+
+import numpy as np
+from PIL import Image, ImageCms, ImageFilter
+
+from pipelines import folder
+from stylegan_culture import images
+from stylegan_culture.config import InputError
+
+STROKE = 9  # pixels: a median over so many erases pen strokes, and leaves what is painted
+BIN = np.array([8, 6, 6])  # of L, a and b in the histogram that finds the paper
+LIGHT, FAINT, WARM = 48, 18, 36  # paper: L at least, |a| at most, b between 0 and this
+TONE_WEIGHT, DISTANCE = 0.6, 11.0  # what is farther from the paper's colour is painted
+STEP, SHRINK = 12, 16  # pixels between places and between sides that are tried
+OVERLAP = 0.25  # share of a square that earlier ones may cover
+
+_TO_LAB = ImageCms.buildTransform(
+    ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+)
+
+
+def painted(image: np.ndarray) -> np.ndarray:
+    """Where a page uint8 [H, W, 3] is painted: bool [H, W].
+
+    The paper is the most frequent light colour between grey and yellow, after pen strokes have been
+    erased; painted is what differs from it in CIELAB, lightness counting less than colour. A page
+    without such a colour is painted all over.
+    """
+    plain = Image.fromarray(image).filter(ImageFilter.MedianFilter(STROKE))
+    encoded = np.asarray(ImageCms.applyTransform(plain, _TO_LAB))
+    tone = encoded[..., :1] / np.float32(2.55)
+    colour = encoded[..., 1:].view(np.int8).astype(np.float32)
+    lab = np.concatenate([tone, colour], axis=-1)
+    bins, counts = np.unique(np.floor(lab / BIN).reshape(-1, 3), axis=0, return_counts=True)
+    lowest = bins * BIN
+    paper = (lowest[:, 0] >= LIGHT) & (np.abs(lowest[:, 1]) < FAINT)
+    paper &= (lowest[:, 2] >= 0) & (lowest[:, 2] < WARM)
+    if not paper.any():
+        return np.ones(image.shape[:2], bool)
+    centre = lowest[paper][counts[paper].argmax()] + BIN / 2
+    return np.linalg.norm((lab - centre) * [TONE_WEIGHT, 1.0, 1.0], axis=-1) > DISTANCE
+
+
+def squares(mask: np.ndarray, least: int = 150, share: float = 0.8, count: int = 3) -> list[tuple]:
+    """At most `count` squares (top, left, side) of which a `share` lies in a mask bool [H, W].
+
+    The largest come first, down to `least` pixels; later ones overlap earlier ones little.
+    """
+    height, width = mask.shape
+    free = np.ones(mask.shape, bool)
+    found = []
+    for side in range(min(height, width), least - 1, -SHRINK):
+        inside = _means(mask, side)
+        inside[(_means(free, side) < 1.0 - OVERLAP) | (inside < share)] = -1.0
+        row, column = np.unravel_index(inside.argmax(), inside.shape)
+        if inside[row, column] >= 0:
+            top, left = int(row) * STEP, int(column) * STEP
+            free[top : top + side, left : left + side] = False
+            found.append((top, left, side))
+        if len(found) == count:
+            break
+    return found
+
+
+def cut(source, target) -> tuple[int, int, list[str]]:
+    """Cuts the panels of every picture below a folder into PNG files of the same tree.
+
+    `page_0.png`, `page_1.png`, ... are cut-outs of `page` for the rule that holds pictures out.
+    Returns the numbers of pages read and of panels written, and why files were skipped; raises
+    `InputError` where there is no folder.
+    """
+    source, pages, written, skipped = folder.existing(source), 0, 0, []
+    for file in folder.files(source):
+        try:
+            page = images.read_uint8(file)
+        except InputError as error:
+            skipped.append(str(error))
+            continue
+        place = pathlib.Path(target) / file.relative_to(source).parent
+        for number, (top, left, side) in enumerate(squares(painted(page))):
+            panel = page[top : top + side, left : left + side]
+            images.write(place / f"{file.stem}_{number}.png", panel)
+            written += 1
+        pages += 1
+    return pages, written, skipped
+
+
+def _means(mask, side: int) -> np.ndarray:
+    """Mean of a mask over every square of a side, at places `STEP` apart."""
+    sums = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return inside[::STEP, ::STEP] / side**2
