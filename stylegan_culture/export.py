@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import json
 import pathlib
-import shutil
 import sys
 import tempfile
 
@@ -20,6 +19,7 @@ from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import STRIDE
 
 CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
+CALIBRATION_PIXELS = 16 * 512**2  # of all calibration pictures together: it runs without threads
 
 
 def parse(arguments) -> argparse.Namespace:
@@ -37,6 +37,11 @@ def parse(arguments) -> argparse.Namespace:
         "--pictures",
         help="folder of pictures for calibration and parity "
         "(default: the held-out part of the run's data)",
+    )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="round the weights to float16, so that float16 files hold the same numbers",
     )
     parser.add_argument("--samples", help="folder of pictures for the sample sheet (default: some)")
     parser.add_argument(
@@ -93,7 +98,10 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
     """Makes the whole model folder in `folder`; raises `InputError` where parity fails."""
     model, facts = serving.load_run(options.run)
     name = pathlib.Path(options.out).name
-    shutil.copyfile(pathlib.Path(options.run) / "model.weights.h5", folder / "weights.h5")
+    if options.half:
+        model.set_weights([w.astype("float16").astype("float32") for w in model.get_weights()])
+    model.save_weights(folder / "copy.weights.h5")
+    (folder / "copy.weights.h5").rename(folder / "weights.h5")
     described = describe(name, model, facts, options, folder)
     config.write_json(folder / "model.json", described)
     pictures = load_pictures(options.pictures, CALIBRATION + CHECKED, facts)
@@ -107,6 +115,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         checked = squares[::every][:CHECKED]
         kept = np.delete(squares, np.arange(0, len(squares), every), axis=0)
         calibration = kept if len(kept) else squares
+        calibration = calibration[: max(1, CALIBRATION_PIXELS // size**2)]
         files = {}
         contents = serving.convert(model, described, size, options.precisions, calibration)
         for precision, content in contents.items():

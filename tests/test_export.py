@@ -102,6 +102,16 @@ def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_p
     assert sheet.shape[0] < 2 * 32 and sheet[-20:-12, 8:24].max() < 0.02  # one row; black content
 
 
+def test_half_weights_are_those_of_the_small_files(run, tmp_path):
+    out = tmp_path / "models" / "tiny"
+    assert run_command(export.main, command(run, out, "--half", "--precisions", "float16")) == 0
+    loaded, _ = serving.load_model(out)
+    original, _ = serving.load_run(run)
+    for ours, theirs in zip(loaded.get_weights(), original.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs.astype("float16"))
+    assert any((a != b).any() for a, b in zip(loaded.weights, original.weights, strict=True))
+
+
 def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(serving.TOLERANCES, "float32", 0.0)
     out = tmp_path / "models" / "tiny"
