@@ -135,3 +135,12 @@ def culture_folder(tmp_path_factory):
         picture = generator.uniform(0.0, 1.0, (5, 6, 3)).repeat(9, axis=0).repeat(9, axis=1)
         images.write(folder / "photographs" / f"{number:04d}.png", picture.astype(np.float32))
     return folder
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """The folder of real pictures and weights; tests that want it skip where there is none."""
+    folder = os.environ.get("STYLEGAN_CULTURE_DATA")
+    if not folder or not (pathlib.Path(folder) / "pairs").is_dir():
+        pytest.skip("STYLEGAN_CULTURE_DATA names no folder of real pictures")
+    return pathlib.Path(folder)

@@ -93,6 +93,7 @@ CULTURE256 = TrainConfig(
         diversity=0.0,
         content_features=1.5,
         style_features=0.5,
+        plain=2.0,
         restyled=0.5,
         foreign=0.25,
         relabelled=0.25,
@@ -101,7 +102,7 @@ CULTURE256 = TrainConfig(
         generator_rate=6e-4, discriminator_rate=1e-3, warm_up=80, hinge=True, examples=0.25
     ),
     backbone=BackboneConfig(backbone="inception_resnet_v2"),
-    loop=LoopConfig(steps=8000, sample_interval=500, save_interval=500),
+    loop=LoopConfig(steps=10000, sample_interval=500, save_interval=500),
 )
 PRESETS = {
     "smoke": (SMOKE, "under a minute: shows that everything runs, teaches nothing"),

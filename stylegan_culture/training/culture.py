@@ -200,6 +200,8 @@ class CultureTrainer:
             parts["diversity"] = losses.diversity(fakes[:mapped], fakes[mapped : 2 * mapped])
         if weights.total_variation:
             parts["total_variation"] = losses.total_variation(fakes)
+        if weights.plain:
+            parts["plain"] = losses.plain(fakes, contents)
         if weights.layout:
             parts["layout"] = losses.layout(fakes, contents)
         if weights.style_code:

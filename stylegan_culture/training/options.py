@@ -27,6 +27,7 @@ class LossConfig:
     style_features: float = option(0.0, "weight of style (Gram) over backbone taps")
     style_prior: float = option(0.01, "weight of the KL term of the style encoder")
     total_variation: float = option(0.0, "weight of total variation")
+    plain: float = option(0.0, "weight of total variation where the content is plain")
     restyled: float = option(1.0, "weight of restyled pictures in the discriminators' loss")
     foreign: float = option(1.0, "weight in it of contents of other cultures")
     relabelled: float = option(0.0, "weight in it of style pictures called another culture's")

@@ -1,7 +1,5 @@
 """Moments, shrinkage and the two roots against NumPy and SciPy in float64."""
 
-import os
-import pathlib
 import time
 
 import numpy as np
@@ -249,16 +247,12 @@ def test_both_roots_whiten_512_ill_conditioned_channels(case, bound, generator):
     assert max(_errors_of_both_roots(samples, 1e-3)) < bound
 
 
-def test_both_roots_whiten_real_features():
-    folder = os.environ.get("STYLEGAN_CULTURE_DATA")
-    if not folder:
-        pytest.skip("STYLEGAN_CULTURE_DATA names no folder of pictures and weights")
+def test_both_roots_whiten_real_features(data_folder):
     from stylegan_culture import images
     from stylegan_culture.features.distilled import DistilledVGG19
 
-    folder = pathlib.Path(folder)
-    backbone = DistilledVGG19(str(folder / "weights" / "vgg19_16x_encoder.npz"))
-    for path in sorted((folder / "pairs").glob("style_*.jpg"))[:2]:
+    backbone = DistilledVGG19(str(data_folder / "weights" / "vgg19_16x_encoder.npz"))
+    for path in sorted((data_folder / "pairs").glob("style_*.jpg"))[:2]:
         picture = images.resize(images.read(path), 384, 384)[None]
         for tap, value in backbone(picture, taps=("relu4_1", "relu5_1")).items():
             samples = np.asarray(value).reshape(-1, value.shape[-1])

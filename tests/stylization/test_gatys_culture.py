@@ -1,8 +1,5 @@
 """Neural style transfer over the shipped backbone: no grid, real pairs, and content that stays."""
 
-import os
-import pathlib
-
 import numpy as np
 import pytest
 
@@ -56,11 +53,3 @@ def mid_level(backbone, picture):
     """Features at half of the depth, each channel brought to mean 0 and deviation 1."""
     found = backbone.aligned(picture[None], taps=("mixed_5b",))["mixed_5b"]
     return np.asarray(losses.normalised(found))
-
-
-@pytest.fixture(scope="module")
-def data_folder():
-    folder = os.environ.get("STYLEGAN_CULTURE_DATA")
-    if not folder or not (pathlib.Path(folder) / "pairs").is_dir():
-        pytest.skip("STYLEGAN_CULTURE_DATA names no folder with pairs of real pictures")
-    return pathlib.Path(folder)

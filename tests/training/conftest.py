@@ -13,7 +13,12 @@ from stylegan_culture.training.options import BackboneConfig, LossConfig, Optimi
 CULTURES = ("alpha", "beta", "gamma")
 STEPS = 40
 EVERY = LossConfig(
-    layout=1.0, content_features=1.0, style_features=1.0, total_variation=1.0, relabelled=0.5
+    layout=1.0,
+    content_features=1.0,
+    style_features=1.0,
+    total_variation=1.0,
+    plain=1.0,
+    relabelled=0.5,
 )
 
 
