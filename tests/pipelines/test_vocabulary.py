@@ -1,0 +1,83 @@
+"""Museums' free-text cultures: reviewed strings and their variations, and what is no culture."""
+
+import pathlib
+
+import pytest
+
+from pipelines import vocabulary
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "cultures.tsv"
+
+
+def golden():
+    lines = GOLDEN.read_text("utf-8").splitlines()
+    return [tuple(line.split("\t")) for line in lines if not line.startswith("#")]
+
+
+# Each rule takes a published string to one that another museum might have published.
+VARIATIONS = {
+    "as published": lambda text: text,
+    "upper case": str.upper,
+    "no dates": lambda text: "".join(c for c in text if not c.isdigit()),
+    "a date before": lambda text: f"ca. 1700-1750, {text}",
+    "a century after": lambda text: f"{text}, 18th century",
+    "semicolons": lambda text: text.replace(",", ";"),
+    "brackets": lambda text: text.replace(", ", " (", 1) + (")" if ", " in text else ""),
+    "spaces": lambda text: f"  {text.replace(' ', '  ')} ",
+    "dashes": lambda text: text.replace("–", "-").replace("-", " - "),
+    "probably": lambda text: f"probably {text}",
+    "attributed": lambda text: f"Attributed to {text}",
+    "possibly in brackets": lambda text: f"{text} (possibly)",
+    "a question": lambda text: f"{text}?",
+    "reversed": lambda text: ", ".join(reversed(text.split(", "))),
+}
+
+
+@pytest.mark.parametrize("rule", VARIATIONS)
+def test_reviewed_strings_and_their_variations_have_the_reviewed_key(rule):
+    found = [(vocabulary.normalise(VARIATIONS[rule](text)) or "", key) for text, key in golden()]
+    wrong = [
+        (text, got) for (got, key), (text, _) in zip(found, golden(), strict=True) if got != key
+    ]
+    assert wrong == []
+    mapped = [got for got, key in found if key]
+    assert len(found) >= 29 and len(mapped) >= 0.9 * len(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("Edo Period, Japan", "japanese"),
+        ("Edo peoples, Nigeria", "edo_benin"),
+        ("Edo period", None),
+        ("Roman Egypt", "roman"),
+        ("Côte d’Ivoire, Baule peoples", "akan"),
+        ("Native North American, Navajo (Diné)", "navajo"),
+        ("Indonesia, Java", "javanese"),
+        ("South Netherlandish", "netherlandish"),
+        ("Papua New Guinea, Sepik region", "new_guinean"),
+        ("British, born France", "british"),
+        ("China, for export to Europe", "chinese"),
+        ("Chinese, for the Japanese market", "chinese"),
+        ("Indiana", None),
+        ("Romanesque", None),
+        ("Baroque", None),
+        ("Unknown", None),
+        ("", None),
+        ("1850-1900", None),
+    ],
+)
+def test_what_a_text_says(text, key):
+    assert vocabulary.normalise(text) == key
+
+
+def test_no_phrase_has_two_keys():
+    """A phrase that stood in two entries would silently take the later one's key."""
+    phrases = [term for culture in vocabulary.CULTURES for term in culture.terms]
+    assert len(phrases) == len(set(phrases))
+    assert all(term == term.lower().strip() and term for term in phrases)
+
+
+def test_what_was_not_understood_is_listed_once_and_in_order():
+    keys, unknown = vocabulary.normalise_all(["Rococo", "Japan", "Unknown", "Rococo"])
+    assert keys == [None, "japanese", None, None] and unknown == ["Rococo", "Unknown"]
