@@ -2,9 +2,9 @@
 
 A text is cut into parts at commas, semicolons, brackets and slashes; dates, lives ("active by
 1444", "born England") and hedges ("probably", "attributed to") are left out; what is left of a part
-is looked up in `TERMS`, longest phrase first. Of several matches the narrowest wins (a people before
-a country, a country before a part of the world), and of equals the first. What a text says of style
-or place without naming a culture ("Romanesque", "Unknown") has no key.
+is looked up in `TERMS`, longest phrase first. Of several matches the narrowest wins (a people
+before a country, a country before a part of the world), and of equals the first. What a text says
+of style or place without naming a culture ("Romanesque", "Unknown") has no key.
 """
 
 import dataclasses
