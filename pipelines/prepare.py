@@ -2,7 +2,8 @@
 
 Prints the pictures of every culture, how many are held out for judging, and what was skipped, with
 the reasons in a CSV file. `ornaments` renders the built-in set, `tfds NAME` downloads a data set,
-`panels PATH --out DIR` cuts the painted parts out of manuscript pages.
+`panels PATH --out DIR` cuts the painted parts out of manuscript pages, `museum` collects pictures
+in the public domain from a museum's open interface.
 """
 
 import argparse
@@ -10,9 +11,9 @@ import sys
 
 import numpy as np
 
-from pipelines import folder, input, panels, preprocess, sampling
+from pipelines import folder, ingest, input, panels, preprocess, sampling
 from stylegan_culture import images
-from stylegan_culture.config import InputError, run_command
+from stylegan_culture.config import InputError, add_flags, from_flags, run_command
 
 SHEET_COLUMNS = 8
 
@@ -20,6 +21,9 @@ SHEET_COLUMNS = 8
 def main(arguments=None) -> None:
     """Runs the command; raises `InputError` for wrong input."""
     options = _parser().parse_args(arguments)
+    if options.kind == "museum":
+        _collect(from_flags(ingest.IngestConfig(), options))
+        return
     if options.kind == "panels":
         pages, written, skipped = panels.cut(options.name, options.out)
         print(f"{written} panels of {pages} pages in {options.out}", *skipped, sep="\nskipped: ")
@@ -37,6 +41,18 @@ def main(arguments=None) -> None:
     if options.sheet:
         images.write(options.sheet, sheet(source, options.size))
         print(f"sheet: {options.sheet}")
+
+
+def _collect(config: ingest.IngestConfig) -> None:
+    report = ingest.ingest(config)
+    width = max(map(len, ("culture", *report.kept)))
+    for culture, count in (("culture", "pictures"), *report.kept.items()):
+        print(culture.ljust(width), str(count).rjust(9))
+    print(f"rejected: {report.rejected} (reasons in {config.out}/rejected.csv)")
+    if report.failed:
+        print(f"did not answer: {report.failed}; run again to ask for them")
+    print(f"not understood: {len(report.unmapped)} texts (in {config.out}/unmapped.csv)")
+    print(f"train on it with --data folder:{config.out}")
 
 
 def summary(source: sampling.Source) -> str:
@@ -82,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
             "--report", default="skipped.csv", help="CSV of skipped files (default: skipped.csv)"
         )
         one.add_argument("--sheet", help="write a picture with the first pictures of each culture")
+    museum = kinds.add_parser("museum", help="pictures in the public domain of a museum")
+    add_flags(museum, ingest.IngestConfig)
     pages = kinds.add_parser("panels", help="cut the painted parts out of manuscript pages")
     pages.add_argument("name", metavar="PATH", help="folder of pages, searched to its depth")
     pages.add_argument("--out", required=True, help="folder for the panels")
