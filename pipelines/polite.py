@@ -17,8 +17,7 @@ import time
 
 import requests
 
-from stylegan_culture import __version__
-from stylegan_culture.config import InputError, option, written_whole
+from stylegan_culture.config import InputError, option, package_versions, written_whole
 
 THROTTLED = (403, 429, 503)
 LONGEST_WAIT = 900.0  # seconds: a server that asks for more is taken at this
@@ -68,7 +67,8 @@ class Reader:
         self._session = requests.Session()
         self._session.max_redirects = REDIRECTS
         contact = f"; {config.contact}" if config.contact else ""
-        agent = f"stylegan_culture/{__version__} (research data set{contact})"
+        version = package_versions()["stylegan_culture"]
+        agent = f"stylegan_culture/{version} (research data set{contact})"
         self._session.headers["User-Agent"] = agent
 
     def json(self, address: str, parameters: dict | None = None):
