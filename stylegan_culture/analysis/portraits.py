@@ -1,0 +1,125 @@
+"""How a tradition's pictures look together: means with intervals, histograms, palette.
+
+Each picture counts once, whatever its size; intervals are bootstrapped over pictures.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from stylegan_culture.analysis import colour, distances, looks
+
+PALETTE = 8
+COLOURS = 256  # drawn of each picture for the palette
+REPLICATES = 400
+BINS = {"lightness": np.linspace(0, 100, 21), "chroma": np.linspace(0, 100, 21)}
+
+
+@dataclasses.dataclass
+class Album:
+    """The numbers of one tradition's pictures, `add`ed one by one.
+
+    figures: dictionaries of `looks.WHAT`, one a picture.
+    hues: `[N, 12]` rows of `looks.hues`.
+    histograms: for each of `BINS` rows `[N, 20]` that sum to 1; what passes the ends counts there.
+    colours: CIELAB `[N COLOURS, 3]`, drawn at random.
+    """
+
+    figures: list = dataclasses.field(default_factory=list)
+    hues: list = dataclasses.field(default_factory=list)
+    histograms: dict = dataclasses.field(default_factory=lambda: {name: [] for name in BINS})
+    colours: list = dataclasses.field(default_factory=list)
+
+    def add(self, picture, generator) -> None:
+        """Takes in one sRGB picture `[H, W, 3]` in [0, 1]; `generator` draws its colours."""
+        lab = colour.lab(picture)
+        self.figures.append(looks.figures(picture))
+        self.hues.append(looks.hues(picture))
+        for name, values in (("lightness", lab[..., 0]), ("chroma", colour.chroma(lab))):
+            edges = BINS[name]
+            inside = np.clip(values, edges[0], edges[-1])
+            self.histograms[name].append(np.histogram(inside, edges)[0] / inside.size)
+        points = lab.reshape(-1, 3)
+        self.colours.append(points[generator.integers(0, len(points), COLOURS)])
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+
+def portrait(album: Album, seed: int = 0) -> dict:
+    """What is to be told of a tradition, fit for JSON.
+
+    Returns a dict: `pictures`, their number; `figures`, for each of `looks.WHAT` the mean over
+    pictures and the ends of its 95 % interval; `hues`, `lightness` and `chroma`, mean histograms;
+    `palette`, a list of `{"lab": [L, a, b], "srgb": "#rrggbb", "share": s}`, largest share first.
+    """
+    count = len(album)
+    weights = distances.resampled(np.zeros(count, int), REPLICATES, seed)
+    found = {"pictures": count, "figures": {}}
+    for name in looks.WHAT:
+        values = np.array([figures[name] for figures in album.figures])
+        replicates = weights @ values / weights.sum(axis=1)
+        ends = distances.interval(values.mean(), replicates)
+        found["figures"][name] = [float(values.mean()), *(float(end) for end in ends)]
+    found["hues"] = np.mean(album.hues, axis=0).tolist()
+    for name, rows in album.histograms.items():
+        found[name] = np.mean(rows, axis=0).tolist()
+    centres, shares = colour.palette(np.concatenate(album.colours), PALETTE, seed)
+    codes = np.rint(255 * colour.srgb(centres)).astype(int)
+    found["palette"] = [
+        {
+            "lab": lab.round(2).tolist(),
+            "srgb": f"#{bytes(code.tolist()).hex()}",
+            "share": float(share),
+        }
+        for lab, code, share in zip(centres, codes, shares, strict=True)
+    ]
+    return found
+
+
+def layout(apart) -> tuple[np.ndarray, float]:
+    """Points in the plane whose distances are as near to `apart` `[K, K]` as a plane allows.
+
+    Classical multidimensional scaling (Torgerson, 1952). Returns `[K, 2]`, centred, and the share
+    of the squared distances' variance that the plane keeps. Signs are fixed: of each axis the
+    point farthest out is positive.
+    """
+    squares = np.square(np.asarray(apart, np.float64))
+    count = len(squares)
+    centring = np.eye(count) - 1.0 / count
+    values, vectors = np.linalg.eigh(-0.5 * centring @ squares @ centring)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    points = vectors[:, :2] * np.sqrt(values[:2])
+    farthest = np.abs(points).argmax(axis=0)
+    signs = np.sign(points[farthest, np.arange(points.shape[1])])
+    kept = values[:2].sum() / values.sum() if values.sum() > 0.0 else 1.0
+    return points * np.where(signs == 0.0, 1.0, signs), float(kept)
+
+
+def neighbours(features, labels, count: int) -> list[tuple[int, int, float]]:
+    """The `count` pairs of pictures of different traditions that are most alike.
+
+    Args:
+        features: `[N, D]`; each column is brought to mean 0 and deviation 1 first.
+        labels: tradition of each, `[N]`.
+
+    Returns:
+        `(picture, picture, cosine similarity)`, the most alike first; no picture stands twice.
+    """
+    features, labels = np.asarray(features, np.float64), np.asarray(labels)
+    spread = features.std(axis=0)
+    standard = (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    lengths = np.linalg.norm(standard, axis=1, keepdims=True)
+    standard /= np.where(lengths > 0.0, lengths, 1.0)
+    alike = standard @ standard.T
+    alike[labels[:, None] == labels] = -np.inf
+    found = []
+    while len(found) < count:
+        first, second = np.unravel_index(alike.argmax(), alike.shape)
+        if not np.isfinite(alike[first, second]):
+            break
+        pair = sorted((int(first), int(second)))
+        found.append((*pair, float(alike[first, second])))
+        for used in pair:
+            alike[used] = alike[:, used] = -np.inf
+    return found
