@@ -35,13 +35,12 @@ VARIATIONS = {
 
 @pytest.mark.parametrize("rule", VARIATIONS)
 def test_reviewed_strings_and_their_variations_have_the_reviewed_key(rule):
-    found = [(vocabulary.normalise(VARIATIONS[rule](text)) or "", key) for text, key in golden()]
-    wrong = [
-        (text, got) for (got, key), (text, _) in zip(found, golden(), strict=True) if got != key
-    ]
-    assert wrong == []
-    mapped = [got for got, key in found if key]
-    assert len(found) >= 29 and len(mapped) >= 0.9 * len(found)
+    texts, keys = zip(*golden(), strict=True)
+    found = [vocabulary.normalise(VARIATIONS[rule](text)) or "" for text in texts]
+    triples = zip(texts, keys, found, strict=True)
+    assert [triple for triple in triples if triple[1] != triple[2]] == []
+    # The first 29 are as museums publish them, the others are hard cases.
+    assert len(texts) >= 100 and sum(map(bool, found[:29])) >= 0.9 * 29
 
 
 @pytest.mark.parametrize(
