@@ -12,6 +12,8 @@ import hashlib
 import io
 import os
 import pathlib
+import re
+import urllib.parse
 
 import numpy as np
 import tqdm
@@ -25,19 +27,23 @@ MANIFEST = (
     *("path", "culture", "source", "identifier", "title", "culture_published", "date", "medium"),
     *("licence", "page", "picture", "sha256", "width", "height", "fingerprint"),
 )
-REJECTED = ("source", "identifier", "page", "picture", "reason")
-SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
-FINGERPRINT = 16  # differences a side of a perceptual hash
-ALIKE = 12  # of its 256 bits: at most so many differ between two pictures of one work
+REJECTED = ("source", "identifier", "page", "picture", "width", "height", "reason")
+UNMAPPED = ("source", "culture_published", "works")
+SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
+SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
+CELLS, TINTS = 16, 4  # sides of a fingerprint's two parts: differences, and mean colours
+ALIKE, NEAR = 12, 10.0  # bits of 256, and levels of 255, that pictures of one work may differ by
+FAILURES = 3  # one after the other: then the museum, or its pictures' host, is down
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
 @dataclasses.dataclass(frozen=True)
 class IngestConfig:
-    """What is collected, and from where."""
+    """What is collected, and from where. A folder serves one run at a time."""
 
     source: str = option("cleveland", "museum", tuple(museums.SOURCES))
     cultures: str = option("", "keys of the vocabulary, such as japanese,persian; empty: all")
-    limit: int = option(200, "pictures of each culture")
+    limit: int = option(200, "pictures of each culture in the folder, whatever museum they are of")
     out: str = option("", "folder for pictures and tables")
     base: str = option("", "address of the museum's interface; empty: its own")
     least: int = option(128, "pixels of the short side, below which a picture is not kept")
@@ -46,7 +52,12 @@ class IngestConfig:
 
 @dataclasses.dataclass
 class Report:
-    """What a run did: pictures by culture in the whole folder, and counts of this run."""
+    """What a folder holds after a run.
+
+    kept: pictures by culture. rejected: works whose picture cannot be kept. failed: works that did
+    not answer this time. unmapped: culture texts of this run that were not understood, and how many
+    works have them. asked: requests of this run.
+    """
 
     kept: dict
     rejected: int
@@ -61,134 +72,177 @@ def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
     Raises `InputError` for settings that make no sense, and where the museum does not answer.
     """
     wanted = _check(config)
-    folder = pathlib.Path(config.out)
+    folder = pathlib.Path(config.out).expanduser()
     reader = reader or polite.Reader(config.reading, folder / ".answers")
     works, base = museums.SOURCES[config.source]
-    terms = [
-        term for culture in vocabulary.CULTURES if culture.key in wanted for term in culture.terms
-    ]
     shelf = _Shelf(folder, config)
-    unmapped, seen = {}, set()
+    asked = [culture for culture in vocabulary.CULTURES if culture.key in wanted]
+    terms = [(term, culture.key) for culture in asked for term in culture.terms]
+    unmapped, seen, failures = {}, set(), 0
     bar = tqdm.tqdm(desc=f"pictures of {config.source}", initial=len(shelf.rows), disable=None)
     try:
-        for work in works(reader, (config.base or base).rstrip("/"), terms):
-            if work.identifier in seen:
-                continue
-            seen.add(work.identifier)
-            key = vocabulary.normalise(work.culture)
-            if key is None:
-                unmapped[work.culture] = unmapped.get(work.culture, 0) + 1
-            elif key in wanted and not shelf.knows(work) and shelf.count(key) < config.limit:
-                bar.update(shelf.add(work, key, reader))
-            if config.cultures and all(shelf.count(key) >= config.limit for key in wanted):
+        for work in works(reader, (config.base or base).rstrip("/"), terms, shelf.is_open):
+            failures = failures + 1 if work is None else failures
+            if work is not None and work.identifier not in seen:
+                seen.add(work.identifier)
+                key = vocabulary.normalise(work.culture)
+                if key is None:
+                    unmapped[work.culture] = unmapped.get(work.culture, 0) + 1
+                elif key in wanted and not shelf.knows(work) and shelf.is_open(key):
+                    kept = shelf.add(work, key, reader)
+                    failures = failures + 1 if kept is None else 0
+                    bar.update(bool(kept))
+            shelf.failed += work is None
+            if failures == FAILURES:
+                raise InputError(
+                    f"{config.source}: {FAILURES} works one after the other did not answer; "
+                    "run again later, what is kept stays"
+                )
+            if config.cultures and not any(map(shelf.is_open, wanted)):
                 break
+        else:
+            reader.forget_pages()
     except polite.Unavailable as error:
-        raise InputError(f"{config.source} does not answer as documented ({error})") from None
+        raise InputError(
+            f"{config.source} does not answer as documented ({error}); check --base, or run again "
+            "later, what is kept stays"
+        ) from None
     finally:
         bar.close()
-        _write_unmapped(folder / "unmapped.csv", unmapped)
-    return Report(
-        dict(sorted(shelf.counts.items())),
-        len(shelf.rejected),
-        shelf.failed,
-        unmapped,
-        reader.asked,
-    )
+        _merge_unmapped(folder / "unmapped.csv", config.source, unmapped)
+    kept = dict(sorted(shelf.counts.items()))
+    return Report(kept, len(shelf.rejected), shelf.failed, unmapped, reader.asked)
 
 
 class _Shelf:
     """The folder: what it holds, what was rejected, and how more comes in."""
 
     def __init__(self, folder: pathlib.Path, config: IngestConfig):
-        self.folder, self.config = folder, config
+        self.folder, self.config, self.failed = folder, config, 0
         folder.mkdir(parents=True, exist_ok=True)
         self.rows = _read_table(folder / "manifest.csv", MANIFEST)
-        self.rejected = _read_table(folder / "rejected.csv", REJECTED)
+        # A picture that was too small may be large enough for other settings.
+        self.rejected = [
+            row
+            for row in _read_table(folder / "rejected.csv", REJECTED)
+            if not row["width"] or min(int(row["width"]), int(row["height"])) < config.least
+        ]
         self.done = {(row["source"], row["identifier"]) for row in self.rows + self.rejected}
         self.counts = {}
         for row in self.rows:
             self.counts[row["culture"]] = self.counts.get(row["culture"], 0) + 1
-        prints = [bytes.fromhex(row["fingerprint"]) for row in self.rows]
-        self.prints = np.frombuffer(b"".join(prints), np.uint8).reshape(-1, FINGERPRINT**2 // 8)
-        self.sums, self.failed = {row["sha256"] for row in self.rows}, 0
+        self.prints = [bytes.fromhex(row["fingerprint"]) for row in self.rows]
+        self.sums = {row["sha256"] for row in self.rows}
 
     def knows(self, work: museums.Work) -> bool:
         """Whether a work is kept or was rejected."""
         return (work.source, work.identifier) in self.done
 
-    def count(self, culture: str) -> int:
-        """Pictures of a culture."""
-        return self.counts.get(culture, 0)
+    def is_open(self, culture: str) -> bool:
+        """Whether a culture still wants pictures."""
+        return self.counts.get(culture, 0) < self.config.limit
 
-    def add(self, work: museums.Work, culture: str, reader: polite.Reader) -> bool:
-        """Fetches, verifies and keeps a work's picture, or notes why not."""
+    def add(self, work: museums.Work, culture: str, reader: polite.Reader) -> bool | None:
+        """Keeps a work's picture (True), rejects it (False), or gets no answer for now (None)."""
+        if not _NAME.fullmatch(work.identifier):
+            return self._reject(work, "an identifier that no file can be named by")
         stem = self.folder / culture / f"{work.source}_{work.identifier}"
         try:
-            content = _there(stem) or reader.picture(work.picture)
-            facts, suffix = self._verify(content)
+            content, pixels, suffix = _left_over(stem) or reader.picture(work.picture, _decode)
         except polite.Exhausted:
             self.failed += 1
-            return False
-        except (polite.Unavailable, InputError) as error:
-            self._reject(work, str(error))
-            return False
+            return None
+        except polite.Unavailable as error:
+            return self._reject(work, str(error))
+        height, width = pixels.shape[:2]
+        if min(height, width) < self.config.least:
+            return self._reject(work, "too small", width, height)
+        total, own = hashlib.sha256(content).hexdigest(), fingerprint(pixels)
+        twin = self._twin(total, own)
+        if twin:
+            return self._reject(work, f"nearly the same as {twin}")
         path = stem.with_name(stem.name + suffix)
-        if not path.exists():
-            with written_whole(path) as file:
-                file.write(content)
+        with written_whole(path) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         row = {
             **dataclasses.asdict(work),
             **{"path": path.relative_to(self.folder).as_posix(), "culture": culture},
-            **{"culture_published": work.culture, **facts},
+            **{"culture_published": work.culture, "sha256": total, "fingerprint": own.hex()},
+            **{"width": width, "height": height},
         }
         _append(self.folder / "manifest.csv", MANIFEST, row)
         self.rows.append(row)
-        self.counts[culture] = self.count(culture) + 1
-        self.sums.add(facts["sha256"])
-        new = np.frombuffer(bytes.fromhex(facts["fingerprint"]), np.uint8)
-        self.prints = np.concatenate([self.prints, new[None]])
+        self.counts[culture] = self.counts.get(culture, 0) + 1
+        self.sums.add(total)
+        self.prints.append(own)
         self.done.add((work.source, work.identifier))
         return True
 
-    def _verify(self, content: bytes) -> tuple[dict, str]:
-        """Facts of a picture for the manifest, and its file's suffix; `InputError` where it is none
-        that can be kept."""
-        pixels = images.read_uint8(content)
-        with Image.open(io.BytesIO(content)) as picture:
-            suffix = SUFFIXES.get(picture.format)
-        if suffix is None:
-            raise InputError("a format that is not kept")
-        height, width = pixels.shape[:2]
-        if min(height, width) < self.config.least:
-            raise InputError(f"only {width} x {height} pixels")
-        total, bits = hashlib.sha256(content).hexdigest(), fingerprint(pixels)
+    def _twin(self, total: str, own: bytes) -> str:
+        """The path of a kept picture that this one repeats; "" without."""
         if total in self.sums:
-            raise InputError("the same file as another work's")
-        if len(self.prints):
-            differing = np.bitwise_count(self.prints ^ bits).sum(axis=1)
-            if differing.min() <= ALIKE:
-                raise InputError(f"nearly the same as {self.rows[differing.argmin()]['path']}")
-        facts = {"sha256": total, "width": width, "height": height}
-        return facts | {"fingerprint": bits.tobytes().hex()}, suffix
+            return next(row["path"] for row in self.rows if row["sha256"] == total)
+        if not self.prints:
+            return ""
+        known = np.frombuffer(b"".join(self.prints), np.uint8).reshape(len(self.prints), -1)
+        mine, bits = np.frombuffer(own, np.uint8), CELLS**2 // 8
+        differing = np.bitwise_count(known[:, :bits] ^ mine[:bits]).sum(axis=1)
+        tints = np.abs(known[:, bits:].astype(int) - mine[bits:]).mean(axis=1)
+        alike = np.flatnonzero((differing <= ALIKE) & (tints <= NEAR))
+        return self.rows[alike[0]]["path"] if len(alike) else ""
 
-    def _reject(self, work: museums.Work, reason: str) -> None:
-        row = dataclasses.asdict(work) | {"reason": reason}
+    def _reject(self, work: museums.Work, reason: str, width="", height="") -> bool:
+        row = dataclasses.asdict(work) | {"reason": reason, "width": width, "height": height}
         _append(self.folder / "rejected.csv", REJECTED, row)
         self.rejected.append(row)
         self.done.add((work.source, work.identifier))
+        return False
 
 
-def fingerprint(pixels: np.ndarray) -> np.ndarray:
-    """A perceptual hash uint8 [32] of uint8 [H, W, 3]: whether each of 16 x 16 cells is darker than
-    its right neighbour (difference hash, N. Krawetz 2013)."""
-    small = Image.fromarray(pixels).convert("L").resize((FINGERPRINT + 1, FINGERPRINT))
-    grey = np.asarray(small).astype(np.int16)
-    return np.packbits(grey[:, 1:] > grey[:, :-1])
+def fingerprint(pixels: np.ndarray) -> bytes:
+    """A perceptual hash of uint8 [H, W, 3]: 32 bytes of bits and 48 of colours.
+
+    Whether each of 16 x 16 cells is darker than its right neighbour (difference hash, N. Krawetz
+    2013), and the mean colours of 4 x 4 cells: things photographed on one studio's background may
+    differ in the latter alone.
+    """
+    picture = Image.fromarray(pixels)
+    grey = np.asarray(picture.convert("L").resize((CELLS + 1, CELLS))).astype(np.int16)
+    tints = np.asarray(picture.resize((TINTS, TINTS), Image.Resampling.BOX))
+    return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes() + tints.tobytes()
+
+
+def _decode(content: bytes) -> tuple[bytes, np.ndarray, str]:
+    """A picture's bytes, pixels and file suffix; `polite.Wrong` where it cannot be read whole."""
+    try:
+        pixels = images.read_uint8(content)
+        with Image.open(io.BytesIO(content), formats=images.READABLE) as picture:
+            return content, pixels, SUFFIXES[picture.format]
+    except (InputError, KeyError, OSError) as error:
+        raise polite.Wrong(f"no picture ({error})") from None
+
+
+def _left_over(stem: pathlib.Path):
+    """`_decode` of a picture file that a killed run left without its row; a damaged one goes."""
+    for suffix in dict.fromkeys(SUFFIXES.values()):
+        path = stem.with_name(stem.name + suffix)
+        if path.is_file():
+            try:
+                return _decode(path.read_bytes())
+            except polite.Wrong:
+                path.unlink()
+    return None
 
 
 def _check(config: IngestConfig) -> set[str]:
     """The wanted keys; raises `InputError` for settings that make no sense."""
     polite.check(config.reading)
+    if config.source not in museums.SOURCES:
+        raise InputError(f"--source {config.source!r}: use one of {', '.join(museums.SOURCES)}")
+    if config.base and urllib.parse.urlsplit(config.base).scheme not in ("http", "https"):
+        raise InputError(f"--base {config.base} has to begin with http:// or https://")
     if not config.out:
         raise InputError("name a folder with --out DIR")
     if config.limit < 1 or config.least < 1:
@@ -201,15 +255,6 @@ def _check(config: IngestConfig) -> set[str]:
     return wanted or known
 
 
-def _there(stem: pathlib.Path) -> bytes | None:
-    """The content of a picture file that a killed run left without its row."""
-    for suffix in dict.fromkeys(SUFFIXES.values()):
-        path = stem.with_name(stem.name + suffix)
-        if path.is_file():
-            return path.read_bytes()
-    return None
-
-
 def _read_table(path: pathlib.Path, header: tuple) -> list[dict]:
     """The whole rows of a table; one that a kill has cut short is taken away."""
     if not path.is_file():
@@ -219,17 +264,19 @@ def _read_table(path: pathlib.Path, header: tuple) -> list[dict]:
     if whole != text:
         with written_whole(path) as file:
             file.write(whole)
-    rows = list(csv.DictReader(io.StringIO(whole.decode("utf-8"), newline="")))
-    if rows and tuple(rows[0]) != header:
+    if not whole:
+        return []
+    first, *rows = csv.reader(io.StringIO(whole.decode("utf-8", "replace"), newline=""))
+    if tuple(first) != header or any(len(row) != len(header) for row in rows):
         raise InputError(f"{path} is no table of this program; choose another --out")
-    return rows
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _append(path: pathlib.Path, header: tuple, row: dict) -> None:
     """Adds a row and waits until the disk has it."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         writer.writeheader()
     writer.writerow({name: " ".join(str(row[name]).split()) for name in header})
     with open(path, "ab") as file:
@@ -238,10 +285,17 @@ def _append(path: pathlib.Path, header: tuple, row: dict) -> None:
         os.fsync(file.fileno())
 
 
-def _write_unmapped(path: pathlib.Path, unmapped: dict) -> None:
+def _merge_unmapped(path: pathlib.Path, source: str, unmapped: dict) -> None:
+    """Adds what a source's run did not understand to what earlier ones did not."""
+    known = {}
+    for row in _read_table(path, UNMAPPED):
+        known[row["source"], row["culture_published"]] = int(row["works"])
+    for text, count in unmapped.items():
+        known[source, text] = max(count, known.get((source, text), 0))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("culture_published", "works"))
-    writer.writerows(sorted(unmapped.items(), key=lambda item: (-item[1], item[0])))
+    writer.writerow(UNMAPPED)
+    ordered = sorted(known.items(), key=lambda item: (-item[1], item[0]))
+    writer.writerows((*names, count) for names, count in ordered)
     with written_whole(path) as file:
         file.write(text.getvalue().encode("utf-8"))

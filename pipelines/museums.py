@@ -2,13 +2,16 @@
 
 Cleveland Museum of Art (openaccess-api.clevelandart.org), The Metropolitan Museum of Art
 (collectionapi.metmuseum.org) and the Art Institute of Chicago (api.artic.edu). Only works that the
-museum itself declares to be in the public domain, with a picture, are given.
+museum itself declares to be in the public domain, with a picture, are given. Each source is a
+function of a `polite.Reader`, the interface's address, `terms` (pairs of a search word and the key
+that it stands for) and `open_to` (whether a key still wants works), and yields a `Work`, or None
+for one that did not answer.
 """
 
 import dataclasses
 import itertools
 
-from pipelines.polite import Exhausted, Unavailable
+from pipelines.polite import Exhausted, Wrong
 
 CLEVELAND, MET, ARTIC = (
     "https://openaccess-api.clevelandart.org/api",
@@ -42,58 +45,59 @@ class Work:
     picture: str
 
 
-def cleveland(reader, base: str, terms):
+def cleveland(reader, base: str, terms, open_to):
     """Works of the Cleveland Museum of Art, all cultures: its interface has no filter for them."""
     for skip in itertools.count(0, CLEVELAND_PAGE):
         query = {"cc0": "", "has_image": 1, "limit": CLEVELAND_PAGE, "skip": skip}
-        answer = reader.json(f"{base}/artworks/", query)
-        records = _list(answer, "data")
-        for record in records:
+        answer = reader.json(f"{base}/artworks/", query, _check_cleveland)
+        for record in answer["data"]:
             picture = _at(record, "images", "web", "url")
-            if _at(record, "share_license_status") == "CC0" and picture and record.get("id"):
+            if _at(record, "share_license_status") == "CC0" and isinstance(picture, str):
                 yield Work(
                     "cleveland",
-                    str(record["id"]),
+                    str(_at(record, "id")),
                     _text(record.get("title")),
-                    _first(record.get("culture")),
+                    _joined(record.get("culture")),
                     _text(record.get("creation_date")) or _years(record),
                     _text(record.get("technique")) or _text(record.get("type")),
                     "CC0",
                     _text(record.get("url")),
                     picture,
                 )
-        total = _at(answer, "info", "total") or 0
-        if not records or skip + CLEVELAND_PAGE >= total:
+        if not answer["data"] or skip + CLEVELAND_PAGE >= answer["info"]["total"]:
             return
 
 
-def met(reader, base: str, terms):
-    """Works of The Metropolitan Museum of Art that are found by `terms`, words for cultures."""
+def met(reader, base: str, terms, open_to):
+    """Works of The Metropolitan Museum of Art that are found by `terms`.
+
+    Each term is searched twice: as artist or culture, and anywhere, since many works have a country
+    and no culture.
+    """
     seen = set()
-    for term in terms:
+    for (term, key), narrow in itertools.product(terms, ({"artistOrCulture": "true"}, {})):
         for offset in range(0, MET_WINDOW, MET_PAGE):
-            query = {
-                **{"q": term, "hasImages": "true", "artistOrCulture": "true"},
-                **{"offset": offset, "limit": MET_PAGE},
-            }
-            numbers = _list(reader.json(f"{base}/v1.1/search", query), "objectIDs")
+            if not open_to(key):
+                break
+            query = {"q": term, "hasImages": "true", **narrow, "offset": offset, "limit": MET_PAGE}
+            answer = reader.json(f"{base}/v1.1/search", query, _check_met)
+            numbers = answer["objectIDs"] or []
             for number in numbers:
-                if number not in seen:
+                if number not in seen and open_to(key):
                     seen.add(number)
                     yield from _met_work(reader, base, number)
             if len(numbers) < MET_PAGE:
                 break
 
 
-def _met_work(reader, base: str, number):
+def _met_work(reader, base: str, number: int):
     try:
-        record = reader.json(f"{base}/v1/objects/{number}")
+        record = reader.json(f"{base}/v1/objects/{number}", check=_check_record, lasting=True)
     except Exhausted:
-        raise
-    except Unavailable:
-        return  # the search knows works that the collection has withdrawn
+        yield None
+        return
     picture = _at(record, "primaryImageSmall") or _at(record, "primaryImage")
-    if _at(record, "isPublicDomain") is not True or not picture:
+    if _at(record, "isPublicDomain") is not True or not isinstance(picture, str):
         return
     culture = _text(record.get("culture")) or _text(record.get("country"))
     yield Work(
@@ -109,31 +113,56 @@ def _met_work(reader, base: str, number):
     )
 
 
-def artic(reader, base: str, terms):
+def artic(reader, base: str, terms, open_to):
     """Works of the Art Institute of Chicago; its place of origin stands for the culture."""
     for page in itertools.count(1):
         query = {"page": page, "limit": ARTIC_PAGE, "fields": ARTIC_FIELDS}
-        answer = reader.json(f"{base}/artworks", query)
-        records = _list(answer, "data")
-        pictures = _at(answer, "config", "iiif_url") or ARTIC_PICTURES
-        for record in records:
-            if _at(record, "is_public_domain") is True and record.get("image_id"):
+        answer = reader.json(f"{base}/artworks", query, _check_artic)
+        pictures = _text(_at(answer, "config", "iiif_url")) or ARTIC_PICTURES
+        for record in answer["data"]:
+            number, picture = _at(record, "id"), _text(_at(record, "image_id"))
+            if _at(record, "is_public_domain") is True and picture:
                 yield Work(
                     "artic",
-                    str(record["id"]),
+                    str(number),
                     _text(record.get("title")),
                     _text(record.get("place_of_origin")),
                     _text(record.get("date_display")),
                     _text(record.get("medium_display")),
                     "CC0",
-                    f"https://www.artic.edu/artworks/{record['id']}",
-                    f"{pictures}/{record['image_id']}/full/843,/0/default.jpg",
+                    f"https://www.artic.edu/artworks/{number}",
+                    f"{pictures}/{picture}/full/843,/0/default.jpg",
                 )
-        if not records or page >= (_at(answer, "pagination", "total_pages") or 0):
+        if not answer["data"] or page >= answer["pagination"]["total_pages"]:
             return
 
 
 SOURCES = {"cleveland": (cleveland, CLEVELAND), "met": (met, MET), "artic": (artic, ARTIC)}
+
+
+def _check_cleveland(answer) -> None:
+    _require(isinstance(_at(answer, "data"), list), "data")
+    _require(type(_at(answer, "info", "total")) is int, "info.total")
+
+
+def _check_met(answer) -> None:
+    numbers = answer.get("objectIDs", 0) if isinstance(answer, dict) else 0
+    whole = isinstance(numbers, list) and all(type(one) is int for one in numbers)
+    _require(numbers is None or whole, "objectIDs")
+
+
+def _check_artic(answer) -> None:
+    _require(isinstance(_at(answer, "data"), list), "data")
+    _require(type(_at(answer, "pagination", "total_pages")) is int, "pagination.total_pages")
+
+
+def _check_record(answer) -> None:
+    _require(isinstance(answer, dict) and "objectID" in answer, "objectID")
+
+
+def _require(right: bool, name: str) -> None:
+    if not right:
+        raise Wrong(f"an answer without the documented {name}")
 
 
 def _at(record, *names):
@@ -143,21 +172,19 @@ def _at(record, *names):
     return record
 
 
-def _list(answer, name: str) -> list:
-    """A list in an answer without what is not a record of it; empty where it is missing or null."""
-    found = _at(answer, name)
-    return [one for one in found if isinstance(one, (dict, int))] if isinstance(found, list) else []
-
-
 def _text(value) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    """Text in one line that any file can hold; empty for what is no text."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join(value.encode("utf-8", "replace").decode("utf-8").split())
 
 
-def _first(value) -> str:
-    """The first of a list of texts, or the text itself."""
-    return next(filter(None, map(_text, value)), "") if isinstance(value, list) else _text(value)
+def _joined(value) -> str:
+    """Several texts in one, or the text itself."""
+    texts = map(_text, value) if isinstance(value, list) else [_text(value)]
+    return "; ".join(filter(None, texts))
 
 
 def _years(record) -> str:
     ends = [record.get(f"creation_date_{end}") for end in ("earliest", "latest")]
-    return "-".join(dict.fromkeys(str(year) for year in ends if isinstance(year, int)))
+    return "-".join(dict.fromkeys(str(year) for year in ends if type(year) is int))

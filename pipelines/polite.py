@@ -1,9 +1,10 @@
 """A polite reader of web interfaces: slow, patient, and never asking twice for what it keeps.
 
-One request at a time, `interval` seconds apart. Museums' front ends answer a caller that is too
-fast with 403, 429, 503, or 200 and a page of HTML where JSON was due: each of them means to wait,
-as long as `Retry-After` says or else a minute and more. Broken connections and truncated bodies are
-tried again sooner. Whatever comes is bounded: attempts, redirects, bytes, seconds.
+One request at a time, `interval` seconds apart, redirects included. Museums' front ends answer a
+caller that is too fast with 403, 429, 503, or 200 and something else than was asked for: each of
+them means to wait, as long as `Retry-After` says or else a minute and more. Broken connections and
+bodies that end too soon are tried again sooner. Whatever comes is bounded: attempts, redirects,
+bytes, seconds.
 """
 
 import dataclasses
@@ -14,17 +15,17 @@ import json
 import pathlib
 import random
 import time
+import urllib.parse
 
 import requests
+import urllib3
 
 from stylegan_culture.config import InputError, option, package_versions, written_whole
 
 THROTTLED = (403, 429, 503)
-LONGEST_WAIT = 900.0  # seconds: a server that asks for more is taken at this
+PASSING = (408, 425)  # beside 5xx: failures that may be over at the next attempt
+LONGEST_WAIT = 900.0  # seconds: a server that asks for more is left alone for today
 REDIRECTS = 5
-UNUSABLE = tuple(
-    getattr(requests.exceptions, name) for name in ("InvalidURL", "MissingSchema", "InvalidSchema")
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,16 +36,20 @@ class PoliteConfig:
     interval: float = option(1.0, "least seconds from one request to the next")
     throttled_wait: float = option(60.0, "seconds to wait when a server is throttling")
     attempts: int = option(6, "attempts at one address")
-    timeout: float = option(30.0, "seconds without an answer, after which an attempt has failed")
+    timeout: float = option(30.0, "seconds for an answer to begin, and ten times as many to end")
     largest: int = option(64, "MiB of one answer at most")
 
 
 class Unavailable(Exception):
-    """An address that does not give what it should."""
+    """An address that does not give what it should, now or ever."""
 
 
 class Exhausted(Unavailable):
     """An address that failed at every attempt, and may be well another day."""
+
+
+class Wrong(ValueError):
+    """An answer that is not what was asked for; one of a few attempts may bring it."""
 
 
 class Reader:
@@ -52,72 +57,135 @@ class Reader:
 
     Args:
         config: see `PoliteConfig`.
-        cache: folder where JSON answers are kept for the next run.
+        cache: folder where JSON answers are kept: pages of lists until `forget_pages`, objects for
+            good.
         sleep, clock: of time, for tests.
 
     Attributes:
-        asked: number of requests so far.
+        asked: number of requests so far, redirects counted.
     """
 
     def __init__(self, config: PoliteConfig, cache=None, sleep=time.sleep, clock=time.monotonic):
+        check(config)
         self.config, self.sleep, self.clock = config, sleep, clock
         self.cache = None if cache is None else pathlib.Path(cache)
         self.asked, self._next = 0, 0.0
-        self._draw = random.Random(0)
+        self._draw = random.Random()
         self._session = requests.Session()
-        self._session.max_redirects = REDIRECTS
+        self._session.trust_env = False  # no passwords of this machine to whatever host is named
         contact = f"; {config.contact}" if config.contact else ""
-        version = package_versions()["stylegan_culture"]
-        agent = f"stylegan_culture/{version} (research data set{contact})"
+        agent = f"stylegan_culture/{package_versions()['stylegan_culture']} (data set{contact})"
         self._session.headers["User-Agent"] = agent
 
-    def json(self, address: str, parameters: dict | None = None):
-        """The JSON of an address; from the cache where it was read before."""
+    def json(self, address: str, parameters: dict | None = None, check=None, lasting: bool = False):
+        """The JSON of an address; from the cache where it was read before.
+
+        Args:
+            address, parameters: of the request.
+            check: is called with the JSON and raises `Wrong` where its shape is another.
+            lasting: whether it describes one object, which hardly changes, and no page of a list.
+
+        Returns:
+            The JSON; None for a lasting address that there is none of (404).
+        """
         query = requests.Request("GET", address, params=parameters).prepare().url
-        kept = None
-        if self.cache is not None:
-            kept = self.cache / f"{hashlib.sha256(query.encode()).hexdigest()[:24]}.json"
-            if kept.is_file():
-                return json.loads(kept.read_text(encoding="utf-8"))
-        answer = self._read(query, json.loads)
+        kept = self._place(query, lasting)
+        found = _read_kept(kept)
+        if found is not None:
+            return found["answer"]
+
+        def understand(body):
+            try:
+                answer = json.loads(body)
+            except (ValueError, RecursionError):
+                raise Wrong("no JSON") from None
+            if check is not None:
+                check(answer)
+            return answer
+
+        try:
+            answer = self._read(query, understand, self.config.attempts)
+        except Missing:
+            if not lasting:
+                raise
+            answer = None
         if kept is not None:
             with written_whole(kept) as file:
-                file.write(json.dumps(answer).encode("utf-8"))
+                file.write(json.dumps({"answer": answer}).encode("utf-8"))
         return answer
 
-    def picture(self, address: str) -> bytes:
-        """The bytes of a picture; HTML in its place means to wait."""
-        return self._read(address, _check_picture)
+    def forget_pages(self) -> None:
+        """Drops the pages of lists, so that the next run sees what has been added since."""
+        if self.cache is not None:
+            for path in (self.cache / "pages").glob("*.json"):
+                path.unlink()
 
-    def _read(self, address: str, understand):
-        """What `understand` makes of the answer's bytes."""
-        reason = ""
+    def picture(self, address: str, understand):
+        """What `understand` makes of a picture's bytes; it raises `Wrong` where they are none.
+
+        A file that cannot be read is asked for twice: its transfer may have been at fault.
+        """
+        return self._read(address, understand, 2)
+
+    def _place(self, query: str, lasting: bool):
+        if self.cache is None:
+            return None
+        name = hashlib.sha256(query.encode()).hexdigest()[:32]
+        return self.cache / ("objects" if lasting else "pages") / f"{name}.json"
+
+    def _read(self, address: str, understand, wrongs: int):
+        """What `understand` makes of the answer's bytes, of which `wrongs` may be wrong."""
+        reason, wait = "", 0.0
         for attempt in range(self.config.attempts):
+            if attempt:
+                self.sleep(wait * self._draw.uniform(1.0, 1.25))
+            later = self.config.interval * 2**attempt
             try:
-                status, headers, body = self._ask(address)
-            except requests.TooManyRedirects:
-                raise Unavailable(f"more than {REDIRECTS} redirects") from None
-            except UNUSABLE as error:
-                raise Unavailable(str(error)) from None
-            except requests.RequestException as error:
-                reason = type(error).__name__
-                self._wait(self.config.interval * 2**attempt)
+                status, headers, body = self._follow(address)
+            except (requests.ConnectionError, requests.Timeout) as error:
+                reason, wait = type(error).__name__, later
                 continue
+            except requests.exceptions.ChunkedEncodingError:
+                reason, wait = "its answer ends too soon", later
+                continue
+            asked = _asked_wait(headers)
             if status in THROTTLED or status == 200 and _is_page(headers, body):
-                reason = f"throttled ({status})"
-                self._wait(_asked_wait(headers) or self.config.throttled_wait * 1.5**attempt)
-            elif status >= 500:
-                reason = f"status {status}"
-                self._wait(_asked_wait(headers) or self.config.interval * 2**attempt)
+                reason = f"throttled, status {status}"
+                wait = self.config.throttled_wait * 1.5**attempt if asked is None else asked
+            elif status >= 500 or status in PASSING:
+                reason, wait = f"status {status}", later if asked is None else asked
+            elif status in (404, 410):
+                raise Missing(f"status {status}")
             elif status != 200:
                 raise Unavailable(f"status {status}")
             else:
                 try:
                     return understand(body)
-                except ValueError:
-                    reason = "throttled (200, not what was asked for)"
-                    self._wait(self.config.throttled_wait * 1.5**attempt)
+                except Wrong as error:
+                    wrongs -= 1
+                    if not wrongs:
+                        raise Unavailable(str(error)) from None
+                    throttled = self.config.throttled_wait * 1.5**attempt
+                    reason, wait = str(error), throttled if _is_text(body) else later
+            if wait > LONGEST_WAIT:
+                raise Exhausted(f"{reason}; it asks to wait for {wait:.0f} seconds")
         raise Exhausted(f"{reason}, {self.config.attempts} times")
+
+    def _follow(self, address: str):
+        """Status, headers and body at the end of an address's redirects."""
+        for _ in range(REDIRECTS + 1):
+            try:
+                status, headers, body = self._ask(address)
+                if status not in (301, 302, 303, 307, 308) or "Location" not in headers:
+                    return status, headers, body
+                address = urllib.parse.urljoin(address, headers["Location"])
+            except (requests.ConnectionError, requests.Timeout):
+                raise
+            except requests.exceptions.ChunkedEncodingError:
+                raise
+            except (ValueError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                raise Unavailable(f"an address that cannot be read ({error})") from None
+        raise Unavailable(f"more than {REDIRECTS} redirects")
 
     def _ask(self, address: str):
         pause = self._next - self.clock()
@@ -125,18 +193,21 @@ class Reader:
             self.sleep(pause)
         self._next = self.clock() + self.config.interval
         self.asked += 1
-        limit = self.config.largest * 2**20
-        with self._session.get(address, timeout=self.config.timeout, stream=True) as answer:
+        limit, ends = self.config.largest * 2**20, self.clock() + 10 * self.config.timeout
+        options = {"timeout": self.config.timeout, "stream": True, "allow_redirects": False}
+        with self._session.get(address, **options) as answer:
             body = bytearray()
             for piece in answer.iter_content(2**16):
                 body += piece
                 if len(body) > limit:
                     raise Unavailable(f"more than {self.config.largest} MiB")
+                if self.clock() > ends:
+                    raise requests.Timeout("an answer without end")
             return answer.status_code, answer.headers, bytes(body)
 
-    def _wait(self, seconds: float) -> None:
-        """Waits a little longer than asked, each time by another share."""
-        self.sleep(min(seconds, LONGEST_WAIT) * self._draw.uniform(1.0, 1.25))
+
+class Missing(Unavailable):
+    """An address that there is none of: 404 or 410."""
 
 
 def check(config: PoliteConfig) -> None:
@@ -147,19 +218,34 @@ def check(config: PoliteConfig) -> None:
     for name in ("attempts", "largest", "timeout"):
         if not 0 < getattr(config, name) < float("inf"):
             raise InputError(f"--{name} has to be more than 0")
+    if not (config.contact.isascii() and config.contact.isprintable()):
+        raise InputError("--contact has to be plain ASCII, such as an e-mail address")
+
+
+def _read_kept(path) -> dict | None:
+    """What a file of the cache holds; None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path else None
+    except (OSError, ValueError):
+        return None
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether a body looks like a message rather than like data."""
+    start = b" ".join(body[:64].split())
+    return bool(start) and start.isascii() and start.decode("ascii").isprintable()
 
 
 def _is_page(headers, body: bytes) -> bool:
     start = body[:512].lstrip().lower()
-    return "html" in headers.get("Content-Type", "").lower() or start.startswith(
-        (b"<!doc", b"<html")
-    )
+    kind = headers.get("Content-Type", "").lower()
+    return "html" in kind or start.startswith((b"<!doc", b"<html"))
 
 
 def _asked_wait(headers) -> float | None:
     """Seconds that `Retry-After` asks for, as a number or as a date; None where it is neither."""
     text = headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         until = email.utils.parsedate_to_datetime(text)
@@ -168,9 +254,3 @@ def _asked_wait(headers) -> float | None:
     if until.tzinfo is None:
         until = until.replace(tzinfo=datetime.UTC)
     return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())
-
-
-def _check_picture(body: bytes) -> bytes:
-    if not body:
-        raise Unavailable("an empty file")
-    return body

@@ -52,7 +52,8 @@ def _collect(config: ingest.IngestConfig) -> None:
     if report.failed:
         print(f"did not answer: {report.failed}; run again to ask for them")
     print(f"not understood: {len(report.unmapped)} texts (in {config.out}/unmapped.csv)")
-    print(f"train on it with --data folder:{config.out}")
+    if len(report.kept) > 1:
+        print(f"train on it with --data folder:{config.out}")
 
 
 def summary(source: sampling.Source) -> str:

@@ -34,6 +34,10 @@ class Museum:
         twins: `{number: number}` of works that show the picture of another.
         closed: numbers that are not in the public domain.
         throttle: every so many requests one is refused, in a way that changes; 0: never.
+        refused: numbers of works that are always throttled.
+        smaller: numbers whose picture is a smaller version.
+        renamed: `{number: identifier}` of Cleveland.
+        sulking: whether every answer is JSON that says no.
 
     Attributes:
         log: paths that were asked for and answered with what they name, in order.
@@ -41,10 +45,13 @@ class Museum:
 
     bare = 50  # every so many works of Cleveland have no picture
 
-    def __init__(self, works: int, corrupt=(), twins=None, closed=(), throttle: int = 0):
+    def __init__(self, works: int, corrupt=(), twins=None, closed=(), throttle: int = 0, **more):
         self.works, self.throttle = works, throttle
         self.corrupt, self.twins, self.closed = list(corrupt), twins or {}, set(closed)
         self.log, self.agents, self.requests, self.address = [], set(), 0, ""
+        self.refused, self.smaller = more.pop("refused", ()), more.pop("smaller", ())
+        self.renamed, self.sulking = more.pop("renamed", {}), more.pop("sulking", False)
+        assert not more, more
 
     def culture(self, number: int) -> str:
         """The published culture of a work."""
@@ -69,7 +76,7 @@ class Museum:
         """A work as Cleveland's interface gives it."""
         shown = number % self.bare != 0
         return {
-            "id": number,
+            "id": self.renamed.get(number, number),
             "title": f"Work, the {number}th\nof many",
             "culture": [self.culture(number)],
             "share_license_status": "Copyrighted" if number in self.closed else "CC0",
@@ -97,26 +104,70 @@ class Museum:
 
     def answer(self, path: str, query: dict):
         """(status, content type, body, headers) of an address."""
+        if self.sulking:
+            return _json({"error": "too many requests"})
         parts = path.strip("/").split("/")
         if parts[0] == "moved":
             return 302, "text/plain", b"", {"Location": f"/pictures/{parts[1]}"}
-        if parts[0] == "pictures":
+        if parts[0] in ("pictures", "iiif"):
             return self._picture(int(parts[1].removesuffix(".jpg")))
         if parts[0] == "artworks" and "skip" in query:
             skip, limit = int(query["skip"]), min(1000, int(query["limit"]))
             numbers = range(skip, min(skip + limit, self.works))
             data = [self.record(number) for number in numbers]
             return _json({"info": {"total": self.works}, "data": data})
+        if parts[0] == "artworks":
+            return self._chicago(int(query["page"]), int(query["limit"]))
         if path == "/v1.1/search":
+            found = self._found(query["q"], "artistOrCulture" in query)
             offset, limit = int(query["offset"]), min(500, int(query["limit"]))
-            numbers = list(range(offset, min(offset + limit, self.works)))
-            return _json({"total": self.works, "objectIDs": numbers or None})
+            return _json({"total": len(found), "objectIDs": found[offset : offset + limit] or None})
+        if parts[:2] == ["v1", "objects"] and int(parts[2]) in self.refused:
+            return 503, "text/plain", b"busy", {}
         if parts[:2] == ["v1", "objects"] and int(parts[2]) % 10 != 9:
             return _json(self.object(int(parts[2])))
         return 404, "application/json", b"{}", {}
 
+    def _found(self, word: str, narrow: bool) -> list[int]:
+        """The Met's search: works whose culture, or whatever is said of them, has a word."""
+        texts = (
+            (number, [self.object(number)["culture"], *(() if narrow else ("Japan",))])
+            for number in range(self.works)
+        )
+        return [
+            number
+            for number, (culture, *more) in texts
+            if word in f"{culture} {'' if number % 2 else ' '.join(more)}".lower()
+        ]
+
+    def _chicago(self, page: int, limit: int):
+        """A page as the Art Institute of Chicago's interface gives it."""
+        first, limit = (page - 1) * min(limit, 100), min(limit, 100)
+        data = [
+            {
+                "id": number,
+                "title": None,
+                "place_of_origin": self.culture(number),
+                "date_display": "17th century",
+                "medium_display": "Ink",
+                "is_public_domain": number not in self.closed,
+                "image_id": str(number),
+            }
+            for number in range(first, min(first + limit, self.works))
+        ]
+        pages = -(-self.works // limit)
+        config = {"iiif_url": f"{self.address}/iiif"}
+        return _json({"data": data, "pagination": {"total_pages": pages}, "config": config})
+
     def _picture(self, number: int):
+        if number in self.refused:
+            return 503, "text/plain", b"busy", {}
         content = picture(self.twins.get(number, number))
+        if number in self.smaller:
+            with Image.open(io.BytesIO(content)) as image:
+                buffer = io.BytesIO()
+                image.resize((130, 130)).save(buffer, "PNG")
+            return 200, "image/png", buffer.getvalue(), {}
         if number in self.corrupt:
             kind = self.corrupt.index(number) % 3
             content = (content[: len(content) // 3], b'{"error": "no such picture"}', b"")[kind]
