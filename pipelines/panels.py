@@ -13,8 +13,10 @@ from pipelines import folder
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 
+WORKING = 448  # pixels of a page's short side at which it is looked at; larger ones are reduced
 STROKE = 9  # pixels: a median over so many erases pen strokes, and leaves what is painted
 BIN = np.array([8, 6, 6])  # of L, a and b in the histogram that finds the paper
+OFFSET, SPAN = 32, 64  # that make whole positive numbers of bins
 LIGHT, FAINT, WARM = 48, 18, 36  # paper: L at least, |a| at most, b between 0 and this
 TONE_WEIGHT, DISTANCE = 0.6, 11.0  # what is farther from the paper's colour is painted
 STEP, SHRINK = 12, 16  # pixels between places and between sides that are tried
@@ -37,7 +39,9 @@ def painted(image: np.ndarray) -> np.ndarray:
     tone = encoded[..., :1] / np.float32(2.55)
     colour = encoded[..., 1:].view(np.int8).astype(np.float32)
     lab = np.concatenate([tone, colour], axis=-1)
-    bins, counts = np.unique(np.floor(lab / BIN).reshape(-1, 3), axis=0, return_counts=True)
+    places = np.floor(lab / BIN).astype(np.int64).reshape(-1, 3) + OFFSET
+    codes, counts = np.unique(places @ [SPAN**2, SPAN, 1], return_counts=True)
+    bins = np.stack([codes // SPAN**2, codes // SPAN % SPAN, codes % SPAN], axis=1) - OFFSET
     lowest = bins * BIN
     paper = (lowest[:, 0] >= LIGHT) & (np.abs(lowest[:, 1]) < FAINT)
     paper &= (lowest[:, 2] >= 0) & (lowest[:, 2] < WARM)
@@ -54,14 +58,15 @@ def squares(mask: np.ndarray, least: int = 150, share: float = 0.8, count: int =
     """
     height, width = mask.shape
     free = np.ones(mask.shape, bool)
-    found = []
+    painted_sums, free_sums, found = _sums(mask), _sums(free), []
     for side in range(min(height, width), least - 1, -SHRINK):
-        inside = _means(mask, side)
-        inside[(_means(free, side) < 1.0 - OVERLAP) | (inside < share)] = -1.0
+        inside = _means(painted_sums, side)
+        inside[(_means(free_sums, side) < 1.0 - OVERLAP) | (inside < share)] = -1.0
         row, column = np.unravel_index(inside.argmax(), inside.shape)
         if inside[row, column] >= 0:
             top, left = int(row) * STEP, int(column) * STEP
             free[top : top + side, left : left + side] = False
+            free_sums = _sums(free)
             found.append((top, left, side))
         if len(found) == count:
             break
@@ -71,28 +76,51 @@ def squares(mask: np.ndarray, least: int = 150, share: float = 0.8, count: int =
 def cut(source, target) -> tuple[int, int, list[str]]:
     """Cuts the panels of every picture below a folder into PNG files of the same tree.
 
-    `page_0.png`, `page_1.png`, ... are cut-outs of `page` for the rule that holds pictures out.
-    Returns the numbers of pages read and of panels written, and why files were skipped; raises
-    `InputError` where there is no folder.
+    `0012_0.png`, `0012_1.png`, ... are cut-outs of `0012` for the rule that holds pictures out; a
+    page whose name ends in no digit gets one (`recto_0_0.png`). Large pages are looked at reduced
+    and cut in their own pixels. Returns the numbers of pages read and of panels written, and why
+    files were skipped; raises `InputError` where there is no folder, or the target lies within it.
     """
-    source, pages, written, skipped = folder.existing(source), 0, 0, []
+    source, target = folder.existing(source).resolve(), pathlib.Path(target).expanduser().resolve()
+    if target == source or source in target.parents:
+        raise InputError(f"--out {target} lies within the pages' folder; choose another one")
+    pages, written, skipped = 0, set(), []
     for file in folder.files(source):
+        stem = file.stem if file.stem[-1].isdigit() else f"{file.stem}_0"
+        place = target / file.relative_to(source).parent
+        if place / f"{stem}_0.png" in written:
+            skipped.append(f"{file}: another page of this name has been cut")
+            continue
         try:
             page = images.read_uint8(file)
         except InputError as error:
             skipped.append(str(error))
             continue
-        place = pathlib.Path(target) / file.relative_to(source).parent
-        for number, (top, left, side) in enumerate(squares(painted(page))):
-            panel = page[top : top + side, left : left + side]
-            images.write(place / f"{file.stem}_{number}.png", panel)
-            written += 1
+        for number, panel in enumerate(panels_of(page)):
+            images.write(place / f"{stem}_{number}.png", panel)
+            written.add(place / f"{stem}_{number}.png")
         pages += 1
-    return pages, written, skipped
+    return pages, len(written), skipped
 
 
-def _means(mask, side: int) -> np.ndarray:
-    """Mean of a mask over every square of a side, at places `STEP` apart."""
-    sums = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+def panels_of(page: np.ndarray) -> list[np.ndarray]:
+    """The painted squares of a page uint8 [H, W, 3], in its own pixels."""
+    short = min(page.shape[:2])
+    small = images.fit_short_side(page, WORKING) if short > WORKING else page
+    scale = short / min(small.shape[:2])
+    found = []
+    for square in squares(painted(small)):
+        top, left, side = (int(round(scale * length)) for length in square)
+        found.append(page[top : top + side, left : left + side])
+    return found
+
+
+def _sums(mask) -> np.ndarray:
+    """The integral image `[H + 1, W + 1]` of a mask."""
+    return np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+
+
+def _means(sums, side: int) -> np.ndarray:
+    """Means over every square of a side, at places `STEP` apart, from an integral image."""
     inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     return inside[::STEP, ::STEP] / side**2

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipelines import panels, prepare
 from pipelines.sampling import parents
@@ -70,6 +71,37 @@ def test_the_command_writes_cut_outs_of_their_pages(tmp_path, capsys):
     colours = page()[top : top + side, left : left + side].reshape(-1, 3)
     known = (panel.reshape(-1, 1, 3) == np.unique(colours, axis=0)).all(-1).any(-1)
     assert known.mean() >= 0.75 and len(panel) >= 150
+
+
+def test_a_large_page_is_cut_in_its_own_pixels():
+    """A scan of three times the size gives the same squares, three times as large."""
+    small = np.pad(page(), ((0, 28), (0, 160), (0, 0)), "edge")  # 448 x 460 px
+    large = small.repeat(3, 0).repeat(3, 1)
+    first, second = panels.panels_of(small), panels.panels_of(large)
+    assert len(first) == len(second) == 1
+    assert second[0].shape == tuple(3 * n for n in first[0].shape[:2]) + (3,)
+    assert np.abs(second[0][1::3, 1::3].astype(int) - first[0]).mean() < 10
+
+
+def test_names_keep_panels_of_a_page_together_and_apart_from_others(tmp_path, capsys):
+    for name in ("in/a/recto.png", "in/a/recto.bmp", "in/b/0001.png"):
+        if name.endswith("png"):
+            images.write(tmp_path / name, page())
+    Image.fromarray(page()).save(tmp_path / "in/a/recto.bmp")
+    arguments = ["panels", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert run_command(prepare.main, arguments) == 0
+    found = sorted(p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("out/*/*"))
+    assert found == ["a/recto_0_0.png", "b/0001_0.png"]
+    assert parents(["a/recto_0_0", "a/recto_0_1"]) == ["a/recto_0"] * 2
+    assert "another page of this name" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("out", ["in", "in/panels"])
+def test_panels_never_become_pages(tmp_path, capsys, out):
+    images.write(tmp_path / "in" / "0001.png", page())
+    arguments = ["panels", str(tmp_path / "in"), "--out", str(tmp_path / out)]
+    assert run_command(prepare.main, arguments) == 2
+    assert "within" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_none_is_one_sentence(tmp_path, capsys):
