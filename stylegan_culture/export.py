@@ -19,7 +19,7 @@ from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import STRIDE
 
 CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
-CALIBRATION_PIXELS = 16 * 512**2  # of all calibration pictures together: it runs without threads
+CALIBRATION_PIXELS = 27 * 512**2  # of all calibration pictures together: it runs without threads
 
 
 def parse(arguments) -> argparse.Namespace:
@@ -123,7 +123,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
             files[precision].write_bytes(content)
         measures = serving.parity(model, checked, folder / "saved_model", files)
         rows += [_row(path, measures[precision]) for precision, path in files.items()]
-    _sheet(model, facts, shown, options.sizes[0], folder / "samples.jpg")
+    _sheet(model, facts, shown, min(options.sizes), folder / "samples.jpg")
     card = [model_card(described, facts, _read_measures(options.run), rows)]
     card += [path.read_text(encoding="utf-8") for path in options.notes]
     (folder / "model_card.md").write_text("\n".join(card), encoding="utf-8")

@@ -4,6 +4,7 @@ Every file has the signatures `stylize(image, mixture, strength) -> stylized`,
 `encode_style(image) -> style` and `stylize_with(image, style, strength) -> stylized`, batch 1.
 """
 
+import collections
 import contextlib
 import importlib.resources
 import io
@@ -21,6 +22,7 @@ from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 SIGNATURES = ("stylize", "encode_style", "stylize_with")
 PRECISIONS = ("float32", "float16", "int8")
 TOLERANCES = {"float32": 1e-3, "float16": 1e-2}  # largest absolute difference from Keras
+ENCODER_ACTIVATIONS = 2  # of the content encoder, the first of the generator's
 LEAST_INT8_PSNR = 30.0  # dB against float32
 
 
@@ -109,17 +111,22 @@ def convert(model: CultureModel, facts: dict, size: int, precisions, pictures) -
 def float_operations(calibrated: bytes) -> list[str]:
     """Names of the operations that int8 files keep in float.
 
-    The whitening layers (roots of covariances do not survive 8 bits), what makes the style code
-    out of a mixture, and the style encoder from its first mean on (channel statistics): little
-    work, and the places where most of the error would arise.
+    The whitening layers (roots of covariances do not survive 8 bits) and the content encoder before
+    them (whitening magnifies what it loses), what makes the style code out of a mixture, and the
+    style encoder from its first mean on (channel statistics): little work, and the places where
+    most of the error would arise.
     """
-    names, statistics_reached = [], set()
+    names, statistics_reached, activations = [], set(), collections.Counter()
     for graph, operator, tensor in tflite.operations(calibrated):
         if operator == "MEAN" and "style_encoder" in tensor:
             statistics_reached.add(graph)
         # The codes' large matrices are quantised: in float they would take 0.5 MB for 0.03 dB.
         whitening = "colouring" in tensor and operator != "FULLY_CONNECTED"
-        if whitening or "fusion" in tensor or graph in statistics_reached:
+        encoder = "/content_" in tensor
+        if operator == "LEAKY_RELU" and "generator" in tensor:
+            activations[graph] += 1
+            encoder = activations[graph] <= ENCODER_ACTIVATIONS
+        if encoder or whitening or "fusion" in tensor or graph in statistics_reached:
             names.append(tensor)
     return names
 

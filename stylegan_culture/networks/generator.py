@@ -60,10 +60,12 @@ class Generator(keras.Model):
         width = config.width
         half, quarter, eighth = width // 4, width // 2, width
         policy = {"dtype": self.dtype_policy}
-        self.stem = Convolution(half, stride=2, gain=ACTIVATED, **policy)
-        self.down_quarter = Convolution(quarter, stride=2, gain=ACTIVATED, **policy)
-        self.down_eighth = Convolution(eighth, stride=2, **policy)
-        self.fine_code = Convolution(max(32, quarter // 2), kernel=1, **policy)
+        self.stem = Convolution(half, stride=2, gain=ACTIVATED, name="content_half", **policy)
+        self.down_quarter = Convolution(
+            quarter, stride=2, gain=ACTIVATED, name="content_quarter", **policy
+        )
+        self.down_eighth = Convolution(eighth, stride=2, name="content_coarse", **policy)
+        self.fine_code = Convolution(max(32, quarter // 2), kernel=1, name="content_fine", **policy)
         self.detail_code = Convolution(16, stride=2, **policy)
         self.coarse_colouring = WhiteningColouring(name="coarse_colouring")
         self.fine_colouring = WhiteningColouring(name="fine_colouring")
