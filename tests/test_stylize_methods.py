@@ -142,7 +142,7 @@ def test_compare_is_one_sheet_with_a_column_for_each_method(files, tmp_path):
         ("photo.png", "--method wct --culture r --style {}/red.png", "exclude"),
         ("photo.png", "--method wct --compare match --style {}/red.png", "exclude"),
         ("photo.png", "--compare swap --style {}/red.png", "no method 'swap'"),
-        ("photo.png", "--culture r", "--model"),
+        ("photo.png", "--culture r", "unknown culture 'r'"),
         ("photo.png", "--method wct --style {}/red.png --decoders {}/none.npz", "no decoders"),
         ("photo.png", "--method moments --culture r --moments {}/none.npz", "is missing"),
     ],
