@@ -6,8 +6,10 @@ Rows are written as they come, so a run that is killed goes on where it was: a w
 either table, or whose file is there, is not asked for again. What failed for now is, the next time.
 """
 
+import contextlib
 import csv
 import dataclasses
+import fcntl
 import hashlib
 import io
 import os
@@ -39,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 @dataclasses.dataclass(frozen=True)
 class IngestConfig:
-    """What is collected, and from where. A folder serves one run at a time."""
+    """What is collected, and from where."""
 
     source: str = option("cleveland", "museum", tuple(museums.SOURCES))
     cultures: str = option("", "keys of the vocabulary, such as japanese,persian; empty: all")
@@ -73,6 +75,11 @@ def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
     """
     wanted = _check(config)
     folder = pathlib.Path(config.out).expanduser()
+    with _alone(folder):
+        return _ingest(config, folder, wanted, reader)
+
+
+def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> Report:
     reader = reader or polite.Reader(config.reading, folder / ".answers")
     works, base = museums.SOURCES[config.source]
     shelf = _Shelf(folder, config)
@@ -114,12 +121,23 @@ def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
     return Report(kept, len(shelf.rejected), shelf.failed, unmapped, reader.asked)
 
 
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path):
+    """Keeps other runs out of a folder; the system lets go when this one ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"another run is at work in {folder}; wait for it") from None
+        yield
+
+
 class _Shelf:
     """The folder: what it holds, what was rejected, and how more comes in."""
 
     def __init__(self, folder: pathlib.Path, config: IngestConfig):
         self.folder, self.config, self.failed = folder, config, 0
-        folder.mkdir(parents=True, exist_ok=True)
         self.rows = _read_table(folder / "manifest.csv", MANIFEST)
         # A picture that was too small may be large enough for other settings.
         self.rejected = [

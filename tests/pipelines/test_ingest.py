@@ -202,6 +202,14 @@ def test_pictures_that_are_refused_for_now_are_asked_for_another_time(tmp_path):
             ingest.ingest(settings(tmp_path / "other", museum))
 
 
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    museum = Museum(10)
+    with museum.open(), ingest._alone(tmp_path), pytest.raises(InputError, match="another run"):
+        ingest.ingest(settings(tmp_path, museum))
+    with museum.open():
+        assert sum(ingest.ingest(settings(tmp_path, museum)).kept.values()) == 5
+
+
 def test_an_identifier_cannot_leave_the_folder(tmp_path):
     museum = Museum(3, renamed={1: "a/../../../x"})
     with museum.open():
