@@ -24,6 +24,8 @@ from stylegan_culture.config import InputError, option, package_versions, writte
 
 THROTTLED = (403, 429, 503)
 PASSING = (408, 425)  # beside 5xx: failures that may be over at the next attempt
+# Connections that fail, and answers that end too soon.
+BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 LONGEST_WAIT = 900.0  # seconds: a server that asks for more is left alone for today
 REDIRECTS = 5
 
@@ -46,6 +48,10 @@ class Unavailable(Exception):
 
 class Exhausted(Unavailable):
     """An address that failed at every attempt, and may be well another day."""
+
+
+class Missing(Unavailable):
+    """An address that there is none of: 404 or 410."""
 
 
 class Wrong(ValueError):
@@ -142,11 +148,8 @@ class Reader:
             later = self.config.interval * 2**attempt
             try:
                 status, headers, body = self._follow(address)
-            except (requests.ConnectionError, requests.Timeout) as error:
+            except BROKEN as error:
                 reason, wait = type(error).__name__, later
-                continue
-            except requests.exceptions.ChunkedEncodingError:
-                reason, wait = "its answer ends too soon", later
                 continue
             asked = _asked_wait(headers)
             if status in THROTTLED or status == 200 and _is_page(headers, body):
@@ -179,9 +182,7 @@ class Reader:
                 if status not in (301, 302, 303, 307, 308) or "Location" not in headers:
                     return status, headers, body
                 address = urllib.parse.urljoin(address, headers["Location"])
-            except (requests.ConnectionError, requests.Timeout):
-                raise
-            except requests.exceptions.ChunkedEncodingError:
+            except BROKEN:
                 raise
             except (ValueError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise Unavailable(f"an address that cannot be read ({error})") from None
@@ -204,10 +205,6 @@ class Reader:
                 if self.clock() > ends:
                     raise requests.Timeout("an answer without end")
             return answer.status_code, answer.headers, bytes(body)
-
-
-class Missing(Unavailable):
-    """An address that there is none of: 404 or 410."""
 
 
 def check(config: PoliteConfig) -> None:

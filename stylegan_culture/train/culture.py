@@ -108,7 +108,7 @@ PRESETS = {
     "smoke": (SMOKE, "under a minute: shows that everything runs, teaches nothing"),
     "ornaments64": (ORNAMENTS64, "about 10 minutes on 2 cores: rendered ornaments at 64 px"),
     "culture128": (CULTURE128, "about 1 hour on 2 cores: own pictures, crops of 128 px"),
-    "culture256": (CULTURE256, "about 2 hours on 2 cores: own pictures, crops of 160 px"),
+    "culture256": (CULTURE256, "about 2.5 hours on 2 cores: own pictures, crops of 160 px"),
 }
 
 

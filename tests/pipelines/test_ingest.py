@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from museum import Museum, picture
 
 from pipelines import folder, ingest, polite, prepare
+from stylegan_culture import images
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
 
 WANTED = {
@@ -56,7 +58,7 @@ def test_the_manifest_has_every_fact_and_the_files_are_theirs(tmp_path):
         **{"culture_published": "Iran, Isfahan, Safavid period", "medium": "ink"},
         **{"licence": "CC0", "page": "https://museum.example/art/1"},
         **{"picture": f"{museum.address}/moved/1.jpg", "width": "136", "height": "136"},
-        **{"sha256": ingest.hashlib.sha256(picture(1)).hexdigest(), "fingerprint": ""},
+        **{"sha256": hashlib.sha256(picture(1)).hexdigest(), "fingerprint": ""},
     }
     assert (tmp_path / row["path"]).read_bytes() == picture(1)
     reasons = {int(r["identifier"]): r["reason"] for r in table(tmp_path / "rejected.csv")}
@@ -81,7 +83,7 @@ def test_twins_are_dropped_even_when_they_are_not_the_same_file(tmp_path):
 
 
 def test_alike_are_pictures_of_one_work_only():
-    base = ingest.images.read_uint8(picture(3))
+    base = images.read_uint8(picture(3))
     darker = (base * 0.96).astype(np.uint8)
     grey = np.repeat(base.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
     flat = [np.full((200, 150, 3), level, np.uint8) for level in ((30, 90, 30), (90, 30, 30))]
