@@ -115,7 +115,9 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         checked = squares[::every][:CHECKED]
         kept = np.delete(squares, np.arange(0, len(squares), every), axis=0)
         calibration = kept if len(kept) else squares
-        calibration = calibration[: max(1, CALIBRATION_PIXELS // size**2)]
+        most = max(1, CALIBRATION_PIXELS // size**2)
+        spread = np.linspace(0, len(calibration) - 1, min(most, len(calibration))).astype(int)
+        calibration = calibration[spread]
         files = {}
         contents = serving.convert(model, described, size, options.precisions, calibration)
         for precision, content in contents.items():

@@ -113,6 +113,23 @@ def test_half_weights_are_those_of_the_small_files(run, tmp_path):
     assert any((ours != theirs).any() for ours, theirs in pairs)
 
 
+def test_large_pictures_calibrate_in_smaller_numbers_from_first_to_last(run, tmp_path, monkeypatch):
+    seen, convert = [], serving.convert
+
+    def watch(model, described, size, precisions, pictures):
+        seen.append(pictures)
+        return convert(model, described, size, precisions, pictures)
+
+    monkeypatch.setattr(serving, "convert", watch)
+    float_only = ["--precisions", "float32"]
+    assert run_command(export.main, command(run, tmp_path / "m" / "all", *float_only)) == 0
+    monkeypatch.setattr(export, "CALIBRATION_PIXELS", 2 * 32**2)
+    assert run_command(export.main, command(run, tmp_path / "m" / "two", *float_only)) == 0
+    everything, two = seen
+    assert len(everything) > 2 == len(two)
+    np.testing.assert_array_equal(two, everything[[0, -1]])
+
+
 def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(serving.TOLERANCES, "float32", 0.0)
     out = tmp_path / "models" / "tiny"
