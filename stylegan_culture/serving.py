@@ -80,8 +80,7 @@ def save_model(model: CultureModel, folder, facts: dict, size: int | None = None
             [picture, style, strength],
         ),
     }
-    archive = keras.export.ExportArchive()
-    archive.track(model)
+    archive = keras.export.ExportArchive()  # tracks what endpoints use; `track` writes it twice
     for name, (function, signature) in endpoints.items():
         archive.add_endpoint(name, function, input_signature=signature)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints every variable

@@ -87,6 +87,12 @@ def test_saved_model_takes_any_size_and_knows_its_cultures(model, exported):
     np.testing.assert_allclose(found, model.stylize_with(*inputs), atol=1e-4)
 
 
+def test_a_saved_model_holds_every_weight_once(model, exported):
+    """Keras's archive writes them twice where a model is tracked besides its endpoints."""
+    data = exported[0] / "variables" / "variables.data-00000-of-00001"
+    assert data.stat().st_size < 1.2 * 4 * model.count_params()
+
+
 def test_files_have_three_signatures_with_named_inputs_and_outputs(exported):
     for path in exported[1].values():
         signatures = tflite.Runner(path).signatures
