@@ -187,6 +187,39 @@ def style_distances(features: dict):
     return total / len(features)
 
 
+def focal(logits, tags, focus: float = 2.0, weights=None):
+    """Focal loss of logits against multi-hot tags `[B, K]` (Lin et al., arXiv 1708.02002).
+
+        E sum_k -(1 - p_k)^focus log p_k,   p_k: probability of what tag k is, 0 or 1
+
+    `focus` 0 is binary cross-entropy; the greater, the less do easy tags count. `weights [B]`, as
+    `class_balanced` gives them, weigh pictures. Differs from the paper: no alpha for positive tags.
+    """
+    tags = ops.cast(tags, "float32")
+    signed = ops.cast(logits, "float32") * (2.0 * tags - 1.0)
+    terms = ops.exp(-focus * ops.softplus(signed)) * ops.softplus(-signed)
+    per_picture = ops.sum(terms, axis=-1)
+    return ops.mean(per_picture if weights is None else per_picture * weights)
+
+
+def class_balanced(tags, decay: float):
+    """Weights of pictures `[B]` by the effective number of their tags (arXiv 1901.05555).
+
+        w_k ~ (1 - decay) / (1 - decay^n_k),   n_k: pictures with tag k of `[B, K]`
+
+    The mean over a picture's tags, scaled to the mean 1; `decay` 0 weighs all pictures alike, near
+    1 each tag. A picture without a tag weighs 1.
+    """
+    tags = ops.cast(tags, "float32")
+    counts = ops.maximum(ops.sum(tags, axis=0), 1.0)
+    per_tag = (1.0 - decay) / (1.0 - ops.power(decay, counts))
+    carried = ops.sum(tags, axis=1)
+    own = ops.matmul(tags, per_tag) / ops.maximum(carried, 1.0)
+    tagged = ops.cast(carried > 0.0, "float32")
+    mean = ops.sum(own * tagged) / ops.maximum(ops.sum(tagged), 1.0)
+    return ops.where(carried > 0.0, own / mean, 1.0)
+
+
 def _mean_of_samples(values, weights):
     """Mean of `[B, ...]` over samples, each with its weight."""
     samples = ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)

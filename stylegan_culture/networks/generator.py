@@ -36,6 +36,9 @@ class GeneratorConfig:
         False, "full strength leaves out the content's finest lines, so that a style draws its own"
     )
     smooth: bool = option(False, "double resolution by interpolation, not by repeating pixels")
+    lowpass: bool = option(
+        False, "filter what is doubled to 1/2 resolution, which else shows lines every 4 pixels"
+    )
     grain: bool = option(
         False, "add noise fixed in place, from which a style draws irregular strokes on plain areas"
     )
@@ -79,7 +82,7 @@ class Generator(keras.Model):
         self.fine_entry = Convolution(quarter, kernel=1, **policy)
         self.quarter_modulation = Modulation(**policy)
         self.quarter_block = ModulatedBlock(quarter, **policy)
-        self.up_half = UpConvolution(half, smooth=config.smooth, **policy)
+        self.up_half = UpConvolution(half, config.smooth, config.lowpass, **policy)
         self.detail_entry = Convolution(half, kernel=1, **policy)
         self.half_modulation = Modulation(**policy)
         self.up_full = UpConvolution(max(16, half // 2), smooth=config.smooth, **policy)

@@ -2,12 +2,17 @@
 
 import argparse
 
-from stylegan_culture.train import backbone, common, culture, decoder
+from stylegan_culture.train import backbone, classifier, common, culture, decoder
 from stylegan_culture.train.culture import PRESETS, TrainConfig
 
 __all__ = ["PRESETS", "TRAINERS", "TrainConfig", "main"]
 
-TRAINERS = {"culture": culture.main, "backbone": backbone.main, "decoder": decoder.main}
+TRAINERS = {
+    "culture": culture.main,
+    "backbone": backbone.main,
+    "decoder": decoder.main,
+    "classifier": classifier.main,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -28,6 +28,7 @@ TRAINERS = {
     "culture": "the culture GAN, which restyles pictures",
     "backbone": "the culture backbone, which follows a distilled VGG-19",
     "decoder": "decoders of a backbone's taps, for the methods without training",
+    "classifier": "the tagger that `stylegan_culture.annotate` proposes cultures by",
 }
 PREVIEWS = 6  # pictures on a sample sheet
 
@@ -186,7 +187,7 @@ def record(flags, config, source, content, **facts) -> None:
         folder,
         config,
         trainer=flags.trainer,
-        cultures=_described(source),
+        cultures=described(source),
         command=f"{PROGRAM} {flags.command}",
         data=config.data.data,
         content=config.data.content,
@@ -194,13 +195,19 @@ def record(flags, config, source, content, **facts) -> None:
         precision=config.precision,
         **facts,
     )
+    report_skipped(folder, source, content)
+
+
+def report_skipped(folder, source, content=None) -> None:
+    """Writes which files were skipped and why, and says so, where there are any."""
+    folder = pathlib.Path(folder)
     for name, part in (("skipped.csv", source), ("skipped_content.csv", content)):
         if part is not None and part.skipped:
             write_report(folder / name, part)
             print(f"{len(part.skipped)} files skipped, named in {folder / name}")
 
 
-def _described(source) -> list[dict]:
+def described(source) -> list[dict]:
     """The cultures in order, with what a model card says of them."""
     known = {culture.key: culture for culture in ORNAMENTS + PICTURES}
     cultures = []

@@ -83,7 +83,7 @@ CULTURE128 = TrainConfig(
 # of 256 px and more; many artworks have no more than 168, and are not enlarged.
 CULTURE256 = TrainConfig(
     data=DataConfig(image_size=160, batch_size=8, least_scale=0.3, crop_draws=4, content_share=1.0),
-    generator=GeneratorConfig(fade=True, smooth=True, grain=True),
+    generator=GeneratorConfig(fade=True, smooth=True, lowpass=True, grain=True),
     discriminator=DiscriminatorConfig(trunk_width=0),
     losses=LossConfig(
         adversarial=0.0,

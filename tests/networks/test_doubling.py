@@ -4,6 +4,7 @@ import numpy as np
 import oracles
 import pytest
 import tensorflow as tf
+from scipy import ndimage
 
 from stylegan_culture.networks import blocks
 
@@ -51,6 +52,17 @@ def test_a_new_up_convolution_is_one_convolution_of_the_doubled_features(generat
     kernel = np.linalg.lstsq(patches, result, rcond=None)[0]
     np.testing.assert_allclose(patches @ kernel, result, atol=1e-4)
     assert kernel.std() == pytest.approx((2 / 1.04 / (9 * 8)) ** 0.5, rel=0.1)
+
+
+def test_the_low_pass_is_a_binomial_filter_of_what_was_doubled(generator):
+    features = _features(generator, (1, 5, 6, 4))
+    plain, filtered = (blocks.UpConvolution(3, True, lowpass) for lowpass in (False, True))
+    expected = np.asarray(plain(features))[0]
+    filtered(features)
+    filtered.set_weights(plain.get_weights())
+    for axis in (0, 1):
+        expected = ndimage.convolve1d(expected, [0.25, 0.5, 0.25], axis=axis, mode="mirror")
+    np.testing.assert_allclose(filtered(features)[0], expected, atol=1e-5)
 
 
 def test_an_up_convolution_of_unknown_size_is_the_same(generator):

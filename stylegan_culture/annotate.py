@@ -1,0 +1,197 @@
+"""Proposes cultures for pictures: `python -m stylegan_culture.annotate DIR --out tags.csv`.
+
+The table has a row for each picture: its `path`, the proposed `culture` (empty where the tagger is
+unsure), `unsure`, the `guess` and its probability, and the probability of every culture. Corrected
+by hand in the column `culture`, it trains again: `--data folder:tags.csv`.
+"""
+
+import argparse
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+import sys
+
+from stylegan_culture import config as settings
+from stylegan_culture.config import InputError, option, run_command
+
+SHIPPED = "culture_tagger"
+BATCH = 16  # pictures that pass the network at once
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotateConfig:
+    """What is annotated, by what, and how sure it has to be."""
+
+    out: str = option("", "the CSV to write; it must not exist, since it may hold corrections")
+    model: str = option(SHIPPED, "a run of --trainer classifier, its .npz file, or a shipped name")
+    weights: str = option("", "the backbone's weights, where they are not what the model names")
+    sure: float = option(0.6, "probability above 0.5 from which a tag is proposed, up to 1")
+    compare: str = option("", "an older CSV of tags, to list the pictures on which both disagree")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line, tags every picture of the folder, and writes the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.annotate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="DIR", help="folder of pictures, searched to its depth")
+    settings.add_flags(parser, AnnotateConfig)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(AnnotateConfig(), flags)
+    _check(config)
+    from pipelines import folder
+
+    root, out = folder.existing(flags.folder), pathlib.Path(config.out)
+    if not root.is_dir():
+        raise InputError(f"{root} is a file; name a folder of pictures")
+    old = _old_tags(config.compare)
+    files = [file for file in folder.files(root) if file.suffix.lower() != ".csv"]
+    cultures, rows, skipped = _annotate(files, config)
+    if not rows:
+        reason = f" ({skipped[0][0]} {skipped[0][1]})" if skipped else ""
+        raise InputError(f"{root} holds no readable picture{reason}")
+    _write(out, cultures, rows)
+    unsure = sum(row["unsure"] == "yes" for row in rows)
+    print(f"{len(rows)} pictures in {out}, {unsure} of them unsure: fill in their culture")
+    if skipped:
+        report = out.with_name(f"{out.stem}_skipped.csv")
+        _write_rows(report, ("path", "reason"), skipped)
+        print(f"{len(skipped)} files skipped, named in {report}")
+    if config.compare:
+        _report(out, rows, old)
+
+
+def _check(config: AnnotateConfig) -> None:
+    if not config.out:
+        raise InputError("name the table to write with --out FILE.csv")
+    if pathlib.Path(config.out).exists():
+        raise InputError(f"--out {config.out} exists and may hold corrections; name another file")
+    if not 0.5 < config.sure <= 1.0:
+        raise InputError("--sure has to be above 0.5 and at most 1")
+
+
+def _tagger_file(model: str) -> pathlib.Path:
+    """The file of a tagger: named itself, in a run folder, or shipped."""
+    given = pathlib.Path(model)
+    if given.suffix == ".npz":
+        return given
+    if given.is_dir():
+        return given / "classifier.npz"
+    shipped = settings.shipped_file(model, "classifier.npz")
+    if shipped is None:
+        raise InputError(
+            f"no tagger {model!r}; train one with `python -m stylegan_culture.train --trainer "
+            "classifier --data folder:PATH --run DIR` and name that folder"
+        )
+    return shipped
+
+
+def _annotate(files, config: AnnotateConfig):
+    """The cultures' names, a row (a dict) for each picture, and (path, reason) of what failed."""
+    import numpy as np
+    import tensorflow as tf
+    import tqdm
+
+    from pipelines.preprocess import center_crop
+    from stylegan_culture import images
+    from stylegan_culture.networks.tagger import load_tagger
+
+    tagger, facts = load_tagger(_tagger_file(config.model), config.weights)
+    cultures = [culture["key"] for culture in facts["cultures"]]
+    ask = tf.function(tagger.probabilities, reduce_retracing=True)
+    parent = pathlib.Path(config.out).resolve().parent
+    rows, skipped, batch = [], [], []
+
+    def flush():
+        squares = np.stack([square for _, square in batch]).astype(np.float32) / 255
+        for (file, _), own in zip(batch, np.asarray(ask(tf.constant(squares))), strict=True):
+            path = pathlib.Path(os.path.relpath(file.resolve(), parent)).as_posix()
+            rows.append(_row(path, own, cultures, facts["exclusive"], config.sure))
+        batch.clear()
+
+    for file in tqdm.tqdm(files, "pictures", disable=None):
+        try:
+            pixels = images.read_uint8(file)
+        except InputError as error:
+            skipped.append((str(file), str(error).removeprefix(f"{file} ")))
+            continue
+        batch.append((file, center_crop(pixels, int(facts["side"]))))
+        if len(batch) == BATCH:
+            flush()
+    if batch:
+        flush()
+    return cultures, rows, skipped
+
+
+def _row(path: str, probabilities, cultures, exclusive: bool, sure: float) -> dict:
+    """What the table says of a picture.
+
+    Where a picture has one tag, the most probable culture is proposed from `sure` on. Otherwise
+    every culture is from 0.5 on, unless one of them lies between 1 - sure and sure, or none does.
+    """
+    first = int(probabilities.argmax())
+    given = [first] if exclusive else [k for k, p in enumerate(probabilities) if p >= 0.5]
+    doubtful = (
+        probabilities[first] < sure
+        if exclusive
+        else not given or any(1.0 - sure < p < sure for p in probabilities)
+    )
+    guess = ";".join(cultures[k] for k in given or [first])
+    return {
+        "path": path,
+        "culture": "" if doubtful else guess,
+        "unsure": "yes" if doubtful else "",
+        "guess": guess,
+        "probability": f"{min(probabilities[k] for k in given or [first]):.4f}",
+        **{name: f"{p:.4f}" for name, p in zip(cultures, probabilities, strict=True)},
+    }
+
+
+def _write(out: pathlib.Path, cultures, rows) -> None:
+    header = ("path", "culture", "unsure", "guess", "probability", *cultures)
+    _write_rows(out, header, [[row[name] for name in header] for row in rows])
+
+
+def _write_rows(path: pathlib.Path, header, rows) -> None:
+    """A CSV in UTF-8, whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(rows)
+    with settings.written_whole(path) as file:
+        file.write(text.getvalue().encode("utf-8"))
+
+
+def _old_tags(table: str) -> dict:
+    """`{resolved path: tags}` of the tagged rows of an older table."""
+    if not table:
+        return {}
+    from pipelines import folder
+
+    return {entry.file.resolve(): entry.cultures for entry in folder.listed(table)[0]}
+
+
+def _report(out: pathlib.Path, rows, old: dict) -> None:
+    """Lists the pictures whose older tags are not the new guess, the surest guess first."""
+    found, known = [], 0
+    for row in rows:
+        before = old.get((out.resolve().parent / row["path"]).resolve())
+        known += before is not None
+        if before is not None and set(before) != set(row["guess"].split(";")):
+            of_old = min((float(row.get(tag, 0.0)) for tag in before), default=0.0)
+            found.append(
+                (row["path"], ";".join(before), f"{of_old:.4f}", row["guess"], row["probability"])
+            )
+    found.sort(key=lambda one: -float(one[-1]))
+    report = out.with_name(f"{out.stem}_disagreements.csv")
+    header = ("path", "old", "probability of old", "new", "probability of new")
+    _write_rows(report, header, found)
+    print(f"{len(found)} of {known} pictures tagged before are seen otherwise: {report}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,181 @@
+"""Trains and judges the culture tagger: `python -m stylegan_culture.train --trainer classifier
+--data folder:PATH --run DIR`. A few minutes; there is nothing to resume."""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import shlex
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from pipelines.input import load_source
+from pipelines.preprocess import center_crop
+from pipelines.sampling import parents
+from stylegan_culture import config as settings
+from stylegan_culture.analysis import tag_report, tagging
+from stylegan_culture.analysis.backbones import folds
+from stylegan_culture.config import InputError, option
+from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
+from stylegan_culture.networks.classifier import CultureTagger
+from stylegan_culture.networks.tagger import save_tagger
+from stylegan_culture.train import common
+from stylegan_culture.training.tagging import TaggingConfig, temperature, train_head
+
+BATCH = 16  # pictures that pass the backbone at once
+INNER_FOLDS = 4  # whose logits the temperature is taken from; no culture may have fewer pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierConfig:
+    """Everything that decides a run; saved in its run.json."""
+
+    tagging: TaggingConfig = TaggingConfig()
+    data: str = option("", "folder:PATH (sub-folders or a CSV of tags), records:DIR or tfds:NAME")
+    backbone: str = option("inception_resnet_v2", "the fixed network under the head")
+    weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
+    side: int = option(160, "pixels a side of the pictures' middle squares")
+    folds: int = option(5, "of the cross-validation over all pictures; 0 leaves it out")
+    seed: int = option(0, "seed of folds, order and dropout")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses flags, trains, judges on the held-out fifth, and writes the run folder."""
+    flags, config = _parse(arguments)
+    if flags.dry_run:
+        print(json.dumps(dataclasses.asdict(config), indent=2))
+        return
+    folder = pathlib.Path(flags.run)
+    _check(config, folder)
+    source = load_source(config.data, config.side, "all")
+    _check_pictures(source, config)
+    backbone = build_backbone(config.backbone, config.weights)
+    if config.side < backbone.least_size:
+        raise InputError(f"--side has to be at least {backbone.least_size} for {config.backbone}")
+    tagger = CultureTagger(backbone)
+    views = _describe(tagger, source, config.side)
+    judged = _judge(tagger, views, source, config)
+    facts = {name: getattr(config, name) for name in ("backbone", "weights", "side")}
+    cultures = common.described(source)
+    save_tagger(folder / "classifier.npz", tagger, {**facts, "cultures": cultures})
+    settings.write_run(
+        folder,
+        config,
+        trainer="classifier",
+        cultures=cultures,
+        command=f"{common.PROGRAM} {flags.command}",
+    )
+    common.report_skipped(folder, source)
+    settings.write_json(folder / "metrics.json", judged)
+    tag_report.draw(judged, source.cultures, folder)
+    print(tag_report.table(judged))
+    print(f"tagger, measures and plots: {folder}")
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(prog=common.PROGRAM, description=__doc__)
+    common.add_trainer_flag(parser)
+    parser.add_argument("--run", default="", help="run folder for the tagger and its measures")
+    parser.add_argument("--dry-run", action="store_true", help="print the settings and stop")
+    settings.add_flags(parser, ClassifierConfig)
+    flags = parser.parse_args(arguments)
+    flags.command = shlex.join(sys.argv[1:] if arguments is None else arguments)
+    return flags, settings.from_flags(ClassifierConfig(), flags)
+
+
+def _check(config: ClassifierConfig, folder: pathlib.Path) -> None:
+    for flag, value in (("--run", folder.name), ("--data", config.data)):
+        if not value:
+            raise InputError(f"{flag} is missing; --help says what it is")
+    if folder.is_file():
+        raise InputError(f"--run {folder} is a file; name a folder")
+    if (folder / "run.json").exists():
+        raise InputError(f"{folder} holds a run already; name another folder")
+    common.check_multiples((("--side", config.side, 1), ("--epochs", config.tagging.epochs, 1)))
+    if config.folds == 1 or config.folds < 0:
+        raise InputError("--folds is 0, for none, or at least 2")
+    if not 0.0 <= config.tagging.dropout < 1.0 or not 0.0 <= config.tagging.balance < 1.0:
+        raise InputError("--dropout and --balance have to be at least 0 and less than 1")
+
+
+def _check_pictures(source, config: ClassifierConfig) -> None:
+    """Every culture needs pictures in each inner fold, and a held-out one; cut-outs do not count
+    apart from their picture."""
+    distinct = np.array(parents(source.ids))
+    for number, culture in enumerate(source.cultures):
+        own = source.of_culture(number)
+        every, kept = (len(set(distinct[part])) for part in (own, own[~source.held[own]]))
+        left = every - -(-every // config.folds) if config.folds else every
+        if min(kept, left) < INNER_FOLDS or not source.held[own].any():
+            raise InputError(
+                f"culture {culture!r} has {every} pictures that are no cut-outs of each other, too "
+                f"few to train, calibrate and judge; give it {2 * INNER_FOLDS} or more, or leave "
+                "it out"
+            )
+
+
+def _describe(tagger: CultureTagger, source, side: int) -> np.ndarray:
+    """Descriptors of each picture's middle square and of its mirror image: `[2, N, D]`."""
+    describe, found = tf.function(tagger.describe, reduce_retracing=True), ([], [])
+    for start in tqdm.tqdm(range(0, len(source), BATCH), "features", disable=None):
+        numbers = range(start, min(start + BATCH, len(source)))
+        squares = np.stack([center_crop(source.read(number), side) for number in numbers])
+        squares = squares.astype(np.float32) / 255
+        for own, view in zip(found, (squares, squares[:, :, ::-1]), strict=True):
+            own.append(np.asarray(describe(tf.constant(view))))
+    return np.stack([np.concatenate(own) for own in found])
+
+
+def _judge(tagger: CultureTagger, views, source, config: ClassifierConfig) -> dict:
+    """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
+    tags, names = source.tags, source.cultures
+    held = source.held
+    tagger.head = _calibrated(views[:, ~held], tags[~held], _groups(source, ~held), config)
+    found = {
+        "temperature": float(np.asarray(tagger.head.temperature)),
+        "exclusive": tagger.head.exclusive,
+        "held_out": tagging.figures(_probabilities(tagger.head, views[0, held]), tags[held], names),
+    }
+    if config.folds:
+        part, pooled = _folds(source.ids, tags, config.folds, config.seed), np.zeros(tags.shape)
+        for fold in tqdm.tqdm(range(config.folds), "folds", disable=None):
+            own = part == fold
+            head = _calibrated(views[:, ~own], tags[~own], _groups(source, ~own), config)
+            pooled[own] = _probabilities(head, views[0, own])
+        found["folds"] = tagging.figures(pooled, tags, names)
+    return found
+
+
+def _calibrated(views, tags, identifiers, config: ClassifierConfig):
+    """A head trained on descriptors `[V, N, D]`, its temperature taken from inner folds of them."""
+    part = _folds(identifiers, tags, INNER_FOLDS, config.seed)
+    logits = np.zeros(tags.shape, np.float32)
+    for fold in range(part.max() + 1):
+        own = part == fold
+        logits[own] = _head(views[:, ~own], tags[~own], config)(views[0, own])
+    head = _head(views, tags, config)
+    head.temperature.assign(temperature(logits, tags, head.exclusive))
+    return head
+
+
+def _head(views, tags, config: ClassifierConfig):
+    rows = views.reshape(-1, views.shape[-1])
+    return train_head(rows, np.tile(tags, (len(views), 1)), config.tagging, config.seed)
+
+
+def _groups(source, chosen) -> list[str]:
+    return [name for name, one in zip(source.ids, chosen, strict=True) if one]
+
+
+def _folds(identifiers, tags, count: int, seed: int) -> np.ndarray:
+    """Each picture's fold `[N]`; cut-outs of a picture lie in its own."""
+    belongs = parents(identifiers)
+    _, first, number = np.unique(belongs, return_index=True, return_inverse=True)
+    return folds(np.asarray(tags)[first].argmax(axis=1), count, seed)[number]
+
+
+def _probabilities(head, descriptors) -> np.ndarray:
+    return np.asarray(head.probabilities(head(descriptors)))

@@ -1,0 +1,85 @@
+"""Measures of a tagger against scikit-learn, loops and known errors; its table and plots."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn import metrics
+
+from stylegan_culture.analysis import tag_report, tagging
+
+NAMES = ("ink", "gold", "wood")
+
+
+def _tags(generator, count=60):
+    tags = generator.uniform(size=(count, 3)) < (0.5, 0.3, 0.15)
+    return generator.uniform(size=(count, 3)) * 0.6 + 0.4 * tags * generator.uniform(
+        size=(count, 1)
+    ), tags
+
+
+def test_average_precision_and_f1_are_those_of_scikit_learn(generator):
+    scores, tags = _tags(generator)
+    scores = scores.round(1)  # so that several pictures share a score
+    expected = metrics.average_precision_score(tags, scores, average=None)
+    np.testing.assert_allclose(tagging.average_precision(scores, tags), expected)
+    expected = metrics.f1_score(tags, scores >= 0.5, average=None)
+    np.testing.assert_allclose(tagging.f1(scores, tags), expected)
+
+
+def test_a_culture_without_pictures_has_no_figures(generator):
+    scores, tags = _tags(generator)
+    tags[:, 1] = False
+    scores[:, 1] = 0.1
+    assert np.isnan(tagging.average_precision(scores, tags)[1])
+    assert np.isnan(tagging.f1(scores, tags)[1])
+    found = tagging.figures(scores, tags, NAMES)["cultures"]["gold"]
+    assert found == {"pictures": 0, "average_precision": None, "f1": None}
+
+
+def test_confusion_counts_every_tag_of_a_picture():
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    tags = np.array([[1, 0], [1, 1], [0, 1]])
+    np.testing.assert_allclose(tagging.confusion(probabilities, tags), [[0.5, 0.5], [0.5, 0.5]])
+
+
+def test_calibration_error_is_its_formula_over_bins_of_equal_number(generator):
+    confidence, right = generator.uniform(size=40), generator.uniform(size=40) < 0.5
+    order, expected, plain = np.argsort(confidence), 0.0, 0.0
+    for own in np.array_split(order, 4):
+        accuracy = right[own].mean()
+        square = (confidence[own].mean() - accuracy) ** 2
+        plain += square * len(own) / 40
+        expected += (square - accuracy * (1 - accuracy) / (len(own) - 1)) * len(own) / 40
+    found = [tagging.calibration_error(confidence, right, 4, one) for one in (True, False)]
+    np.testing.assert_allclose(found, [max(expected, 0.0) ** 0.5, plain**0.5])
+
+
+def test_debiasing_takes_away_what_chance_adds(generator):
+    """Perfect probabilities: the plain figure stays well above 0, the mean square less bias does
+    not; probabilities 0.2 too high have an error of 0.2 either way."""
+    plain, squares, off = [], [], []
+    for _ in range(60):
+        confidence = generator.uniform(0.3, 0.8, 300)
+        right = generator.uniform(size=300) < confidence
+        plain.append(tagging.calibration_error(confidence, right, debiased=False))
+        squares.append(tagging.calibration_error(confidence, right) ** 2)
+        off.append(tagging.calibration_error(confidence + 0.2, right))
+    assert np.mean(plain) > 0.08
+    assert np.mean(squares) ** 0.5 < 0.6 * np.mean(plain)
+    assert np.mean(off) == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_table_holds_every_figure_and_the_plots_are_pictures(generator, tmp_path):
+    scores, tags = _tags(generator)
+    record = {name: tagging.figures(scores, tags, NAMES) for name in ("held_out", "folds")}
+    table = tag_report.table(record)
+    for name in NAMES:
+        own = record["folds"]["cultures"][name]
+        for key in ("average_precision", "f1"):
+            assert f"{own[key]:.3f}" in table
+    for key in ("accuracy", "mean_average_precision", "calibration_error"):
+        assert table.count(f"{record['folds'][key]:.3f}") >= 2
+    tag_report.draw(record, NAMES, tmp_path)
+    for name in ("confusion", "calibration"):
+        pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"))
+        assert min(pixels.shape[:2]) > 300 and len(np.unique(pixels)) > 50

@@ -1,0 +1,159 @@
+"""`train --trainer classifier` and `annotate`: train, tag, correct, train again; and refusals."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from stylegan_culture import annotate, config, train
+from stylegan_culture.annotate import _row
+
+TRAIN = ("--trainer", "classifier", "--side", "64", "--epochs", "20", "--rate", "0.02")
+
+
+def _train(*flags):
+    return config.run_command(train.main, [str(flag) for flag in (*TRAIN, *flags)])
+
+
+def _annotate(*flags):
+    return config.run_command(annotate.main, [str(flag) for flag in flags])
+
+
+def _table(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def backbone(vgg_archive):
+    return ("--backbone", "vgg19_16x", "--weights", vgg_archive)
+
+
+@pytest.fixture(scope="module")
+def run(culture_folder, backbone, tmp_path_factory):
+    """A tagger of waves and lattices, judged over two folds too."""
+    folder = tmp_path_factory.mktemp("run") / "tagger"
+    data = f"folder:{culture_folder / 'art'}"
+    assert _train("--data", data, "--run", folder, "--folds", "2", *backbone) == 0
+    return folder
+
+
+@pytest.fixture
+def pictures(culture_folder, tmp_path):
+    """The same pictures without their folders' names, a broken one among them."""
+    folder = tmp_path / "found"
+    folder.mkdir()
+    for culture in ("waves", "lattice"):
+        for file in sorted((culture_folder / "art" / culture).iterdir())[:8]:
+            shutil.copy(file, folder / f"{culture[0]}{file.name}")
+    (folder / "broken.jpg").write_text("no picture")
+    return folder
+
+
+def test_a_run_holds_tagger_measures_and_plots(run):
+    names = {one.name for one in run.iterdir()}
+    plots = {"confusion.png", "calibration.png"}
+    assert names == {"classifier.npz", "metrics.json", "run.json"} | plots
+    record = json.loads((run / "metrics.json").read_text())
+    assert record["held_out"]["pictures"] == 4 and record["folds"]["pictures"] == 20
+    assert record["folds"]["accuracy"] > 0.9
+    assert json.loads((run / "run.json").read_text())["trainer"] == "classifier"
+
+
+def test_tags_are_proposed_corrected_and_learnt_again(run, pictures, backbone, tmp_path, capsys):
+    out = pictures / "tags.csv"
+    assert _annotate(pictures, "--model", run, "--out", out, "--sure", "0.51") == 0
+    rows = _table(out)
+    assert len(rows) == 16 and "broken.jpg" in (pictures / "tags_skipped.csv").read_text()
+    named = [row for row in rows if row["guess"][0] == row["path"][0]]
+    assert len(named) >= 14
+    for row in rows:
+        chances = {name: float(row[name]) for name in ("waves", "lattice")}
+        assert row["guess"] == max(chances, key=chances.get)
+        assert float(row["probability"]) == max(chances.values())
+        assert row["culture"] == ("" if row["unsure"] else row["guess"])
+    for row in rows:
+        row["culture"] = "waves" if row["path"][0] == "w" else "lattice"
+    with open(out, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    (pictures / "tags_skipped.csv").unlink()
+    again = tmp_path / "again"
+    flags = ("--data", f"folder:{out}", "--run", again, "--folds", "0", *backbone)
+    assert _train(*flags) == 0
+    assert (again / "classifier.npz").is_file()
+
+
+def test_disagreement_with_older_tags_is_listed(run, pictures, tmp_path, capsys):
+    old = pictures / "old.csv"
+    old.write_text("path,culture\nw0000.png,lattice\nw0001.png,waves\nl0000.png,lattice;waves\n")
+    out = tmp_path / "new" / "tags.csv"
+    assert _annotate(pictures, "--model", run / "classifier.npz", "--out", out) == 0
+    assert not list(out.parent.glob("*disagreements*"))
+    out.unlink()
+    assert _annotate(pictures, "--model", run, "--out", out, "--compare", old) == 0
+    found = {
+        row["path"].rsplit("/")[-1]: row for row in _table(out.parent / "tags_disagreements.csv")
+    }
+    assert set(found) == {"w0000.png", "l0000.png"}
+    assert found["w0000.png"]["old"] == "lattice" and found["w0000.png"]["new"] == "waves"
+    of_old, of_new = (float(found["w0000.png"][f"probability of {one}"]) for one in ("old", "new"))
+    assert of_old + of_new == pytest.approx(1.0, abs=1e-3) and of_new > 0.5
+    assert "2 of 3 pictures tagged before" in capsys.readouterr().out
+
+
+def test_several_tags_are_proposed_together_or_the_row_is_unsure():
+    def row_of(probabilities, exclusive):
+        return _row("x.png", np.array(probabilities), ("a", "b", "c"), exclusive, 0.6)
+
+    sure = row_of([0.9, 0.8, 0.1], False)
+    assert (sure["culture"], sure["unsure"], sure["probability"]) == ("a;b", "", "0.8000")
+    for doubtful in ([0.9, 0.55, 0.1], [0.3, 0.2, 0.1], [0.9, 0.45, 0.0]):
+        row = row_of(doubtful, False)
+        assert (row["culture"], row["unsure"]) == ("", "yes") and row["guess"]
+    assert row_of([0.2, 0.59, 0.21], True)["unsure"] == "yes"
+    assert row_of([0.2, 0.61, 0.19], True)["culture"] == "b"
+
+
+def _refusals(run, pictures, culture_folder, tmp_path):
+    art, out = f"folder:{culture_folder / 'art'}", tmp_path / "t.csv"
+    kept = tmp_path / "kept.csv"
+    kept.write_text("mine")
+    (tmp_path / "empty").mkdir()
+    few = tmp_path / "few"
+    for culture in ("waves", "lattice"):
+        shutil.copytree(culture_folder / "art" / culture, few / culture)
+    for file in sorted((few / "waves").iterdir())[3:]:
+        file.unlink()
+    return (
+        (_annotate, (pictures, "--model", run), "--out"),
+        (_annotate, (pictures, "--model", run, "--out", kept), "exists"),
+        (_annotate, (pictures, "--model", run, "--out", out, "--sure", "0.5"), "--sure"),
+        (_annotate, (pictures, "--model", "nothing", "--out", out), "no tagger 'nothing'"),
+        (_annotate, (tmp_path / "empty", "--model", run, "--out", out), "no readable picture"),
+        (_annotate, (tmp_path / "gone", "--model", run, "--out", out), "does not exist"),
+        (_train, ("--run", tmp_path / "r"), "--data"),
+        (_train, ("--data", art), "--run"),
+        (_train, ("--data", art, "--run", run), "holds a run already"),
+        (_train, ("--data", art, "--run", tmp_path / "r", "--folds", "1"), "--folds"),
+        (_train, ("--data", art, "--run", tmp_path / "r", "--dropout", "1"), "--dropout"),
+        (_train, ("--data", f"folder:{few}", "--run", tmp_path / "r"), "'waves' has 3 pictures"),
+    )
+
+
+def test_wrong_input_gets_one_sentence(run, pictures, culture_folder, tmp_path, capsys):
+    for command, flags, text in _refusals(run, pictures, culture_folder, tmp_path):
+        assert command(*flags) == 2, flags
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("error: ") and text in error, (flags, error)
+    assert not (tmp_path / "r").exists() and not (tmp_path / "t.csv").exists()
+    assert (tmp_path / "kept.csv").read_text() == "mine"
+
+
+def test_a_plan_is_printed_and_nothing_done(tmp_path, capsys):
+    assert _train("--dry-run", "--run", tmp_path / "r") == 0
+    assert json.loads(capsys.readouterr().out)["tagging"]["epochs"] == 20
+    assert not (tmp_path / "r").exists()
