@@ -9,6 +9,7 @@ import concurrent.futures
 import csv
 import os
 import pathlib
+import typing
 import unicodedata
 
 import numpy as np
@@ -21,6 +22,19 @@ IGNORED = {"thumbs.db", "desktop.ini"}
 CSV_HEADER = ("path", "culture")
 
 
+class Entry(typing.NamedTuple):
+    """A file that a folder or its table names, before anyone has looked into it.
+
+    cultures: its tags, in the order given. identifier: `<first culture>/<file stem>`. details: the
+    table's further columns, by their names.
+    """
+
+    file: pathlib.Path
+    cultures: tuple[str, ...]
+    identifier: str
+    details: dict[str, str] = {}
+
+
 def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     """Pictures with cultures: a folder of culture folders, a folder with a CSV, or that CSV.
 
@@ -31,9 +45,7 @@ def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     empty folder and for fewer than two cultures.
     """
     path = existing(path)
-    table = path if path.is_file() else _find_table(path)
-    entries, skipped = _from_table(table) if table else _from_folders(path)
-    source = _read_all(entries, skipped, short_side, cache_mib)
+    source = _read_files(*listed(path), short_side, cache_mib)
     if len(source.cultures) < 2:
         found = f"only culture {source.cultures[0]!r}" if source.cultures else "no readable picture"
         raise InputError(
@@ -41,6 +53,13 @@ def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
             f"culture, or a CSV with the header path,culture{_first_reason(source)}"
         )
     return source
+
+
+def listed(path) -> tuple[list[Entry], list]:
+    """What `load` would read, in its order and without decoding, and (path, reason) of the rest."""
+    path = existing(path)
+    table = path if path.is_file() else _find_table(path)
+    return _from_table(table) if table else _from_folders(path)
 
 
 def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
@@ -53,8 +72,8 @@ def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     for file in files(path):
         below = file.relative_to(path).parent.as_posix()
         group = "content" if below == "." else f"content/{below}"
-        entries.append((file, (), identifier(group, file.stem)))
-    source = _read_all(entries, [], short_side, cache_mib)
+        entries.append(Entry(file, (), identifier(group, file.stem)))
+    source = _read_files(entries, [], short_side, cache_mib)
     if not len(source):
         raise InputError(f"{path} holds no readable picture; add some{_first_reason(source)}")
     return source
@@ -92,14 +111,14 @@ def files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _from_folders(path: pathlib.Path) -> tuple[list, list]:
-    """(file, cultures, identifier) of every file in sub-folders, and what was skipped."""
+    """Every file in sub-folders, and what was skipped."""
     entries, skipped = [], []
     for folder in sorted(path.iterdir()):
         if not folder.is_dir() or folder.name.startswith("."):
             continue
         culture = unicodedata.normalize("NFC", folder.name)
         found = files(folder)
-        entries += [(file, (culture,), identifier(culture, file.stem)) for file in found]
+        entries += [Entry(file, (culture,), identifier(culture, file.stem)) for file in found]
         if not found:
             skipped.append((str(folder), "the folder is empty"))
     return entries, skipped
@@ -126,7 +145,7 @@ def _rows(table: pathlib.Path) -> list[list[str]]:
 
 
 def _from_table(table: pathlib.Path) -> tuple[list, list]:
-    """(file, cultures, identifier) of every tagged row, and what was skipped."""
+    """Every tagged row, and what was skipped."""
     header, *rows = _rows(table)
     if not set(CSV_HEADER) <= set(header):
         raise InputError(f"{table} has no header path,culture; write it as the first line")
@@ -142,7 +161,8 @@ def _from_table(table: pathlib.Path) -> tuple[list, list]:
             skipped.append((name, "the row stands twice in the table"))
         else:
             seen.add(picture)
-            entries.append((picture, cultures, identifier(cultures[0], picture.stem)))
+            details = {key: cells.get(key, "") for key in header if key and key not in CSV_HEADER}
+            entries.append(Entry(picture, cultures, identifier(cultures[0], picture.stem), details))
     return entries, skipped
 
 
@@ -155,44 +175,55 @@ def _find_picture(folder: pathlib.Path, name: str) -> pathlib.Path:
     return folder / name
 
 
-def _read_all(entries: list, skipped: list, short_side: int, cache_mib: int) -> Source:
-    """Decodes every entry once, in parallel, and makes the source of those that can be read."""
+def _read_files(entries: list[Entry], skipped: list, short_side: int, cache_mib: int) -> Source:
+    def read(entry: Entry) -> np.ndarray:
+        return images.read_uint8(entry.file, short_side=short_side)
+
+    return read_all(entries, skipped, read, cache_mib)
+
+
+def read_all(entries: list[Entry], skipped: list, read_entry, cache_mib: int) -> Source:
+    """Decodes every entry once, in parallel, and makes the source of those that can be read.
+
+    `read_entry` takes an `Entry` to uint8 [H, W, 3] and raises `InputError` where it cannot.
+    """
     kept, cache, room = [], {}, cache_mib * 2**20
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda entry: _try_read(entry[0], short_side), entries)
+        results = pool.map(lambda entry: _try_read(entry, read_entry), entries)
         for entry, (pixels, reason) in zip(entries, results, strict=True):
             if reason:
-                skipped.append((str(entry[0]), reason))
+                skipped.append((str(entry.file), reason))
                 continue
             if pixels.nbytes <= room:
                 room -= pixels.nbytes
                 cache[len(kept)] = pixels
             kept.append(entry)
-    cultures = tuple(sorted({culture for _, tags, _ in kept for culture in tags}))
-    ids = tuple(name for _, _, name in kept)
+    cultures = tuple(sorted({culture for entry in kept for culture in entry.cultures}))
+    ids = tuple(entry.identifier for entry in kept)
 
     def read(number: int) -> np.ndarray:
         found = cache.get(number)
-        return images.read_uint8(kept[number][0], short_side=short_side) if found is None else found
+        return read_entry(kept[number]) if found is None else found
 
     return Source(
         cultures=cultures,
         ids=ids,
         tags=np.array(
-            [[culture in tags for culture in cultures] for _, tags, _ in kept], bool
+            [[culture in entry.cultures for culture in cultures] for entry in kept], bool
         ).reshape(len(kept), len(cultures)),
         read=read,
         held=held_out(ids),
         skipped=tuple(skipped),
+        files=tuple(str(entry.file) for entry in kept),
     )
 
 
-def _try_read(file: pathlib.Path, short_side: int) -> tuple:
-    """(pixels, None), or (None, reason) for a file that cannot be read."""
+def _try_read(entry: Entry, read_entry) -> tuple:
+    """(pixels, None), or (None, reason) for an entry that cannot be read."""
     try:
-        return images.read_uint8(file, short_side=short_side), None
+        return read_entry(entry), None
     except InputError as error:
-        return None, str(error).removeprefix(f"{file} ")
+        return None, str(error).removeprefix(f"{entry.file} ")
 
 
 def _first_reason(source: Source) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from pipelines import cyclegan, folder, preprocess
+from pipelines import cyclegan, folder, preprocess, shards, streaming
 from pipelines.sampling import (
     PARTS,
     Source,
@@ -21,10 +21,25 @@ DETAIL = 4
 
 
 @dataclasses.dataclass(frozen=True)
+class Drawn:
+    """What was drawn for n places of a batch.
+
+    places: int64 [n]. pictures: numbers in `source`, int64 [n]. cultures: int32 [n], -1 for none.
+    noise: float64 [n, count, 4] in [0, 1), of `count` crops each; see `preprocess.random_crop`.
+    """
+
+    source: Source
+    places: np.ndarray
+    pictures: np.ndarray
+    cultures: np.ndarray
+    noise: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Where pictures come from and how batches are drawn."""
 
-    data: str = option("ornaments", "ornaments, folder:PATH or tfds:NAME")
+    data: str = option("ornaments", "ornaments, folder:PATH, records:DIR or tfds:NAME")
     content: str = option("", "folder:PATH of pictures that are content only (photographs)")
     content_share: float = option(0.5, "share of contents that come from --content, 0 to 1")
     image_size: int = option(64, "side of a training picture, pixels")
@@ -34,12 +49,18 @@ class DataConfig:
     mirror: bool = option(True, "mirror half of the crops; wrong where left and right differ")
     seed: int = option(0, "seed of sampling and cropping")
     cache_mib: int = option(1024, "memory for decoded pictures of each source, MiB")
+    stream: bool = option(
+        False, "decode of every JPEG only what a crop shows; crops are reduced by area, not bicubic"
+    )
 
 
 def load_source(data: str, image_size: int, part: str = "train", cache_mib: int = 1024) -> Source:
-    """The source that `data` names ("ornaments", "folder:PATH", "tfds:NAME"), or a part of it.
+    """The source that `data` names, or a part of it.
 
-    part: "train", "held_out" or "all". Raises `InputError` for an unknown name.
+    data: "ornaments"; "folder:PATH"; "records:DIR", such a folder written by `prepare records`; or
+    "tfds:NAME", any image data set of TensorFlow Datasets, with its columns where they need naming:
+    "tfds:NAME?image=COLUMN&culture=COLUMN". part: "train", "held_out" or "all". Raises `InputError`
+    for an unknown name.
     """
     if part not in PARTS:
         raise InputError(f"unknown part {part!r} of the data; use one of {', '.join(PARTS)}")
@@ -48,9 +69,11 @@ def load_source(data: str, image_size: int, part: str = "train", cache_mib: int 
         return _ornaments(image_size, part)
     if kind == "folder" and name:
         return split(folder.load(name, DETAIL * image_size, cache_mib), part)
+    if kind == "records" and name:
+        return split(shards.load(name, DETAIL * image_size, cache_mib, image_size), part)
     if kind == "tfds" and name:
         return split(cyclegan.load(name, DETAIL * image_size, cache_mib), part)
-    raise InputError(f"unknown data {data!r}; use ornaments, folder:PATH or tfds:NAME")
+    raise InputError(f"unknown data {data!r}; use ornaments, folder:PATH, records:DIR or tfds:NAME")
 
 
 def load_content(
@@ -80,6 +103,13 @@ def make_dataset(config: DataConfig, source: Source, content: Source | None, fir
     label = tf.TensorSpec([config.batch_size], tf.int32)
     layout = {"content": image, "content_culture": label, "style": image, "culture": label}
 
+    def draw(number):
+        return drawn(config, source, content, int(number))
+
+    if config.stream:
+        files = source.files + (content.files if content is not None else ())
+        return streaming.batches(config, draw, files, first_step)
+
     def load(step):
         def make(number):
             batch = make_batch(config, source, content, int(number))
@@ -96,26 +126,35 @@ def make_dataset(config: DataConfig, source: Source, content: Source | None, fir
 
 
 def make_batch(config: DataConfig, source: Source, content: Source | None, step: int) -> dict:
-    """Batch number `step` as NumPy arrays; see `make_dataset`."""
+    """Batch number `step` as NumPy arrays; see `make_dataset`. Crops as without `stream`."""
+    batch = {}
+    for name, parts in drawn(config, source, content, step).items():
+        pixels, cultures = np.zeros(_shape(config), np.uint8), np.zeros(config.batch_size, np.int32)
+        for part in parts:
+            if len(part.places):
+                pixels[part.places] = _crops(config, part)
+                cultures[part.places] = part.cultures
+        batch[name] = pixels.astype(np.float32) / 255
+        batch["culture" if name == "style" else "content_culture"] = cultures
+    return batch
+
+
+def drawn(config: DataConfig, source: Source, content: Source | None, step: int) -> dict:
+    """What batch number `step` shows: {"content": [Drawn...], "style": [Drawn]}."""
     numbers = step * config.batch_size + np.arange(config.batch_size)
     share = config.content_share if content is not None else 0.0
     before = np.floor(numbers * share).astype(np.int64)
     plain = np.floor((numbers + 1) * share).astype(np.int64) > before
     # Each kind of content counts its own samples, so that cultures stay balanced at any share.
-    contents = np.zeros(_shape(config), np.uint8)
-    content_culture = np.full(config.batch_size, -1, np.int32)
+    parts = [
+        _drawn(config, source, "content", numbers[~plain] - before[~plain], np.flatnonzero(~plain))
+    ]
     if plain.any():
-        contents[plain], _ = _crops(config, content, "photograph", before[plain])
-    if not plain.all():
-        own = numbers[~plain] - before[~plain]
-        contents[~plain], content_culture[~plain] = _crops(config, source, "content", own)
-    styles, culture = _crops(config, source, "style", numbers, config.crop_draws)
-    return {
-        "content": contents.astype(np.float32) / 255,
-        "content_culture": content_culture,
-        "style": styles.astype(np.float32) / 255,
-        "culture": culture,
-    }
+        photographs = np.flatnonzero(plain)
+        parts.append(_drawn(config, content, "photograph", before[plain], photographs))
+    everywhere = np.arange(config.batch_size)
+    styles = _drawn(config, source, "style", numbers, everywhere, config.crop_draws)
+    return {"content": parts, "style": [styles]}
 
 
 def evaluation_arrays(source: Source, size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -137,19 +176,24 @@ def _shape(config: DataConfig) -> tuple[int, int, int, int]:
     return (config.batch_size, config.image_size, config.image_size, 3)
 
 
-def _crops(config: DataConfig, source: Source, stream: str, numbers, count: int = 1) -> tuple:
-    """Crops uint8 [n, S, S, 3], each of `count` random ones, and cultures int32 [n] of samples."""
+def _drawn(config, source: Source, stream: str, numbers, places, count: int = 1) -> Drawn:
+    """Pictures, cultures and crops of the samples with these numbers."""
     pictures, cultures = draw_balanced(source, config.seed, stream, numbers)
     noise = uniform(config.seed, stream + "/crop", numbers, count * preprocess.DRAWS)
     noise = noise.reshape(len(numbers), count, preprocess.DRAWS)
     if not config.mirror:
         noise[..., -1] = 1.0
+    return Drawn(source, places, pictures, cultures, noise)
+
+
+def _crops(config: DataConfig, part: Drawn) -> np.ndarray:
+    """uint8 [n, S, S, 3]: of each picture the most colourful of its random crops."""
     size, scale = config.image_size, config.least_scale
     crops = [
-        preprocess.colourful_crop(source.read(picture), size, draws, scale)
-        for picture, draws in zip(pictures.tolist(), noise, strict=True)
+        preprocess.colourful_crop(part.source.read(picture), size, draws, scale)
+        for picture, draws in zip(part.pictures.tolist(), part.noise, strict=True)
     ]
-    return np.stack(crops), cultures
+    return np.stack(crops)
 
 
 def _check(config: DataConfig, source: Source, content: Source | None) -> None:
@@ -164,6 +208,15 @@ def _check(config: DataConfig, source: Source, content: Source | None) -> None:
     for name in ("content_share", "least_scale"):
         if not 0 <= getattr(config, name) <= 1:
             raise InputError(f"--{name.replace('_', '-')} has to lie between 0 and 1")
+    if config.stream:
+        _check_stream(config, source, content)
+
+
+def _check_stream(config: DataConfig, source: Source, content: Source | None) -> None:
+    if config.crop_draws > 1:
+        raise InputError("--stream decodes one crop of a picture; use it with --crop-draws 1")
+    if not all(part.files for part in (source, content) if part is not None):
+        raise InputError("--stream reads picture files; use it with --data folder:PATH")
 
 
 def _ornaments(size: int, part: str) -> Source:

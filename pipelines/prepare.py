@@ -2,8 +2,9 @@
 
 Prints the pictures of every culture, how many are held out for judging, and what was skipped, with
 the reasons in a CSV file. `ornaments` renders the built-in set, `tfds NAME` downloads a data set,
-`panels PATH --out DIR` cuts the painted parts out of manuscript pages, `museum` collects pictures
-in the public domain from a museum's open interface.
+`records PATH --out DIR` writes a folder as a data set of TensorFlow Datasets, on Apache Beam where
+asked, `panels PATH --out DIR` cuts the painted parts out of manuscript pages, `museum` collects
+pictures in the public domain from a museum's open interface.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 
 import numpy as np
 
-from pipelines import folder, ingest, input, panels, preprocess, sampling
+from pipelines import folder, ingest, input, panels, preprocess, records, sampling
 from stylegan_culture import images
 from stylegan_culture.config import InputError, add_flags, from_flags, run_command
 
@@ -23,6 +24,9 @@ def main(arguments=None) -> None:
     options = _parser().parse_args(arguments)
     if options.kind == "museum":
         _collect(from_flags(ingest.IngestConfig(), options))
+        return
+    if options.kind == "records":
+        _record(options)
         return
     if options.kind == "panels":
         pages, written, skipped = panels.cut(options.name, options.out)
@@ -54,6 +58,19 @@ def _collect(config: ingest.IngestConfig) -> None:
     print(f"not understood: {len(report.unmapped)} texts (in {config.out}/unmapped.csv)")
     if len(report.kept) > 1:
         print(f"train on it with --data folder:{config.out}")
+
+
+def _record(options: argparse.Namespace) -> None:
+    config = from_flags(records.RecordsConfig(), options)
+    report = records.write(options.name, config)
+    folder.write_report(options.report, report)
+    rows = [("culture", "pictures", "held out")]
+    rows += [(name, str(total), str(held)) for name, (total, held) in report.counts.items()]
+    width = max(len(row[0]) for row in rows)
+    for name, total, held in rows:
+        print(name.ljust(width) + total.rjust(10) + held.rjust(10))
+    print(f"skipped: {len(report.skipped)} (reasons in {options.report})")
+    print(f"train on it with --data records:{config.out}")
 
 
 def summary(source: sampling.Source) -> str:
@@ -95,16 +112,24 @@ def _parser() -> argparse.ArgumentParser:
         if name_help:
             one.add_argument("name", metavar="NAME" if kind == "tfds" else "PATH", help=name_help)
         one.add_argument("--size", type=int, default=64, help="picture side, pixels (default: 64)")
-        one.add_argument(
-            "--report", default="skipped.csv", help="CSV of skipped files (default: skipped.csv)"
-        )
+        _add_report(one)
         one.add_argument("--sheet", help="write a picture with the first pictures of each culture")
+    recorded = kinds.add_parser("records", help="write a folder as TFRecord shards of TFDS")
+    recorded.add_argument("name", metavar="PATH", help="what folder:PATH takes")
+    add_flags(recorded, records.RecordsConfig)
+    _add_report(recorded)
     museum = kinds.add_parser("museum", help="pictures in the public domain of a museum")
     add_flags(museum, ingest.IngestConfig)
     pages = kinds.add_parser("panels", help="cut the painted parts out of manuscript pages")
     pages.add_argument("name", metavar="PATH", help="folder of pages, searched to its depth")
     pages.add_argument("--out", required=True, help="folder for the panels")
     return parser
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report", default="skipped.csv", help="CSV of skipped files (default: skipped.csv)"
+    )
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ class Source:
     read: picture number -> uint8 [H, W, 3]; safe to call from several threads.
     held: bool [N], true for the pictures that are kept for judging.
     skipped: (path, reason) of every file that was left out.
+    files: the N files that hold one picture each; empty where pictures come from elsewhere.
     """
 
     cultures: tuple[str, ...]
@@ -41,6 +42,7 @@ class Source:
     read: typing.Callable[[int], np.ndarray]
     held: np.ndarray
     skipped: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,6 +56,7 @@ class Source:
             tags=self.tags[indices],
             read=lambda number: self.read(int(indices[number])),
             held=self.held[indices],
+            files=tuple(self.files[index] for index in indices) if self.files else (),
         )
 
     def of_culture(self, culture: int) -> np.ndarray:

@@ -94,3 +94,103 @@ def test_an_unknown_name_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="check the name") as caught:
         cyclegan.load("no_such_set_at_all")
     assert "\n" not in str(caught.value)
+
+
+TAGGED = """
+    import numpy as np
+    import tensorflow_datasets as tfds
+
+    class Builder(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+        pkg_dir_path = None
+
+        def _info(self):
+            styles = tfds.features.ClassLabel(names=["ink", "gold", "none"])
+            return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({
+                "picture": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+                "school": tfds.features.Text(),
+                "styles": tfds.features.Sequence(styles),
+                "year": np.int64,
+            }))
+
+        def _split_generators(self, manager):
+            return {"train": self._generate_examples(0), "test": self._generate_examples(100)}
+
+        def _generate_examples(self, first):
+            for number in range(10):
+                yield number, {
+                    "picture": np.full((20, 30, 3), first + number, np.uint8),
+                    "school": ("edo", " kano ")[number % 2],
+                    "styles": (["gold", "ink"], ["ink"], [])[number % 3],
+                    "year": number,
+                }
+"""
+
+
+@pytest.fixture
+def tagged(tmp_path, monkeypatch):
+    """A set whose columns have names of their own: a text, and none, one or two classes."""
+    package = tmp_path / "tagged"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "tagged_dataset_builder.py").write_text(textwrap.dedent(TAGGED))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("tagged.tagged_dataset_builder")
+    builder = module.Builder(data_dir=str(tmp_path / "data"))
+    monkeypatch.setattr(tfds, "builder", lambda name: builder)
+    return builder
+
+
+def test_a_column_of_texts(tagged):
+    source = cyclegan.load("tagged?image=picture&culture=school", short_side=10)
+    assert source.cultures == ("edo", "kano") and source.tags.sum(axis=0).tolist() == [10, 10]
+    for number, name in enumerate(source.ids):
+        assert name.startswith(source.cultures[source.tags[number].argmax()] + "/t")
+    assert cyclegan.load("tagged?culture=school").ids == source.ids
+
+
+def test_a_column_of_several_classes(tagged):
+    source = cyclegan.load("tagged?culture=styles", short_side=10)
+    assert source.cultures == ("ink", "gold")  # in the order of the classes; "none" has no picture
+    both = source.tags.all(axis=1)
+    assert len(source) == 14 and both.sum() == 8 and source.tags[:, 0].all()
+    assert all(name.startswith("gold/") == two for name, two in zip(source.ids, both, strict=True))
+    assert len(source.skipped) == 6 and "names no culture" in source.skipped[0][1]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", "culture=COLUMN .*school, styles"),
+        ("?culture=era", "'era' does not exist; for culture= there are school, styles"),
+        ("?culture=year", "'year' is no label or text; .* school, styles"),
+        ("?culture=school&image=year", "'year' is no picture; for image= there are picture"),
+        ("?culture=school&image=photo", "'photo' does not exist; for image= there are picture"),
+        ("?label=school", "tfds:NAME.image=COLUMN&culture=COLUMN"),
+        ("?culture=", "tfds:NAME.image=COLUMN&culture=COLUMN"),
+        ("?", "tfds:NAME.image=COLUMN&culture=COLUMN"),
+    ],
+)
+def test_unfit_columns_are_refused(tagged, query, words):
+    with pytest.raises(InputError, match=words) as caught:
+        cyclegan.load("tagged" + query)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_of_published_sets(monkeypatch):
+    """The mock knows the features but no splits and no size, which come with the download."""
+    with tfds.testing.mock_data(num_examples=8):
+        for name, columns in (
+            ("oxford_flowers102", {"image": "image", "culture": "label"}),
+            ("oxford_flowers102", {"culture": "file_name"}),
+            ("food101", {}),
+        ):
+            builder = tfds.builder(name)
+            monkeypatch.setattr(type(builder.info), "splits", ["train", "test"])
+            monkeypatch.setattr(type(builder.info), "dataset_size", 0)
+            source = cyclegan.from_builder(builder, 64, columns=columns)
+            assert len(source) == 16 and len(source.cultures) >= 2
+            assert (source.tags.sum(axis=1) == 1).all()
+            if columns.get("culture") != "file_name":
+                known = builder.info.features["label"].names
+                assert list(source.cultures) == sorted(source.cultures, key=known.index)

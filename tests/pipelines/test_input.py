@@ -149,9 +149,11 @@ def test_ornaments_use_their_declared_splits(monkeypatch):
     assert train.read(4).shape == (64, 64, 3) and train.read(4)[0, 0, 0] == 4
 
 
-@pytest.mark.parametrize("data", ["", "folder:", "ornament", "tfds:", "zip:x", "ornaments:x"])
+@pytest.mark.parametrize(
+    "data", ["", "folder:", "ornament", "records:", "tfds:", "zip:x", "ornaments:x"]
+)
 def test_unknown_data_is_refused(data):
-    with pytest.raises(InputError, match="ornaments, folder:PATH or tfds:NAME"):
+    with pytest.raises(InputError, match="ornaments, folder:PATH, records:DIR or"):
         door.load_source(data, 16)
 
 

@@ -1,7 +1,8 @@
 """Times TFLite files beside one another: `python -m stylegan_culture.benchmark MODEL.tflite...`.
 
 The files take turns within one process, so that a processor that slows down slows them all; peak
-memory is measured for each in a fresh process. Ratios are to the first file.
+memory is measured for each in a fresh process. Ratios are to the first file. `input --data
+folder:PATH` instead times the loading of pictures; see `loading`.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import time
 import numpy as np
 
 from stylegan_culture import config
-from stylegan_culture.config import InputError, run_command
+from stylegan_culture.config import InputError
 
 
 def processor() -> str:
@@ -119,10 +120,18 @@ def report(results: list[dict], threads: int, runs: int) -> str:
 
 def main(arguments=None) -> None:
     """Parses the command line, measures, prints a table and writes JSON where asked."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["input"]:
+        from stylegan_culture.benchmark import loading
+
+        loading.main(arguments[1:])
+        return
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.benchmark", description=__doc__.split("\n\n")[0]
     )
-    parser.add_argument("models", nargs="+", metavar="MODEL.tflite")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL.tflite", help="or `input`, with settings of its own"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
     parser.add_argument("--runs", type=int, default=50, help="timed runs a file (default: 50)")
     parser.add_argument("--json", help="also write the results to this file")
@@ -170,7 +179,3 @@ def _random(detail) -> np.ndarray:
         limits = np.iinfo(kind)
         return generator.integers(limits.min, limits.max, shape, dtype=kind)
     return generator.random(shape).astype(kind)
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

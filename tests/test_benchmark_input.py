@@ -1,0 +1,114 @@
+"""How fast batches come from files: the command, and the bars on real pictures (slow)."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from stylegan_culture import benchmark, images
+from stylegan_culture.benchmark import loading
+from stylegan_culture.config import run_command
+
+LOADERS = [loading.PLAIN, "Pillow, bicubic", "project", "project, --stream"]
+
+
+@pytest.fixture
+def art(tmp_path, generator):
+    for number in range(8):
+        picture = generator.integers(0, 255, (40, 30 + 9 * number, 3), np.uint8)
+        images.write(tmp_path / "art" / "ab"[number % 2] / f"{number}.jpg", picture)
+    return tmp_path / "art"
+
+
+def _run(*arguments) -> None:
+    """In a process of its own: it keeps itself to some processors for good."""
+    command = [sys.executable, "-m", "stylegan_culture.benchmark", "input", *map(str, arguments)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_the_command_times_every_loader(art, tmp_path):
+    settings = ["--image-size", 16, "--pictures", 4, "--batches", 5, "--rounds", 1, "--cores", 1]
+    text = _run("--data", f"folder:{art}", *settings, "--json", tmp_path / "result.json")
+    facts = json.loads((tmp_path / "result.json").read_text())
+    assert [row["loader"] for row in facts["results"]] == LOADERS and facts["cores"] == 1
+    for row in facts["results"]:
+        assert row["images_per_second"] > 0 and row["processor_ms_per_image"] > 0
+        assert row["loader"] in text
+    assert facts["results"][0]["times_as_fast_as_pillow"] == 1.0
+
+
+def test_loaders_give_the_same_amount_of_work(art):
+    from pipelines.input import load_source
+
+    source = load_source(f"folder:{art}", 16, "all", cache_mib=0)
+    settings = loading.LoadingConfig(image_size=16, pictures=6, batches=7)
+    plain = list(loading.pillow_batches(source.files, settings, loading.Image.Resampling.BILINEAR))
+    assert [part.shape for batch in plain for part in batch] == [(6, 16, 16, 3)] * 7
+    for stream in (False, True):
+        ours = list(loading.pipeline_batches(source, settings, stream))
+        assert [part.shape for batch in ours for part in batch] == [(3, 16, 16, 3)] * 14
+        for batch in (plain[0][0], ours[0][0].numpy()):
+            assert batch.dtype == np.float32 and batch.min() >= 0 and 0.5 < batch.max() <= 1
+    # Both draw from the whole of the same pictures.
+    means = [np.mean([part for batch in batches for part in batch]) for batches in (plain, ours)]
+    assert means[0] == pytest.approx(means[1], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rounds", "0"], "--rounds"),
+        (["--pictures", "3"], "even"),
+        (["--cores", "4096"], "--cores 4096"),
+    ],
+)
+def test_wrong_settings_are_refused(arguments, words, capsys):
+    assert run_command(benchmark.main, ["input", "--data", "folder:x", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_streaming_beats_pillow_on_real_pictures(data_folder, tmp_path):
+    """Decode, crop, mirror and batch on two processors: at least 1.3 times Pillow's pictures."""
+    result = tmp_path / "result.json"
+    print(_run("--data", f"folder:{data_folder / 'artworks'}", "--rounds", 9, "--json", result))
+    rows = {row["loader"]: row for row in json.loads(result.read_text())["results"]}
+    assert rows["project, --stream"]["times_as_fast_as_pillow"] >= 1.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", [False, True])
+def test_training_is_not_starved(data_folder, stream):
+    """Steps of culture128 fed from files, and on one batch that is there: within 5 %."""
+    import dataclasses
+
+    from pipelines.input import load_source, make_dataset
+    from stylegan_culture.train.culture import CULTURE128
+    from stylegan_culture.training.culture import CultureTrainer
+    from stylegan_culture.training.options import resolve_precision
+
+    data = dataclasses.replace(CULTURE128.data, stream=stream)
+    source = load_source(f"folder:{data_folder / 'artworks'}", data.image_size)
+    batches = iter(make_dataset(data, source, None))
+    trainer = CultureTrainer(source.cultures, CULTURE128, 3000, resolve_precision("auto"), 0)
+    ready = next(batches)
+    trainer.build(ready)
+    times, number = {"fed": [], "ready": []}, 0
+    # In blocks: while steps take turns, one kind would pay for the other's batches.
+    for kind in ("ready", *("fed", "ready") * 4):
+        for place in range(6):
+            start = time.perf_counter()
+            parts = trainer.step(next(batches) if kind == "fed" else ready, number)
+            float(parts["total"])  # a step is done when its loss is there
+            # The first step of a block refills what was prepared ahead for the last one's.
+            if number >= 6 and place:
+                times[kind].append(time.perf_counter() - start)
+            number += 1
+    medians = {kind: float(np.median(values)) for kind, values in times.items()}
+    print(f"stream {stream}: {medians}")
+    assert medians["fed"] <= 1.05 * medians["ready"]
