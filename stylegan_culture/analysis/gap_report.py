@@ -93,7 +93,7 @@ def draw_pair(path, panels: dict, names, title: str, unit: str) -> None:
         unit: beside the scale.
     """
     size = (1.2 + 0.6 * len(names), 1.0 + 0.56 * len(names))
-    figure, axes = _figure(1, len(panels), *size)
+    figure, axes = new_figure(1, len(panels), *size)
     names = [name.replace("_", " ") for name in names]
     highest = float(np.max(next(iter(panels.values()))))
     for number, (axis, (caption, values)) in enumerate(zip(axes[0], panels.items(), strict=True)):
@@ -113,7 +113,7 @@ def draw_pair(path, panels: dict, names, title: str, unit: str) -> None:
         shown, ax=axes, label=unit, shrink=0.85, pad=0.02, extend="max" if over else "neither"
     )
     figure.suptitle(title, fontsize=13)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_bars(path, groups: dict, title: str) -> None:
@@ -127,7 +127,7 @@ def draw_bars(path, groups: dict, title: str) -> None:
         title: above all.
     """
     columns = -(-len(groups) // 2)
-    figure, axes = _figure(2, columns, 4.4, 2.9)
+    figure, axes = new_figure(2, columns, 4.4, 2.9)
     for axis in axes.flat[len(groups) :]:
         axis.set_axis_off()
     for number, (caption, (figures, line)) in enumerate(groups.items()):
@@ -140,7 +140,7 @@ def draw_bars(path, groups: dict, title: str) -> None:
         axis.set_title(caption, fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=13)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_bars_of(axis, figures: list) -> None:
@@ -160,11 +160,11 @@ def _draw_bars_of(axis, figures: list) -> None:
         where, side = (0.97 * room, "right") if beyond else (max(value, end) + 0.03 * room, "left")
         text = f"{text}, cut here" if beyond else text
         axis.text(where, place, text, va="center", ha=side, fontsize=9, bbox=paper)
-    axis.set_xlim(0.0, room)
+    axis.set_xlim(0.0, room or 1.0)
     axis.invert_yaxis()
 
 
-def _figure(rows: int, columns: int, width: float, height: float):
+def new_figure(rows: int, columns: int, width: float, height: float):
     """A figure whose panels have this size in inches, and its axes `[rows, columns]`.
 
     Made without pyplot, which would look for a screen and keep every figure open.
@@ -176,7 +176,8 @@ def _figure(rows: int, columns: int, width: float, height: float):
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _save(figure, path) -> None:
+def save(figure, path) -> None:
+    """Writes a figure as PNG, whole or not at all."""
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.part")
     figure.savefig(temporary, format="png", dpi=110)

@@ -96,22 +96,21 @@ def layout(apart) -> tuple[np.ndarray, float]:
     return points * np.where(signs == 0.0, 1.0, signs), float(kept)
 
 
-def neighbours(features, labels, count: int) -> list[tuple[int, int, float]]:
+def neighbours(features, labels, count: int, varied: bool = False) -> list[tuple[int, int, float]]:
     """The `count` pairs of pictures of different traditions that are most alike.
 
     Args:
         features: `[N, D]`; each column is brought to mean 0 and deviation 1 first.
         labels: tradition of each, `[N]`.
+        varied: take one pair at most of each two traditions, lest two large ones fill the list.
 
     Returns:
         `(picture, picture, cosine similarity)`, the most alike first; no picture stands twice.
     """
-    features, labels = np.asarray(features, np.float64), np.asarray(labels)
-    spread = features.std(axis=0)
-    standard = (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    standard, labels = _standard(features), np.asarray(labels)
     lengths = np.linalg.norm(standard, axis=1, keepdims=True)
     standard /= np.where(lengths > 0.0, lengths, 1.0)
-    alike = standard @ standard.T
+    alike = np.clip(standard @ standard.T, -1.0, 1.0)
     alike[labels[:, None] == labels] = -np.inf
     found = []
     while len(found) < count:
@@ -122,4 +121,26 @@ def neighbours(features, labels, count: int) -> list[tuple[int, int, float]]:
         found.append((*pair, float(alike[first, second])))
         for used in pair:
             alike[used] = alike[:, used] = -np.inf
+        if varied:
+            one, other = (labels == labels[picture] for picture in pair)
+            alike[np.ix_(one, other)] = alike[np.ix_(other, one)] = -np.inf
     return found
+
+
+def examples(features, count: int) -> list[int]:
+    """Pictures of one tradition from its most typical to its least, evenly spaced by rank.
+
+    Typical is what lies near the tradition's mean; `features` `[N, D]` are brought to mean 0 and
+    deviation 1 first. Returns `min(count, N)` numbers, the most typical first.
+    """
+    far = np.linalg.norm(_standard(features), axis=1)
+    order = np.argsort(far, kind="stable")
+    places = np.linspace(0, len(order) - 1, min(count, len(order)))
+    return [int(order[place]) for place in np.rint(places).astype(int)]
+
+
+def _standard(features) -> np.ndarray:
+    """`[N, D]` with columns of mean 0 and deviation 1; constant columns are 0."""
+    features = np.asarray(features, np.float64)
+    spread = features.std(axis=0)
+    return (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)

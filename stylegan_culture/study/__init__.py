@@ -1,13 +1,22 @@
-"""How traditions differ in feature space: `python -m stylegan_culture.study STUDY`."""
+"""How traditions differ: `python -m stylegan_culture.study`, which makes a page, or a study of it.
+
+`study --data ... --out DIR` makes the page, `study STUDY ...` one of `STUDIES`.
+"""
 
 import argparse
 import dataclasses
 import pathlib
+import sys
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.study import alignment, backbones, moments
-from stylegan_culture.study.options import AlignmentConfig, BackbonesConfig, MomentsConfig
+from stylegan_culture.study import alignment, backbones, moments, page
+from stylegan_culture.study.options import (
+    AlignmentConfig,
+    BackbonesConfig,
+    MomentsConfig,
+    PageConfig,
+)
 
 STUDIES = {
     "moments": (MomentsConfig, moments.run, "save the feature moments of every culture"),
@@ -25,16 +34,24 @@ STUDIES = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parses the command line and runs one study."""
+    """Parses the command line; makes the page, or runs one study."""
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.study",
-        description="How traditions differ in the feature space of a backbone.",
+        usage="%(prog)s --data DATA --out DIR [options], or %(prog)s STUDY --help",
+        description="How traditions differ: without STUDY a page of palettes, composition and "
+        "distances, with plots and every number; with STUDY one study in the feature space of a "
+        "backbone.",
     )
-    studies = parser.add_subparsers(dest="study", required=True, metavar="STUDY")
+    settings.add_flags(parser.add_argument_group("the page"), PageConfig)
+    studies = parser.add_subparsers(dest="study", metavar="STUDY")
     for name, (options, _, text) in STUDIES.items():
-        settings.add_flags(studies.add_parser(name, help=text, description=text), options)
+        own = studies.add_parser(name, prog=f"{parser.prog} {name}", help=text, description=text)
+        settings.add_flags(own, options)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        parser.error("name --data and --out for the page, or a STUDY")
     flags = parser.parse_args(arguments)
-    options, run, _ = STUDIES[flags.study]
+    options, run, _ = STUDIES.get(flags.study, (PageConfig, page.run, ""))
     config = settings.from_flags(options(), flags)
     for name in ("data", "out"):
         if not getattr(config, name):

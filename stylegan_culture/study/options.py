@@ -10,6 +10,24 @@ WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the pat
 
 
 @dataclasses.dataclass(frozen=True)
+class PageConfig:
+    """What the page of a study shows, and how it is measured."""
+
+    data: str = option("", "folder:PATH, tfds:NAME or ornaments")
+    out: str = option("", "folder for study.html, study.json and the plots")
+    licences: str = option("", "licence of pictures whose table names none, for the page")
+    backbone: str = option("inception_resnet_v2", "feature backbone", BACKBONES)
+    weights: str = option("culture", WEIGHTS_HELP)
+    tap: str = option("content", "tap of the features; content is the backbone's own choice")
+    # Artworks are less sharp than their pixels: at a larger side, sharpness tells cultures apart.
+    short_side: int = option(160, "pixels that larger pictures are reduced to")
+    positions: int = option(128, "positions drawn of each picture for distances and intervals")
+    replicates: int = option(12, "bootstrap replicates of the gaps, the dear ones")
+    pairs: int = option(12, "pairs of nearest neighbours that are shown")
+    seed: int = option(0, "seed of random weights, positions, palettes and replicates")
+
+
+@dataclasses.dataclass(frozen=True)
 class MomentsConfig:
     """What `study moments` makes."""
 

@@ -68,3 +68,20 @@ def test_neighbours_are_of_different_traditions_and_no_picture_stands_twice(gene
     similarities = [pair[2] for pair in found]
     assert similarities == sorted(similarities, reverse=True)
     assert len(portraits.neighbours(features[:12], labels[:12], 9)) == 2
+
+
+def test_varied_neighbours_are_of_different_pairs_of_traditions(generator):
+    features, labels = generator.normal(size=(40, 30)), np.repeat([0, 1, 2, 3], 10)
+    found = portraits.neighbours(features, labels, 20, varied=True)
+    pairs = [(labels[a], labels[b]) for a, b, _ in found]
+    assert len(found) == 6 and len(set(pairs)) == 6
+    assert found[0] == portraits.neighbours(features, labels, 1)[0]
+
+
+def test_examples_go_from_the_middle_of_a_tradition_outwards(generator):
+    """Points on a line at 0, 1, 2 ... about a far greater number at 0."""
+    features = np.concatenate([np.zeros(200), np.arange(1.0, 9.0), -np.arange(1.0, 9.0)])[:, None]
+    chosen = portraits.examples(features, 5)
+    far = np.abs(features[chosen, 0])
+    assert far[0] == 0.0 and far[-1] == 8.0 and (np.diff(far) >= 0).all()
+    assert portraits.examples(features[:3], 6) == [0, 1, 2]

@@ -1,0 +1,210 @@
+"""`study --data ... --out DIR`: how traditions look, as one page, plots and every number."""
+
+import base64
+import contextlib
+import dataclasses
+import importlib.resources
+import io
+import os
+import pathlib
+import shutil
+import tempfile
+import time
+
+from stylegan_culture import config as settings
+from stylegan_culture.config import InputError
+from stylegan_culture.study import common, licences, traditions, words
+from stylegan_culture.study.options import PageConfig
+
+NARROW, WIDE = 0.5, 2.0  # proportions that shown pictures are cut to
+PLOTS = ("figures.png", "palettes.png", "map.png", "gaps.png")
+
+
+def run(config: PageConfig) -> None:
+    """Measures all, draws all beside the folder, and puts it into place when it is complete."""
+    folder = pathlib.Path(config.out)
+    if folder.is_file():
+        raise InputError(f"--out {folder} is a file; name a folder")
+    for name, least in (("replicates", 1), ("pairs", 0)):
+        if getattr(config, name) < least:
+            raise InputError(f"--{name} has to be at least {least}")
+    if config.short_side < 16:
+        raise InputError("--short-side has to be at least 16 for the page")
+    started = time.monotonic()
+    source = common.load(config, "all")
+    backbone = common.backbone_of(config)
+    tap = backbone.content_tap if config.tap == "content" else config.tap
+    collected = traditions.collect(config, source, backbone, tap)
+    if sum(len(album) > 0 for album in collected.albums.values()) < 2:
+        raise InputError(
+            f"fewer than two traditions of {config.data} have a picture of at least "
+            f"{backbone.least_size} pixels a side; a study compares two or more"
+        )
+    features = {"backbone": backbone.name, "weights": backbone.fingerprint, "tap": tap}
+    record, pictures = _record(config, source, collected, features)
+    record["seconds"] = round(time.monotonic() - started, 1)
+    with _complete(folder) as unfinished:
+        _write(unfinished, record, pictures)
+    print(f"every number: {folder / 'study.json'}")
+    print(f"page: {folder / 'study.html'} ({(folder / 'study.html').stat().st_size / 1e6:.1f} MB)")
+
+
+def html_of(record: dict, pictures: dict) -> str:
+    """The whole page; nothing in it is fetched from anywhere."""
+    from stylegan_culture.study import between, sections
+
+    style = (importlib.resources.files(__package__) / "page.css").read_text(encoding="utf-8")
+    title = f"How {words.word(len(record['traditions']))} traditions look"
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{title}</title><link rel="icon" href="data:,"><style>{style}</style></head><body>',
+        sections.opening(record, pictures),
+        sections.pictures_of(record),
+        sections.compared(record),
+        sections.each(record, pictures),
+        between.between(record, pictures),
+        between.closing(record),
+        "</body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _record(config: PageConfig, source, collected, features: dict) -> tuple[dict, dict]:
+    """All that was measured, fit for JSON, and the pictures that the page shows."""
+    from stylegan_culture.analysis import gap_map, looks, portraits
+
+    found = traditions.portraits_of(collected, config.seed)
+    figures = {
+        key: {name: one["figures"][key] for name, one in found.items()} for key in looks.WHAT
+    }
+    for one in found.values():
+        del one["figures"]
+    measured, without, plane, gaps = _measurable(collected), "", None, None
+    if measured:
+        plane, own = traditions.plane_of(config, collected, measured)
+        figures |= own
+        gaps = traditions.gaps_of(config, collected, measured)
+    if left := [words.title(name) for name in found if name not in measured]:
+        without = (
+            f"Distances are taken only between traditions of at least {traditions.LEAST} pictures, "
+            f"of which some are held out. Left out: {', '.join(left)}."
+        )
+    rows = licences.read(config.data)
+    examples, near = traditions.shown(collected, config.pairs)
+    taken = sorted(sum(collected.numbers.values(), []))
+    for name, one in found.items():
+        own = [source.ids[k] for k in taken if _first(source, k) == name]
+        one["licences"] = licences.counts(own, rows, config.licences.strip())
+        one["examples"] = [source.ids[number] for number in examples[name]]
+    record = {
+        "data": _data(config, source, collected, found),
+        "titles": {name: words.title(name) for name in found},
+        "origins": {name: words.origin(name) for name in found},
+        "what": {**looks.WHAT, **gap_map.WHAT},
+        "traditions": found,
+        "figures": figures,
+        "features": features,
+        "measured": measured,
+        "without": without,
+        "plane": plane,
+        "gaps": gaps,
+        "neighbours": [
+            {
+                "pictures": [source.ids[one], source.ids[other]],
+                "traditions": [_first(source, one), _first(source, other)],
+                "similarity": alike,
+            }
+            for one, other, alike in near
+        ],
+        "replicates": {
+            "figures": portraits.REPLICATES,
+            "map": gap_map.REPLICATES,
+            "gaps": config.replicates,
+        },
+        "config": dataclasses.asdict(config),
+        "versions": settings.package_versions(),
+        "commit": settings.git_commit(),
+    }
+    wanted = {number for numbers in examples.values() for number in numbers}
+    wanted |= {number for one in near for number in one[:2]}
+    return record, _shown(source, wanted, rows)
+
+
+def _measurable(collected) -> list:
+    """Traditions with enough pictures to take distances of; none where fewer than two have."""
+    names = collected.measurable()
+    return names if len(names) > 1 else []
+
+
+def _data(config: PageConfig, source, collected, found: dict) -> dict:
+    """What the data are: name, counts, imbalance, and everything that was left out."""
+    taken = sum(collected.numbers.values(), [])
+    path = config.data.partition(":")[2]
+    below = sum(min(source.read(k).shape[:2]) < config.short_side for k in taken)
+    return {
+        "name": pathlib.Path(path).name if path else config.data,
+        "pictures": len(taken),
+        "below_side": below,
+        "imbalance": words.imbalance([one["pictures"] for one in found.values()]),
+        "skipped": [[pathlib.Path(file).name, reason] for file, reason in source.skipped],
+        "too_small": collected.small,
+        "empty": [words.title(name) for name in collected.names if name not in found],
+    }
+
+
+def _first(source, number: int) -> str:
+    return source.cultures[int(source.tags[number].argmax())]
+
+
+def _shown(source, numbers, rows: dict) -> dict:
+    """Identifier to `sections.Shown`: JPEG as a data URI, cut where it is very long."""
+    import numpy as np
+    from PIL import Image
+
+    from stylegan_culture.study.sections import Shown
+
+    found = {}
+    for number in numbers:
+        pixels = np.asarray(source.read(number))
+        height, width = pixels.shape[:2]
+        cut = min(width, round(WIDE * height)), min(height, round(width / NARROW))
+        left, top = (width - cut[0]) // 2, (height - cut[1]) // 2
+        file = io.BytesIO()
+        Image.fromarray(pixels[top : top + cut[1], left : left + cut[0]]).save(
+            file, "JPEG", quality=84, optimize=True
+        )
+        name = source.ids[number]
+        found[name] = Shown(
+            "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode(),
+            cut[0] / cut[1],
+            licences.caption(name, rows),
+        )
+    return found
+
+
+def _write(folder: pathlib.Path, record: dict, pictures: dict) -> None:
+    from stylegan_culture.analysis import portrait_plots
+
+    portrait_plots.draw(record, folder)
+    settings.write_json(folder / "study.json", record)
+    (folder / "study.html").write_text(html_of(record, pictures), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _complete(folder: pathlib.Path):
+    """A folder whose files take their places in `folder` when all are written, the page last;
+    where that fails, what was there stays. Plots of an earlier page that this one lacks go."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield unfinished
+        folder.mkdir(exist_ok=True)
+        files = sorted(unfinished.iterdir(), key=lambda file: file.suffix == ".html")
+        for file in files:
+            os.replace(file, folder / file.name)
+        for name in set(PLOTS) - {file.name for file in files}:
+            (folder / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(unfinished)
