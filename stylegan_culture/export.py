@@ -119,7 +119,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         spread = np.linspace(0, len(calibration) - 1, min(most, len(calibration))).astype(int)
         calibration = calibration[spread]
         files = {}
-        contents = serving.convert(model, described, size, options.precisions, calibration)
+        contents = serving.convert(model, described, size, options.precisions, calibration, checked)
         for precision, content in contents.items():
             files[precision] = folder / f"{name}_{size}_{precision}.tflite"
             files[precision].write_bytes(content)

@@ -10,6 +10,7 @@ import importlib.resources
 import io
 import json
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -22,8 +23,11 @@ from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 SIGNATURES = ("stylize", "encode_style", "stylize_with")
 PRECISIONS = ("float32", "float16", "int8")
 TOLERANCES = {"float32": 1e-3, "float16": 1e-2}  # largest absolute difference from Keras
-ENCODER_ACTIVATIONS = 2  # of the content encoder, the first of the generator's
+ENCODER_ACTIVATIONS, STYLED_ACTIVATIONS = 2, 4  # of the generator's own, from the first on
+# What stays in float in int8 files besides the least, where less does not reach the PSNR.
+FLOAT_LAYERS = ((), ("fine_modulation", "detail_modulation"), ("fine_block",))
 LEAST_INT8_PSNR = 30.0  # dB against float32
+CULTURES_CALIBRATED = 3  # that each picture is calibrated in
 
 
 def load_run(folder) -> tuple[CultureModel, dict]:
@@ -88,18 +92,22 @@ def save_model(model: CultureModel, folder, facts: dict, size: int | None = None
     config.write_json(pathlib.Path(folder) / "assets" / "model.json", facts)
 
 
-def convert(model: CultureModel, facts: dict, size: int, precisions, pictures) -> dict[str, bytes]:
+def convert(
+    model: CultureModel, facts: dict, size: int, precisions, pictures, checked=None
+) -> dict[str, bytes]:
     """TFLite content per precision, all signatures in each, `facts` in its metadata.
 
     Args:
         pictures: `[N, size, size, 3]`, for the ranges of int8; a few dozen are enough.
+        checked: `[M, size, size, 3]`, on which int8 is compared with the model to decide how much
+            stays in float; None takes `pictures`.
     """
     with tempfile.TemporaryDirectory() as folder:
         save_model(model, folder, facts, size)
         contents = {}
         for precision in precisions:
             if precision == "int8":
-                content = _convert_int8(folder, model, pictures)
+                content = _convert_int8(folder, model, pictures, checked)
             else:
                 content = _converter(folder, precision).convert()
             described = {**facts, "size": size, "precision": precision}
@@ -107,25 +115,31 @@ def convert(model: CultureModel, facts: dict, size: int, precisions, pictures) -
     return contents
 
 
-def float_operations(calibrated: bytes) -> list[str]:
+def float_operations(calibrated: bytes, level: int = 0) -> list[str]:
     """Names of the operations that int8 files keep in float.
 
-    The whitening layers (roots of covariances do not survive 8 bits) and the content encoder before
-    them (whitening magnifies what it loses), what makes the style code out of a mixture, and the
+    The whitening layers (roots of covariances do not survive 8 bits), the content encoder's second
+    convolution with the activations around it (whitening magnifies what they lose; its other
+    convolutions cost 0.1 dB and save time), what makes the style code out of a mixture, and the
     style encoder from its first mean on (channel statistics): little work, and the places where
-    most of the error would arise.
+    most of the error would arise. From level 1 on also the modulations at 1/4 and 1/2 resolution,
+    with the sums before and the activations after them; from level 2 on the block at 1/4.
     """
     names, statistics_reached, activations = [], set(), collections.Counter()
+    layers = [name for part in FLOAT_LAYERS[: level + 1] for name in part]
     for graph, operator, tensor in tflite.operations(calibrated):
         if operator == "MEAN" and "style_encoder" in tensor:
             statistics_reached.add(graph)
         # The codes' large matrices are quantised: in float they would take 0.5 MB for 0.03 dB.
         whitening = "colouring" in tensor and operator != "FULLY_CONNECTED"
-        encoder = "/content_" in tensor
-        if operator == "LEAKY_RELU" and "generator" in tensor:
-            activations[graph] += 1
-            encoder = activations[graph] <= ENCODER_ACTIVATIONS
-        if encoder or whitening or "fusion" in tensor or graph in statistics_reached:
+        kept = "/content_quarter" in tensor or any(f"/{layer}" in tensor for layer in layers)
+        if re.match(r"generator[^/]*/[^/]*$", tensor):  # between layers
+            if operator == "LEAKY_RELU":
+                activations[graph] += 1
+                most = STYLED_ACTIVATIONS if level else ENCODER_ACTIVATIONS
+                kept = activations[graph] <= most
+            kept |= operator == "ADD" and level > 0
+        if kept or whitening or "fusion" in tensor or graph in statistics_reached:
             names.append(tensor)
     return names
 
@@ -138,11 +152,7 @@ def parity(model: CultureModel, pictures, saved_model, files: dict[str, pathlib.
     """
     import tensorflow as tf
 
-    expected = _outputs(
-        model,
-        pictures,
-        lambda name, **inputs: {"any": np.asarray(getattr(model, name)(*inputs.values()))},
-    )
+    expected = _outputs(model, pictures, _runs_of(model))
     signatures = tf.saved_model.load(str(saved_model)).signatures
     found = {
         "saved_model": _outputs(
@@ -159,8 +169,7 @@ def parity(model: CultureModel, pictures, saved_model, files: dict[str, pathlib.
     found |= {name: _outputs(model, pictures, tflite.Runner(path)) for name, path in files.items()}
     measures = {}
     for name, outputs in found.items():
-        pairs = zip(outputs["pictures"], expected["pictures"], strict=True)
-        squares = np.array([np.mean(np.square(a - b)) for a, b in pairs])
+        squares = _squares(outputs, expected)
         measures[name] = {
             "largest_difference": max(
                 float(np.max(np.abs(a - b)))
@@ -190,6 +199,17 @@ def _check_parity(name: str, measure: dict, path) -> None:
         )
 
 
+def _runs_of(model):
+    """The signatures of a Keras model, as `_outputs` calls them."""
+    return lambda name, **inputs: {"any": np.asarray(getattr(model, name)(*inputs.values()))}
+
+
+def _squares(outputs, expected) -> np.ndarray:
+    """The mean squared difference of each restyled picture."""
+    pairs = zip(outputs["pictures"], expected["pictures"], strict=True)
+    return np.array([np.mean(np.square(a - b)) for a, b in pairs])
+
+
 def _outputs(model, pictures, run) -> dict[str, list]:
     """Restyled pictures (by mixture and by style) and style codes of one implementation."""
     result = {"pictures": [], "styles": []}
@@ -207,8 +227,9 @@ def _outputs(model, pictures, run) -> dict[str, list]:
     return result
 
 
-def _convert_int8(folder, model, pictures) -> bytes:
-    """Calibrates a float file on pictures, then quantises all but `float_operations`.
+def _convert_int8(folder, model, pictures, checked) -> bytes:
+    """Calibrates a float file on pictures, then quantises all but `float_operations`, of the first
+    level that reaches the PSNR; the last, where none does.
 
     QuantizationDebugger offers the same choice but knows a single signature; these are its steps.
     """
@@ -218,18 +239,29 @@ def _convert_int8(folder, model, pictures) -> bytes:
     converter.representative_dataset = lambda: _calibration(model, pictures)
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
-    return mlir_quantize(calibrated, denylisted_nodes=float_operations(calibrated))
+    checked = pictures if checked is None else checked
+    expected = _outputs(model, checked, _runs_of(model))
+    file = pathlib.Path(folder) / "int8.tflite"
+    for level in range(len(FLOAT_LAYERS)):
+        content = mlir_quantize(calibrated, denylisted_nodes=float_operations(calibrated, level))
+        file.write_bytes(content)
+        squares = _squares(_outputs(model, checked, tflite.Runner(file)), expected)
+        if _psnr(squares.mean()) >= LEAST_INT8_PSNR:
+            break
+    return content
 
 
 def _calibration(model, pictures):
-    """Every signature on pictures: each with a culture, an example's style, and no style."""
+    """Every signature on pictures: each with some cultures, an example's style, and no style."""
     cultures = np.eye(len(model.cultures), dtype=np.float32)
     for index, picture in enumerate(pictures):
         image = np.asarray(picture, np.float32)[None]
-        mixture = cultures[[index % len(cultures)]]
         strength = np.full((1, 1), 0.0 if index % 8 == 7 else 1.0, np.float32)
-        styles = (np.asarray(model.fusion(mixture)), np.asarray(model.encode_style(image)))
-        yield "stylize", {"image": image, "mixture": mixture, "strength": strength}
+        styles = [np.asarray(model.encode_style(image))]
+        for number in range(min(CULTURES_CALIBRATED, len(cultures))):
+            mixture = cultures[[(CULTURES_CALIBRATED * index + number) % len(cultures)]]
+            yield "stylize", {"image": image, "mixture": mixture, "strength": strength}
+            styles.append(np.asarray(model.fusion(mixture)))
         yield "encode_style", {"image": image}
         for style in styles:
             yield "stylize_with", {"image": image, "style": style, "strength": strength}

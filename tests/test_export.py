@@ -116,9 +116,9 @@ def test_half_weights_are_those_of_the_small_files(run, tmp_path):
 def test_large_pictures_calibrate_in_smaller_numbers_from_first_to_last(run, tmp_path, monkeypatch):
     seen, convert = [], serving.convert
 
-    def watch(model, described, size, precisions, pictures):
+    def watch(model, described, size, precisions, pictures, checked):
         seen.append(pictures)
-        return convert(model, described, size, precisions, pictures)
+        return convert(model, described, size, precisions, pictures, checked)
 
     monkeypatch.setattr(serving, "convert", watch)
     float_only = ["--precisions", "float32"]

@@ -80,11 +80,11 @@ class Generator(keras.Model):
         self.blocks = [ModulatedBlock(eighth, **policy) for _ in range(config.blocks)]
         self.up_quarter = UpConvolution(quarter, smooth=config.smooth, **policy)
         self.fine_entry = Convolution(quarter, kernel=1, **policy)
-        self.quarter_modulation = Modulation(**policy)
-        self.quarter_block = ModulatedBlock(quarter, **policy)
+        self.quarter_modulation = Modulation(name="fine_modulation", **policy)
+        self.quarter_block = ModulatedBlock(quarter, name="fine_block", **policy)
         self.up_half = UpConvolution(half, config.smooth, config.lowpass, **policy)
         self.detail_entry = Convolution(half, kernel=1, **policy)
-        self.half_modulation = Modulation(**policy)
+        self.half_modulation = Modulation(name="detail_modulation", **policy)
         self.up_full = UpConvolution(max(16, half // 2), smooth=config.smooth, **policy)
         self.to_rgb = Convolution(3, gain=0.3, **policy)
 
