@@ -27,7 +27,7 @@ ENCODER_ACTIVATIONS, STYLED_ACTIVATIONS = 2, 4  # of the generator's own, from t
 # What stays in float in int8 files besides the least, where less does not reach the PSNR.
 FLOAT_LAYERS = ((), ("fine_modulation", "detail_modulation"), ("fine_block",))
 LEAST_INT8_PSNR = 30.0  # dB against float32
-CULTURES_CALIBRATED = 3  # that each picture is calibrated in
+CULTURES_A_PICTURE = 3  # that each picture is calibrated and compared in
 
 
 def load_run(folder) -> tuple[CultureModel, dict]:
@@ -211,20 +211,29 @@ def _squares(outputs, expected) -> np.ndarray:
 
 
 def _outputs(model, pictures, run) -> dict[str, list]:
-    """Restyled pictures (by mixture and by style) and style codes of one implementation."""
+    """Restyled pictures (by mixture and by style, each in some cultures) and style codes of one
+    implementation."""
     result = {"pictures": [], "styles": []}
     strength = np.ones((1, 1), np.float32)
     for index, picture in enumerate(pictures):
         image = np.asarray(picture, np.float32)[None]
-        mixture = np.eye(len(model.cultures), dtype=np.float32)[[index % len(model.cultures)]]
-        style = np.asarray(model.fusion(mixture))
-        for name, inputs in (
-            ("stylize", {"image": image, "mixture": mixture, "strength": strength}),
-            ("stylize_with", {"image": image, "style": style, "strength": strength}),
-        ):
-            result["pictures"].append(next(iter(run(name, **inputs).values())))
+        for mixture in _mixtures(model, index):
+            style = np.asarray(model.fusion(mixture))
+            for name, inputs in (
+                ("stylize", {"image": image, "mixture": mixture, "strength": strength}),
+                ("stylize_with", {"image": image, "style": style, "strength": strength}),
+            ):
+                result["pictures"].append(next(iter(run(name, **inputs).values())))
         result["styles"].append(next(iter(run("encode_style", image=image).values())))
     return result
+
+
+def _mixtures(model, index: int) -> list:
+    """The cultures that picture number `index` is calibrated and compared in, `[1, K]` each."""
+    count = len(model.cultures)
+    every = np.eye(count, dtype=np.float32)
+    numbers = np.arange(min(CULTURES_A_PICTURE, count)) + CULTURES_A_PICTURE * index
+    return [every[[number]] for number in numbers % count]
 
 
 def _convert_int8(folder, model, pictures, checked) -> bytes:
@@ -253,13 +262,11 @@ def _convert_int8(folder, model, pictures, checked) -> bytes:
 
 def _calibration(model, pictures):
     """Every signature on pictures: each with some cultures, an example's style, and no style."""
-    cultures = np.eye(len(model.cultures), dtype=np.float32)
     for index, picture in enumerate(pictures):
         image = np.asarray(picture, np.float32)[None]
         strength = np.full((1, 1), 0.0 if index % 8 == 7 else 1.0, np.float32)
         styles = [np.asarray(model.encode_style(image))]
-        for number in range(min(CULTURES_CALIBRATED, len(cultures))):
-            mixture = cultures[[(CULTURES_CALIBRATED * index + number) % len(cultures)]]
+        for mixture in _mixtures(model, index):
             yield "stylize", {"image": image, "mixture": mixture, "strength": strength}
             styles.append(np.asarray(model.fusion(mixture)))
         yield "encode_style", {"image": image}
