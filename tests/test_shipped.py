@@ -102,7 +102,7 @@ def test_no_stride_leaves_a_visible_grid(strengths):
     assert np.median(found, axis=0).max() < 1.5 and np.quantile(found, 0.95) < 2.0
 
 
-@pytest.mark.xfail(reason="a sixth of the lines do, most of them of period 4", strict=True)
+@pytest.mark.xfail(reason="8 in 100 do; of photographs as they are 6 in 100", strict=True)
 def test_no_line_is_stronger_than_in_artworks(strengths):
     """No more results than artworks pass what 99 in 100 of artworks stay below."""
     found, bound = strengths
@@ -140,7 +140,7 @@ def test_an_independent_judge_names_the_asked_tradition(data_folder, tmp_path):
     assert found["named"][0] >= 0.65
     least = min(found["cultures"], key=lambda name: found["cultures"][name]["named"][0])
     others = [own["named"][0] for name, own in found["cultures"].items() if name != least]
-    assert least == "indian_miniature" and min(others) >= 0.35  # 18 % and 56 % of 80 photographs
+    assert least == "indian_miniature" and min(others) >= 0.35  # 32 % and 66 % of 80 photographs
     assert found["nearest"][0] >= 0.95 and found["artwork_nearer"][0] == 0.0
     assert found["named"][0] > found["crossfade_named"]
     assert record["judge"]["photographs"] >= 0.9
