@@ -73,8 +73,11 @@ def squares(mask: np.ndarray, least: int = 150, share: float = 0.8, count: int =
     return found
 
 
-def cut(source, target) -> tuple[int, int, list[str]]:
+def cut(source, target, short_side: int = 0) -> tuple[int, int, list[str]]:
     """Cuts the panels of every picture below a folder into PNG files of the same tree.
+
+    `short_side` above 0 reduces larger panels to so many pixels, so that a training crop shows most
+    of a composition.
 
     `0012_0.png`, `0012_1.png`, ... are cut-outs of `0012` for the rule that holds pictures out; a
     page whose name ends in no digit gets one (`recto_0_0.png`). Large pages are looked at reduced
@@ -97,6 +100,8 @@ def cut(source, target) -> tuple[int, int, list[str]]:
             skipped.append(str(error))
             continue
         for number, panel in enumerate(panels_of(page)):
+            if 0 < short_side < min(panel.shape[:2]):
+                panel = images.fit_short_side(panel, short_side)
             images.write(place / f"{stem}_{number}.png", panel)
             written.add(place / f"{stem}_{number}.png")
         pages += 1

@@ -29,7 +29,7 @@ def main(arguments=None) -> None:
         _record(options)
         return
     if options.kind == "panels":
-        pages, written, skipped = panels.cut(options.name, options.out)
+        pages, written, skipped = panels.cut(options.name, options.out, options.short_side)
         print(f"{written} panels of {pages} pages in {options.out}", *skipped, sep="\nskipped: ")
         return
     if options.size < 1:
@@ -123,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     pages = kinds.add_parser("panels", help="cut the painted parts out of manuscript pages")
     pages.add_argument("name", metavar="PATH", help="folder of pages, searched to its depth")
     pages.add_argument("--out", required=True, help="folder for the panels")
+    pages.add_argument(
+        "--short-side", type=int, default=0, help="reduce larger panels to so many pixels (0: none)"
+    )
     return parser
 
 

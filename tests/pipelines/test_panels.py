@@ -73,6 +73,17 @@ def test_the_command_writes_cut_outs_of_their_pages(tmp_path, capsys):
     assert known.mean() >= 0.75 and len(panel) >= 150
 
 
+def test_panels_are_reduced_where_asked_and_never_enlarged(tmp_path):
+    images.write(tmp_path / "in" / "0007.png", page())
+    sides = []
+    for number, most in enumerate((0, 120, 4000)):
+        out = tmp_path / str(number)
+        flags = ["panels", str(tmp_path / "in"), "--out", str(out), "--short-side", str(most)]
+        assert run_command(prepare.main, flags) == 0
+        sides.append(min(images.read_uint8(out / "0007_0.png").shape[:2]))
+    assert sides[0] >= 150 and sides[1:] == [120, sides[0]]
+
+
 def test_a_large_page_is_cut_in_its_own_pixels():
     """A scan of three times the size gives the same squares, three times as large."""
     small = np.pad(page(), ((0, 28), (0, 160), (0, 0)), "edge")  # 448 x 460 px
