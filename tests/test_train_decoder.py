@@ -83,13 +83,16 @@ def test_help_of_each_trainer_shows_its_own_presets_and_names_all_trainers(train
         train.main(["--trainer", trainer, "--help"])
     assert ended.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    presets = {"culture": train, "backbone": train.backbone, "decoder": command}[trainer].PRESETS
+    modules = {"culture": train, "backbone": train.backbone, "decoder": command, "classifier": None}
+    presets = getattr(modules[trainer], "PRESETS", {})  # a classifier has its settings alone
     for name, (_, described) in presets.items():
         assert f"{name}: {described}" in text
     for name, described in common.TRAINERS.items():
         assert f"{name}: {described}" in text
     assert ("--tap " in text) == (trainer == "decoder")
     assert ("--teacher" in text) == (trainer == "backbone")
+    assert ("--preset" in text) == (trainer != "classifier")
+    assert ("--balance" in text) == (trainer == "classifier")
 
 
 def test_an_unknown_trainer_ends_with_the_known_names(capsys):
