@@ -24,9 +24,9 @@ SIGNATURES = ("stylize", "encode_style", "stylize_with")
 PRECISIONS = ("float32", "float16", "int8")
 TOLERANCES = {"float32": 1e-3, "float16": 1e-2}  # largest absolute difference from Keras
 ENCODER_ACTIVATIONS, STYLED_ACTIVATIONS = 2, 4  # of the generator's own, from the first on
-# What stays in float in int8 files besides the least, where less does not reach the PSNR.
+# What stays in float in int8 files besides the least, where less does not reach the PSNR wanted.
 FLOAT_LAYERS = ((), ("fine_modulation", "detail_modulation"), ("fine_block",))
-LEAST_INT8_PSNR = 30.0  # dB against float32
+LEAST_INT8_PSNR, WANTED_INT8_PSNR = 30.0, 31.5  # dB against float32: refused below, aimed at
 CULTURES_A_PICTURE = 3  # that each picture is calibrated and compared in
 
 
@@ -255,7 +255,7 @@ def _convert_int8(folder, model, pictures, checked) -> bytes:
         content = mlir_quantize(calibrated, denylisted_nodes=float_operations(calibrated, level))
         file.write_bytes(content)
         squares = _squares(_outputs(model, checked, tflite.Runner(file)), expected)
-        if _psnr(squares.mean()) >= LEAST_INT8_PSNR:
+        if _psnr(squares.mean()) >= WANTED_INT8_PSNR:
             break
     return content
 

@@ -145,7 +145,7 @@ def test_int8_keeps_more_in_float_until_it_is_good_enough(model, monkeypatch):
     monkeypatch.setattr(serving, "float_operations", watch)
     reached = []
     for least in (-100.0, 1000.0):
-        monkeypatch.setattr(serving, "LEAST_INT8_PSNR", least)
+        monkeypatch.setattr(serving, "WANTED_INT8_PSNR", least)
         content = serving.convert(model, FACTS, SIZE, ("int8",), squares)["int8"]
         reached.append(len(content))
     least, *levels = asked
