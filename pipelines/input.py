@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from pipelines import cyclegan, folder, preprocess, shards, streaming
+from pipelines.preprocess import DETAIL
 from pipelines.sampling import (
     PARTS,
     Source,
@@ -14,10 +15,6 @@ from pipelines.sampling import (
     uniform,
 )
 from stylegan_culture.config import InputError, option
-
-# Pictures are kept at this many times the crop's size: a training crop then shows at least a
-# quarter of the short side, and a museum's 5000-pixel scan does not fill the memory.
-DETAIL = 4
 
 
 @dataclasses.dataclass(frozen=True)

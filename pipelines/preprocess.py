@@ -10,6 +10,9 @@ from PIL import Image
 from stylegan_culture.config import InputError
 
 DRAWS = 4
+# Pictures are kept at this many times the crop's size: a training crop then shows at least a
+# quarter of the short side, and a museum's 5000-pixel scan does not fill the memory.
+DETAIL = 4
 
 
 def random_crop(image: np.ndarray, size: int, draw, least_scale: float = 0.0) -> np.ndarray:

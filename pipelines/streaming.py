@@ -6,15 +6,13 @@ crop by the mean over areas: the sampling is that of `preprocess.random_crop`, t
 """
 
 import functools
-import os
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from pipelines.preprocess import DETAIL
 from stylegan_culture import images
 
-# Crops are drawn as if larger pictures were reduced to this many times the crop's size.
-DETAIL = 4
 RATIOS = (1, 2, 4, 8)
 # Chroma of a JPEG is interpolated between columns: at a window's edge they need their neighbours.
 MARGIN = 2
@@ -62,11 +60,6 @@ def batches(config, draw, files, first_step: int = 0):
         functools.partial(_crop, size=size), num_parallel_calls=2 * count, deterministic=True
     )
     return crops.batch(2 * count, drop_remainder=True).map(split).prefetch(4)
-
-
-def _cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def window(shape, size: int, draw, least_scale: float = 0.0, ratios=RATIOS) -> tuple:

@@ -15,6 +15,7 @@ import time
 import numpy as np
 from PIL import Image
 
+from pipelines import preprocess
 from stylegan_culture import benchmark, config
 from stylegan_culture.config import InputError, add_flags, from_flags, option
 
@@ -116,7 +117,7 @@ def pillow_batches(files, settings: LoadingConfig, resampling):
         with Image.open(file) as opened:
             picture = opened.convert("RGB")
         short = min(picture.size)
-        seen = min(short, 4 * size)
+        seen = min(short, preprocess.DETAIL * size)
         lowest = min(1.0, max(size / seen, least))
         side = min(size / lowest ** (1 - draw[0]), seen) * short / seen
         left, top = draw[1] * (picture.width - side), draw[2] * (picture.height - side)

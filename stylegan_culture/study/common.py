@@ -5,7 +5,8 @@ import sys
 
 def load(config, part: str):
     """The pictures of one part, reduced to the short side."""
-    from pipelines.input import DETAIL, load_source
+    from pipelines.input import load_source
+    from pipelines.preprocess import DETAIL
 
     # Folders keep DETAIL times the side that is asked for, rendered ornaments the side itself.
     rendered = config.data == "ornaments"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines import input as door
-from pipelines import records, shards
+from pipelines import preprocess, records, shards
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 
@@ -23,7 +23,7 @@ def places(tmp_path_factory):
             pixels = generator.integers(0, 255, size, np.uint8)
             images.write(place / "art" / culture / f"{number:02d}.jpg", pixels)
     (place / "art" / "b" / "bad.png").write_text("text")
-    settings = records.RecordsConfig(out=str(place / "set"), short_side=door.DETAIL * SIZE)
+    settings = records.RecordsConfig(out=str(place / "set"), short_side=preprocess.DETAIL * SIZE)
     records.write(place / "art", settings)
     return place
 
