@@ -117,3 +117,13 @@ PICTURES: tuple[Tradition, ...] = (
 )
 
 KEYS: tuple[str, ...] = tuple(culture.key for culture in ORNAMENTS)
+
+_KNOWN = {one.key: one for one in (*ORNAMENTS, *PICTURES)}
+
+
+def title(key: str) -> str:
+    """What a reader is told for a key: a known tradition's title, else the key, readable."""
+    if key in _KNOWN:
+        return _KNOWN[key].title
+    readable = key.replace("_", " ").strip()
+    return readable[:1].upper() + readable[1:]

@@ -71,6 +71,7 @@ def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=Non
 
     `defaults` is an instance whose values are shown and used instead of the class's defaults.
     Flags that were not given parse to `argparse.SUPPRESS`, so that a preset may stay underneath.
+    The flag of a tuple may be repeated; each adds one text to it.
     """
     defaults = options_class() if defaults is None else defaults
     for field in dataclasses.fields(options_class):
@@ -79,19 +80,18 @@ def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=Non
             add_flags(parser.add_argument_group(field.name), type(default), default)
             continue
         kind = _plain_type(field.type)
-        shown = f"{field.metadata['help']} (default: {default})"
+        listed = ", ".join(default) if kind is tuple else default
+        shown = f"{field.metadata['help']} (default: {listed})"
         flag = "--" + field.name.replace("_", "-")
-        extra = (
-            {"action": argparse.BooleanOptionalAction}
-            if kind is bool
-            else {
-                "type": kind,
-                "choices": field.metadata["choices"],
-                "metavar": kind.__name__.upper(),
-            }
-        )
+        if kind is bool:
+            extra = {"action": argparse.BooleanOptionalAction}
+        elif kind is tuple:
+            extra = {"action": "append", "choices": field.metadata["choices"], "metavar": "NAME"}
+        else:
+            choices = field.metadata["choices"]
+            extra = {"type": kind, "choices": choices, "metavar": kind.__name__.upper()}
         if field.metadata["choices"]:
-            extra.pop("metavar")
+            extra.pop("metavar", None)
         parser.add_argument(
             flag, dest=field.name, help=shown.replace("%", "%%"), default=argparse.SUPPRESS, **extra
         )
@@ -105,7 +105,8 @@ def from_flags(base, namespace: argparse.Namespace):
         if dataclasses.is_dataclass(value):
             changes[field.name] = from_flags(value, namespace)
         elif hasattr(namespace, field.name):
-            changes[field.name] = getattr(namespace, field.name)
+            given = getattr(namespace, field.name)
+            changes[field.name] = tuple(given) if isinstance(given, list) else given
     return dataclasses.replace(base, **changes)
 
 

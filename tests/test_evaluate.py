@@ -1,5 +1,6 @@
 """The evaluate command, end to end on small networks and pictures, and its wrong input."""
 
+import argparse
 import dataclasses
 import json
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
-from stylegan_culture import evaluate, images
+from stylegan_culture import evaluate, images, serving
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 
 
@@ -34,49 +35,127 @@ def flags(run, culture_folder, mobilenet_archive, tmp_path):
         "data": f"folder:{culture_folder / 'art'}",
         "content": f"folder:{culture_folder / 'photographs'}",
         "judge": mobilenet_archive,
+        "features": "mobilenet_v1",
+        "features-weights": mobilenet_archive,
         "out": tmp_path / "out",
         "photographs": 3,
+        "artworks": 1,
         "gallery": 4,
         "size": 64,
     }
     return lambda **changed: [
-        str(word) for name, value in (given | changed).items() for word in (f"--{name}", value)
+        str(word)
+        for name, value in (given | changed).items()
+        for word in (f"--{name}", value)
+        if value is not None
     ]
 
 
-def test_a_model_is_measured_beside_the_peer(flags, vgg_archive, stage_archive, tmp_path, capsys):
-    arguments = flags(style=vgg_archive, peer=stage_archive)
+def _record(tmp_path):
+    return json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
+
+
+def test_a_model_is_measured_beside_the_peer_and_a_copy(
+    flags, vgg_archive, stage_archive, tmp_path, capsys
+):
+    arguments = flags(style=vgg_archive, peer=stage_archive, method="identity", gatys=1)
     assert settings.run_command(evaluate.main, arguments) == 0
-    record = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
+    record = _record(tmp_path)
     assert record["classes"] == ["lattice", "waves", "photograph"]
-    assert len(record["photographs"]) == 3 and set(record["methods"]) == {"model", "wct"}
+    assert record["sources"] == ["photograph"] * 3 + ["lattice", "waves"]
+    names = list(record["methods"])
+    assert names[1:] == ["identity", "wct_vgg19"]
     for found in record["methods"].values():
         shares = np.array(found["confusion"])
         np.testing.assert_allclose(shares.sum(axis=1), 1.0)
-        assert found["named"][0] == pytest.approx(np.mean(np.diag(shares)), abs=1e-3)
+        assert found["named"][0] == pytest.approx(np.mean(np.diag(shares)))
         assert 0.0 <= found["lines"][1] <= found["lines"][0] <= found["lines"][2] <= 1.0
         assert found["style_distance"][0] > 0.0 and 0.0 <= found["crossfade_named"] <= 1.0
+        assert found["pairs"]["named"]["lattice"][0] is None
+        assert {len(pairs) for pairs in found["strips"].values()} == {5}
+    assert record["methods"][names[0]]["style_to_gatys"][0] > 1.0
+    copy = record["methods"]["identity"]
+    assert copy["content_distance"][0] == pytest.approx(0.0, abs=1e-5)
+    assert copy["perceptual_distance"][0] == pytest.approx(0.0, abs=1e-5)
     shown = capsys.readouterr().out
-    assert "| measure | model | wct |" in shown and "| waves |" in shown
-    assert (tmp_path / "out" / "evaluation.md").read_text(
-        "utf-8"
-    ).strip() in f"## Evaluation\n\n{shown}"
-    assert len(record["ordinary_lines"]) == 3
-    for name in ("model", "wct"):
+    assert f"| measure | {' | '.join(names)} |" in shown and "| Waves |" in shown
+    text = (tmp_path / "out" / "evaluation.md").read_text("utf-8")
+    assert text.startswith("## Evaluation\n\n| measure |") and text[15:40] in shown
+    for name in names:
         sheet = images.read(tmp_path / "out" / f"{name}.png")
         assert sheet.shape[1] > 3 * 64
+
+
+def test_the_page_stands_alone_and_shows_every_method(flags, tmp_path):
+    assert settings.run_command(evaluate.main, flags(method="identity")) == 0
+    page = (tmp_path / "out" / "evaluation.html").read_text("utf-8")
+    assert "http://" not in page and "https://" not in page and 'src="data:' in page
+    for text in ("The best results", "The worst results", "identity: copies", "Lattice to Waves"):
+        assert text in page
+    assert page.count("<img") == 2 * (5 * 3 + 3 * 5)  # galleries and strips
+
+
+def test_a_model_that_copies_its_input_is_caught(flags, tmp_path, capsys):
+    arguments = flags(model=None, method="identity")
+    assert settings.run_command(evaluate.main, arguments) == 0
+    found = _record(tmp_path)["methods"]["identity"]
+    assert set(found["verdicts"]["found"]) == {"copies", "one_look", "unnamed"}
+    assert "identity: Results hardly differ from the pictures that went in" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_collapsed_model_is_caught(flags, run, tmp_path, capsys):
+    """The same grey picture whatever is asked: the last layer's weights are 0."""
+    model, _ = serving.load_model(run)
+    for variable in model.generator.to_rgb.variables:
+        variable.assign(np.zeros(variable.shape))
+    folder = tmp_path / "collapsed"
+    folder.mkdir()
+    (folder / "run.json").write_bytes((run / "run.json").read_bytes())
+    model.save_weights(str(folder / "model.weights.h5"))
+    assert settings.run_command(evaluate.main, flags(model=folder)) == 0
+    found = _record(tmp_path)["methods"]["collapsed"]
+    assert "collapsed" in found["verdicts"]["found"] and "copies" not in found["verdicts"]["found"]
+    assert found["diversity"][0] == pytest.approx(0.0, abs=1e-4)
+    assert "collapsed: Results of different pictures hardly differ" in capsys.readouterr().out
+
+
+def test_a_sound_model_is_not_accused(flags, tmp_path):
+    """A veil of an artwork of the asked culture, another one for every content."""
+    from stylegan_culture.evaluate import comparison, methods
+    from stylegan_culture.evaluate import trial as trials
+    from stylegan_culture.evaluate.options import EvaluateConfig
+
+    parser = argparse.ArgumentParser()
+    settings.add_flags(parser, EvaluateConfig)
+    config = settings.from_flags(EvaluateConfig(), parser.parse_args(flags()))
+    trial = trials.build(config.trial)
+
+    def paint(pictures, culture):
+        own = trial.artworks[trial.cultures[culture]][: len(pictures)]
+        veil = np.stack([images.resize(one, 64, 64) for one in own])
+        return (0.5 * veil + 0.5 * np.asarray(pictures)).astype(np.float32)
+
+    record, _ = comparison.measure(config, trial, [methods.Method("sound", "control", paint)])
+    found = record["methods"]["sound"]
+    assert found["verdicts"]["found"] == {}, found["verdicts"]["signs"]
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"judge": ""}, "--judge is missing"),
         ({"judge": "none.npz"}, "none.npz"),
         ({"peer": "stages.npz"}, "--style too"),
+        ({"gatys": 2}, "--style"),
         ({"size": 40}, "--size is 40"),
-        ({"photographs": 5}, "--gallery no less"),
+        ({"photographs": 5}, "--gallery has to be"),
         ({"photographs": 6, "gallery": 6}, "6 photographs, too few"),
+        ({"model": None}, "--model is missing"),
         ({"model": "nowhere"}, "nowhere"),
+        ({"method": "truth"}, "true renderings"),
+        ({"method": "moments"}, "lattice"),
+        ({"content": None, "artworks": 0}, "nothing to restyle"),
     ],
 )
 def test_wrong_input_is_one_sentence(flags, changed, said, capsys, tmp_path):

@@ -19,15 +19,10 @@ def descriptors(backbone, pictures) -> np.ndarray:
 
     `backbone` is called as `backbone(pictures) -> {tap: [B, h, w, C]}`.
     """
-
-    def describe(batch):
-        found = []
-        for value in backbone(batch).values():
-            mean, variance = tf.nn.moments(tf.cast(value, tf.float32), (1, 2))
-            found += [mean, tf.sqrt(variance + 1e-6)]
-        return tf.concat(found, axis=1)
-
-    return _batched(describe, pictures)
+    starts = range(0, len(pictures), BATCH)
+    return np.concatenate(
+        [_describe(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts]
+    )
 
 
 def style_distances(backbone, pictures) -> np.ndarray:
@@ -135,10 +130,13 @@ def colour_descriptors(pictures) -> np.ndarray:
     return np.concatenate([pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2))], axis=1)
 
 
-def _batched(function, pictures) -> np.ndarray:
-    function = tf.function(function, reduce_retracing=True)
-    starts = range(0, len(pictures), BATCH)
-    return np.concatenate([function(tf.constant(pictures[s : s + BATCH])) for s in starts])
+@tf.function(reduce_retracing=True)  # here, not where it is used: one trace serves every call
+def _describe(backbone, batch):
+    found = []
+    for value in backbone(batch).values():
+        mean, variance = tf.nn.moments(tf.cast(value, tf.float32), (1, 2))
+        found += [mean, tf.sqrt(variance + 1e-6)]
+    return tf.concat(found, axis=1)
 
 
 def _ranks(values) -> np.ndarray:

@@ -36,7 +36,11 @@ class Judge:
 
     def named(self, pictures) -> np.ndarray:
         """The class that each picture is named as first: its number, `[N]`."""
-        return self.probe.predict(descriptors(self.backbone, pictures))
+        return self.probabilities(pictures).argmax(axis=1)
+
+    def probabilities(self, pictures) -> np.ndarray:
+        """How probable each class is for each picture: `[N, classes]`, rows of sum 1."""
+        return self.probe.predict_proba(descriptors(self.backbone, pictures))
 
 
 def content_codes(backbone, pictures) -> np.ndarray:
@@ -46,17 +50,8 @@ def content_codes(backbone, pictures) -> np.ndarray:
     picture. The squared distance of two codes, `2 - 2 cos`, is the content distance: 0 for one
     picture, about 2 for pictures that have nothing in common.
     """
-    tap = backbone.content_tap
-
-    @tf.function(reduce_retracing=True)
-    def describe(batch):
-        features = tf.cast(backbone(batch, taps=(tap,))[tap], tf.float32)
-        mean, variance = tf.nn.moments(features, (1, 2), keepdims=True)
-        standard = (features - mean) / tf.sqrt(variance + 1e-4)
-        return tf.math.l2_normalize(tf.reshape(standard, (len(batch), -1)), axis=1)
-
     starts = range(0, len(pictures), BATCH)
-    return np.concatenate([describe(tf.constant(pictures[s : s + BATCH])) for s in starts])
+    return np.concatenate([_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts])
 
 
 def content_distances(codes, others) -> np.ndarray:
@@ -70,3 +65,12 @@ def crossfade(contents, artworks, share: float) -> np.ndarray:
     `(1 - share) content + share artwork`, pictures `[N, S, S, 3]` both.
     """
     return (1.0 - share) * np.asarray(contents) + share * np.asarray(artworks)
+
+
+@tf.function(reduce_retracing=True)  # here, not where it is used: one trace serves every call
+def _code(backbone, batch):
+    tap = backbone.content_tap
+    features = tf.cast(backbone(batch, taps=(tap,))[tap], tf.float32)
+    mean, variance = tf.nn.moments(features, (1, 2), keepdims=True)
+    standard = (features - mean) / tf.sqrt(variance + 1e-4)
+    return tf.math.l2_normalize(tf.reshape(standard, (tf.shape(batch)[0], -1)), axis=1)

@@ -86,8 +86,8 @@ def kid(features, reference) -> float:
     if min(len(first), len(second)) < 2:
         raise InputError("KID needs at least two pictures on each side")
     inner = sum(_within(own) for own in (first, second))
-    between = sum(_kernel(part, second).sum() for part in _blocks(first))
-    return float(inner - 2.0 * between / (len(first) * len(second)))
+    across = sum(kernel(part, second).sum() for part in _blocks(first))
+    return float(inner - 2.0 * across / (len(first) * len(second)))
 
 
 def neighbourhoods(features, reference, count: int = NEIGHBOURS) -> dict:
@@ -105,11 +105,11 @@ def neighbourhoods(features, reference, count: int = NEIGHBOURS) -> dict:
     first, second = np.asarray(features, np.float64), np.asarray(reference, np.float64)
     if min(len(first), len(second)) <= count:
         raise InputError(f"neighbourhoods need more than {count} pictures on each side")
-    reach = {"judged": _reach(first, count), "real": _reach(second, count)}
+    reach = {"judged": reaches(first, count), "real": reaches(second, count)}
     precise, recalled = np.zeros(len(first), bool), np.zeros(len(second), bool)
     nearest = np.full(len(second), np.inf)
     for start in range(0, len(first), BLOCK):
-        apart = _apart(first[start : start + BLOCK], second)
+        apart = between(first[start : start + BLOCK], second)
         rows = slice(start, start + len(apart))
         precise[rows] = (apart <= reach["real"]).any(axis=1)
         recalled |= (apart <= reach["judged"][rows, None]).any(axis=0)
@@ -121,6 +121,27 @@ def neighbourhoods(features, reference, count: int = NEIGHBOURS) -> dict:
     }
 
 
+def kernel(first, second) -> np.ndarray:
+    """`(x'y / D + 1)^3` of each two rows of `[N, D]` and `[M, D]`: `[N, M]`."""
+    return (first @ second.T / first.shape[1] + 1.0) ** 3
+
+
+def between(first, second) -> np.ndarray:
+    """Distances of each two rows of `[N, D]` and `[M, D]`: `[N, M]`."""
+    squares = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1)
+    return np.sqrt(np.maximum(squares - 2.0 * first @ second.T, 0.0))
+
+
+def reaches(rows, count: int = NEIGHBOURS) -> np.ndarray:
+    """The distance of each row of `[N, D]` to its `count`-th nearest other one: `[N]`."""
+    found = []
+    for start in range(0, len(rows), BLOCK):
+        apart = between(rows[start : start + BLOCK], rows)
+        apart[np.arange(len(apart)), start + np.arange(len(apart))] = np.inf  # not to itself
+        found.append(np.partition(apart, count - 1, axis=1)[:, count - 1])
+    return np.concatenate(found)
+
+
 def artfid(content: float, distance: float) -> float:
     """`(1 + content)(1 + FID)` of style transfer: 1 at best (ArtFID, arXiv 2207.12280)."""
     return (1.0 + content) * (1.0 + distance)
@@ -130,27 +151,8 @@ def _blocks(rows):
     return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
 
 
-def _kernel(first, second) -> np.ndarray:
-    return (first @ second.T / first.shape[1] + 1.0) ** 3
-
-
 def _within(rows) -> float:
     """The mean kernel of different rows."""
     own = ((rows * rows).sum(axis=1) / rows.shape[1] + 1.0) ** 3
-    total = sum(_kernel(part, rows).sum() for part in _blocks(rows))
+    total = sum(kernel(part, rows).sum() for part in _blocks(rows))
     return (total - own.sum()) / (len(rows) * (len(rows) - 1))
-
-
-def _apart(first, second) -> np.ndarray:
-    squares = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1)
-    return np.sqrt(np.maximum(squares - 2.0 * first @ second.T, 0.0))
-
-
-def _reach(rows, count: int) -> np.ndarray:
-    """The distance of each row to its `count`-th nearest other one."""
-    found = []
-    for start in range(0, len(rows), BLOCK):
-        apart = _apart(rows[start : start + BLOCK], rows)
-        apart[np.arange(len(apart)), start + np.arange(len(apart))] = np.inf  # not to itself
-        found.append(np.partition(apart, count - 1, axis=1)[:, count - 1])
-    return np.concatenate(found)

@@ -1,7 +1,8 @@
 """What restyled pictures reach: named as asked, content kept, style near, against a control.
 
 A result is one content in one culture. Results are `[K, N, S, S, 3]`, culture by content, at the
-judge's side; every figure comes with a 95 % bootstrap interval over the contents.
+judge's side; every figure comes with a 95 % bootstrap interval over the contents, those of each
+class drawn from their own.
 """
 
 import numpy as np
@@ -18,17 +19,27 @@ from stylegan_culture.analysis.judge import (
 
 REPLICATES = 400
 BATCH = 8
+# Of these the median is told, of all others the mean.
+MEDIANS = ("content_distance", "perceptual_distance", "style_distance", "error")
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the control
 
 
 def naming(judge, results) -> np.ndarray:
-    """The class that each result is named as first: `[K, N]`, numbers of `judge.classes`."""
-    return np.stack([judge.named(own) for own in results])
+    """How probable each class is for each result: `[K, N, classes]`."""
+    return np.stack([judge.probabilities(own) for own in results])
 
 
-def confusion(named, classes: int) -> np.ndarray:
-    """Shares of results of culture k that are named as class j: `[K, classes]`."""
-    return np.stack([np.bincount(own, minlength=classes) / len(own) for own in named])
+def confusion(named, asked, classes: int) -> np.ndarray:
+    """Of the results that were asked of culture k, the share named as class j: `[K, classes]`.
+
+    `named [K, N]` class numbers, `asked [K, N]` whether content n was to become culture k.
+    """
+    return np.stack(
+        [
+            np.bincount(own[wanted], minlength=classes) / max(wanted.sum(), 1)
+            for own, wanted in zip(np.asarray(named), np.asarray(asked), strict=True)
+        ]
+    )
 
 
 def content_measures(backbone, results, contents, gallery, artworks) -> dict:
@@ -39,7 +50,8 @@ def content_measures(backbone, results, contents, gallery, artworks) -> dict:
         results: `[K, N, S, S, 3]`.
         contents: their sources `[N, S, S, 3]`.
         gallery: pictures to be mistaken for the source, `[G, S, S, 3]`, the sources not among them.
-        artworks: `[A, S, S, 3]`, which no result should be nearer to than to its source.
+        artworks: `[A, S, S, 3]`, which no result should be nearer to than to its source; a
+            content must not be among them.
 
     Returns:
         `distance [K, N]` to the own source, `nearest [K, N]` bool: no other source and no picture
@@ -129,61 +141,92 @@ def style_distances(backbone, results, targets: list[dict]) -> np.ndarray:
     return found
 
 
-def summary(named, content: dict, styles, classes, seed: int = 0) -> dict:
-    """The figures of one method with their intervals, and those of each culture.
+def summary(probabilities, measures: dict, classes, sources, seed: int = 0) -> dict:
+    """The figures of one method with their intervals, and those of each culture and each pair.
+
+    A content that is of the asked culture already asks for no change and counts nowhere.
 
     Args:
-        named: `[K, N]` of `naming`.
-        content: of `content_measures`.
-        styles: `[K, N]` of `style_distances`, or None.
+        probabilities: `[K, N, classes]` of the judge, of each result.
+        measures: name to `[K, N]`: of `MEDIANS` and of anything that is meant; NaN counts nowhere.
         classes: the judge's; the first K are the cultures in order.
+        sources: `[N]`, the class of each content.
+
+    Returns:
+        Each measure, `named` and `photograph` (where that is a class) as value, low, high; under
+        "cultures" the same of each; under "pairs" `named` and `content_distance` by source class
+        and culture.
     """
-    count, contents = np.shape(named)
-    right = np.asarray(named) == np.arange(count)[:, None]
-    photograph = np.asarray(named) == list(classes).index(PHOTOGRAPH)
-    values = {"named": right, "photograph": photograph}
-    values |= {name: content[name] for name in ("nearest", "artwork_nearer")}
-    weights = distances.resampled(np.zeros(contents, int), REPLICATES, seed)
-    found = {name: _mean(value, weights) for name, value in values.items()}
-    medians = {"content_distance": content["distance"]}
-    if styles is not None:
-        medians["style_distance"] = styles
-    found |= {name: _median(value, weights) for name, value in medians.items()}
+    named, sources = np.argmax(probabilities, axis=-1), np.asarray(sources)
+    cultures = np.arange(len(named))[:, None]
+    values = {"named": named == cultures}
+    if PHOTOGRAPH in classes:
+        values["photograph"] = named == classes.index(PHOTOGRAPH)
+    values |= measures
+    asked = cultures != sources
+    values = {name: np.where(asked, value, np.nan) for name, value in values.items()}
+    weights = distances.resampled(sources, REPLICATES, seed)
+    found = {name: _figure(name, value, weights) for name, value in values.items()}
     found["cultures"] = {
-        classes[culture]: {name: _mean(value[[culture]], weights) for name, value in values.items()}
-        | {name: float(np.median(value[culture])) for name, value in medians.items()}
-        for culture in range(count)
+        classes[k]: {name: _figure(name, value[[k]], weights) for name, value in values.items()}
+        for k in range(len(named))
+    }
+    found["pairs"] = {
+        name: _by_source(function, values[name], classes, sources)
+        for name, function in (("named", np.nanmean), ("content_distance", np.nanmedian))
+        if name in values
     }
     return found
 
 
-def lines(results, ordinary, seed: int = 0) -> list[float]:
-    """The share of results with a line at a stride that so strong 1 in 100 artworks has.
+def _by_source(function, values, classes, sources) -> dict:
+    """Source class to one number a culture, None where nothing was asked."""
+    found = {}
+    for number in np.unique(sources):
+        own = values[:, sources == number]
+        found[classes[number]] = [
+            float(function(row)) if np.isfinite(row).any() else None for row in own
+        ]
+    return found
+
+
+def lines(results, ordinary) -> np.ndarray:
+    """Of the strides, the share at which a result has a line that so strong 1 in 100 artworks has.
 
     Args:
         results: `[K, N, S, S, 3]`.
         ordinary: `[3]` of `spectrum.ordinary_strengths`.
 
     Returns:
-        Share and its interval, the mean over the three strides.
+        `[K, N]`.
     """
     strengths = np.stack([spectrum.line_strengths(own) for own in results])
-    weights = distances.resampled(np.zeros(strengths.shape[1], int), REPLICATES, seed)
-    return _mean((strengths > ordinary).mean(axis=-1), weights)
+    return (strengths > ordinary).mean(axis=-1)
+
+
+def _figure(name: str, values, weights) -> list[float] | None:
+    """A measure of `[K, N]` and its interval; None where nothing counts."""
+    if not np.isfinite(values).any():
+        return None
+    return (_median if name in MEDIANS else _mean)(values, weights)
 
 
 def _mean(values, weights) -> list[float]:
     """Mean of `[K, N]` and its interval over resampled contents."""
-    per_content = np.mean(values, axis=0)
-    replicates = weights @ per_content / weights.sum(axis=1)
-    ends = distances.interval(per_content.mean(), replicates, 0.0, 1.0)
-    return [float(per_content.mean()), *(float(end) for end in ends)]
+    totals, counts = np.nansum(values, axis=0), np.isfinite(values).sum(axis=0)
+    value = totals.sum() / counts.sum()
+    drawn = weights @ counts
+    replicates = (weights @ totals)[drawn > 0] / drawn[drawn > 0]
+    bounds = (0.0, 1.0) if np.nanmin(values) >= 0.0 and np.nanmax(values) <= 1.0 else ()
+    return [float(value), *(float(end) for end in distances.interval(value, replicates, *bounds))]
 
 
 def _median(values, weights) -> list[float]:
     """Median of `[K, N]` and its interval over resampled contents."""
-    value = np.median(values)
-    replicates = np.array(
-        [np.median(np.repeat(values, counts, axis=1)) for counts in weights[: REPLICATES // 4]]
-    )
-    return [float(value), *(float(end) for end in distances.interval(value, replicates, 0.0))]
+    value, replicates = np.nanmedian(values), []
+    for counts in weights[: REPLICATES // 4]:
+        drawn = np.repeat(values, counts, axis=1)
+        if np.isfinite(drawn).any():
+            replicates.append(np.nanmedian(drawn))
+    ends = distances.interval(value, np.array(replicates), 0.0)
+    return [float(value), *(float(end) for end in ends)]

@@ -1,144 +1,159 @@
-"""Restyles held-out photographs into every culture, by the model and beside it, and measures."""
+"""Restyles a trial's contents by every method into every culture, and measures the results."""
 
-import hashlib
+import dataclasses
 
 import numpy as np
-import tensorflow as tf
 import tqdm
 
-from pipelines.input import evaluation_arrays, load_content, load_source
-from stylegan_culture import images, serving
-from stylegan_culture.analysis import peer, restyled, spectrum
-from stylegan_culture.analysis.judge import PHOTOGRAPH, SIDE, Judge
-from stylegan_culture.config import InputError
-from stylegan_culture.evaluate.options import EvaluateConfig
-from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture import images
+from stylegan_culture.analysis import distances, perceptual, quality, restyled, set_measures
+from stylegan_culture.analysis.verdicts import Signs, verdicts
+from stylegan_culture.evaluate.tools import Tools, reduced
 
-BATCH = 8
-STYLE_PICTURES = 256  # pixels of the short side of artworks whose statistics are a tradition's
+STRIP = 6  # best, middle and worst results that are shown
 
 
-def measure(config: EvaluateConfig) -> dict:
-    """Every figure, and under "pictures" what a sheet needs."""
-    model, _ = serving.load_model(config.model)
-    parts = {part: load_source(config.data, config.size, part) for part in ("train", "held_out")}
-    cultures = parts["train"].cultures
-    unknown = sorted(set(cultures) - set(model.cultures))
-    if unknown:
-        raise InputError(f"the model has no culture {unknown[0]!r}; leave it out of --data")
-    photographs, others = _photographs(config)
-    judged = {part: evaluation_arrays(source, SIDE)[:2] for part, source in parts.items()}
-    small = evaluation_arrays(photographs, SIDE)[0]
-    fitted = evaluation_arrays(others, SIDE)[0]
-    judge = _fit(config, cultures, judged["train"], fitted)
-    record = {"judge": _judge_figures(judge, judged["held_out"], small)}
-    artworks = np.concatenate([pictures for pictures, _ in judged.values()])
-    style = _style(config, parts["train"])
-    contents = evaluation_arrays(photographs, config.size)[0]
-    methods = {"model": _by_model(model, contents, cultures)}
-    if config.peer:
-        methods["wct"] = _by_peer(config, contents, parts["train"])
-    ordinary = spectrum.ordinary_strengths(evaluation_arrays(parts["held_out"], config.size)[0])
-    record |= {"ordinary_lines": ordinary.tolist(), "methods": {}}
-    for name, results in methods.items():
-        reduced = np.stack([_reduced(own) for own in results])
-        gallery = fitted[: config.gallery - len(contents)]
-        content = restyled.content_measures(judge.backbone, reduced, small, gallery, artworks)
-        named = restyled.naming(judge, reduced)
-        apart = style and restyled.style_distances(style[0], results, style[1])
-        found = restyled.summary(named, content, apart, judge.classes, config.seed)
-        shares = restyled.confusion(named, len(judge.classes))
-        found["lines"] = restyled.lines(results, ordinary, config.seed)
-        found["confusion"] = shares.round(4).tolist()
-        record["methods"][name] = found
-    pictures, labels = judged["held_out"]
-    own = [pictures[labels == culture] for culture in range(len(cultures))]
-    record["crossfade"] = restyled.crossfades(judge, small, own, config.seed)
-    for found in record["methods"].values():
-        distance = found["content_distance"][0]
-        found["crossfade_named"] = restyled.named_at_distance(record["crossfade"], distance)
-    record |= {"classes": list(judge.classes), "photographs": list(photographs.ids)}
-    return record | {"pictures": (contents, methods, cultures)}
+def measure(config, trial, tools: Tools, method) -> tuple[dict, dict]:
+    """Every figure of one method, and the pictures that a report shows of it.
+
+    Returns:
+        A record fit for JSON, and `{"results": uint8 [K, N, S, S, 3] of the shown contents,
+        "strips": {name: [(culture, content, picture uint8)]}}`.
+    """
+    bar = tqdm.tqdm(range(len(trial.cultures)), f"restyled by {method.name}", disable=None)
+    results = np.stack([method.restyle(trial.contents, culture) for culture in bar])
+    small = np.stack([reduced(own) for own in results])
+    probabilities = restyled.naming(trial.judge, small)
+    values = _values(config, trial, tools, results, small)
+    perceived, features = perceptual.compared(tools.backbone, small, tools.perceived)
+    values["perceptual_distance"] = perceived
+    found = restyled.summary(probabilities, values, trial.classes, trial.sources, config.trial.seed)
+    named = probabilities.argmax(axis=-1)
+    found["confusion"] = restyled.confusion(named, trial.asked, len(trial.classes)).tolist()
+    found |= _variety(trial, tools, features, config.trial.seed)
+    _add_sets(trial, tools, features, found, config.trial.seed)
+    found["kind"] = method.kind
+    found["verdicts"] = _verdicts(trial, tools, found)
+    chosen = ranked(trial, probabilities, values["content_distance"])
+    found["strips"] = {name: [_told(trial, *pair) for pair in own] for name, own in chosen.items()}
+    return found, _pictures(trial, results, chosen)
 
 
-def _photographs(config: EvaluateConfig):
-    """The photographs to restyle and all the others, by the hash that holds pictures out."""
-    whole = load_content(config.content, config.size, "all")
-    order = sorted(range(len(whole)), key=lambda n: hashlib.sha256(whole.ids[n].encode()).digest())
-    if len(order) <= config.photographs or len(order) < config.gallery:
-        raise InputError(
-            f"--content holds {len(order)} photographs, too few for --photographs "
-            f"{config.photographs} and --gallery {config.gallery}"
-        )
-    return whole.select(order[: config.photographs]), whole.select(order[config.photographs :])
+def ranked(trial, probabilities, content_distances) -> dict:
+    """The best, the middle and the worst results: pairs (culture, content).
 
-
-def _fit(config: EvaluateConfig, cultures, artworks, photographs) -> Judge:
-    pictures, labels = artworks
-    classes = {name: pictures[labels == number] for number, name in enumerate(cultures)}
-    backbone = build_backbone("mobilenet_v1", config.judge)
-    return Judge.fit(backbone, classes | {PHOTOGRAPH: photographs})
-
-
-def _judge_figures(judge: Judge, held_out, photographs) -> dict:
-    """How good the judge is: on held-out artworks, and on photographs left alone."""
-    pictures, labels = held_out
-    own = judge.classes.index(PHOTOGRAPH)
+    By `sqrt(p s)`: p the judge's probability of the asked culture, `s = 1 - d / 2` what is left of
+    the content. At most one result of a content on each strip.
+    """
+    cultures = np.arange(len(trial.cultures))
+    asked = np.asarray(probabilities)[cultures, :, cultures]
+    kept = np.clip(1.0 - np.asarray(content_distances) / 2.0, 0.0, 1.0)
+    scores = np.where(trial.asked, np.sqrt(asked * kept), np.nan)
+    places = np.argwhere(np.isfinite(scores))
+    order = places[np.argsort(-scores[tuple(places.T)], kind="stable")]
+    middle = order[np.argsort(np.abs(np.arange(len(order)) - len(order) // 2), kind="stable")]
     return {
-        "weights": judge.backbone.fingerprint,
-        "artworks": float(np.mean(judge.named(pictures) == labels)),
-        "photographs": float(np.mean(judge.named(photographs) == own)),
+        "best": _distinct(order),
+        "middle": _distinct(middle),
+        "worst": _distinct(order[::-1]),
     }
 
 
-def _style(config: EvaluateConfig, source):
-    """The style backbone and each culture's mean Gram matrices, or None where it was not given."""
-    if not config.style:
-        return None
-    backbone = build_backbone("vgg19_16x", config.style)
-    compiled = tf.function(backbone, reduce_retracing=True)
-    own = [
-        (_fitted(source.read(int(n)), STYLE_PICTURES) for n in source.of_culture(culture))
-        for culture in range(len(source.cultures))
-    ]
-    bar = tqdm.tqdm(own, "style of traditions", disable=None)
-    return backbone, restyled.tradition_grams(lambda x: compiled(tf.constant(x)), bar)
+def _distinct(places) -> list[tuple[int, int]]:
+    found, seen = [], set()
+    for culture, content in places.tolist():
+        if content not in seen and len(found) < STRIP:
+            seen.add(content)
+            found.append((culture, content))
+    return found
 
 
-def _by_model(model, contents, cultures) -> np.ndarray:
-    """`[K, N, S, S, 3]`: the model at full strength, by names."""
-    run = tf.function(lambda image, mixture, strength: model(image, mixture, strength))
-    found = []
-    for culture in tqdm.tqdm(cultures, "restyled by the model", disable=None):
-        mixture = np.zeros((1, len(model.cultures)), np.float32)
-        mixture[0, model.cultures.index(culture)] = 1.0
-        own = []
-        for start in range(0, len(contents), BATCH):
-            batch = contents[start : start + BATCH]
-            ones = np.ones((len(batch), 1), np.float32)
-            own.append(np.asarray(run(batch, mixture.repeat(len(batch), 0), ones)))
-        found.append(np.concatenate(own))
-    return np.stack(found)
+def _values(config, trial, tools: Tools, results, small) -> dict:
+    """Measures of each result, `[K, N]`."""
+    photographs = trial.sources == len(trial.cultures)
+    artworks = np.concatenate(list(trial.artworks.values()))
+    gallery = trial.gallery[: max(config.gallery - len(trial.contents), 0)]
+    content = restyled.content_measures(trial.judge.backbone, small, tools.small, gallery, artworks)
+    values = {
+        "content_distance": content["distance"],
+        "nearest": content["nearest"],
+        # An artwork as content is among the artworks: only photographs can be asked this.
+        "artwork_nearer": np.where(photographs, content["artwork_nearer"], np.nan),
+        "structure": np.stack([perceptual.structure_similarity(own, tools.small) for own in small]),
+        "lines": restyled.lines(results, tools.ordinary),
+    }
+    if tools.style:
+        values["style_distance"] = restyled.style_distances(tools.style[0], results, tools.style[1])
+    if trial.rendered:
+        squares = np.mean((results - trial.truth) ** 2, axis=(2, 3, 4))
+        values["error"] = np.sqrt(squares)
+    return values
 
 
-def _by_peer(config: EvaluateConfig, contents, source) -> np.ndarray:
-    """`[K, N, S, S, 3]`: the peer, each photograph with a random training artwork."""
-    transfer = peer.StageTransfer(config.style, config.peer)
-    generator, found = np.random.default_rng(config.seed), []
-    for culture in tqdm.tqdm(range(len(source.cultures)), "restyled by WCT", disable=None):
-        drawn = generator.choice(source.of_culture(culture), len(contents))
-        styles = (_fitted(source.read(int(number)), config.size) for number in drawn)
-        own = [transfer(image, style) for image, style in zip(contents, styles, strict=True)]
-        found.append(np.stack(own))
-    return np.stack(found)
+def _variety(trial, tools: Tools, features, seed: int) -> dict:
+    contents = tools.perceived.pooled
+    found = {"diversity": perceptual.diversity(features, contents, seed)}
+    if len(trial.cultures) > 1:
+        found["style_diversity"] = perceptual.style_diversity(features, contents, seed)
+    return found
 
 
-def _fitted(pixels, size: int) -> np.ndarray:
-    """A picture reduced to a short side, float32 in [0, 1]."""
-    if min(pixels.shape[:2]) > size:
-        pixels = images.fit_short_side(pixels, size)
-    return pixels.astype(np.float32) / 255
+def _add_sets(trial, tools: Tools, features, found: dict, seed: int) -> None:
+    """FID, KID and their like, of each culture against its artworks and the mean over cultures.
+    Their names hold the backbone's, since those of another are other measures."""
+    weights = distances.resampled(trial.sources, set_measures.REPLICATES, seed)
+    every = []
+    for number, culture in enumerate(trial.cultures):
+        asked, known = trial.asked[number], tools.artworks[culture]
+        own = features[number, asked]
+        every.append(set_measures.set_replicates(own, known, weights[:, asked], seed))
+        measured = set_measures.with_intervals(every[-1]) | {"few": set_measures.few(own, known)}
+        found["cultures"][culture] |= _named(tools.backbone, measured)
+    measured = set_measures.with_intervals(set_measures.mean_of(every))
+    measured["few"] = any(
+        own[quality.name_of("few", tools.backbone)] for own in found["cultures"].values()
+    )
+    if measured["fid"]:
+        pairs = zip(found["perceptual_distance"], measured["fid"], strict=True)
+        measured["artfid"] = [quality.artfid(content, fid) for content, fid in pairs]
+    found |= _named(tools.backbone, measured)
 
 
-def _reduced(pictures) -> np.ndarray:
-    return np.stack([images.resize(one, SIDE, SIDE) for one in pictures]).astype(np.float32)
+def _named(backbone, measured: dict) -> dict:
+    return {quality.name_of(name, backbone): value for name, value in measured.items()}
+
+
+def _verdicts(trial, tools: Tools, found: dict) -> dict:
+    unchanged = trial.judge.named(tools.small)
+    cultures = np.arange(len(trial.cultures))[:, None]
+    signs = Signs(
+        change=found["perceptual_distance"][0] / tools.apart,
+        diversity=found["diversity"][0],
+        styles=found["style_diversity"][0] if "style_diversity" in found else None,
+        named=found["named"][0],
+        unchanged_named=float(np.mean((unchanged == cultures)[trial.asked])),
+    )
+    return {"signs": dataclasses.asdict(signs), "found": verdicts(signs)}
+
+
+def _told(trial, culture: int, content: int) -> dict:
+    return {"culture": trial.cultures[culture], "content": trial.ids[content]}
+
+
+def _pictures(trial, results, chosen: dict) -> dict:
+    shown = shown_contents(trial)
+    return {
+        "results": images.to_uint8(results[:, shown]),
+        "strips": {
+            name: [
+                (trial.cultures[culture], content, images.to_uint8(results[culture, content]))
+                for culture, content in pairs
+            ]
+            for name, pairs in chosen.items()
+        },
+    }
+
+
+def shown_contents(trial, count: int = 12) -> np.ndarray:
+    """Numbers of the contents on a sheet, evenly over them."""
+    return np.linspace(0, len(trial.contents) - 1, min(count, len(trial.contents))).astype(int)

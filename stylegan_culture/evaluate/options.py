@@ -1,26 +1,45 @@
-"""The options of `evaluate`."""
+"""The options of `evaluate` and its sub-commands."""
 
 import dataclasses
 
 from stylegan_culture.config import option
 
+METHODS = ("identity", "truth", "adain", "wct", "match", "moments", "alpha")
+
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig:
-    """What is judged, by what, and beside what."""
+class TrialConfig:
+    """What is restyled, by which models, and who judges."""
 
-    model: str = option("", "model folder, run folder, or the name of a shipped model")
+    model: tuple = option((), "model folder, run folder, or name of a shipped model; repeatable")
     data: str = option(
-        "", "folder:PATH or tfds:NAME of artworks; their held-out part is not fitted"
+        "",
+        "artworks: folder:PATH, records:DIR, tfds:NAME or ornaments; their held-out part does not "
+        "teach the judge",
     )
-    content: str = option("", "folder:PATH of photographs")
-    judge: str = option("", "path of MobileNetV1 weights (.npz), the network that judges")
-    style: str = option("", "path of distilled VGG-19 weights (.npz) for the style distance")
-    peer: str = option("", "path of its stage networks (.npz): measures multi-level WCT besides")
-    out: str = option("", "folder for evaluation.json, a table and the sheets")
+    content: str = option("", "folder:PATH of photographs; the judge then knows photographs too")
+    judge: str = option(
+        "culture",
+        "whose features judge: path of MobileNetV1 weights (.npz), or culture (shipped backbone)",
+    )
     photographs: int = option(
         80, "held-out photographs to restyle: the first by hash of their names"
     )
-    gallery: int = option(100, "photographs among which the source has to be the nearest")
+    artworks: int = option(4, "held-out artworks of each culture to restyle besides")
     size: int = option(256, "pixels a side of the restyled squares, a multiple of 16")
     seed: int = option(0, "seed of examples, controls and intervals")
+    out: str = option("", "folder for the page, JSON and sheets")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured, and beside what."""
+
+    trial: TrialConfig = TrialConfig()
+    method: tuple = option((), "measured beside the models; repeatable", METHODS)
+    features: str = option("inception_resnet_v2", "backbone of FID, KID and perceptual distances")
+    features_weights: str = option("culture", "its weights, or the path of an .npz file")
+    style: str = option("", "path of distilled VGG-19 weights (.npz) for the style distance")
+    peer: str = option("", "path of its stage networks (.npz): measures multi-level WCT besides")
+    gatys: int = option(0, "contents optimised by Gatys, to compare the style distance with")
+    gallery: int = option(100, "photographs among which the source has to be the nearest")

@@ -1,57 +1,62 @@
-"""What a person reads of an evaluation: a table and sheets."""
+"""What a person reads of an evaluation in text: a table, and sheets of pictures."""
 
 import pathlib
 
 import numpy as np
 
+from pipelines.cultures import title
 from stylegan_culture import images
-
-SHOWN = 12  # photographs on a sheet
-ROWS = (
-    ("named as asked", "named", 100),
-    ("named photograph", "photograph", 100),
-    ("source nearest of the gallery", "nearest", 100),
-    ("an artwork nearer than the source", "artwork_nearer", 100),
-    ("lines of a grid that 1 % of artworks have", "lines", 100),
-    ("content distance, median", "content_distance", 1),
-    ("style distance, median", "style_distance", 1),
-)
+from stylegan_culture.evaluate import figures
+from stylegan_culture.evaluate.measures import shown_contents
 
 
 def table(record: dict) -> str:
-    """The measures as a Markdown table, shares in per cent, with 95 % intervals."""
+    """The figures as a Markdown table with 95 % intervals, and every verdict in words."""
     methods = record["methods"]
     lines = [f"| measure | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
-    for title, name, scale in ROWS:
-        if all(name in found for found in methods.values()):
-            cells = [_interval(found[name], scale) for found in methods.values()]
-            lines.append(f"| {title} | {' | '.join(cells)} |")
-    cells = [f"{100 * found['crossfade_named']:.0f} %" for found in methods.values()]
-    lines.append(f"| a crossfade of equal content distance, named | {' | '.join(cells)} |")
-    for culture in record["classes"][:-1]:
-        cells = [_interval(found["cultures"][culture]["named"], 100) for found in methods.values()]
-        lines.append(f"| {culture.replace('_', ' ')} | {' | '.join(cells)} |")
-    judge = record["judge"]
-    lines.append(
-        f"\nThe judge names {judge['artworks']:.0%} of held-out artworks and "
-        f"{judge['photographs']:.0%} of photographs left alone rightly."
-    )
+    for name, figure in figures.present(methods, figures.ALL).items():
+        cells = [_cell(figures.named(found, name), figure) for found in methods.values()]
+        lines.append(f"| {figure.heading} | {' | '.join(cells)} |")
+    if record["crossfade"]:
+        cells = [f"{found['crossfade_named']:.0%}" for found in methods.values()]
+        lines.append(f"| A crossfade of equal content distance, named | {' | '.join(cells)} |")
+    named = figures.CULTURE["named"]
+    for culture in record["cultures"]:
+        own = (found["cultures"][culture]["named"] for found in methods.values())
+        lines.append(f"| {title(culture)} | {' | '.join(_cell(one, named) for one in own)} |")
+    lines.append(f"\n{judge(record)}")
+    for name, found in methods.items():
+        lines += [f"\n{name}: {text}" for text in found["verdicts"]["found"].values()]
     return "\n".join(lines)
 
 
-def draw(pictures, folder) -> None:
-    """One sheet for each method: photographs down, cultures across."""
-    contents, methods, cultures = pictures
-    chosen = np.linspace(0, len(contents) - 1, min(SHOWN, len(contents))).astype(int)
-    labels = ["photograph", *(culture.replace("_", " ") for culture in cultures)]
-    for name, results in methods.items():
-        cells = [cell for n in chosen for cell in (contents[n], *(own[n] for own in results))]
+def judge(record: dict) -> str:
+    """How good the judge is, and against whom it may be partial."""
+    own, parts = record["judge"], []
+    if own["artworks"] is not None:
+        parts.append(f"{own['artworks']:.0%} of held-out artworks")
+    if "photographs" in own:
+        parts.append(f"{own['photographs']:.0%} of photographs left alone")
+    text = f"The judge ({own['backbone']}) names {' and '.join(parts)} rightly."
+    seen = [name for name, found in record["methods"].items() if found["judge_in_training"]]
+    if seen:
+        text += f" It took part in the training of {', '.join(seen)} and may favour it."
+    return text
+
+
+def draw(trial, pictures: dict, folder) -> None:
+    """One sheet for each method: contents down, cultures across."""
+    shown = trial.contents[shown_contents(trial)]
+    labels = ["source", *(title(culture) for culture in trial.cultures)]
+    for name, own in pictures.items():
+        results = own["results"].astype(np.float32) / 255
+        cells = [cell for n, one in enumerate(shown) for cell in (one, *results[:, n])]
         sheet = images.grid(np.stack(cells), len(labels), column_labels=labels)
         images.write(pathlib.Path(folder) / f"{name}.png", sheet)
 
 
-def _interval(values, scale: float) -> str:
-    value, low, high = (scale * each for each in values)
-    if scale == 100:
-        return f"{value:.0f} % ({low:.0f} to {high:.0f})"
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+def _cell(value, figure) -> str:
+    if value is None:
+        return "-"
+    middle, low, high = (figure.show(each) for each in value)
+    return f"{middle} ({low} to {high})"

@@ -3,9 +3,10 @@
 import html
 
 from stylegan_culture.analysis.gap_report import GAPS
-from stylegan_culture.study import charts, words
-from stylegan_culture.study.sections import Shown, image
-from stylegan_culture.study.words import number
+from stylegan_culture.pages import charts, tables
+from stylegan_culture.pages.document import Shown, image
+from stylegan_culture.pages.numbers import number
+from stylegan_culture.study import words
 
 SIMILARITIES = ("cosine", "bures")
 HEADINGS = {
@@ -122,34 +123,26 @@ def _pair(record: dict, key: str) -> str:
 def _table(record: dict, key: str, part: str, caption: str) -> str:
     names, points = record["measured"], record["plane"]["points"]
     order = sorted(range(len(names)), key=lambda k: points[names[k]][0])
-    titles = [html.escape(record["titles"][names[k]]) for k in order]
+    titles = [record["titles"][names[k]] for k in order]
     found = record["gaps"][part]["gaps"][key]
     scale = _scale(record["gaps"]["before"]["gaps"][key]["value"], key)
-    rows = []
-    for i, title in zip(order, titles, strict=True):
-        cells = [_cell(found, i, j, key, scale) for j in order]
-        rows.append(f'<tr><th scope="row">{title}</th>{"".join(cells)}</tr>')
-    heads = "".join(f'<th scope="col"><span>{title}</span></th>' for title in titles)
-    label = f"{HEADINGS[key]}, {caption.lower()}"
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
-        f'<table class="heat"><caption>{caption}<span class="hidden">: {HEADINGS[key]}</span>'
-        f"</caption><thead><tr><td></td>{heads}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    cells = [[_cell(found, i, j) for j in order] for i in order]
+    return tables.heat_table(
+        titles,
+        titles,
+        cells,
+        lambda value: number(value, "{:.0f}" if key == "divergence" else "{:.2f}"),
+        caption,
+        lambda value: (1.0 - value if key in SIMILARITIES else value) / scale,
+        HEADINGS[key],
     )
 
 
-def _cell(found: dict, i: int, j: int, key: str, scale: float) -> str:
+def _cell(found: dict, i: int, j: int) -> tuple | None:
     if i == j:
-        return '<td class="self"></td>'
+        return None
     value, low, high = (found[end][i][j] for end in _ENDS)
-    apart = (1.0 - value if key in SIMILARITIES else value) / scale
-    hot = ' class="hot"' if apart > 0.75 else ""
-    interval = f"{number(low)} to {number(high)}"
-    form = "{:.2f}" if key != "divergence" else "{:.0f}"
-    return (
-        f'<td{hot} style="--v:{min(1.0, apart):.3f}" title="{interval}">{number(value, form)}</td>'
-    )
+    return value, f"{number(low)} to {number(high)}"
 
 
 def _scale(values: list, key: str) -> float:
@@ -186,10 +179,7 @@ def _neighbours(record: dict, pictures: dict) -> str:
 
 def closing(record: dict) -> str:
     """What the figures do not say, how they were made, and the end of the page."""
-    limits = "".join(
-        f"<div><h3>{html.escape(heading)}</h3><p>{html.escape(text)}</p></div>"
-        for heading, text in words.limits(record)
-    )
+    limits = tables.columns_of(words.limits(record))
     config, features = record["config"], record["features"]
     facts = {
         "Data": record["data"]["name"],
@@ -203,11 +193,10 @@ def closing(record: dict) -> str:
         "Commit": record["commit"],
         "Time": f"{record['seconds']:.0f} seconds",
     }
-    rows = "".join(f"<dt>{key}</dt><dd>{html.escape(text)}</dd>" for key, text in facts.items())
     return (
         '<section class="limits" aria-labelledby="limits">'
-        f'<h2 id="limits">What these figures do not say</h2><div class="columns">{limits}</div>'
+        f'<h2 id="limits">What these figures do not say</h2>{limits}'
         '</section><section aria-labelledby="method"><h2 id="method">How it was made</h2>'
-        f"<dl>{rows}</dl><p>Every number is in <code>study.json</code> beside this page.</p>"
+        f"{tables.facts(facts)}<p>Every number is in <code>study.json</code> beside this page.</p>"
         "</section></main>"
     )

@@ -1,18 +1,13 @@
 """`study --data ... --out DIR`: how traditions look, as one page, plots and every number."""
 
-import base64
-import contextlib
 import dataclasses
-import importlib.resources
-import io
-import os
 import pathlib
-import shutil
-import tempfile
 import time
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.pages import document
+from stylegan_culture.pages.numbers import word
 from stylegan_culture.study import common, licences, traditions, words
 from stylegan_culture.study.options import PageConfig
 
@@ -43,7 +38,7 @@ def run(config: PageConfig) -> None:
     features = {"backbone": backbone.name, "weights": backbone.fingerprint, "tap": tap}
     record, pictures = _record(config, source, collected, features)
     record["seconds"] = round(time.monotonic() - started, 1)
-    with _complete(folder) as unfinished:
+    with document.complete(folder, PLOTS) as unfinished:
         _write(unfinished, record, pictures)
     print(f"every number: {folder / 'study.json'}")
     print(f"page: {folder / 'study.html'} ({(folder / 'study.html').stat().st_size / 1e6:.1f} MB)")
@@ -53,22 +48,16 @@ def html_of(record: dict, pictures: dict) -> str:
     """The whole page; nothing in it is fetched from anywhere."""
     from stylegan_culture.study import between, sections
 
-    style = (importlib.resources.files(__package__) / "page.css").read_text(encoding="utf-8")
-    title = f"How {words.word(len(record['traditions']))} traditions look"
+    title = f"How {word(len(record['traditions']))} traditions look"
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{title}</title><link rel="icon" href="data:,"><style>{style}</style></head><body>',
         sections.opening(record, pictures),
         sections.pictures_of(record),
         sections.compared(record),
         sections.each(record, pictures),
         between.between(record, pictures),
         between.closing(record),
-        "</body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return document.document(title, parts)
 
 
 def _record(config: PageConfig, source, collected, features: dict) -> tuple[dict, dict]:
@@ -159,11 +148,8 @@ def _first(source, number: int) -> str:
 
 
 def _shown(source, numbers, rows: dict) -> dict:
-    """Identifier to `sections.Shown`: JPEG as a data URI, cut where it is very long."""
+    """Identifier to `document.Shown`, cut where it is very long."""
     import numpy as np
-    from PIL import Image
-
-    from stylegan_culture.study.sections import Shown
 
     found = {}
     for number in numbers:
@@ -171,16 +157,8 @@ def _shown(source, numbers, rows: dict) -> dict:
         height, width = pixels.shape[:2]
         cut = min(width, round(WIDE * height)), min(height, round(width / NARROW))
         left, top = (width - cut[0]) // 2, (height - cut[1]) // 2
-        file = io.BytesIO()
-        Image.fromarray(pixels[top : top + cut[1], left : left + cut[0]]).save(
-            file, "JPEG", quality=84, optimize=True
-        )
-        name = source.ids[number]
-        found[name] = Shown(
-            "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode(),
-            cut[0] / cut[1],
-            licences.caption(name, rows),
-        )
+        pixels, name = pixels[top : top + cut[1], left : left + cut[0]], source.ids[number]
+        found[name] = document.shown(pixels, licences.caption(name, rows))
     return found
 
 
@@ -190,21 +168,3 @@ def _write(folder: pathlib.Path, record: dict, pictures: dict) -> None:
     portrait_plots.draw(record, folder)
     settings.write_json(folder / "study.json", record)
     (folder / "study.html").write_text(html_of(record, pictures), encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _complete(folder: pathlib.Path):
-    """A folder whose files take their places in `folder` when all are written, the page last;
-    where that fails, what was there stays. Plots of an earlier page that this one lacks go."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield unfinished
-        folder.mkdir(exist_ok=True)
-        files = sorted(unfinished.iterdir(), key=lambda file: file.suffix == ".html")
-        for file in files:
-            os.replace(file, folder / file.name)
-        for name in set(PLOTS) - {file.name for file in files}:
-            (folder / name).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(unfinished)

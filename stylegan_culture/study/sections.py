@@ -3,35 +3,19 @@
 `pictures` is everywhere `{identifier: Shown}`.
 """
 
-import dataclasses
 import html
 
-from stylegan_culture.study import charts, words
-from stylegan_culture.study.words import counted, number
-
-
-@dataclasses.dataclass(frozen=True)
-class Shown:
-    """A picture on the page: its address (a data URI), width by height, and what it is."""
-
-    address: str
-    proportion: float
-    caption: str
-
-
-def image(shown: Shown, alt: str) -> str:
-    """An `img` whose share of a row is its proportion."""
-    return (
-        f'<img src="{shown.address}" alt="{html.escape(alt)}" '
-        f'style="--ratio:{shown.proportion:.3f}">'
-    )
+from stylegan_culture.pages import charts
+from stylegan_culture.pages.document import image
+from stylegan_culture.pages.numbers import counted, number, word
+from stylegan_culture.study import words
 
 
 def opening(record: dict, pictures: dict) -> str:
     """Title, a picture and the palette of each tradition, and what was found, in sentences."""
     data, count = record["data"], len(record["traditions"])
     lead = (
-        f"{counted(data['pictures'], 'picture')} of {words.word(count)} traditions, each measured "
+        f"{counted(data['pictures'], 'picture')} of {word(count)} traditions, each measured "
         "in the same way: its colours, lines and composition, and how far it lies from the others "
         "in the eyes of a neural network."
     )
@@ -43,7 +27,7 @@ def opening(record: dict, pictures: dict) -> str:
     frieze = "".join(_tile(record, pictures, name) for name in record["traditions"])
     return (
         f'<header><p class="kind">A study of picture traditions</p>'
-        f"<h1>How {words.word(count)} traditions look</h1>"
+        f"<h1>How {word(count)} traditions look</h1>"
         f'<p class="lead">{lead}</p></header><ul class="frieze">{frieze}</ul>'
         f'<nav aria-label="Contents"><ul>{contents}</ul></nav><main>'
         f'<section aria-labelledby="brief"><h2 id="brief">In brief</h2>'
@@ -81,7 +65,7 @@ def pictures_of(record: dict) -> str:
     return (
         '<section aria-labelledby="pictures"><h2 id="pictures">The pictures</h2>'
         f"<p>The largest tradition has {number(uneven['ratio'], '{:.1f}')} times as many pictures "
-        f"as the smallest. By their counts the {words.word(len(counts))} weigh like "
+        f"as the smallest. By their counts the {word(len(counts))} weigh like "
         f"{number(uneven['effective'], '{:.1f}')} of equal size. Below, every tradition counts "
         f"alike, whatever its size.{single}</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Table of counts">'

@@ -1,8 +1,9 @@
-"""The page's words: names of figures, numbers as they are printed, findings, and their limits."""
+"""The page's words: names of figures, findings, and their limits."""
 
 import math
 
 from pipelines import cultures
+from stylegan_culture.pages.numbers import counted, number
 
 _KNOWN = {one.key: one for one in (*cultures.ORNAMENTS, *cultures.PICTURES)}
 # Heading and format of each figure; what it is stands in `analysis.looks` and `analysis.gap_map`.
@@ -39,23 +40,6 @@ GROUPS = {
         "ways, and how far it lies from the middle of all.",
     ),
 }
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
-
-def number(value: float, form: str = "") -> str:
-    """A number in a format of `FIGURES`, or in three figures; the minus sign is a real one."""
-    text = form.format(value) if form else _three_figures(value)
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """`1 picture`, `1,344 pictures`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def word(count: int) -> str:
-    """`ten`; from eleven on in figures."""
-    return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
 
 
 def imbalance(counts: list) -> dict:
@@ -243,11 +227,6 @@ def _limits_of_features(record: dict, features: dict) -> list:
         )
     )
     return found
-
-
-def _three_figures(value: float) -> str:
-    """0.0712, 1.00, 45.6, 1,230."""
-    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
 def title(name: str) -> str:

@@ -24,17 +24,23 @@ def _by_brightness(network=None):
         return np.select([mean < 0.28, mean > 0.72], [0, 1], 2)
 
     return types.SimpleNamespace(
-        named=named, backbone=network, classes=("dark", "bright", "photograph")
+        named=named,
+        probabilities=lambda pictures: np.eye(3)[named(pictures)],
+        backbone=network,
+        classes=("dark", "bright", "photograph"),
     )
 
 
 def test_shares_of_names_are_counted_for_each_culture():
     level = np.array([[0.1, 0.1, 0.5, 0.9], [0.9, 0.9, 0.9, 0.5]])
     results = np.ones((2, 4, 8, 8, 3)) * level[..., None, None, None]
-    named = restyled.naming(_by_brightness(), results)
+    named = restyled.naming(_by_brightness(), results).argmax(axis=-1)
     np.testing.assert_array_equal(named, [[0, 0, 2, 1], [1, 1, 1, 2]])
-    shares = restyled.confusion(named, 3)
+    asked = np.ones((2, 4), bool)
+    shares = restyled.confusion(named, asked, 3)
     np.testing.assert_allclose(shares, [[0.5, 0.25, 0.25], [0, 0.75, 0.25]])
+    asked[0, 2:] = False
+    np.testing.assert_allclose(restyled.confusion(named, asked, 3)[0], [1.0, 0.0, 0.0])
 
 
 def test_content_is_measured_against_the_own_source_the_gallery_and_artworks(network, generator):
@@ -88,21 +94,68 @@ def test_style_distances_are_relative_differences_of_gram_matrices(generator):
     np.testing.assert_allclose(found, [expected], rtol=1e-4)
 
 
+CLASSES = ("dark", "bright", "photograph")
+
+
+def _probabilities(named):
+    """A judge that is sure of what it names."""
+    return np.eye(3)[np.asarray(named)]
+
+
 def test_the_summary_has_means_medians_and_intervals_over_contents():
     named = np.array([[0, 0, 0, 2] * 10, [1, 0, 1, 1] * 10])
-    content = {
-        "distance": np.tile(np.array([[0.1, 0.2, 0.3, 0.4]]), (2, 10)),
+    distance = np.tile(np.array([[0.1, 0.2, 0.3, 0.4]]), (2, 10))
+    measures = {
+        "content_distance": distance,
         "nearest": np.ones((2, 40), bool),
-        "artwork_nearer": np.zeros((2, 40), bool),
+        "structure": np.tile([[-0.5], [1.5]], (1, 40)),
     }
-    classes = ("dark", "bright", "photograph")
-    found = restyled.summary(named, content, 2.0 * content["distance"], classes)
+    found = restyled.summary(_probabilities(named), measures, CLASSES, np.full(40, 2))
     value, low, high = found["named"]
     assert value == pytest.approx(0.75) and 0.6 < low < value < high < 0.9
     assert found["photograph"][0] == pytest.approx(0.125)
-    assert found["nearest"] == [1.0, 1.0, 1.0] and found["artwork_nearer"] == [0.0, 0.0, 0.0]
+    assert found["nearest"] == [1.0, 1.0, 1.0]
     assert found["content_distance"][0] == pytest.approx(0.25)
-    assert found["style_distance"][0] == pytest.approx(0.5)
+    assert found["structure"] == [0.5, 0.5, 0.5]
     assert found["cultures"]["dark"]["photograph"][0] == pytest.approx(0.25)
     assert found["cultures"]["bright"]["photograph"][0] == 0.0
-    assert "style_distance" not in restyled.summary(named, content, None, classes)
+    assert found["pairs"]["named"] == {"photograph": [0.75, 0.75]}
+    assert "style_distance" not in found
+
+
+def test_a_content_of_the_asked_culture_counts_nowhere():
+    """Two dark contents, two bright ones: of each culture only the other's count."""
+    named = np.array([[0, 0, 0, 1], [1, 0, 0, 0]])
+    nothing = np.full((2, 4), np.nan)
+    distance = np.array([[9.0, 9.0, 0.2, 0.4], [0.6, 0.8, 9.0, 9.0]])
+    sources = np.array([0, 0, 1, 1])
+    measures = {"content_distance": distance, "artwork_nearer": nothing}
+    found = restyled.summary(_probabilities(named), measures, CLASSES, sources)
+    assert found["named"][0] == pytest.approx(0.5)
+    assert found["content_distance"][0] == pytest.approx(0.5)
+    assert found["artwork_nearer"] is None
+    assert found["pairs"]["named"] == {"dark": [None, 0.5], "bright": [0.5, None]}
+    distances = found["pairs"]["content_distance"]
+    assert distances["dark"][1] == pytest.approx(0.7)
+    assert distances["bright"][0] == pytest.approx(0.3)
+
+
+def test_intervals_draw_contents_of_each_class_from_their_own():
+    """The dark ones are always named, the bright ones never: no draw can change the share."""
+    sources = np.array([0] * 5 + [1] * 15)
+    named = np.full((1, 20), 2)
+    measures = {"kept": np.array([[1.0] * 5 + [0.0] * 15])}
+    classes = ("other", *CLASSES)
+    found = restyled.summary(np.eye(4)[named], measures, classes, sources + 1)
+    assert found["kept"] == pytest.approx([0.25, 0.25, 0.25])
+
+
+def test_lines_are_shares_of_the_strides_at_which_a_result_passes_the_ordinary():
+    flat = np.full((64, 64, 3), 0.5)
+    grid = flat.copy()
+    grid[::4] = 0.8  # a line of period 4, and its harmonic of period 2
+    generator = np.random.default_rng(3)
+    results = np.stack([flat, grid])[None] + 0.02 * generator.normal(size=(1, 2, 64, 64, 3))
+    np.testing.assert_allclose(
+        restyled.lines(results, np.array([50.0, 50.0, 50.0])), [[0.0, 2 / 3]]
+    )

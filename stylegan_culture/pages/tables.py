@@ -1,0 +1,142 @@
+"""Tables, rows of pictures and remarks of a page, as HTML.
+
+Names and captions are plain text here and are escaped; wide tables scroll within the page.
+"""
+
+import html
+
+from stylegan_culture.pages.document import image
+
+BROAD = 5  # columns up to which intervals stand beside their figures; then below them
+HOT = 0.75  # share of the heat from which figures are white: dark ones would lack contrast
+
+
+def figures_table(columns: list, rows: list, caption: str) -> str:
+    """A table of figures with their intervals, "value (low to high)".
+
+    Args:
+        columns: `(heading, show)`, where `show` makes a text of a number.
+        rows: `(name, cells)`; a cell is a number, `(value, low, high)`, a text, or None for none.
+        caption: what the figures are; it stands over the table.
+    """
+    heads = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading, _ in columns)
+    body = []
+    for name, cells in rows:
+        own = "".join(
+            f"<td>{_figure(cell, show)}</td>"
+            for cell, (_, show) in zip(cells, columns, strict=True)
+        )
+        body.append(f'<tr><th scope="row">{html.escape(name)}</th>{own}</tr>')
+    kind = "figures broad" if len(columns) > BROAD else "figures"
+    return _scrolled(
+        caption,
+        f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table>",
+    )
+
+
+def heat_table(rows, columns, values, show, caption: str, heat=None, what: str = "") -> str:
+    """A matrix whose cells are the warmer the greater their value.
+
+    Args:
+        rows: names of the rows.
+        columns: names of the columns.
+        values: for each row its cells: a number, `(number, note)` with what pointing at it tells,
+            or None for an empty one.
+        show: number to text.
+        caption: stands over the table.
+        heat: number to a share of the heat, 0 and more; by default that of the greatest number.
+        what: what is measured, where the caption leaves that to the text beside it.
+    """
+    given = [cell[0] if isinstance(cell, tuple) else cell for row in values for cell in row]
+    greatest = max([value for value in given if value is not None], default=0.0) or 1.0
+    heat = heat or (lambda value: max(0.0, value / greatest))
+    body = []
+    for name, row in zip(rows, values, strict=True):
+        cells = "".join(_warm(cell, show, heat) for cell in row)
+        body.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>')
+    heads = "".join(f'<th scope="col"><span>{html.escape(name)}</span></th>' for name in columns)
+    unseen = f'<span class="hidden">: {html.escape(what)}</span>' if what else ""
+    return _scrolled(
+        f"{what}, {caption[:1].lower()}{caption[1:]}" if what else caption,
+        f'<table class="heat"><caption>{html.escape(caption)}{unseen}'
+        f"</caption><thead><tr><td></td>{heads}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table>",
+    )
+
+
+def strip(pictures: list) -> str:
+    """`Shown` in a row, each with its caption below; the row breaks where the page is narrow."""
+    tiles = "".join(
+        f"<figure>{image(one, one.caption)}<figcaption>{html.escape(one.caption)}</figcaption>"
+        "</figure>"
+        for one in pictures
+    )
+    return f'<div class="tiles">{tiles}</div>'
+
+
+def picture_table(columns: list, rows: list, caption: str) -> str:
+    """Rows `(name, [Shown, ...])` of pictures under the names of their columns."""
+    heads = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
+    body = []
+    for name, pictures in rows:
+        cells = "".join(f"<td>{image(one, one.caption)}</td>" for one in pictures)
+        body.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>')
+    return _scrolled(
+        caption,
+        f'<table class="gallery"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table>",
+    )
+
+
+def remark(heading: str, text: str) -> str:
+    """A box of plain text that qualifies what stands beside it."""
+    return (
+        f'<aside class="remark"><h4>{html.escape(heading)}</h4><p>{html.escape(text)}</p></aside>'
+    )
+
+
+def columns_of(texts: list) -> str:
+    """`(heading, text)` side by side, for what a page does not say and how it was made."""
+    inner = "".join(
+        f"<div><h3>{html.escape(heading)}</h3><p>{html.escape(text)}</p></div>"
+        for heading, text in texts
+    )
+    return f'<div class="columns">{inner}</div>'
+
+
+def facts(pairs: dict) -> str:
+    """Names and texts as a list of definitions."""
+    return (
+        "<dl>"
+        + "".join(f"<dt>{key}</dt><dd>{html.escape(text)}</dd>" for key, text in pairs.items())
+        + "</dl>"
+    )
+
+
+def _figure(cell, show) -> str:
+    if cell is None:
+        return '<span aria-label="none">\N{EN DASH}</span>'
+    if isinstance(cell, str):
+        return html.escape(cell)
+    if isinstance(cell, (tuple, list)):
+        value, low, high = (html.escape(show(part)) for part in cell)
+        return f"{value} <small>({low} to {high})</small>"
+    return html.escape(show(cell))
+
+
+def _warm(cell, show, heat) -> str:
+    if cell is None:
+        return '<td class="self"></td>'
+    value, note = cell if isinstance(cell, tuple) else (cell, "")
+    share = heat(value)
+    hot = ' class="hot"' if share > HOT else ""
+    told = f' title="{html.escape(note)}"' if note else ""
+    return f'<td{hot} style="--v:{min(1.0, share):.3f}"{told}>{html.escape(show(value))}</td>'
+
+
+def _scrolled(label: str, table: str) -> str:
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">'
+        f"{table}</div>"
+    )
