@@ -74,22 +74,6 @@ def _check(config: AnnotateConfig) -> None:
         raise InputError("--sure has to be above 0.5 and at most 1")
 
 
-def _tagger_file(model: str) -> pathlib.Path:
-    """The file of a tagger: named itself, in a run folder, or shipped."""
-    given = pathlib.Path(model)
-    if given.suffix == ".npz":
-        return given
-    if given.is_dir():
-        return given / "classifier.npz"
-    shipped = settings.shipped_file(model, "classifier.npz")
-    if shipped is None:
-        raise InputError(
-            f"no tagger {model!r}; train one with `python -m stylegan_culture.train --trainer "
-            "classifier --data folder:PATH --run DIR` and name that folder"
-        )
-    return shipped
-
-
 def _annotate(files, config: AnnotateConfig):
     """The cultures' names, a row (a dict) for each picture, and (path, reason) of what failed."""
     import numpy as np
@@ -98,9 +82,9 @@ def _annotate(files, config: AnnotateConfig):
 
     from pipelines.preprocess import center_crop
     from stylegan_culture import images
-    from stylegan_culture.networks.tagger import load_tagger
+    from stylegan_culture.networks.tagger import find_tagger, load_tagger
 
-    tagger, facts = load_tagger(_tagger_file(config.model), config.weights)
+    tagger, facts = load_tagger(find_tagger(config.model), config.weights)
     cultures = [culture["key"] for culture in facts["cultures"]]
     ask = tf.function(tagger.probabilities, reduce_retracing=True)
     parent = pathlib.Path(config.out).resolve().parent

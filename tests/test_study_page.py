@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from reader import Reader
 
+from pipelines import cultures
 from stylegan_culture import config as settings
 from stylegan_culture import images, study
 from stylegan_culture.analysis import colour, looks
@@ -168,7 +169,7 @@ def test_the_findings_name_the_extremes(made):
     ):
         ordered = sorted(record["figures"][key].items(), key=lambda item: item[1][0])
         for (name, row), text in ((ordered[0], low), (ordered[-1], high)):
-            assert f"{text} {words.title(name)} ({row[0]:.1f})" in found
+            assert f"{text} {cultures.title(name)} ({row[0]:.1f})" in found
     before, after = (record["gaps"][part]["mean"]["frechet"]["value"] for part in BOTH)
     assert f"from {number(before)} to {number(after)}" in found
     distances, names = np.array(record["plane"]["frechet"]), list(record["plane"]["points"])

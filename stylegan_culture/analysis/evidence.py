@@ -6,6 +6,8 @@ import tensorflow as tf
 from stylegan_culture import images
 
 COLD, HOT = np.array([0.05, 0.10, 0.35]), np.array([1.0, 0.55, 0.05])  # of an overlay
+AGAINST = np.array([0.10, 0.35, 0.95])  # of evidence against a culture
+BLUR = 6  # pixels a side that a picture is reduced to where it is covered
 
 
 def class_activation(features, kernel, culture: int):
@@ -40,8 +42,59 @@ def grad_cam(features, head, culture: int):
     with tf.GradientTape() as tape:
         tape.watch(features)
         logit = head(features)[:, culture]
-    slopes = tf.reduce_mean(tape.gradient(logit, features), axis=(1, 2), keepdims=True)
+    return weighted(features, tape.gradient(logit, features))
+
+
+def grad_cam_inside(network, logits_of, pictures, tap: str, culture: int):
+    """Grad-CAM at a tap of a network several of whose taps are read.
+
+    The deeper taps follow the tap at which it is cut, and the shallower ones stay as they are: the
+    gradient is that of every way from this tap to the logit. Holding the deeper taps too would
+    leave the direct way alone; of a head that reads means and deviations Grad-CAM then sees the
+    means only, since the slopes of a deviation average to nought over the map.
+
+    Args:
+        network: pictures to `{tap: [B, h, w, C]}`.
+        logits_of: such taps to logits `[B, K]`.
+        pictures: `[B, H, W, 3]`.
+        tap: where it is cut.
+        culture: its number.
+
+    Returns:
+        `[B, h, w]`, at least 0.
+    """
+    pictures = tf.convert_to_tensor(pictures)
+    with tf.GradientTape() as tape:
+        tape.watch(pictures)  # else the fixed network is not recorded
+        taps = network(pictures)
+        logit = logits_of(taps)[:, culture]
+    return weighted(taps[tap], tape.gradient(logit, taps[tap]))
+
+
+def weighted(features, gradient):
+    """`max(0, sum_c mean(gradient_c) features_c)`: `[B, h, w, C]` twice to `[B, h, w]`."""
+    slopes = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
     return tf.nn.relu(tf.reduce_sum(tf.cast(slopes * features, tf.float32), axis=-1))
+
+
+def on_picture(evidence, stride: int, height: int, width: int) -> np.ndarray:
+    """A map `[h, w]` at the pixels of its picture, `[height, width]` float64, between positions
+    linearly.
+
+    Positions lie `stride` pixels apart and the map's middle in the picture's. Of networks that pad
+    this is so to a pixel, of those that do not to 3 (backbones of 160-pixel pictures). Beyond the
+    outermost positions the map goes on as it ends.
+    """
+    evidence = np.asarray(evidence, np.float64)
+    for axis, size in enumerate((height, width)):
+        count = evidence.shape[axis]
+        first = (size - 1 - stride * (count - 1)) / 2
+        place = np.clip((np.arange(size) - first) / stride, 0.0, count - 1.0)
+        low = np.minimum(place.astype(int), max(0, count - 2))
+        share = (place - low).reshape((-1, 1) if axis == 0 else (1, -1))
+        after = np.take(evidence, np.minimum(low + 1, count - 1), axis)
+        evidence = (1.0 - share) * np.take(evidence, low, axis) + share * after
+    return evidence
 
 
 def overlay(picture, evidence, share: float = 0.6) -> np.ndarray:
@@ -54,3 +107,37 @@ def overlay(picture, evidence, share: float = 0.6) -> np.ndarray:
     grey = np.asarray(picture, np.float64).mean(axis=-1, keepdims=True)
     colour = COLD + np.clip(enlarged, 0.0, 1.0) * (HOT - COLD)
     return np.clip((1.0 - share) * grey + share * colour, 0.0, 1.0).astype(np.float32)
+
+
+def signed_overlay(picture, evidence, scale: float, share: float = 0.75) -> np.ndarray:
+    """A picture `[H, W, 3]` in grey, orange where evidence `[H, W]` is for a culture and blue where
+    it is against it; at `scale` and beyond, `share` of the result is that colour."""
+    strength = np.clip(np.asarray(evidence, np.float64) / max(scale, 1e-12), -1.0, 1.0)[..., None]
+    grey = np.asarray(picture, np.float64).mean(axis=-1, keepdims=True)
+    veil = share * np.abs(strength)
+    colour = np.where(strength > 0.0, HOT, AGAINST)
+    return np.clip((1.0 - veil) * grey + veil * colour, 0.0, 1.0).astype(np.float32)
+
+
+def strongest(evidence, share: float) -> np.ndarray:
+    """The pixels of most evidence: bool `[H, W]`, `share` of them, rounded; ties by position."""
+    flat = np.asarray(evidence).ravel()
+    mask = np.zeros(flat.size, bool)
+    mask[np.argsort(-flat, kind="stable")[: round(share * flat.size)]] = True
+    return mask.reshape(np.shape(evidence))
+
+
+def elsewhere(mask, count: int, seed: int) -> np.ndarray:
+    """The mask `[H, W]` moved around the picture at random, what leaves it comes in at the other
+    side: `[count, H, W]`, of the same number of pixels."""
+    generator = np.random.default_rng(seed)
+    shifts = generator.integers(0, np.shape(mask), (count, 2))
+    return np.stack([np.roll(mask, shift, (0, 1)) for shift in shifts])
+
+
+def covered(picture, mask) -> np.ndarray:
+    """A picture `[H, W, 3]` with a mask's pixels blurred beyond recognition, colours kept."""
+    height, width = mask.shape
+    picture = np.asarray(picture, np.float32)
+    blurred = images.resize(images.resize(picture, BLUR, BLUR), height, width)
+    return np.where(mask[..., None], blurred, picture)

@@ -56,7 +56,7 @@ def content_codes(backbone, pictures) -> np.ndarray:
 
 def content_distances(codes, others) -> np.ndarray:
     """Content distances between each two of `[N, D]` and `[M, D]`: `[N, M]`."""
-    return 2.0 - 2.0 * np.asarray(codes) @ np.asarray(others).T
+    return np.maximum(2.0 - 2.0 * np.asarray(codes) @ np.asarray(others).T, 0.0)
 
 
 def crossfade(contents, artworks, share: float) -> np.ndarray:

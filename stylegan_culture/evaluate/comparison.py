@@ -43,6 +43,7 @@ def measure(config: EvaluateConfig, trial, judged) -> tuple[dict, dict]:
         "classes": list(trial.classes),
         "contents": list(trial.ids),
         "sources": [trial.classes[number] for number in trial.sources],
+        "rendered": trial.rendered,
         "training_pictures": trial.training_counts,
         "artworks": {name: len(own) for name, own in trial.artworks.items()},
         "judge": tools.judge_figures(trial, made),

@@ -112,7 +112,7 @@ def _group(record: dict, heading: str, group: dict) -> str:
     columns = [(figure.heading, figure.show) for figure in present.values()]
     rows = [(name, [figures.named(own, key) for key in present]) for name, own in methods.items()]
     explained = tables.facts({figure.heading: figure.text for figure in present.values()})
-    note = ""
+    note, caption = "", f"{heading}: figures of each method"
     if group is figures.SETS:
         features = record["features"]
         note = (
@@ -121,7 +121,7 @@ def _group(record: dict, heading: str, group: dict) -> str:
             "artworks; the mean over traditions. Figures of other networks or weights are other "
             f"measures.{words.few(record)}</p>"
         )
-    return f"<h3>{heading}</h3>{note}{tables.figures_table(columns, rows, heading)}{explained}"
+    return f"<h3>{heading}</h3>{note}{tables.figures_table(columns, rows, caption)}{explained}"
 
 
 def _crossfade(record: dict) -> str:

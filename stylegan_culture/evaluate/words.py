@@ -3,6 +3,7 @@
 import collections
 
 from pipelines.cultures import title
+from stylegan_culture.analysis.judge import PHOTOGRAPH
 from stylegan_culture.evaluate import figures
 from stylegan_culture.pages.numbers import counted, number, word
 
@@ -16,13 +17,13 @@ def lead(record: dict) -> str:
 
 
 def contents(record: dict) -> str:
-    """`80 photographs and 36 artworks`."""
+    """`80 photographs and 36 artworks`, or `32 rendered scenes`."""
+    other = "rendered scene" if record["rendered"] else "artwork"
     counts = collections.Counter(
-        "photograph" if source == "photograph" else "artwork" for source in record["sources"]
+        source if source == PHOTOGRAPH else other for source in record["sources"]
     )
-    return " and ".join(
-        counted(counts[kind], kind) for kind in ("photograph", "artwork") if counts[kind]
-    )
+    kinds = (PHOTOGRAPH, other)
+    return " and ".join(counted(counts[kind], kind) for kind in kinds if counts[kind])
 
 
 def findings(record: dict) -> list[str]:

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 
-from stylegan_culture.config import InputError, written_whole
+from stylegan_culture.config import InputError, shipped_file, written_whole
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.classifier import CultureHead, CultureTagger
 
@@ -28,6 +28,25 @@ def save_tagger(path, tagger: CultureTagger, facts: dict) -> None:
     facts = {**facts, "exclusive": head.exclusive, "fingerprint": tagger.backbone.fingerprint}
     with written_whole(path) as file:
         np.savez_compressed(file, facts=json.dumps(facts), **arrays)
+
+
+def find_tagger(reference: str) -> pathlib.Path:
+    """The file of a tagger: an .npz file itself, a run folder's, or that of a shipped model.
+
+    Raises `InputError` for a name that is neither.
+    """
+    given = pathlib.Path(reference)
+    if given.suffix == ".npz":
+        return given
+    if given.is_dir():
+        return given / "classifier.npz"
+    shipped = shipped_file(reference, "classifier.npz")
+    if shipped is None:
+        raise InputError(
+            f"no tagger {reference!r}; train one with `python -m stylegan_culture.train --trainer "
+            "classifier --data folder:PATH --run DIR` and name that folder"
+        )
+    return shipped
 
 
 def load_tagger(path, weights: str = "") -> tuple[CultureTagger, dict]:

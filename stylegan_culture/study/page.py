@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import time
 
+from pipelines import cultures
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
 from stylegan_culture.pages import document
@@ -75,7 +76,7 @@ def _record(config: PageConfig, source, collected, features: dict) -> tuple[dict
         plane, own = traditions.plane_of(config, collected, measured)
         figures |= own
         gaps = traditions.gaps_of(config, collected, measured)
-    if left := [words.title(name) for name in found if name not in measured]:
+    if left := [cultures.title(name) for name in found if name not in measured]:
         without = (
             f"Distances are taken only between traditions of at least {traditions.LEAST} pictures, "
             f"of which some are held out. Left out: {', '.join(left)}."
@@ -89,7 +90,7 @@ def _record(config: PageConfig, source, collected, features: dict) -> tuple[dict
         one["examples"] = [source.ids[number] for number in examples[name]]
     record = {
         "data": _data(config, source, collected, found),
-        "titles": {name: words.title(name) for name in found},
+        "titles": {name: cultures.title(name) for name in found},
         "origins": {name: words.origin(name) for name in found},
         "what": {**looks.WHAT, **gap_map.WHAT},
         "traditions": found,
@@ -139,7 +140,7 @@ def _data(config: PageConfig, source, collected, found: dict) -> dict:
         "imbalance": words.imbalance([one["pictures"] for one in found.values()]),
         "skipped": [[pathlib.Path(file).name, reason] for file, reason in source.skipped],
         "too_small": collected.small,
-        "empty": [words.title(name) for name in collected.names if name not in found],
+        "empty": [cultures.title(name) for name in collected.names if name not in found],
     }
 
 

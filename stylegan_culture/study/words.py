@@ -229,15 +229,6 @@ def _limits_of_features(record: dict, features: dict) -> list:
     return found
 
 
-def title(name: str) -> str:
-    """A tradition's title: of `pipelines.cultures` where it is known, else the name, readable."""
-    known = _KNOWN.get(name)
-    if known:
-        return known.title
-    readable = name.replace("_", " ").strip()
-    return readable[:1].upper() + readable[1:]
-
-
 def origin(name: str) -> str:
     """Region and period of a known tradition, else nothing."""
     known = _KNOWN.get(name)

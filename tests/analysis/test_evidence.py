@@ -68,3 +68,47 @@ def test_an_overlay_is_warm_where_evidence_is_and_keeps_the_drawing(generator):
     assert np.corrcoef(brightness.ravel(), grey.ravel())[0, 1] > 0.9
     plain = evidence.overlay(picture, np.zeros((2, 2)))
     assert np.isfinite(plain).all()
+
+
+def test_a_map_lies_on_its_picture_where_the_network_saw_it():
+    """A linear map stays linear between positions, whatever the stride; the ends go on."""
+    column = np.array([3.0, 11.0, 19.0])  # of positions 8 pixels apart in the middle of 23
+    found = evidence.on_picture(np.tile(column, (2, 1)), 8, 16, 23)
+    assert found.shape == (16, 23)
+    expected = np.clip(np.arange(23.0), 3.0, 19.0)
+    np.testing.assert_allclose(found, np.tile(expected, (16, 1)))
+    np.testing.assert_allclose(evidence.on_picture(np.tile(column, (2, 1)).T, 8, 23, 16), found.T)
+    np.testing.assert_allclose(evidence.on_picture(np.full((1, 1), 2.5), 16, 4, 5), 2.5)
+
+
+def test_a_signed_overlay_tells_for_from_against(generator):
+    picture = generator.uniform(0.3, 0.7, (6, 9, 3)).astype(np.float32)
+    strength = np.zeros((6, 9))
+    strength[:, :3], strength[:, 6:] = -2.0, 2.0
+    shown = evidence.signed_overlay(picture, strength, 2.0)
+    warm = shown[..., 0] - shown[..., 2]
+    assert warm[:, :3].max() < -0.4 and warm[:, 6:].min() > 0.4
+    grey = picture.mean(axis=-1, keepdims=True)
+    np.testing.assert_allclose(shown[:, 3:6], np.repeat(grey[:, 3:6], 3, axis=-1), atol=1e-6)
+    weaker = evidence.signed_overlay(picture, strength, 20.0)
+    assert 0.0 < (weaker[..., 0] - weaker[..., 2])[:, 6:].mean() < 0.2
+
+
+def test_the_strongest_pixels_and_as_many_elsewhere(generator):
+    strength = generator.normal(size=(10, 12))
+    mask = evidence.strongest(strength, 0.2)
+    assert mask.sum() == 24 and strength[mask].min() >= strength[~mask].max()
+    moved = evidence.elsewhere(mask, 9, 3)
+    assert moved.shape == (9, 10, 12) and (moved.sum(axis=(1, 2)) == 24).all()
+    assert len(np.unique(moved, axis=0)) > 5
+    assert evidence.strongest(np.zeros((4, 5)), 0.25).sum() == 5
+
+
+def test_what_is_covered_loses_its_detail_and_keeps_its_colour(generator):
+    picture = np.clip(generator.normal(0.5, 0.2, (60, 60, 3)), 0.0, 1.0).astype(np.float32)
+    mask = np.zeros((60, 60), bool)
+    mask[:, 30:] = True
+    found = evidence.covered(picture, mask)
+    np.testing.assert_array_equal(found[~mask], picture[~mask])
+    assert found[mask].std() < 0.3 * picture[mask].std()
+    np.testing.assert_allclose(found[mask].mean(axis=0), picture[mask].mean(axis=0), atol=0.03)

@@ -1,0 +1,36 @@
+"""Why a network sees a culture: `python -m stylegan_culture.explain PICTURE... --culture KEY`.
+
+A page of where in pictures the culture tagger finds a culture before and after restyling, which
+channels of its network carry the culture, and what the directions of the generator's style code do.
+"""
+
+import argparse
+import pathlib
+import time
+
+from stylegan_culture import config as settings
+from stylegan_culture.explain.options import ExplainConfig, check
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line, does every experiment, and writes page, numbers and sheets."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.explain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
+    settings.add_flags(parser, ExplainConfig)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(ExplainConfig(), flags)
+    check(config)
+    from stylegan_culture.explain import record
+
+    started = time.monotonic()
+    found = record.measure(config, flags.pictures)
+    found.record["seconds"] = round(time.monotonic() - started, 1)
+    projector = record.write(config, found)
+    page = pathlib.Path(config.out) / "explain.html"
+    print(f"every number: {page.with_name('explain.json')}")
+    print(f"projector: tensorboard --logdir {projector}")
+    print(f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)")

@@ -1,0 +1,66 @@
+"""The options of `explain`; no network is loaded for them."""
+
+import dataclasses
+import pathlib
+
+from stylegan_culture.config import InputError, option
+
+MOST_POINTS = 1000  # a culture; a sprite of 8192 pixels a side holds 28,900 pictures of 48
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainConfig:
+    """What is explained, of which networks, and how much of it is shown."""
+
+    culture: str = option("", "cultures to restyle into and to look for, separated by commas")
+    out: str = option("", "folder for explain.html, explain.json and the sheets")
+    model: str = option("culture256", "generator: shipped model, model folder or run folder")
+    tagger: str = option(
+        "culture_tagger", "a run of --trainer classifier, its .npz file, or a shipped name"
+    )
+    weights: str = option("", "the tagger's backbone weights, where they are not what it names")
+    data: str = option("", "artworks, folder:PATH or as train takes them; for channels and codes")
+    path: str = option("", "A,B: restyle along the way from culture A to culture B")
+    steps: int = option(7, "pictures along --path")
+    tap: str = option("content", "tap of Grad-CAM and channels; content is the backbone's choice")
+    size: int = option(256, "pixels a side of the pictures' middle squares that are restyled")
+    channels: int = option(3, "channels shown of each culture")
+    patches: int = option(6, "pieces of artworks shown of each channel")
+    projector: str = option("", "folder for TensorBoard's projector (default: OUT/projector)")
+    points: int = option(40, "artworks of each culture in the projector, at most")
+    replicates: int = option(400, "bootstrap replicates and permutations")
+    seed: int = option(0, "seed of replicates, permutations and covered places")
+
+    @property
+    def cultures(self) -> tuple[str, ...]:
+        """The cultures asked for, each once."""
+        return tuple(dict.fromkeys(filter(None, map(str.strip, self.culture.split(",")))))
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The two ends of the path, or none."""
+        return tuple(filter(None, map(str.strip, self.path.split(","))))
+
+
+def check(config: ExplainConfig) -> None:
+    """Raises `InputError` for what cannot be done, before anything is loaded."""
+    if not config.out:
+        raise InputError("name the folder for the page with --out DIR")
+    for folder in (config.out, config.projector):
+        for place in (pathlib.Path(folder), *pathlib.Path(folder).parents):
+            if folder and place.is_file():
+                raise InputError(f"{place} is a file; name a folder for the results")
+    if not config.cultures:
+        raise InputError("say which culture to explain: --culture KEY, or KEY,KEY")
+    if config.path and (len(config.ends) != 2 or len(set(config.ends)) != 2):
+        raise InputError(f"--path {config.path} is no way between two cultures; write A,B")
+    least = {"steps": 2, "channels": 1, "patches": 1, "points": 1, "replicates": 20}
+    for name, number in least.items():
+        if getattr(config, name) < number:
+            raise InputError(f"--{name} has to be at least {number}")
+    if config.points > MOST_POINTS:
+        raise InputError(
+            f"--points has to be at most {MOST_POINTS}: the projector's sprite is full"
+        )
+    if config.size < 64 or config.size % 8:
+        raise InputError(f"--size is {config.size}; it has to be a multiple of 8, at least 64")
