@@ -225,12 +225,15 @@ def described(source) -> list[dict]:
     return cultures
 
 
-def train(trainer, config, source, content, folder, start: int) -> dict | None:
-    """Trains on from step `start`; the run's measures, or None where it was finished before."""
+def train(trainer, config, source, content, folder, start: int, judge=None) -> dict | None:
+    """Trains on from step `start`; the run's measures, or None where it was finished before.
+
+    `judge` as of `loop.run`.
+    """
     if start == config.loop.steps and (pathlib.Path(folder) / "metrics.json").exists():
         return None
     batches = make_dataset(config.data, source, content, start)
-    result = loop.run(trainer, batches, config.loop, folder, start)
+    result = loop.run(trainer, batches, config.loop, folder, start, judge)
     pictures = (config.loop.steps - start) * config.data.batch_size
     return {
         "steps": config.loop.steps,

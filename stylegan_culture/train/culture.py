@@ -10,11 +10,14 @@ import tensorflow as tf
 
 from pipelines.input import DataConfig, evaluation_arrays, load_content, load_source
 from stylegan_culture import config as settings
+from stylegan_culture import images
 from stylegan_culture.analysis.truth import MEASURES, judge_transfer
 from stylegan_culture.config import option
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.networks.generator import GeneratorConfig
-from stylegan_culture.train import common
+from stylegan_culture.train import best, common
+from stylegan_culture.train.best import BestConfig
+from stylegan_culture.train.kept import Keeper
 from stylegan_culture.training.classifier import named_culture, train_classifier
 from stylegan_culture.training.culture import CultureTrainer
 from stylegan_culture.training.loop import LoopConfig
@@ -37,6 +40,7 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     backbone: BackboneConfig = BackboneConfig()
     loop: LoopConfig = LoopConfig()
+    best: BestConfig = BestConfig()
     precision: str = option(
         "auto", "mixed_bfloat16 where the processor has it", ("auto", "float32", "mixed_bfloat16")
     )
@@ -119,18 +123,20 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps(dataclasses.asdict(config), indent=2))
         return
     check_values(config)
+    best.check(config.best, config.data)
     config = common.begin(flags, config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     source, content = common.load_sources(config.data)
     trainer = _make_trainer(config, source, content)
     start = common.first_step(trainer, flags, config.loop.steps)
+    keeper = _make_keeper(config, trainer, source, content, flags)
     parameters = trainer.average.count_params()
     common.record(flags, config, source, content, parameters=parameters)
     folder = pathlib.Path(flags.run)
-    metrics = common.train(trainer, config, source, content, folder, start)
+    metrics = common.train(trainer, config, source, content, folder, start, keeper)
     if metrics is not None:
-        _save(trainer, config, folder, metrics)
+        _save(trainer, config, folder, metrics, keeper)
     _announce(folder)
 
 
@@ -145,6 +151,16 @@ def _make_trainer(config: TrainConfig, source, content) -> CultureTrainer:
     trainer.build(common.first_batch(config.data, source, content))
     trainer.previews = _previews(config)
     return trainer
+
+
+def _make_keeper(config: TrainConfig, trainer, source, content, flags) -> Keeper | None:
+    """What judges and keeps the averaged model, where `--keep-best` asks for it."""
+    metric = config.best.keep_best
+    if metric == "none":
+        return None
+    exam = best.Exam(config, source, content)
+    more = best.METRICS[metric]
+    return Keeper(flags.run, trainer.average, exam, metric, more, flags.resume)
 
 
 def _previews(config: TrainConfig) -> dict:
@@ -163,9 +179,15 @@ def _previews(config: TrainConfig) -> dict:
     }
 
 
-def _save(trainer, config: TrainConfig, folder: pathlib.Path, metrics: dict) -> None:
-    """Saves the averaged model and its measures."""
-    trainer.average.save_weights(folder / "model.weights.h5")
+def _save(trainer, config: TrainConfig, folder: pathlib.Path, metrics: dict, keeper) -> None:
+    """Saves the averaged model, of the last step or the best, and its measures."""
+    kept = keeper.finish() if keeper else None
+    if kept:
+        metrics["kept"] = kept
+        for name, image in trainer.samples().items():
+            images.write(folder / "samples" / f"{name}_best.png", image)
+    else:
+        trainer.average.save_weights(folder / "model.weights.h5")
     if config.data.data == "ornaments":
         metrics["against_truth"] = _judge_ornaments(trainer.average, config)
     settings.write_json(folder / "metrics.json", metrics)
@@ -175,6 +197,10 @@ def _announce(folder: pathlib.Path) -> None:
     """Says where everything is, and the measures against the truth where there is one."""
     common.announce(folder, "cultures")
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    if "kept" in metrics:
+        kept = metrics["kept"]
+        figure = kept["figures"][kept["metric"]]
+        print(f"kept: the weights of step {kept['step']}, best by {kept['metric']} ({figure:.3f})")
     for name in MEASURES if "against_truth" in metrics else ():
         print(f"  {name.replace('_', ' ')}: {metrics['against_truth'][name]:.1%}")
 
@@ -182,18 +208,18 @@ def _announce(folder: pathlib.Path) -> None:
 def _judge_ornaments(model, config: TrainConfig) -> dict:
     """The three measures against true renderings, by a classifier of rendered pictures only."""
     size, precision = config.data.image_size, config.precision
-    images, labels, _ = evaluation_arrays(load_source("ornaments", size, "train"), size)
+    pictures, labels, _ = evaluation_arrays(load_source("ornaments", size, "train"), size)
     count = len(model.cultures)
-    classifier = train_classifier(images, labels, count, precision=precision)
-    images, labels, _ = evaluation_arrays(load_source("ornaments", size, "held_out"), size)
-    truth = np.stack([images[labels == k] for k in range(count)])
+    classifier = train_classifier(pictures, labels, count, precision=precision)
+    pictures, labels, _ = evaluation_arrays(load_source("ornaments", size, "held_out"), size)
+    truth = np.stack([pictures[labels == k] for k in range(count)])
     restyle = functools.partial(_restyle_all, model)
     return judge_transfer(restyle, functools.partial(named_culture, classifier), truth)
 
 
-def _restyle_all(model, images, target: int):
+def _restyle_all(model, pictures, target: int):
     mixture = np.eye(len(model.cultures), dtype="float32")[[target]]
-    batches = np.array_split(images, -(-len(images) // 32))
+    batches = np.array_split(pictures, -(-len(pictures) // 32))
     return np.concatenate(
         [
             model(batch, np.repeat(mixture, len(batch), 0), np.ones((len(batch), 1), "float32"))

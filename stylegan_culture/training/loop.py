@@ -1,7 +1,8 @@
 """The training loop: it knows steps, checkpoints, logs, samples and alarms, and no network.
 
 A trainer offers `step(batch, number) -> {name: scalar}` ("total" among them), `state() -> {name:
-variable}`, `samples() -> {name: image [H, W, 3] in [0, 1]}` and `codes() -> {name: array}`.
+variable}`, `samples() -> {name: image [H, W, 3] in [0, 1]}` and `codes() -> {name: array}`. What
+judges it, if anything does, is a function of the step that the command gives.
 """
 
 import collections
@@ -70,17 +71,23 @@ class Alarms:
         self.counts[name] = self.counts[name] + 1 if bad else 0
 
 
-def run(trainer, batches, config: LoopConfig, folder: pathlib.Path, first_step: int = 0) -> dict:
+def run(
+    trainer, batches, config: LoopConfig, folder: pathlib.Path, first_step: int = 0, judge=None
+) -> dict:
     """Trains from `first_step` to `config.steps` and returns the last log entry and the time.
 
     Writes `checkpoints/`, `logs/` (TensorBoard) and `samples/` below `folder`. A checkpoint is
-    written only while losses and weights are finite and no alarm is counting.
+    written only while losses and weights are finite and no alarm is counting. `judge(step) ->
+    {name: figure}` is called after each, and of a resumed run at once: a kill may have come between
+    the checkpoint and its judgement.
     """
     folder = pathlib.Path(folder)
     writer = tf.summary.create_file_writer(str(folder / "logs"))
     alarms, started = Alarms(), time.monotonic()
     pending, values = [], {}
     with writer.as_default(), _progress(config.steps, first_step) as bar:
+        if judge is not None and first_step:
+            _log(judge(first_step), first_step, "judged")
         for number, batch in zip(range(first_step, config.steps), batches, strict=False):
             pending.append(trainer.step(batch, number))
             done = number + 1
@@ -96,6 +103,8 @@ def run(trainer, batches, config: LoopConfig, folder: pathlib.Path, first_step: 
                 _draw(trainer, folder / "samples", done)
             if saving and not alarms.raised:
                 checkpoint.save(folder / "checkpoints", trainer.state(), done)
+                if judge is not None:
+                    _log(judge(done), done, "judged")
     writer.close()
     return {"losses": values, "seconds": time.monotonic() - started}
 
@@ -141,9 +150,9 @@ def _average(pending: list) -> dict:
     return {name: float(np.mean(values)) for name, values in gathered.items()}
 
 
-def _log(values: dict, step: int) -> None:
+def _log(values: dict, step: int, group: str = "losses") -> None:
     for name, value in values.items():
-        tf.summary.scalar(f"losses/{name}", value, step=step)
+        tf.summary.scalar(f"{group}/{name}", value, step=step)
 
 
 def _draw(trainer, folder: pathlib.Path, step: int) -> None:

@@ -18,6 +18,7 @@ EVERY = LossConfig(
     style_features=1.0,
     total_variation=1.0,
     plain=1.0,
+    stability=1.0,
     relabelled=0.5,
 )
 

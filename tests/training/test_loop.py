@@ -121,6 +121,34 @@ def test_a_resumed_run_ends_as_an_unbroken_one(tmp_path):
     np.testing.assert_array_equal(resumed.weight, unbroken.weight)
 
 
+def test_a_judge_is_asked_after_every_checkpoint_and_logged(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    seen = []
+
+    def judge(step):
+        seen.append((step, max(_steps(tmp_path / "checkpoints"))))
+        return {"named": step / 100.0}
+
+    loop.run(Counter(), _batches(), _config(steps=13, save=5), tmp_path, judge=judge)
+    assert seen == [(5, 5), (10, 10), (13, 13)]
+    events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
+    assert [event.step for event in events.Tensors("judged/named")] == [5, 10, 13]
+
+
+def test_a_resumed_run_asks_first_about_the_checkpoint_that_it_starts_from(tmp_path):
+    asked = []
+    loop.run(Counter(), _batches(8), _config(), tmp_path, 8, lambda step: asked.append(step) or {})
+    assert asked == [8, 12]
+
+
+def test_what_is_not_worth_a_checkpoint_is_not_judged(tmp_path):
+    """From step 8 on restyled pictures hardly differ, for two log entries."""
+    asked, told = [], _from(8, 16, spread=0.001)
+    loop.run(Counter(told), _batches(), _config(16), tmp_path, 0, lambda n: asked.append(n) or {})
+    assert asked == [4, 8]
+
+
 def test_an_interrupted_run_keeps_its_last_checkpoint(tmp_path):
     class Interrupted(Counter):
         def step(self, batch, number):

@@ -1,0 +1,201 @@
+"""How good a model is on a few held-out contents, cheaply: what `--keep-best` chooses by.
+
+The figures compare checkpoints of one run. They are no claims about a model: the judge stands on
+the backbone that training may use as well, and was asked at every checkpoint.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.input import DataConfig, evaluation_arrays, load_content, load_source
+from stylegan_culture.analysis import quality, truth
+from stylegan_culture.config import InputError, option
+from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.networks.classifier import OUTMOST
+from stylegan_culture.train import common
+from stylegan_culture.training.tagging import TaggingConfig, train_head
+
+# Whether more is better.
+METRICS = {"named": True, "balanced": True, "content": False, "kid": False, "truth": False}
+METRICS_HELP = (
+    "named: the share named as the tradition asked for, by a judge fitted to training pictures; "
+    "content: distance to the content, which is least for a model that changes nothing; balanced: "
+    "the share named, times 1 - half the distance; kid: KID to the artworks; truth: squared error "
+    "to the true renderings (ornaments only)"
+)
+FITTED = 100  # training pictures of each class that the judge is fitted to and KID compares with
+BATCH = 16  # pictures that pass the backbone at once
+FEWEST = 2  # contents that have to be restyled into each culture, for KID
+
+
+@dataclasses.dataclass(frozen=True)
+class BestConfig:
+    """Which checkpoint's averaged weights become the model."""
+
+    keep_best: str = option(
+        "none",
+        f"keep the averaged weights of the best checkpoint, not the last, by: {METRICS_HELP}",
+        ("none", *METRICS),
+    )
+    judged_contents: int = option(
+        16, "held-out contents that --keep-best restyles into every culture at each checkpoint"
+    )
+
+
+def check(best: BestConfig, data: DataConfig) -> None:
+    """Raises `InputError` where the data cannot be judged so."""
+    if best.keep_best == "truth" and (data.data != "ornaments" or data.content):
+        raise InputError(
+            "--keep-best truth compares with true renderings, which only --data ornaments without "
+            "--content has; choose named, balanced, content or kid"
+        )
+    if best.judged_contents < FEWEST:
+        raise InputError(f"--judged-contents has to be at least {FEWEST}")
+
+
+class Exam:
+    """Measures models on contents that are the same at every call: `exam(model) -> {name: figure}`.
+
+    Contents are held out, of the content-only pictures where there are some. A culture's own
+    pictures are not judged in that culture, since to leave them alone would be right.
+
+    Args:
+        config: of the run, with `best` and `data`.
+        source: the artworks trained on.
+        content: the content-only pictures trained on, or None.
+
+    Raises:
+        InputError: too few held-out contents.
+    """
+
+    def __init__(self, config, source, content):
+        best = config.best
+        self.contents, sources, self.rendered = _contents(config.data, best.judged_contents)
+        self.asked = sources != np.arange(len(source.cultures))[:, None]
+        if self.asked.sum(axis=1).min() < FEWEST:
+            raise InputError(
+                f"--keep-best restyles {len(sources)} held-out contents, too few to judge every "
+                "culture; give more pictures, a folder of --content, or more --judged-contents"
+            )
+        self.sight = None
+        if best.keep_best != "truth":
+            backbone = build_backbone(
+                "inception_resnet_v2", dtype=keras.DTypePolicy(config.precision)
+            )
+            self.sight = Sight(backbone, source, content, self.contents)
+
+    def __call__(self, model) -> dict:
+        restyled = np.stack(
+            [_restyle(model, tf.constant(self.contents), mixture) for mixture in self._mixtures()]
+        )
+        figures = self.sight.figures(restyled, self.asked) if self.sight else {}
+        if self.rendered is not None:
+            errors = truth.mean_square(restyled, self.rendered)
+            figures["truth"] = float(errors[self.asked].mean())
+        return figures
+
+    def _mixtures(self):
+        count = len(self.contents)
+        return (tf.constant(np.tile(row, (count, 1))) for row in np.eye(len(self.asked), dtype="f"))
+
+
+class Sight:
+    """What a backbone sees: whose idiom a picture is in, and what is where in it.
+
+    A culture head (as the tagger's) over its descriptors is fitted to training pictures, and knows
+    photographs as a class of their own where there are content-only pictures. Pictures smaller
+    than the backbone takes are enlarged by a whole number.
+
+    Args:
+        backbone: through which every picture passes once.
+        source: training artworks; `content`: training photographs, or None.
+        contents: those that are restyled, `[N, S, S, 3]`; all are judged at this size.
+    """
+
+    def __init__(self, backbone, source, content, contents):
+        self.backbone, size = backbone, contents.shape[1]
+        self.times = -(-backbone.least_size // size)
+        classes = [source.select(source.of_culture(k)) for k in range(len(source.cultures))]
+        if content is not None:
+            classes.append(content)
+        found = []
+        for part in classes:
+            chosen = part.select(common.spread(len(part), min(FITTED, len(part))))
+            found.append(self._perceived(evaluation_arrays(chosen, size)[0])[0])
+        tags = np.repeat(np.eye(len(found)), [len(own) for own in found], axis=0)
+        self.head = train_head(np.concatenate(found), tags, TaggingConfig())
+        self.artworks = [self._standard(own) for own in found[: len(source.cultures)]]
+        self.codes = self._perceived(contents)[1]
+
+    def figures(self, restyled, asked) -> dict:
+        """Figures of results `[K, N, S, S, 3]` where `asked [K, N]`; see `METRICS_HELP`."""
+        descriptors, codes = zip(*(self._perceived(own) for own in restyled), strict=True)
+        named = [np.argmax(self.head(own), axis=1) == k for k, own in enumerate(descriptors)]
+        apart = np.stack([2.0 - 2.0 * np.sum(own * self.codes, axis=1) for own in codes])
+        kids = [
+            quality.kid(self._standard(own[wanted]), real)
+            for own, real, wanted in zip(descriptors, self.artworks, asked, strict=True)
+        ]
+        share, distance = float(np.mean(np.stack(named)[asked])), float(np.mean(apart[asked]))
+        return {
+            "named": share,
+            "balanced": share * (1.0 - distance / 2.0),
+            "content": distance,
+            "kid": float(np.mean(kids)),
+        }
+
+    def _perceived(self, pictures):
+        """Descriptors `[N, D]` and content codes `[N, E]` of pictures."""
+        pictures = np.asarray(pictures).repeat(self.times, axis=1).repeat(self.times, axis=2)
+        starts = range(0, len(pictures), BATCH)
+        parts = [
+            _perceive(self.backbone, tf.constant(pictures[start : start + BATCH]))
+            for start in starts
+        ]
+        return tuple(np.concatenate(own) for own in zip(*parts, strict=True))
+
+    def _standard(self, descriptors) -> np.ndarray:
+        """As the head sees them: every channel has its say, and none outweighs all others."""
+        mean, deviation = np.asarray(self.head.mean), np.asarray(self.head.deviation)
+        return np.clip((descriptors - mean) / deviation, -OUTMOST, OUTMOST)
+
+
+@tf.function(reduce_retracing=True)
+def _restyle(model, contents, mixture):
+    return model(contents, mixture, tf.ones((tf.shape(contents)[0], 1)))
+
+
+@tf.function(reduce_retracing=True)
+def _perceive(backbone, batch):
+    """Descriptors as `CultureTagger.describe` and codes as `judge.content_codes`, in one pass."""
+    found, code = [], None
+    for tap, value in backbone(batch).items():
+        value = tf.cast(value, tf.float32)
+        mean, variance = tf.nn.moments(value, (1, 2), keepdims=True)
+        found += [mean[:, 0, 0], tf.sqrt(variance[:, 0, 0] + 1e-6)]
+        if tap == backbone.content_tap:
+            standard = tf.reshape(
+                (value - mean) / tf.sqrt(variance + 1e-4), (tf.shape(batch)[0], -1)
+            )
+            code = tf.math.l2_normalize(standard, axis=1)
+    return tf.concat(found, axis=1), code
+
+
+def _contents(data: DataConfig, count: int):
+    """Held-out contents `[N, S, S, 3]`, the culture of each (-1: none), and their true renderings
+    in every culture `[K, N, S, S, 3]`, or None where there are none."""
+    size = data.image_size
+    part = load_content(data.content, size, "held_out", data.cache_mib)
+    if part is None:
+        part = load_source(data.data, size, "held_out", data.cache_mib)
+    # Drawn, since at even distances all might be of one culture.
+    chosen = np.sort(np.random.default_rng(0).permutation(len(part))[:count])
+    if data.data != "ornaments" or data.content:
+        return *evaluation_arrays(part.select(chosen), size)[:2], None
+    pictures, cultures, names = evaluation_arrays(part, size)
+    scenes = [names[number].partition("/")[2] for number in chosen]
+    rendered = [[names.index(f"{key}/{scene}") for scene in scenes] for key in part.cultures]
+    return pictures[chosen], cultures[chosen], pictures[np.array(rendered)]

@@ -1,0 +1,100 @@
+"""The best weights of a run so far: `model.weights.h5`, and `best.json` that says of which step.
+
+So the run folder serves `export`, `stylize` and `evaluate` from the first checkpoint on, though the
+run be unfinished, and a run that was killed goes on comparing where it was.
+"""
+
+import json
+import math
+import os
+import pathlib
+
+from stylegan_culture import config as settings
+from stylegan_culture.config import InputError
+
+WEIGHTS, RECORD = "model.weights.h5", "best.json"
+
+
+class Keeper:
+    """Judges a model at every checkpoint and keeps its weights where they are the best so far.
+
+    `keeper(step) -> {name: figure}` is the loop's hook. A step that was judged before is not judged
+    again: its checkpoint is what the run was resumed from. What was judged after it was of weights
+    that are lost and is forgotten, but for the best, whose weights are there. Of equally good steps
+    the later one is kept.
+
+    Args:
+        folder: of the run.
+        model: whose weights are judged and kept.
+        measure: `measure(model) -> {name: figure}`.
+        metric: the figure that decides.
+        more: whether more of it is better.
+        resumed: whether to go on with the folder's best.json; a new run begins without.
+
+    Raises:
+        InputError: best.json is damaged, of another metric, or its weights are missing.
+    """
+
+    def __init__(self, folder, model, measure, metric: str, more: bool, resumed: bool):
+        self.folder, self.model, self.measure = pathlib.Path(folder), model, measure
+        self.metric, self.more = metric, more
+        self.best, self.judged = self._read() if resumed else (None, [])
+
+    def __call__(self, step: int) -> dict:
+        known = {entry["step"]: entry for entry in self.judged}
+        self.judged = [entry for entry in self.judged if entry["step"] < step]
+        found = known.get(step) or {"step": step, "figures": self.measure(self.model)}
+        self.judged.append(found)
+        if step not in known and self._better(found):
+            self.best = found
+            self._write_weights()
+        record = {"metric": self.metric, "more_is_better": self.more}
+        # Last: where a kill comes before, the step is judged again on resuming.
+        settings.write_json(
+            self.folder / RECORD, record | {"best": self.best, "judged": self.judged}
+        )
+        return found["figures"]
+
+    def finish(self) -> dict | None:
+        """Puts the best weights into the model; the best step and its figures.
+
+        None where no checkpoint was good enough to be written, and so none was judged.
+        """
+        if self.best is None:
+            return None
+        self.model.load_weights(self.folder / WEIGHTS)
+        return {"metric": self.metric, **self.best}
+
+    def _better(self, found: dict) -> bool:
+        figure = found["figures"][self.metric]
+        if self.best is None:
+            return math.isfinite(figure)
+        known = self.best["figures"][self.metric]
+        return figure >= known if self.more else figure <= known
+
+    def _write_weights(self) -> None:
+        temporary = self.folder / f"part_{WEIGHTS}"  # Keras wants the name's end
+        try:
+            self.model.save_weights(temporary)
+            os.replace(temporary, self.folder / WEIGHTS)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _read(self):
+        """The best step and all judged ones as best.json has them; none where there is no file."""
+        path = self.folder / RECORD
+        if not path.is_file():
+            return None, []
+        remedy = "delete it to begin the comparison anew"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            best, judged, metric = (record[name] for name in ("best", "judged", "metric"))
+            for entry in [*judged, *([best] if best is not None else [])]:
+                float(entry["figures"][metric]), int(entry["step"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error}); {remedy}") from None
+        if metric != self.metric:
+            raise InputError(f"{path} was kept by {metric}, not by {self.metric}; {remedy}")
+        if best is not None and not (self.folder / WEIGHTS).is_file():
+            raise InputError(f"{path} is there and {WEIGHTS} of its best step is not; {remedy}")
+        return best, judged
