@@ -132,8 +132,13 @@ def colour_descriptors(pictures) -> np.ndarray:
 
 @tf.function(reduce_retracing=True)  # here, not where it is used: one trace serves every call
 def _describe(backbone, batch):
+    return described(backbone(batch))
+
+
+def described(features: dict):
+    """Mean and deviation of every channel of taps `{name: [B, h, w, C]}`: `[B, D]` float32."""
     found = []
-    for value in backbone(batch).values():
+    for value in features.values():
         mean, variance = tf.nn.moments(tf.cast(value, tf.float32), (1, 2))
         found += [mean, tf.sqrt(variance + 1e-6)]
     return tf.concat(found, axis=1)

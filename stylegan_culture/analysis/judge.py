@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from stylegan_culture.analysis.backbones import descriptors, logistic_probe
+from stylegan_culture.analysis.backbones import described, descriptors, logistic_probe
 
 SIDE = 160  # pixels a side of a judged picture
 PHOTOGRAPH = "photograph"
@@ -67,10 +67,30 @@ def crossfade(contents, artworks, share: float) -> np.ndarray:
     return (1.0 - share) * np.asarray(contents) + share * np.asarray(artworks)
 
 
+def seen(backbone, pictures) -> tuple[np.ndarray, np.ndarray]:
+    """What names pictures and what is where in them, `backbones.descriptors` `[N, D]` and
+    `content_codes` `[N, E]`, in one pass."""
+    starts = range(0, len(pictures), BATCH)
+    parts = [_see(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts]
+    return tuple(np.concatenate(own) for own in zip(*parts, strict=True))
+
+
 @tf.function(reduce_retracing=True)  # here, not where it is used: one trace serves every call
 def _code(backbone, batch):
     tap = backbone.content_tap
-    features = tf.cast(backbone(batch, taps=(tap,))[tap], tf.float32)
+    return standardised(backbone(batch, taps=(tap,))[tap])
+
+
+@tf.function(reduce_retracing=True)
+def _see(backbone, batch):
+    features = backbone(batch)
+    return described(features), standardised(features[backbone.content_tap])
+
+
+def standardised(features):
+    """Features `[B, h, w, C]` as unit vectors `[B, h w C]`, each channel of mean 0 and deviation 1
+    over the picture."""
+    features = tf.cast(features, tf.float32)
     mean, variance = tf.nn.moments(features, (1, 2), keepdims=True)
     standard = (features - mean) / tf.sqrt(variance + 1e-4)
-    return tf.math.l2_normalize(tf.reshape(standard, (tf.shape(batch)[0], -1)), axis=1)
+    return tf.math.l2_normalize(tf.reshape(standard, (tf.shape(features)[0], -1)), axis=1)

@@ -5,6 +5,8 @@ judge's side; every figure comes with a 95 % bootstrap interval over the content
 class drawn from their own.
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,6 +17,7 @@ from stylegan_culture.analysis.judge import (
     content_codes,
     content_distances,
     crossfade,
+    seen,
 )
 
 REPLICATES = 400
@@ -24,9 +27,43 @@ MEDIANS = ("content_distance", "perceptual_distance", "style_distance", "error")
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the control
 
 
-def naming(judge, results) -> np.ndarray:
-    """How probable each class is for each result: `[K, N, classes]`."""
-    return np.stack([judge.probabilities(own) for own in results])
+@dataclasses.dataclass(frozen=True, eq=False)
+class Known:
+    """Content codes that results are compared with, made once for all methods.
+
+    others: `[N + G, E]`, of the N contents and of a gallery of pictures to be mistaken for them.
+    artworks: `[A, E]`, which no result should be nearer to than to its source.
+    """
+
+    others: np.ndarray
+    artworks: np.ndarray
+
+
+def judged(judge, results, known: Known) -> tuple[np.ndarray, dict]:
+    """Whose idiom and whose content results have, each passing the judge's network once.
+
+    Args:
+        judge: a `Judge`.
+        results: `[K, N, S, S, 3]`.
+        known: codes, those of the N contents first.
+
+    Returns:
+        Probabilities `[K, N, classes]`, and measures `[K, N]`: `content_distance` to the own
+        source by `judge.content_codes`, `nearest` bool: no other source and no picture of the
+        gallery is nearer, and `artwork_nearer` bool.
+    """
+    found = {"content_distance": [], "nearest": [], "artwork_nearer": []}
+    probabilities = []
+    for restyled in results:
+        features, codes = seen(judge.backbone, restyled)
+        probabilities.append(judge.probe.predict_proba(features))
+        apart = content_distances(codes, known.others)
+        distance = np.diagonal(apart)
+        nearer = content_distances(codes, known.artworks).min(axis=1) < distance
+        found["content_distance"].append(distance)
+        found["nearest"].append(apart.argmin(axis=1) == np.arange(len(codes)))
+        found["artwork_nearer"].append(nearer)
+    return np.stack(probabilities), {name: np.stack(own) for name, own in found.items()}
 
 
 def confusion(named, asked, classes: int) -> np.ndarray:
@@ -40,35 +77,6 @@ def confusion(named, asked, classes: int) -> np.ndarray:
             for own, wanted in zip(np.asarray(named), np.asarray(asked), strict=True)
         ]
     )
-
-
-def content_measures(backbone, results, contents, gallery, artworks) -> dict:
-    """Whose content results have, by `judge.content_codes`.
-
-    Args:
-        backbone: of the judge.
-        results: `[K, N, S, S, 3]`.
-        contents: their sources `[N, S, S, 3]`.
-        gallery: pictures to be mistaken for the source, `[G, S, S, 3]`, the sources not among them.
-        artworks: `[A, S, S, 3]`, which no result should be nearer to than to its source; a
-            content must not be among them.
-
-    Returns:
-        `distance [K, N]` to the own source, `nearest [K, N]` bool: no other source and no picture
-        of the gallery is nearer; `artwork_nearer [K, N]` bool.
-    """
-    own = content_codes(backbone, contents)
-    others = np.concatenate([own, content_codes(backbone, gallery)]) if len(gallery) else own
-    known = content_codes(backbone, artworks)
-    found = {"distance": [], "nearest": [], "artwork_nearer": []}
-    for restyled in results:
-        codes = content_codes(backbone, restyled)
-        apart = content_distances(codes, others)
-        distance = np.diagonal(apart)
-        found["distance"].append(distance)
-        found["nearest"].append(apart.argmin(axis=1) == np.arange(len(codes)))
-        found["artwork_nearer"].append(content_distances(codes, known).min(axis=1) < distance)
-    return {name: np.stack(values) for name, values in found.items()}
 
 
 def crossfades(judge, contents, artworks, seed: int) -> list[dict]:

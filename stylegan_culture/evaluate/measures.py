@@ -23,8 +23,11 @@ def measure(config, trial, tools: Tools, method) -> tuple[dict, dict]:
     bar = tqdm.tqdm(range(len(trial.cultures)), f"restyled by {method.name}", disable=None)
     results = np.stack([method.restyle(trial.contents, culture) for culture in bar])
     small = np.stack([reduced(own) for own in results])
-    probabilities = restyled.naming(trial.judge, small)
-    values = _values(config, trial, tools, results, small)
+    probabilities, content = restyled.judged(trial.judge, small, tools.known)
+    values = content | _values(trial, tools, results, small)
+    # An artwork as content is among the artworks: only photographs can be asked this.
+    photographs = trial.sources == len(trial.cultures)
+    values["artwork_nearer"] = np.where(photographs, content["artwork_nearer"], np.nan)
     perceived, features = perceptual.compared(tools.backbone, small, tools.perceived)
     values["perceptual_distance"] = perceived
     found = restyled.summary(probabilities, values, trial.classes, trial.sources, config.trial.seed)
@@ -68,17 +71,9 @@ def _distinct(places) -> list[tuple[int, int]]:
     return found
 
 
-def _values(config, trial, tools: Tools, results, small) -> dict:
-    """Measures of each result, `[K, N]`."""
-    photographs = trial.sources == len(trial.cultures)
-    artworks = np.concatenate(list(trial.artworks.values()))
-    gallery = trial.gallery[: max(config.gallery - len(trial.contents), 0)]
-    content = restyled.content_measures(trial.judge.backbone, small, tools.small, gallery, artworks)
+def _values(trial, tools: Tools, results, small) -> dict:
+    """Measures of each result, `[K, N]`, that need no judge."""
     values = {
-        "content_distance": content["distance"],
-        "nearest": content["nearest"],
-        # An artwork as content is among the artworks: only photographs can be asked this.
-        "artwork_nearer": np.where(photographs, content["artwork_nearer"], np.nan),
         "structure": np.stack([perceptual.structure_similarity(own, tools.small) for own in small]),
         "lines": restyled.lines(results, tools.ordinary),
     }

@@ -9,7 +9,7 @@ import tqdm
 from pipelines.input import evaluation_arrays
 from stylegan_culture import images
 from stylegan_culture.analysis import perceptual, restyled, spectrum
-from stylegan_culture.analysis.judge import PHOTOGRAPH, SIDE
+from stylegan_culture.analysis.judge import PHOTOGRAPH, SIDE, content_codes
 from stylegan_culture.evaluate.methods import fitted
 from stylegan_culture.features.backbones import build_backbone
 
@@ -25,6 +25,7 @@ class Tools:
         backbone: of FID, KID and perceptual distances.
         small: the contents at the judge's side.
         perceived: what the backbone makes of them.
+        known: content codes of contents, gallery and artworks.
         artworks: culture to pooled features `[A, D]` of its artworks.
         apart: the mean perceptual distance between contents, in steps of one.
         ordinary: `[3]`, line strengths that 99 of 100 artworks stay below.
@@ -34,6 +35,7 @@ class Tools:
     backbone: object
     small: np.ndarray
     perceived: perceptual.Perceived
+    known: restyled.Known
     artworks: dict
     apart: float
     ordinary: np.ndarray
@@ -52,12 +54,22 @@ def prepare(config, trial) -> Tools:
         backbone=backbone,
         small=small,
         perceived=perceived,
+        known=_known(config, trial, small),
         artworks=artworks,
         apart=float(np.mean(perceptual.compared(backbone, shifted, perceived)[0])),
         ordinary=spectrum.ordinary_strengths(
             evaluation_arrays(trial.held, trial.contents.shape[1])[0]
         ),
         style=_style(config, trial),
+    )
+
+
+def _known(config, trial, small) -> restyled.Known:
+    backbone = trial.judge.backbone
+    gallery = trial.gallery[: max(config.gallery - len(small), 0)]
+    return restyled.Known(
+        others=content_codes(backbone, np.concatenate([small, gallery])),
+        artworks=np.concatenate([content_codes(backbone, own) for own in trial.artworks.values()]),
     )
 
 

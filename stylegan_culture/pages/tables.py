@@ -7,7 +7,7 @@ import html
 
 from stylegan_culture.pages.document import image
 
-BROAD = 5  # columns up to which intervals stand beside their figures; then below them
+BROAD = 4  # columns up to which intervals stand beside their figures; then below them
 HOT = 0.75  # share of the heat from which figures are white: dark ones would lack contrast
 
 
@@ -90,9 +90,10 @@ def picture_table(columns: list, rows: list, caption: str) -> str:
 
 
 def remark(heading: str, text: str) -> str:
-    """A box of plain text that qualifies what stands beside it."""
+    """A box of plain text that qualifies what stands beside it; no part of the page's outline."""
     return (
-        f'<aside class="remark"><h4>{html.escape(heading)}</h4><p>{html.escape(text)}</p></aside>'
+        f'<aside class="remark"><p><strong>{html.escape(heading)}</strong></p>'
+        f"<p>{html.escape(text)}</p></aside>"
     )
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pipelines.input import DataConfig, evaluation_arrays, load_content, load_source
 from stylegan_culture.analysis import quality, truth
+from stylegan_culture.analysis.judge import seen
 from stylegan_culture.config import InputError, option
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.classifier import OUTMOST
@@ -27,7 +28,6 @@ METRICS_HELP = (
     "to the true renderings (ornaments only)"
 )
 FITTED = 100  # training pictures of each class that the judge is fitted to and KID compares with
-BATCH = 16  # pictures that pass the backbone at once
 FEWEST = 2  # contents that have to be restyled into each culture, for KID
 
 
@@ -150,12 +150,7 @@ class Sight:
     def _perceived(self, pictures):
         """Descriptors `[N, D]` and content codes `[N, E]` of pictures."""
         pictures = np.asarray(pictures).repeat(self.times, axis=1).repeat(self.times, axis=2)
-        starts = range(0, len(pictures), BATCH)
-        parts = [
-            _perceive(self.backbone, tf.constant(pictures[start : start + BATCH]))
-            for start in starts
-        ]
-        return tuple(np.concatenate(own) for own in zip(*parts, strict=True))
+        return seen(self.backbone, pictures)
 
     def _standard(self, descriptors) -> np.ndarray:
         """As the head sees them: every channel has its say, and none outweighs all others."""
@@ -166,22 +161,6 @@ class Sight:
 @tf.function(reduce_retracing=True)
 def _restyle(model, contents, mixture):
     return model(contents, mixture, tf.ones((tf.shape(contents)[0], 1)))
-
-
-@tf.function(reduce_retracing=True)
-def _perceive(backbone, batch):
-    """Descriptors as `CultureTagger.describe` and codes as `judge.content_codes`, in one pass."""
-    found, code = [], None
-    for tap, value in backbone(batch).items():
-        value = tf.cast(value, tf.float32)
-        mean, variance = tf.nn.moments(value, (1, 2), keepdims=True)
-        found += [mean[:, 0, 0], tf.sqrt(variance[:, 0, 0] + 1e-6)]
-        if tap == backbone.content_tap:
-            standard = tf.reshape(
-                (value - mean) / tf.sqrt(variance + 1e-4), (tf.shape(batch)[0], -1)
-            )
-            code = tf.math.l2_normalize(standard, axis=1)
-    return tf.concat(found, axis=1), code
 
 
 def _contents(data: DataConfig, count: int):

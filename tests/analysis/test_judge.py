@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stylegan_culture.analysis import judge
+from stylegan_culture.analysis.backbones import descriptors
 from stylegan_culture.features.backbones import build_backbone
 
 
@@ -43,6 +44,12 @@ def test_content_codes_know_shapes_and_not_contrast(network, pictures):
     squares = ((codes[0] - codes[1]) ** 2).sum()
     np.testing.assert_allclose(same[0, 1], squares, atol=1e-5)
     assert np.median(same[0, 1:]) > 3.0 * np.median(np.diag(distances))
+
+
+def test_one_pass_sees_what_two_see(network, pictures):
+    features, codes = judge.seen(network, pictures["red"])
+    np.testing.assert_allclose(features, descriptors(network, pictures["red"]), atol=1e-5)
+    np.testing.assert_allclose(codes, judge.content_codes(network, pictures["red"]), atol=1e-5)
 
 
 def test_a_crossfade_mixes_in_the_share_of_the_artwork():

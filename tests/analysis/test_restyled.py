@@ -7,7 +7,7 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis import restyled
+from stylegan_culture.analysis import judge, restyled
 from stylegan_culture.features.backbones import build_backbone
 
 
@@ -25,17 +25,13 @@ def _by_brightness(network=None):
 
     return types.SimpleNamespace(
         named=named,
-        probabilities=lambda pictures: np.eye(3)[named(pictures)],
         backbone=network,
         classes=("dark", "bright", "photograph"),
     )
 
 
 def test_shares_of_names_are_counted_for_each_culture():
-    level = np.array([[0.1, 0.1, 0.5, 0.9], [0.9, 0.9, 0.9, 0.5]])
-    results = np.ones((2, 4, 8, 8, 3)) * level[..., None, None, None]
-    named = restyled.naming(_by_brightness(), results).argmax(axis=-1)
-    np.testing.assert_array_equal(named, [[0, 0, 2, 1], [1, 1, 1, 2]])
+    named = np.array([[0, 0, 2, 1], [1, 1, 1, 2]])
     asked = np.ones((2, 4), bool)
     shares = restyled.confusion(named, asked, 3)
     np.testing.assert_allclose(shares, [[0.5, 0.25, 0.25], [0, 0.75, 0.25]])
@@ -48,12 +44,18 @@ def test_content_is_measured_against_the_own_source_the_gallery_and_artworks(net
     pictures = generator.uniform(size=(8, 8, 8, 3)).repeat(8, 1).repeat(8, 2).astype(np.float32)
     contents, gallery, artworks = pictures[:4], pictures[4:6], pictures[6:]
     results = np.stack([contents[0], contents[0], artworks[0], gallery[1]])[None]
-    found = restyled.content_measures(network, results, contents, gallery, artworks)
+    known = restyled.Known(
+        judge.content_codes(network, np.concatenate([contents, gallery])),
+        judge.content_codes(network, artworks),
+    )
+    fitted = judge.Judge.fit(network, {"first": pictures[:4], "second": pictures[4:]})
+    probabilities, found = restyled.judged(fitted, results, known)
+    np.testing.assert_allclose(probabilities[0], fitted.probabilities(results[0]), atol=1e-6)
     np.testing.assert_array_equal(found["nearest"], [[True, False, False, False]])
     assert found["artwork_nearer"][0, 0] == False  # noqa: E712  a NumPy bool
     assert found["artwork_nearer"][0, 2] == True  # noqa: E712
-    assert found["distance"][0, 0] == pytest.approx(0.0, abs=1e-5)
-    assert (found["distance"][0, 1:] > 0.3).all()
+    assert found["content_distance"][0, 0] == pytest.approx(0.0, abs=1e-5)
+    assert (found["content_distance"][0, 1:] > 0.3).all()
 
 
 def test_the_control_is_named_more_often_and_gets_further_away_the_more_it_veils(network):

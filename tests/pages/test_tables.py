@@ -28,6 +28,12 @@ def test_figures_come_with_their_intervals():
     assert reader.texts("caption") == ["What & how"] and not reader.wrong
 
 
+def test_intervals_of_broad_tables_stand_below_their_figures():
+    for count, kind in ((4, "figures"), (5, "figures broad")):
+        text = tables.figures_table([("a", str)] * count, [("b", [1] * count)], "c")
+        assert f'class="{kind}"' in text
+
+
 def test_heat_follows_the_values():
     text = tables.heat_table(
         ["a", "b"], ["c", "d"], [[1.0, None], [(4.0, "3 to 5"), 2.0]], "{:.0f}".format, "Counts"
@@ -75,8 +81,8 @@ def test_pictures_keep_their_order_and_their_words():
 
 
 def test_remarks_columns_and_facts_are_text():
-    text = tables.remark("Few <ten>", "a & b") + tables.columns_of([("H <1>", "t & u")])
+    text = tables.remark("Few <ten>", "a <b>") + tables.columns_of([("H <1>", "t & u")])
     reader = Reader(text + tables.facts({"Seed": "0 <x>"}))
-    assert reader.texts("h4") == ["Few <ten>"] and reader.texts("h3") == ["H <1>"]
-    assert reader.texts("p") == ["a & b", "t & u"] and reader.texts("dd") == ["0 <x>"]
+    assert reader.texts("strong") == ["Few <ten>"] and reader.texts("h3") == ["H <1>"]
+    assert reader.texts("p") == ["a <b>", "t & u"] and reader.texts("dd") == ["0 <x>"]
     assert not reader.wrong
