@@ -112,7 +112,7 @@ def _group(record: dict, heading: str, group: dict) -> str:
     columns = [(figure.heading, figure.show) for figure in present.values()]
     rows = [(name, [figures.named(own, key) for key in present]) for name, own in methods.items()]
     explained = tables.facts({figure.heading: figure.text for figure in present.values()})
-    note, caption = "", f"{heading}: figures of each method"
+    note, caption = "", f"{heading}, with 95 % intervals"
     if group is figures.SETS:
         features = record["features"]
         note = (
