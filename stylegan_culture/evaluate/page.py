@@ -173,7 +173,7 @@ def _method(record: dict, name: str, pictures: dict) -> str:
         "and by what is left of the content; on the left of each pair the source.</p>",
     ]
     for strip, heading in STRIPS.items():
-        parts.append(f"<h3>{heading}</h3>{tables.strip(pictures['strips'][strip])}")
+        parts.append(f"<h3>{heading}</h3>{tables.strip(pictures['strips'][strip], broad=True)}")
     parts += [_matrices(own, titles), _confusion(record, own, titles), _each(record, own)]
     return "".join(parts) + "</section>"
 

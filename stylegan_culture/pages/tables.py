@@ -65,14 +65,17 @@ def heat_table(rows, columns, values, show, caption: str, heat=None, what: str =
     )
 
 
-def strip(pictures: list) -> str:
-    """`Shown` in a row, each with its caption below; the row breaks where the page is narrow."""
+def strip(pictures: list, broad: bool = False) -> str:
+    """`Shown` in a row, each with its caption below; the row breaks where the page is narrow.
+
+    `broad` gives each twice the width, for pictures that are two side by side.
+    """
     tiles = "".join(
         f"<figure>{image(one, one.caption)}<figcaption>{html.escape(one.caption)}</figcaption>"
         "</figure>"
         for one in pictures
     )
-    return f'<div class="tiles">{tiles}</div>'
+    return f'<div class="tiles{" broad" if broad else ""}">{tiles}</div>'
 
 
 def picture_table(columns: list, rows: list, caption: str) -> str:

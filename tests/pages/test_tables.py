@@ -78,6 +78,8 @@ def test_pictures_keep_their_order_and_their_words():
         assert [own["alt"] for own in found] == ["tone <0>", "tone <250>"]
         assert not reader.wrong
     assert Reader(tables.strip(shown)).texts("figcaption") == ["tone <0>", "tone <250>"]
+    assert 'class="tiles"' in tables.strip(shown)
+    assert 'class="tiles broad"' in tables.strip(shown, broad=True)
 
 
 def test_remarks_columns_and_facts_are_text():
