@@ -43,7 +43,7 @@ def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int |
         float32 `[H, W, 3]` in [0, 1].
     """
     height, width = image.shape[:2]
-    padded = _pad(np.asarray(image, np.float32))
+    padded = pad(np.asarray(image, np.float32))
     strength = np.full((1, 1), strength, np.float32)
     code = np.asarray(code, np.float32)
     if tile is None and height * width <= UNTILED_PIXELS:
@@ -51,7 +51,7 @@ def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int |
     else:
         features = encode_tiled(model, padded, tile or TILE)
         moments = {name: moments_of(features[name], model) for name in model.generator.whitened}
-        result = _decode_tiled(model, features, moments, (code, strength), tile or TILE)
+        result = decode_tiled(model, features, moments, (code, strength), tile or TILE)
     return result[:height, :width]
 
 
@@ -122,7 +122,19 @@ def keep_colour(content, restyled, match: bool = True):
     return np.clip(content + shift, 0.0, 1.0)
 
 
-def _decode_tiled(model, features, moments, style, tile):
+def decode_tiled(model, features, moments, style, tile):
+    """Decodes whole feature maps, as `encode_tiled` gives them, tile by tile.
+
+    Args:
+        model: with its weights.
+        features: `{name: [1, h, w, C]}` of the whole picture.
+        moments: `{name: (mean, covariance)}` of those that are whitened.
+        style: code `[1, D]` and strength `[1, 1]`.
+        tile: edge of a tile in pixels, a multiple of 8.
+
+    Returns:
+        float32 `[H, W, 3]` in [0, 1], sides multiples of 8.
+    """
     code, strength = style
     _, rows, columns, _ = features["coarse"].shape
     grain = {name: _array(value) for name, value in model.generator.grain(rows, columns).items()}
@@ -171,7 +183,7 @@ def _inside(core: slice, outer: slice) -> slice:
     return slice(core.start - outer.start, core.stop - outer.start)
 
 
-def _pad(image):
+def pad(image):
     """Mirrors at the right and the bottom up to a multiple of 8, at least 16 pixels."""
     height, width = image.shape[:2]
     targets = [max(2 * STRIDE, -(-size // STRIDE) * STRIDE) for size in (height, width)]

@@ -1,4 +1,4 @@
-"""Restyles pictures: `python -m stylegan_culture.stylize IMAGE... --culture KEY --out FILE`."""
+"""Restyles pictures or a clip: `python -m stylegan_culture.stylize FILE --culture KEY --out X`."""
 
 import pathlib
 import sys
@@ -7,6 +7,7 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.stylize import video
 from stylegan_culture.stylize.options import destinations, parse
 
 SHEET_PIXELS = 384  # longest edge of a picture on the sheet of --compare
@@ -15,6 +16,9 @@ SHEET_PIXELS = 384  # longest edge of a picture on the sheet of --compare
 def main(arguments=None) -> None:
     """Restyles every picture; bad ones among several are named, skipped, and end in exit code 2."""
     options = parse(arguments)
+    if video.is_asked(options):
+        video.main(options)
+        return
     if options.compare is not None:
         _compare(options)
         return

@@ -46,12 +46,12 @@ def fit(picture, longest: int | None):
 
 def _generator(options):
     model, _ = serving.load_model(options.model)
-    code = _style_code(model, options)
+    code = style_code(model, options)
     strength = 1.0 if options.strength is None else options.strength
     return lambda content, preview: feedforward.restyle(model, content, code, strength)
 
 
-def _style_code(model, options) -> np.ndarray:
+def style_code(model, options) -> np.ndarray:
     """The style code `[1, D]` of a culture, a mixture, or the mean of those of examples."""
     if options.culture is not None:
         return np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))

@@ -16,6 +16,7 @@ METHODS = {
     "match": "replaces features by the nearest of --style",
     "moments": "moves features to the moments of a whole --culture",
 }
+STEADY = 0.15  # seconds
 NEEDS_PICTURE = ("gatys", "alpha", "match")
 MAPS = ("transport", "coral", "ddr", "dda_as_published")
 RULES = ("linear", "barycentre")
@@ -27,6 +28,10 @@ def parse(arguments) -> argparse.Namespace:
     options.methods = _methods(options)
     if options.strength is not None and not 0.0 <= options.strength <= 1.0:
         raise InputError(f"--strength {options.strength} is not between 0 and 1")
+    if not 0.0 <= options.steady < float("inf"):
+        raise InputError(f"--steady {options.steady} is no time in seconds")
+    if not 0 <= options.crf <= 51:
+        raise InputError(f"--crf {options.crf} is not between 0 and 51")
     if options.culture is None and not options.style:
         raise InputError("say what to restyle into: --culture KEY or --style PICTURE")
     for method in options.methods:
@@ -43,11 +48,17 @@ def parse(arguments) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.stylize",
-        description="Restyle pictures of any size into a culture, a mixture, or like examples.",
+        description="Restyle pictures or a video into a culture, a mixture, or like examples.",
         epilog="methods: " + "; ".join(f"{name}: {text}" for name, text in METHODS.items()),
     )
     add = parser.add_argument
-    add("images", nargs="+", metavar="IMAGE", help="picture files")
+    add(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="picture files; or one video, one folder of numbered frames, or one GIF where --out "
+        "names a clip",
+    )
     add("--method", choices=METHODS, help="how to restyle (default: generator); see below")
     add("--compare", metavar="METHODS", help="several methods, such as wct,match, on one sheet")
     add("--culture", help='a culture, or a mixture such as "a=0.7,b=0.3"')
@@ -78,12 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         help="longest edge of the result (default: the picture's own; at most 512 for gatys, 1024 "
         "for the other training-free methods)",
     )
-    add("--out", required=True, help="file, or folder for several pictures")
+    add("--out", required=True, help="file, or folder for several pictures or a clip's frames")
     add(
         "--model",
         default="culture256",
         help="generator: shipped model, model folder or run folder (default: %(default)s)",
     )
+    _add_clip_flags(parser.add_argument_group("clips"))
     group = parser.add_argument_group("training-free methods")
     group.add_argument("--backbone", default="inception_resnet_v2", help="default: %(default)s")
     group.add_argument(
@@ -110,6 +122,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_flags(parser.add_argument_group("gatys"), GatysConfig)
     return parser
+
+
+def _add_clip_flags(group) -> None:
+    group.add_argument(
+        "--steady",
+        type=float,
+        default=STEADY,
+        metavar="SECONDS",
+        help="how long what was seen before counts, against flicker; 0: each frame for itself "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--crf",
+        type=int,
+        default=18,
+        metavar="NUMBER",
+        help="of H.264, 0 (lossless) to 51: less is better and larger (default: %(default)s)",
+    )
+    group.add_argument(
+        "--flicker", action="store_true", help="measure the result's flicker against the source's"
+    )
 
 
 def _methods(options) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.tagger import save_tagger
 from stylegan_culture.train import common
+from stylegan_culture.train.hardening import HardeningConfig, hardened_views
 from stylegan_culture.training.tagging import TaggingConfig, temperature, train_head
 
 BATCH = 16  # pictures that pass the backbone at once
@@ -34,6 +35,7 @@ class ClassifierConfig:
     """Everything that decides a run; saved in its run.json."""
 
     tagging: TaggingConfig = TaggingConfig()
+    hardening: HardeningConfig = HardeningConfig()
     data: str = option("", "folder:PATH (sub-folders or a CSV of tags), records:DIR or tfds:NAME")
     backbone: str = option("inception_resnet_v2", "the fixed network under the head")
     weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
@@ -97,8 +99,28 @@ def _check(config: ClassifierConfig, folder: pathlib.Path) -> None:
     common.check_multiples((("--side", config.side, 1), ("--epochs", config.tagging.epochs, 1)))
     if config.folds == 1 or config.folds < 0:
         raise InputError("--folds is 0, for none, or at least 2")
+    _check_hardening(config)
     if not 0.0 <= config.tagging.dropout < 1.0 or not 0.0 <= config.tagging.balance < 1.0:
         raise InputError("--dropout and --balance have to be at least 0 and less than 1")
+
+
+def _check_hardening(config: ClassifierConfig) -> None:
+    own = config.hardening
+    if not 0.0 <= own.adversarial_radius <= 1.0:
+        raise InputError("--adversarial-radius has to lie between 0 and 1")
+    if not own.adversarial_radius:
+        return
+    common.check_multiples(
+        (
+            ("--adversarial-rounds", own.adversarial_rounds, 1),
+            ("--adversarial-steps", own.adversarial_steps, 1),
+        )
+    )
+    if config.folds:
+        raise InputError(
+            "--adversarial-radius would need all pictures attacked anew for every fold; add "
+            "--folds 0"
+        )
 
 
 def _check_pictures(source, config: ClassifierConfig) -> None:
@@ -133,7 +155,17 @@ def _judge(tagger: CultureTagger, views, source, config: ClassifierConfig) -> di
     """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
     tags, names = source.tags, source.cultures
     held = source.held
-    tagger.head = _calibrated(views[:, ~held], tags[~held], _groups(source, ~held), config)
+    kept = views[:, ~held]
+    if config.hardening.adversarial_radius:
+        kept = hardened_views(
+            tagger,
+            source.select(np.flatnonzero(~held)),
+            config.side,
+            kept,
+            lambda every: _head(every, tags[~held], config),
+            config.hardening,
+        )
+    tagger.head = _calibrated(kept, tags[~held], _groups(source, ~held), config)
     found = {
         "temperature": float(np.asarray(tagger.head.temperature)),
         "exclusive": tagger.head.exclusive,

@@ -7,6 +7,7 @@ same contents, so that pairs can be compared.
 """
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.generator import STRIDE, CultureModel
 from stylegan_culture.training.judges import Judges, update
 from stylegan_culture.training.options import LinearDecay, LossConfig, OptimizerConfig
+from stylegan_culture.training.stability import instability
 
 
 class CultureTrainer:
@@ -177,8 +179,15 @@ class CultureTrainer:
             prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
             parts["style_prior"], own_codes = prior, self._own_codes(mean, defaults)
         grain = self._grain(plan["content"], seed + 5)
-        fakes = model.generator(plan["content"], codes, tf.ones([count, 1]), grain)
+        restyle = functools.partial(
+            model.generator, code=codes, strength=tf.ones([count, 1]), grain=grain
+        )
+        fakes = restyle(plan["content"])
         parts |= self._picture_losses(fakes, plan["content"], codes, mapped)
+        if weights.stability:
+            radius = weights.stability_radius
+            found = instability(restyle, plan["content"], fakes, radius, seed + 8)
+            parts["stability"] = found
         parts |= self._returns(batch, codes, own_codes)
         parts |= self._cycle(fakes[2 * mapped :], plan["content"][2 * mapped :])
         return fakes, plan, parts

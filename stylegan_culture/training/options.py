@@ -28,6 +28,8 @@ class LossConfig:
     style_prior: float = option(0.01, "weight of the KL term of the style encoder")
     total_variation: float = option(0.0, "weight of total variation")
     plain: float = option(0.0, "weight of total variation where the content is plain")
+    stability: float = option(0.0, "weight of the change that small changes of contents can make")
+    stability_radius: float = option(0.008, "their largest change of a value, above 0 to 1")
     restyled: float = option(1.0, "weight of restyled pictures in the discriminators' loss")
     foreign: float = option(1.0, "weight in it of contents of other cultures")
     relabelled: float = option(0.0, "weight in it of style pictures called another culture's")
@@ -85,6 +87,8 @@ def check_values(config) -> None:
         raise InputError(
             "--warm-up teaches to return pictures; --identity or --content-return is 0"
         )
+    if config.losses.stability < 0.0 or not 0.0 < config.losses.stability_radius <= 1.0:
+        raise InputError("--stability has to be at least 0, and --stability-radius above 0 to 1")
     if not config.discriminator.trunk_width and not (
         config.backbone.backbone and config.discriminator.head_width
     ):

@@ -1,0 +1,72 @@
+"""Finished pieces of a clip that is being restyled, so that a run that was killed goes on.
+
+They lie in a hidden folder beside the output, named by a key of all that decides the result; when
+the output is complete the folder goes, and with it those that earlier runs for the same output
+with other options left.
+"""
+
+import pathlib
+import shutil
+
+import numpy as np
+
+from stylegan_culture.config import InputError, written_whole
+
+FRAMES = 48  # in a piece: what a killed run may lose
+
+
+class Segments:
+    """The folder of one output and one key.
+
+    Attributes:
+        folder: where the pieces are.
+        times: of the frames in finished pieces, int64 `[N, 2]`: when shown and how long, in units
+            of the clip's time base.
+        count: finished pieces.
+        state: the restyler's arrays after them, None at the start.
+    """
+
+    def __init__(self, place: pathlib.Path, key: str):
+        self._place = place
+        self.folder = place.with_name(f".{place.name}.{key[:16]}.parts")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.times, self.count, self.state = np.zeros((0, 2), np.int64), 0, None
+        file = self.folder / "state.npz"
+        if not file.is_file():
+            return
+        try:
+            with np.load(file) as arrays:
+                self.state = {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{file} is damaged ({error}); remove its folder") from None
+        self.times = self.state.pop("segments/times")
+        self.count = int(self.state.pop("segments/count"))
+
+    def path(self, number: int) -> pathlib.Path:
+        """Where piece `number` lies."""
+        return self.folder / f"{number:06d}.nut"
+
+    def paths(self) -> list[pathlib.Path]:
+        """The finished pieces in order."""
+        return [self.path(number) for number in range(self.count)]
+
+    @property
+    def done(self) -> int:
+        """How many frames are in finished pieces."""
+        return len(self.times)
+
+    def finished(self, times, state: dict) -> None:
+        """Notes that the next piece is complete: its frames' times, and the state after it."""
+        times = np.concatenate([self.times, np.asarray(times, np.int64).reshape(-1, 2)])
+        notes = {"segments/times": times, "segments/count": np.array(self.count + 1)}
+        with written_whole(self.folder / "state.npz") as file:
+            np.savez(file, **state, **notes)
+        self.times, self.count = times, self.count + 1
+
+    def remove(self) -> None:
+        """Removes the pieces of this output, of every key."""
+        for folder in self._place.parent.iterdir():
+            name = folder.name
+            ours = name.startswith(f".{self._place.name}.") and name.endswith(".parts")
+            if ours and folder.is_dir():
+                shutil.rmtree(folder)

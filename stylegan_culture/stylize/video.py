@@ -1,0 +1,132 @@
+"""Restyles one clip: `python -m stylegan_culture.stylize clip.mp4 --culture KEY --out out.mp4`.
+
+Frames are read, restyled and written one at a time, so that memory does not grow with the length.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import pathlib
+import sys
+
+import numpy as np
+import tqdm
+
+from stylegan_culture.config import InputError
+from stylegan_culture.stylize.clips import is_clip, open_clip
+from stylegan_culture.stylize.outputs import is_clip_place, output_for
+from stylegan_culture.stylize.segments import FRAMES, Segments
+
+SMALLEST = 16  # pixels
+
+
+def is_asked(options) -> bool:
+    """Whether a clip is to be restyled: a video, a folder, or a GIF that becomes a clip."""
+    gif = any(pathlib.Path(path).suffix.lower() == ".gif" for path in options.images)
+    return any(is_clip(path) for path in options.images) or gif and is_clip_place(options.out)
+
+
+def main(options) -> None:
+    """Restyles the clip; a run that was killed goes on with the frame after its last piece."""
+    source, place = _check(options)
+    clip = open_clip(source)
+    output = output_for(clip, place, options.crf)
+    if options.steady > 0:
+        from stylegan_culture.analysis.flow import need_opencv
+
+        need_opencv()
+    restyler = _restyler(options)
+    segments = Segments(place, _key(clip, restyler, options, place))
+    if segments.state is not None:
+        restyler.restore(segments.state)
+        print(f"goes on after frame {segments.done}", file=sys.stderr)
+    restyle = _frame_function(restyler, options, output.even)
+    _write_pieces(clip, output, segments, restyler, restyle)
+    output.finish(segments)
+    segments.remove()
+    print(place)
+    if options.flicker:
+        from stylegan_culture.stylize.flicker import excess
+
+        print(f"flicker: warp error {excess(clip, open_clip(place)):.6f} above the source's own")
+
+
+def _check(options) -> tuple[pathlib.Path, pathlib.Path]:
+    """The paths of the source and of the output; what a clip cannot be given is refused."""
+    if len(options.images) > 1:
+        raise InputError("one clip is restyled at a time; name one video or one folder of frames")
+    if options.compare is not None or options.methods != ("generator",):
+        raise InputError("clips are restyled by the generator; leave out --method and --compare")
+    source, place = pathlib.Path(options.images[0]), pathlib.Path(options.out)
+    if place.exists() and place.resolve() == source.resolve():
+        raise InputError(f"{place} would overwrite its source; choose another --out")
+    return source, place
+
+
+def _restyler(options):
+    from stylegan_culture import serving
+    from stylegan_culture.analysis.flow import carrier
+    from stylegan_culture.stylization.video import FrameRestyler
+    from stylegan_culture.stylize import methods
+
+    model, _ = serving.load_model(options.model)
+    code = methods.style_code(model, options)
+    strength = 1.0 if options.strength is None else options.strength
+    return FrameRestyler(model, code, strength, options.steady, carrier)
+
+
+def _key(clip, restyler, options, place) -> str:
+    """A hash of all that decides the frames: the clip, the model, the style and the options."""
+    whole = hashlib.sha256(clip.digest().encode())
+    for array in (*restyler.model.get_weights(), restyler.code):
+        whole.update(np.ascontiguousarray(array).tobytes())
+    asked = {
+        "strength": options.strength,
+        "steady": options.steady,
+        "size": options.size,
+        "keep_colour": options.keep_colour,
+        "crf": options.crf,
+        "suffix": place.suffix.lower(),
+    }
+    whole.update(json.dumps(asked, sort_keys=True).encode())
+    return whole.hexdigest()
+
+
+def _frame_function(restyler, options, even: bool):
+    """`function(pixels uint8 [H, W, 3], seconds since the last frame) -> [H, W, 3]`."""
+    from stylegan_culture.stylization.feedforward import keep_colour
+    from stylegan_culture.stylize.methods import fit
+
+    def restyle(pixels, seconds):
+        content = fit(pixels.astype(np.float32) / 255, options.size)
+        if min(content.shape[:2]) < SMALLEST:
+            raise InputError(f"frames have to be {SMALLEST} pixels high and wide; choose a --size")
+        if even:  # colours are kept at half the size, so that an odd last line is left out
+            content = content[: content.shape[0] // 2 * 2, : content.shape[1] // 2 * 2]
+        result = restyler.restyle(content, seconds)
+        return keep_colour(content, result) if options.keep_colour else result
+
+    return restyle
+
+
+def _write_pieces(clip, output, segments, restyler, restyle) -> None:
+    """Restyles the frames that no finished piece holds yet, piece by piece."""
+    frames, last = clip.frames(), None
+    for frame in itertools.islice(frames, segments.done):
+        last = frame.time
+    bar = tqdm.tqdm(
+        total=clip.total, initial=segments.done, unit="frame", dynamic_ncols=True, disable=None
+    )
+    with bar, contextlib.closing(frames):
+        frame = next(frames, None)
+        while frame is not None:
+            times = []
+            with output.piece(segments) as write:
+                while frame is not None and len(times) < FRAMES:
+                    seconds = 0.0 if last is None else float((frame.time - last) * clip.time_base)
+                    write(segments.done + len(times), restyle(frame.pixels, seconds), frame)
+                    bar.update()
+                    times.append((frame.time, frame.duration))
+                    last, frame = frame.time, next(frames, None)
+            segments.finished(times, restyler.state())
