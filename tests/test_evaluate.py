@@ -178,13 +178,12 @@ def test_a_culture_that_the_model_lacks_is_named(flags, culture_folder, tmp_path
 
 @pytest.mark.slow
 def test_the_measures_rank_a_trained_model_between_an_untrained_one_and_the_truth(tmp_path):
-    """1,000 of the preset's 2,600 steps: by then results are nearer to the truth than sources."""
+    """The whole preset, ten minutes: after 1,000 steps results are not yet nearer to the truth."""
     from stylegan_culture import train
 
-    for name, steps in (("untrained", 1), ("trained", 1000)):
-        arguments = ["--run", str(tmp_path / name), "--steps", str(steps), "--warm-up", "0"]
-        train_run = arguments if name == "untrained" else arguments[:-2]
-        assert settings.run_command(train.main, ["--preset", "ornaments64", *train_run]) == 0
+    for name, changes in (("untrained", ["--steps", "1", "--warm-up", "0"]), ("trained", [])):
+        wanted = ["--preset", "ornaments64", "--run", str(tmp_path / name), *changes]
+        assert settings.run_command(train.main, wanted) == 0
     arguments = ["--data", "ornaments", "--size", "64", "--artworks", "8", "--out"]
     arguments += [str(tmp_path / "out"), "--method", "identity", "--method", "truth"]
     for name in ("untrained", "trained"):
