@@ -1,5 +1,7 @@
 """Fixtures that several test files share; TensorFlow is imported only where one is used."""
 
+import dataclasses
+import json
 import os
 import pathlib
 import sys
@@ -37,6 +39,25 @@ def culture_model(small_sizes):
 
     keras.utils.set_random_seed(1)
     return CultureModel(CULTURES, small_sizes).create_weights(size=32)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory, small_sizes):
+    """A run folder with an untrained model of the two cultures of `culture_folder`."""
+    import keras
+
+    from stylegan_culture.networks.generator import CultureModel
+
+    folder = tmp_path_factory.mktemp("model")
+    keras.utils.set_random_seed(4)
+    model = CultureModel(("lattice", "waves"), small_sizes)
+    model.create_weights().save_weights(str(folder / "model.weights.h5"))
+    facts = {
+        "config": {"generator": dataclasses.asdict(model.config)},
+        "cultures": [{"key": key} for key in model.cultures],
+    }
+    (folder / "run.json").write_text(json.dumps(facts), "utf-8")
+    return folder
 
 
 @pytest.fixture(scope="session")

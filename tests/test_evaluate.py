@@ -1,37 +1,19 @@
 """The evaluate command, end to end on small networks and pictures, and its wrong input."""
 
 import argparse
-import dataclasses
 import json
 
-import keras
 import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate, images, serving
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run folder with an untrained model of the two cultures of `culture_folder`."""
-    folder = tmp_path_factory.mktemp("run")
-    keras.utils.set_random_seed(4)
-    model = CultureModel(("lattice", "waves"), GeneratorConfig(width=64, blocks=1))
-    model.create_weights().save_weights(str(folder / "model.weights.h5"))
-    facts = {
-        "config": {"generator": dataclasses.asdict(model.config)},
-        "cultures": [{"key": key} for key in model.cultures],
-    }
-    (folder / "run.json").write_text(json.dumps(facts), "utf-8")
-    return folder
 
 
 @pytest.fixture
-def flags(run, culture_folder, mobilenet_archive, tmp_path):
+def flags(model_folder, culture_folder, mobilenet_archive, tmp_path):
     given = {
-        "model": run,
+        "model": model_folder,
         "data": f"folder:{culture_folder / 'art'}",
         "content": f"folder:{culture_folder / 'photographs'}",
         "judge": mobilenet_archive,
@@ -105,14 +87,14 @@ def test_a_model_that_copies_its_input_is_caught(flags, tmp_path, capsys):
     )
 
 
-def test_a_collapsed_model_is_caught(flags, run, tmp_path, capsys):
+def test_a_collapsed_model_is_caught(flags, model_folder, tmp_path, capsys):
     """The same grey picture whatever is asked: the last layer's weights are 0."""
-    model, _ = serving.load_model(run)
+    model, _ = serving.load_model(model_folder)
     for variable in model.generator.to_rgb.variables:
         variable.assign(np.zeros(variable.shape))
     folder = tmp_path / "collapsed"
     folder.mkdir()
-    (folder / "run.json").write_bytes((run / "run.json").read_bytes())
+    (folder / "run.json").write_bytes((model_folder / "run.json").read_bytes())
     model.save_weights(str(folder / "model.weights.h5"))
     assert settings.run_command(evaluate.main, flags(model=folder)) == 0
     found = _record(tmp_path)["methods"]["collapsed"]

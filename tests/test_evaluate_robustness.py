@@ -1,17 +1,14 @@
 """`evaluate robustness`, end to end on small networks and pictures; its page; wrong input."""
 
-import dataclasses
 import html.parser
 import json
 
-import keras
 import numpy as np
 import pytest
 
 from stylegan_culture import config, images, train
 from stylegan_culture.analysis import robustness as measures
 from stylegan_culture.evaluate import robustness, robustness_charts, robustness_words
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 
 PLOTS = set(robustness.PLOTS)
 
@@ -25,21 +22,6 @@ def tagger(culture_folder, vgg_archive, tmp_path_factory):
     network = ("--backbone", "vgg19_16x", "--weights", str(vgg_archive))
     assert config.run_command(train.main, [*flags, *data, *network]) == 0
     return run
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A run folder with an untrained model of the same two cultures."""
-    folder = tmp_path_factory.mktemp("model")
-    keras.utils.set_random_seed(4)
-    network = CultureModel(("lattice", "waves"), GeneratorConfig(width=64, blocks=1))
-    network.create_weights().save_weights(str(folder / "model.weights.h5"))
-    facts = {
-        "config": {"generator": dataclasses.asdict(network.config)},
-        "cultures": [{"key": key} for key in network.cultures],
-    }
-    (folder / "run.json").write_text(json.dumps(facts), "utf-8")
-    return folder
 
 
 @pytest.fixture
@@ -90,8 +72,10 @@ class _Reader(html.parser.HTMLParser):
         self.words += data
 
 
-def test_a_tagger_and_a_stylizer_are_measured(flags, tagger, model, photographs, tmp_path, capsys):
-    arguments = flags(model=model, content=photographs, size=32, photographs=2)
+def test_a_tagger_and_a_stylizer_are_measured(
+    flags, tagger, model_folder, photographs, tmp_path, capsys
+):
+    arguments = flags(model=model_folder, content=photographs, size=32, photographs=2)
     assert config.run_command(robustness.main, arguments) == 0
     out = tmp_path / "out"
     names = {"robustness.json", "robustness.html"} | PLOTS

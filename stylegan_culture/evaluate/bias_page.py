@@ -187,11 +187,4 @@ def _closing(record: dict) -> str:
         "Commit": record["commit"],
         "Time": f"{record['seconds']:.0f} seconds",
     }
-    return (
-        '<section class="limits" aria-labelledby="limits">'
-        '<h2 id="limits">What these figures do not say</h2>'
-        f"{tables.columns_of(words.limits(record))}</section>"
-        '<section aria-labelledby="method"><h2 id="method">How it was made</h2>'
-        f"{tables.facts(facts)}<p>Every number is in <code>bias.json</code> beside this page.</p>"
-        "</section>"
-    )
+    return tables.closing(words.limits(record), facts, "bias.json")

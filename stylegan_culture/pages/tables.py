@@ -118,6 +118,18 @@ def facts(pairs: dict) -> str:
     )
 
 
+def closing(limits: list, made: dict, file: str) -> str:
+    """The end of a page: what its figures do not say, as `(heading, text)`, how it was made, as of
+    `facts`, and the name of the file beside it that has every number."""
+    return (
+        '<section class="limits" aria-labelledby="limits">'
+        f'<h2 id="limits">What these figures do not say</h2>{columns_of(limits)}'
+        '</section><section aria-labelledby="method"><h2 id="method">How it was made</h2>'
+        f"{facts(made)}<p>Every number is in <code>{file}</code> beside this page.</p>"
+        "</section>"
+    )
+
+
 def _figure(cell, show) -> str:
     if cell is None:
         return '<span aria-label="none">\N{EN DASH}</span>'

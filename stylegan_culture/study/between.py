@@ -179,7 +179,6 @@ def _neighbours(record: dict, pictures: dict) -> str:
 
 def closing(record: dict) -> str:
     """What the figures do not say, how they were made, and the end of the page."""
-    limits = tables.columns_of(words.limits(record))
     config, features = record["config"], record["features"]
     facts = {
         "Data": record["data"]["name"],
@@ -193,10 +192,4 @@ def closing(record: dict) -> str:
         "Commit": record["commit"],
         "Time": f"{record['seconds']:.0f} seconds",
     }
-    return (
-        '<section class="limits" aria-labelledby="limits">'
-        f'<h2 id="limits">What these figures do not say</h2>{limits}'
-        '</section><section aria-labelledby="method"><h2 id="method">How it was made</h2>'
-        f"{tables.facts(facts)}<p>Every number is in <code>study.json</code> beside this page.</p>"
-        "</section></main>"
-    )
+    return tables.closing(words.limits(record), facts, "study.json") + "</main>"

@@ -88,3 +88,11 @@ def test_remarks_columns_and_facts_are_text():
     assert reader.texts("strong") == ["Few <ten>"] and reader.texts("h3") == ["H <1>"]
     assert reader.texts("p") == ["a <b>", "t & u"] and reader.texts("dd") == ["0 <x>"]
     assert not reader.wrong
+
+
+def test_a_page_ends_with_its_limits_and_how_it_was_made():
+    page = tables.closing([("Few <pictures>", "Wide & open.")], {"Seed": "7"}, "numbers.json")
+    found = Reader(page)
+    assert found.texts("h2") == ["What these figures do not say", "How it was made"]
+    assert found.texts("h3") == ["Few <pictures>"] and found.texts("code") == ["numbers.json"]
+    assert "Wide &amp; open." in page and found.texts("dd") == ["7"]
