@@ -48,6 +48,20 @@ def discriminator_hinge_fake(fake_logits, weights=None):
     return _mean_of_samples(ops.relu(1.0 + ops.cast(fake_logits, "float32")), weights)
 
 
+def feature_matching(features, reference):
+    """`mean_l E|P f_l(a) - P f_l(b)|`, where P takes the mean over positions (arXiv 1905.01723).
+
+    `features` and `reference` are a discriminator's feature maps `[B, h, w, C]`, one per layer, of
+    restyled pictures and of real ones that they should look like. Without P (pix2pixHD, arXiv
+    1711.11585) it would ask for the real picture's layout too, which belongs to another content.
+    """
+    total = ops.zeros(())
+    for own, wanted in zip(features, reference, strict=True):
+        means = [ops.mean(ops.cast(x, "float32"), axis=(1, 2)) for x in (own, wanted)]
+        total = total + absolute_difference(*means)
+    return total / len(features)
+
+
 def gradient_penalty(gradients):
     """R1: `E[|dD(x)/dx|^2] / 2` of gradients `[B, ...]` (Mescheder et al., arXiv 1801.04406)."""
     gradients = ops.cast(gradients, "float32")

@@ -260,6 +260,21 @@ def test_the_style_loss_is_the_mean_over_taps_and_weighted_samples(taps, generat
     assert float(losses.style(other, taps, weights)) == pytest.approx(np.mean(errors), rel=1e-4)
 
 
+def test_feature_matching_is_the_mean_difference_of_pooled_layers(taps, generator):
+    """By loops; where the features stand does not count, and a layer counts whatever its size."""
+    own = list(taps.values())
+    other = [generator.normal(size=value.shape).astype(np.float32) for value in own]
+    errors = []
+    for first, second in zip(own, other, strict=True):
+        pooled = [
+            [p[..., c].mean() for p in x for c in range(p.shape[-1])] for x in (first, second)
+        ]
+        errors.append(np.abs(np.subtract(*pooled)).mean())
+    assert float(losses.feature_matching(own, other)) == pytest.approx(np.mean(errors), rel=1e-4)
+    turned = [value[:, ::-1, ::-1] for value in own]
+    assert float(losses.feature_matching(own, turned)) < 1e-6
+
+
 def test_the_style_loss_of_no_sample_is_zero(taps):
     nothing = {name: ops.zeros_like(value) for name, value in taps.items()}
     assert float(losses.style(nothing, taps, np.zeros(3, np.float32))) == 0.0

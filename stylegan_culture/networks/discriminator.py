@@ -1,20 +1,28 @@
 """Discriminators with one logit map per culture: on pictures and on backbone features."""
 
 import dataclasses
+import functools
 
 import keras
 from keras import ops
 
 from stylegan_culture.config import option
-from stylegan_culture.networks.blocks import leaky_relu, reflect_pad
+from stylegan_culture.networks.blocks import ACTIVATED, Convolution, leaky_relu, reflect_pad
 
 
 @dataclasses.dataclass(frozen=True)
-class DiscriminatorConfig:
-    """Size of the discriminators."""
+class TrunkConfig:
+    """Size of the discriminator on pictures."""
 
     trunk_width: int = option(48, "channels of the picture discriminator's first layer; 0: none")
     trunk_layers: int = option(4, "its convolutions; all but the last halve the resolution")
+    spectral_norm: bool = option(True, "divide its kernels by their largest singular value")
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscriminatorConfig(TrunkConfig):
+    """Size of the discriminators."""
+
     head_width: int = option(64, "channels of a discriminator head on a backbone tap; 0: no heads")
 
 
@@ -92,25 +100,32 @@ class RunningScale(keras.layers.Layer):
 class Discriminator(keras.Model):
     """Picture `[B, H, W, 3]` in [0, 1] to logit maps `[B, h, w, K]`, one per culture.
 
-    One trunk of spectral-norm convolutions that all cultures share (StarGAN v2, arXiv
-    1912.01865), judged on patches (PatchGAN, arXiv 1611.07004).
+    One trunk of convolutions, spectrally normalised or plain, that all cultures share (StarGAN v2,
+    arXiv 1912.01865), judged on patches (PatchGAN, arXiv 1611.07004).
     """
 
-    def __init__(self, cultures: int, config: DiscriminatorConfig, **kwargs):
+    def __init__(self, cultures: int, config: TrunkConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)
         policy = {"dtype": self.dtype_policy}
         widths = [min(config.trunk_width * 2**i, 256) for i in range(config.trunk_layers)]
+        plain = functools.partial(Convolution, gain=ACTIVATED)
+        convolution = SpectralConvolution if config.spectral_norm else plain
         self.trunk = [
-            SpectralConvolution(width, stride=2 if i < len(widths) - 1 else 1, **policy)
+            convolution(width, stride=2 if i < len(widths) - 1 else 1, **policy)
             for i, width in enumerate(widths)
         ]
-        self.logits = SpectralConvolution(cultures, kernel=1, **policy)
+        self.logits = convolution(cultures, kernel=1, **policy)
 
     def call(self, image, training=False):
-        features = 2.0 * image - 1.0
+        return self.judge(image, training)[0]
+
+    def judge(self, image, training=False):
+        """The logit maps, and the trunk's feature maps `[B, h, w, C]`, one per layer."""
+        features, hidden = 2.0 * image - 1.0, []
         for layer in self.trunk:
             features = leaky_relu(layer(features, training=training))
-        return self.logits(features, training=training)
+            hidden.append(features)
+        return self.logits(features, training=training), hidden
 
 
 class FeatureDiscriminator(keras.Model):
@@ -137,13 +152,18 @@ class FeatureDiscriminator(keras.Model):
         self.scales = {tap: RunningScale(dtype="float32") for tap in taps}
 
     def call(self, features, training=False):
-        logits = {}
+        return self.judge(features, training)[0]
+
+    def judge(self, features, training=False):
+        """The logit maps by tap, and the heads' feature maps `[B, h, w, C]`, one per layer."""
+        logits, hidden = {}, []
         for tap, layers in self.heads.items():
-            hidden = self.scales[tap](features[tap], training=training)
+            value = self.scales[tap](features[tap], training=training)
             for layer in layers[:-1]:
-                hidden = leaky_relu(layer(hidden, training=training))
-            logits[tap] = layers[-1](hidden, training=training)
-        return logits
+                value = leaky_relu(layer(value, training=training))
+                hidden.append(value)
+            logits[tap] = layers[-1](value, training=training)
+        return logits, hidden
 
 
 def of_culture(logits, culture):

@@ -108,10 +108,37 @@ CULTURE256 = TrainConfig(
     backbone=BackboneConfig(backbone="inception_resnet_v2"),
     loop=LoopConfig(steps=10000, sample_interval=500, save_interval=500),
 )
+# The second network of the two-network form: content, style (Gram) and adversarial losses over
+# VGG19 and nothing else that holds the picture together.
+ENCODER_DECODER = TrainConfig(
+    data=DataConfig(image_size=128, batch_size=8, least_scale=0.3, content_share=1.0),
+    generator=GeneratorConfig(smooth=True, lowpass=True),
+    losses=LossConfig(
+        feature_adversarial=0.5,
+        feature_matching=1.0,
+        cycle=0.0,
+        identity=0.0,
+        content_return=0.0,
+        style_code=0.0,
+        diversity=0.0,
+        content_features=1.5,
+        style_features=1.0,
+    ),
+    optimizer=OptimizerConfig(
+        generator_rate=6e-4, discriminator_rate=1e-3, examples=0.25, augmentation="translation"
+    ),
+    backbone=BackboneConfig(backbone="vgg19", backbone_weights="imagenet"),
+    loop=LoopConfig(steps=3000, sample_interval=250, save_interval=250),
+)
 PRESETS = {
     "smoke": (SMOKE, "under a minute: shows that everything runs, teaches nothing"),
     "ornaments64": (ORNAMENTS64, "about 10 minutes on 2 cores: rendered ornaments at 64 px"),
     "culture128": (CULTURE128, "about 1 hour on 2 cores: own pictures, crops of 128 px"),
+    "encoder_decoder": (
+        ENCODER_DECODER,
+        "about 2 hours on 2 cores: own pictures, crops of 128 px, content, style and adversarial "
+        "losses over VGG19",
+    ),
     "culture256": (CULTURE256, "about 2.5 hours on 2 cores: own pictures, crops of 160 px"),
 }
 

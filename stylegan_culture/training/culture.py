@@ -16,8 +16,9 @@ import tensorflow as tf
 from stylegan_culture import images, losses
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.generator import STRIDE, CultureModel
-from stylegan_culture.training.judges import Judges, update
+from stylegan_culture.training.judges import Judges
 from stylegan_culture.training.options import LinearDecay, LossConfig, OptimizerConfig
+from stylegan_culture.training.replicas import update
 from stylegan_culture.training.stability import instability
 
 
@@ -141,7 +142,8 @@ class CultureTrainer:
             features = self._features(fakes)
             references = self._features(tf.concat([batch["content"], batch["style"]], 0))
             parts |= self._backbone_losses(features, references, plan)
-            parts |= self.judges.verdicts(fakes, features, plan["culture"], seed + 2)
+            models = self._models(batch, references, plan)
+            parts |= self.judges.verdicts(fakes, features, plan["culture"], seed + 2, models)
             total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
         update(self.optimizer, tape, total, self.model.trainable_variables)
         parts |= self._train_judges(batch, plan, (fakes, features, references), seed + 3)
@@ -248,6 +250,15 @@ class CultureTrainer:
         """A style picture's own code: its encoded one for every other, its culture's default for
         the rest, so that the default learns the culture's true contrast."""
         return tf.where((tf.range(mean.shape[0]) % 2 == 0)[:, None], mean, defaults)
+
+    def _models(self, batch, references, plan):
+        """The real pictures that restyled ones should look like to the judges, and their features;
+        None where that has no weight."""
+        if not self.weights.feature_matching:
+            return None
+        order, count = plan["style_index"], batch["style"].shape[0]
+        found = {tap: tf.gather(value[count:], order) for tap, value in references.items()}
+        return tf.gather(batch["style"], order), found
 
     def _features(self, images):
         if self.backbone is None:

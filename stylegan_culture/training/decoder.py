@@ -10,7 +10,7 @@ from stylegan_culture import images, losses
 from stylegan_culture.config import InputError, option
 from stylegan_culture.features import restyle
 from stylegan_culture.networks.decoder import Decoder
-from stylegan_culture.training.judges import update
+from stylegan_culture.training.replicas import update
 from stylegan_culture.training.schedule import warm_cosine
 
 

@@ -15,7 +15,7 @@ from stylegan_culture import images, losses
 from stylegan_culture.config import option
 from stylegan_culture.features.inception import InceptionResNetV2
 from stylegan_culture.training.augment import augment
-from stylegan_culture.training.judges import update
+from stylegan_culture.training.replicas import update
 from stylegan_culture.training.schedule import warm_cosine
 
 # Each of the teacher's taps and the student's that sees as much of the picture.

@@ -15,15 +15,7 @@ from stylegan_culture.networks.discriminator import (
 )
 from stylegan_culture.training.augment import augment, parse_kinds
 from stylegan_culture.training.options import LinearDecay, OptimizerConfig
-
-
-def update(optimizer, tape, total, variables) -> None:
-    """Applies the gradients of `total`; a variable that took no part gets a gradient of zero."""
-    gradients = tape.gradient(total, [variable.value for variable in variables])
-    optimizer.apply(
-        [tf.zeros_like(v) if g is None else g for g, v in zip(gradients, variables, strict=True)],
-        variables,
-    )
+from stylegan_culture.training.replicas import update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,22 +78,36 @@ class Judges:
 
     def logits(self, images, features, seed, training: bool) -> dict[str, list]:
         """Logit maps `[B, h, w, K]`: "picture" to one, "features" to one for each head."""
-        maps = {}
+        return self._look(images, features, seed, training)[0]
+
+    def _look(self, images, features, seed, training: bool):
+        """The logit maps as `logits` gives them, and every layer's feature maps."""
+        maps, hidden = {}, []
         if "picture" in self.networks:
             changed = augment(images, self.kinds, seed)
-            maps["picture"] = [self.networks["picture"](changed, training=training)]
+            found, layers = self.networks["picture"].judge(changed, training)
+            maps["picture"], hidden = [found], layers
         if "features" in self.networks:
-            found = self.networks["features"](features, training=training)
-            maps["features"] = list(found.values())
-        return maps
+            found, layers = self.networks["features"].judge(features, training)
+            maps["features"], hidden = list(found.values()), hidden + layers
+        return maps, hidden
 
-    def verdicts(self, images, features, culture, seed) -> dict:
-        """The generator's adversarial losses on restyled pictures asked to be of `culture [B]`."""
+    def verdicts(self, images, features, culture, seed, models=None) -> dict:
+        """The generator's losses on restyled pictures asked to be of `culture [B]`.
+
+        Adversarial ones and, where `models` are given, feature matching: `models` are real pictures
+        of those cultures and their backbone features, as `images` and `features` are.
+        """
         names = {"picture": "adversarial", "features": "feature_adversarial"}
         parts = {}
-        for kind, maps in self.logits(images, features, seed, training=False).items():
+        found, hidden = self._look(images, features, seed, training=False)
+        for kind, maps in found.items():
             verdicts = [self.losses.generator(of_culture(logits, culture)) for logits in maps]
             parts[names[kind]] = tf.add_n(verdicts) / len(verdicts)
+        if models is not None:
+            _, wanted = self._look(*models, seed, training=False)
+            wanted = [tf.stop_gradient(layer) for layer in wanted]
+            parts["feature_matching"] = losses.feature_matching(hidden, wanted)
         return parts
 
     def train(self, images, features, plan: dict, seed) -> dict:

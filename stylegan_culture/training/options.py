@@ -17,6 +17,10 @@ class LossConfig:
 
     adversarial: float = option(1.0, "weight of the picture discriminator's verdict")
     feature_adversarial: float = option(1.0, "weight of the verdict on backbone features")
+    feature_matching: float = option(
+        0.0,
+        "weight of the discriminators' own features that restyled pictures share with real ones",
+    )
     cycle: float = option(4.0, "weight of contents recovered from restyled pictures")
     identity: float = option(4.0, "weight of style pictures recovered by their own code")
     content_return: float = option(4.0, "weight of contents returned at strength 0")

@@ -19,6 +19,7 @@ EVERY = LossConfig(
     total_variation=1.0,
     plain=1.0,
     stability=1.0,
+    feature_matching=1.0,
     relabelled=0.5,
 )
 

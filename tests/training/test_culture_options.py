@@ -77,3 +77,16 @@ def test_settings_that_cannot_be_trained_with_are_named(group, changed, said):
     changed = dataclasses.replace(getattr(config, group), **changed)
     with pytest.raises(InputError, match=said):
         check_values(dataclasses.replace(config, **{group: changed}))
+
+
+def test_the_encoder_decoder_preset_is_content_style_and_adversarial_losses(make_trainer, batch):
+    """Over VGG19 and nothing else: nothing returns, and no backbone but that one is asked."""
+    config = command.ENCODER_DECODER
+    check_values(config)
+    assert config.backbone.backbone == "vgg19"
+    trainer = make_trainer(batch, backbone=True, losses=config.losses, examples=0.25)
+    parts = trainer.step(batch, 1)
+    assert set(parts) - {"total", "discriminator", "spread", "saturated", "style_prior"} == {
+        *("content_features", "style_features", "adversarial"),
+        *("feature_adversarial", "feature_matching"),
+    }

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
-from stylegan_culture.training.judges import Judges, update
+from stylegan_culture.training.judges import Judges
 from stylegan_culture.training.options import LinearDecay, OptimizerConfig
+from stylegan_culture.training.replicas import update
 
 K, B = 3, 4
 TAPS = {"first": (32, 32, 4), "early": (16, 16, 6), "late": (8, 8, 8)}
@@ -91,6 +92,25 @@ def test_verdicts_are_the_generators_losses_and_move_nothing(batch):
     assert float(parts["feature_adversarial"]) == pytest.approx(expected, rel=1e-4)
     for name, values in _snapshot(judges).items():
         assert _same(values, before[name])
+
+
+def test_feature_matching_asks_for_what_the_judges_see_in_real_pictures(batch):
+    """Nothing, where the restyled pictures are the real ones; the gradient reaches no real one."""
+    images, features, plan = batch
+    judges = _judges(TAPS)
+    own = {tap: tf.constant(value[:B]) for tap, value in features.items()}
+    other = {tap: tf.constant(value[B : 2 * B]) for tap, value in features.items()}
+    culture, real = plan["culture"][:B], images[B : 2 * B]
+    assert "feature_matching" not in judges.verdicts(images[:B], own, culture, SEED)
+    same = judges.verdicts(images[:B], own, culture, SEED, (images[:B], own))
+    assert float(same["feature_matching"]) == 0.0
+    with tf.GradientTape() as tape:
+        tape.watch([own, other])
+        found = judges.verdicts(images[:B], own, culture, SEED, (real, other))
+        total = found["feature_matching"]
+    assert float(total) > 0.01
+    moved, still = tape.gradient(total, [own["late"], other["late"]])
+    assert still is None and np.abs(moved).max() > 0.0
 
 
 SIDES = {  # of a logit: what a picture that is, and one that is not, of the culture costs
