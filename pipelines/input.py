@@ -85,31 +85,56 @@ def load_content(
     return split(folder.load_content(name, DETAIL * image_size, cache_mib), part)
 
 
-def make_dataset(config: DataConfig, source: Source, content: Source | None, first_step: int = 0):
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """One of `parts` equal parts of every batch, in order: the rows that one process needs."""
+
+    number: int = 0
+    parts: int = 1
+
+    def rows(self, config: DataConfig) -> np.ndarray:
+        """Numbers of the rows of a batch, int64 [n]; the parts have to divide the batch."""
+        count = config.batch_size // self.parts
+        return self.number * count + np.arange(count)
+
+
+WHOLE = Share()
+
+
+def make_dataset(
+    config: DataConfig,
+    source: Source,
+    content: Source | None,
+    first_step: int = 0,
+    share: Share = WHOLE,
+):
     """An endless `tf.data.Dataset` of batches; batch t depends only on (config, data, t).
 
     Each batch is {"content": float32 [B, S, S, 3] in [0, 1], "content_culture": int32 [B] (-1 for
     content-only pictures), "style": float32 [B, S, S, 3], "culture": int32 [B]}. Contents and
     styles are drawn balanced over cultures and independently of each other. `first_step` resumes
-    at that batch. Batches are made in parallel and come in order.
+    at that batch, and `share` makes some of its rows only. Batches are made in parallel and come
+    in order.
     """
     import tensorflow as tf  # here: preparing and checking data need not wait for it
 
     _check(config, source, content)
-    image = tf.TensorSpec([config.batch_size, config.image_size, config.image_size, 3], tf.float32)
-    label = tf.TensorSpec([config.batch_size], tf.int32)
+    count, size = len(share.rows(config)), config.image_size
+    image = tf.TensorSpec([count, size, size, 3], tf.float32)
+    label = tf.TensorSpec([count], tf.int32)
     layout = {"content": image, "content_culture": label, "style": image, "culture": label}
 
     def draw(number):
-        return drawn(config, source, content, int(number))
+        return drawn(config, source, content, int(number), share)
 
     if config.stream:
         files = source.files + (content.files if content is not None else ())
-        return streaming.batches(config, draw, files, first_step)
+        own = dataclasses.replace(config, batch_size=count)
+        return streaming.batches(own, draw, files, first_step)
 
     def load(step):
         def make(number):
-            batch = make_batch(config, source, content, int(number))
+            batch = make_batch(config, source, content, int(number), share)
             return [batch[name] for name in layout]
 
         values = tf.numpy_function(make, [step], [spec.dtype for spec in layout.values()])
@@ -122,11 +147,13 @@ def make_dataset(config: DataConfig, source: Source, content: Source | None, fir
     return steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def make_batch(config: DataConfig, source: Source, content: Source | None, step: int) -> dict:
+def make_batch(
+    config: DataConfig, source: Source, content: Source | None, step: int, share: Share = WHOLE
+) -> dict:
     """Batch number `step` as NumPy arrays; see `make_dataset`. Crops as without `stream`."""
-    batch = {}
-    for name, parts in drawn(config, source, content, step).items():
-        pixels, cultures = np.zeros(_shape(config), np.uint8), np.zeros(config.batch_size, np.int32)
+    batch, count, size = {}, len(share.rows(config)), config.image_size
+    for name, parts in drawn(config, source, content, step, share).items():
+        pixels, cultures = np.zeros((count, size, size, 3), np.uint8), np.zeros(count, np.int32)
         for part in parts:
             if len(part.places):
                 pixels[part.places] = _crops(config, part)
@@ -136,20 +163,22 @@ def make_batch(config: DataConfig, source: Source, content: Source | None, step:
     return batch
 
 
-def drawn(config: DataConfig, source: Source, content: Source | None, step: int) -> dict:
+def drawn(
+    config: DataConfig, source: Source, content: Source | None, step: int, share: Share = WHOLE
+) -> dict:
     """What batch number `step` shows: {"content": [Drawn...], "style": [Drawn]}."""
-    numbers = step * config.batch_size + np.arange(config.batch_size)
-    share = config.content_share if content is not None else 0.0
-    before = np.floor(numbers * share).astype(np.int64)
-    plain = np.floor((numbers + 1) * share).astype(np.int64) > before
+    numbers = step * config.batch_size + share.rows(config)
+    photographs = config.content_share if content is not None else 0.0
+    before = np.floor(numbers * photographs).astype(np.int64)
+    plain = np.floor((numbers + 1) * photographs).astype(np.int64) > before
     # Each kind of content counts its own samples, so that cultures stay balanced at any share.
     parts = [
         _drawn(config, source, "content", numbers[~plain] - before[~plain], np.flatnonzero(~plain))
     ]
     if plain.any():
-        photographs = np.flatnonzero(plain)
-        parts.append(_drawn(config, content, "photograph", before[plain], photographs))
-    everywhere = np.arange(config.batch_size)
+        places = np.flatnonzero(plain)
+        parts.append(_drawn(config, content, "photograph", before[plain], places))
+    everywhere = np.arange(len(numbers))
     styles = _drawn(config, source, "style", numbers, everywhere, config.crop_draws)
     return {"content": parts, "style": [styles]}
 
@@ -167,10 +196,6 @@ def evaluation_arrays(source: Source, size: int) -> tuple[np.ndarray, np.ndarray
     else:
         cultures = np.full(len(source), -1)
     return pictures, cultures.astype(np.int32), list(source.ids)
-
-
-def _shape(config: DataConfig) -> tuple[int, int, int, int]:
-    return (config.batch_size, config.image_size, config.image_size, 3)
 
 
 def _drawn(config, source: Source, stream: str, numbers, places, count: int = 1) -> Drawn:

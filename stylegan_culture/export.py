@@ -1,8 +1,8 @@
 """Ships a run: `python -m stylegan_culture.export --run DIR --out saved_models/NAME`.
 
 Writes a model folder: SavedModel, TFLite files, Keras weights, model.json, model_card.md and a
-sample sheet. All of it is made in a temporary folder beside the target and moved there only when
-every file agrees with the Keras model.
+sample sheet; of a CycleGAN, both directions. All of it is made in a temporary folder beside the
+target and moved there only when every file agrees with the Keras model.
 """
 
 import argparse
@@ -14,7 +14,15 @@ import tempfile
 
 import numpy as np
 
-from stylegan_culture import __version__, config, images, serving, tflite
+from stylegan_culture import (
+    __version__,
+    config,
+    images,
+    samplers,
+    serving,
+    tflite,
+    translation,
+)
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import STRIDE
 
@@ -29,10 +37,12 @@ def parse(arguments) -> argparse.Namespace:
     )
     parser.add_argument("--run", required=True, help="run folder made by train")
     parser.add_argument("--out", required=True, help="model folder to make or replace")
-    parser.add_argument("--sizes", default="256", help="TFLite picture edges in px (default: 256)")
     parser.add_argument(
-        "--precisions", default=",".join(serving.PRECISIONS), help="of TFLite files (default: all)"
+        "--sizes",
+        help="TFLite picture edges in px (default: 256; of a network from pictures to pictures the "
+        "run's)",
     )
+    parser.add_argument("--precisions", help="of TFLite files (default: all that the model has)")
     parser.add_argument(
         "--pictures",
         help="folder of pictures for calibration and parity "
@@ -48,6 +58,7 @@ def parse(arguments) -> argparse.Namespace:
         "--notes", default="", help="Markdown files to append to the model card: measures, credits"
     )
     options = parser.parse_args(arguments)
+    _complete(options)
     options.precisions = [part.strip() for part in options.precisions.split(",")]
     unknown = sorted(set(options.precisions) - set(serving.PRECISIONS))
     if unknown:
@@ -65,6 +76,24 @@ def parse(arguments) -> argparse.Namespace:
     return options
 
 
+def _complete(options) -> None:
+    """What was not asked for, by the kind of the run."""
+    facts = translation.read_facts(options.run)
+    if facts.get("trainer") in samplers.TRAINERS:
+        raise InputError(
+            f"{options.run} draws pictures from noise, which is not exported; use its run folder: "
+            f"python -m stylegan_culture.stylize --sample 8 --model {options.run} --out sheet.png"
+        )
+    options.translates = facts.get("trainer") in translation.LOADERS
+    precisions, size = serving.PRECISIONS, 256
+    if options.translates:
+        precisions, size = translation.PRECISIONS, facts["image_size"]
+        if options.half or options.samples or options.notes:
+            raise InputError("--half, --samples and --notes are for models of several cultures")
+    options.precisions = options.precisions or ",".join(precisions)
+    options.sizes = options.sizes or str(size)
+
+
 def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
     """Pictures of a folder, float32 in [0, 1] in the sizes that they have; of the run's data where
     no folder is given."""
@@ -72,6 +101,9 @@ def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
         from pipelines.input import load_source
 
         source = load_source(facts["data"], facts["image_size"], "held_out")
+        keys = [culture["key"] for culture in facts["cultures"]]
+        own = source.tags[:, [key in keys for key in source.cultures]].any(axis=1)
+        source = source.select(np.flatnonzero(own)) if own.any() else source
         steps = np.linspace(0, len(source) - 1, min(wanted, len(source))).astype(int)
         found = [source.read(int(index)).astype(np.float32) / 255 for index in steps]
     else:
@@ -129,6 +161,19 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
     card = [model_card(described, facts, _read_measures(options.run), rows)]
     card += [path.read_text(encoding="utf-8") for path in options.notes]
     (folder / "model_card.md").write_text("\n".join(card), encoding="utf-8")
+
+
+def build_translations(options: argparse.Namespace, folder: pathlib.Path) -> None:
+    """The same for a run whose networks turn pictures into pictures and know no styles."""
+    found = load_pictures(options.pictures, CHECKED, translation.read_facts(options.run))
+    translation.write(
+        folder,
+        pathlib.Path(options.out).name,
+        options.run,
+        options.sizes,
+        options.precisions,
+        lambda size: np.stack([square(picture, size) for picture in found]),
+    )
 
 
 def describe(name, model, facts, options, folder) -> dict:
@@ -213,7 +258,7 @@ def main(arguments=None) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export_") as temporary:
         folder = pathlib.Path(temporary) / "model"
         folder.mkdir()
-        build(options, folder)
+        (build_translations if options.translates else build)(options, folder)
         if target.exists():
             target.replace(pathlib.Path(temporary) / "old")
         folder.replace(target)

@@ -48,6 +48,17 @@ def discriminator_hinge_fake(fake_logits, weights=None):
     return _mean_of_samples(ops.relu(1.0 + ops.cast(fake_logits, "float32")), weights)
 
 
+def naming(logits, culture):
+    """`E -log softmax(P D(x))_k`: cross-entropy of the culture k `[B]` against all others.
+
+    `logits [B, h, w, K]` are a discriminator's maps, one per culture, of which P takes the mean
+    over positions.
+    """
+    pooled = ops.mean(ops.cast(logits, "float32"), axis=(1, 2))
+    chosen = ops.one_hot(culture, pooled.shape[-1])
+    return -ops.mean(ops.sum(chosen * ops.log_softmax(pooled), axis=-1))
+
+
 def feature_matching(features, reference):
     """`mean_l E|P f_l(a) - P f_l(b)|`, where P takes the mean over positions (arXiv 1905.01723).
 
@@ -60,6 +71,21 @@ def feature_matching(features, reference):
         means = [ops.mean(ops.cast(x, "float32"), axis=(1, 2)) for x in (own, wanted)]
         total = total + absolute_difference(*means)
     return total / len(features)
+
+
+def generator_least_squares(fake_logits):
+    """`E[(D(G) - 1)^2]` (Mao et al., arXiv 1611.04076)."""
+    return ops.mean(ops.square(ops.cast(fake_logits, "float32") - 1.0))
+
+
+def discriminator_least_squares_real(real_logits):
+    """`E[(D(x) - 1)^2]` over pictures that are of the tradition asked about."""
+    return ops.mean(ops.square(ops.cast(real_logits, "float32") - 1.0))
+
+
+def discriminator_least_squares_fake(fake_logits, weights=None):
+    """`E[D(x)^2]` over pictures that are not; `weights [B]` leaves samples out."""
+    return _mean_of_samples(ops.square(ops.cast(fake_logits, "float32")), weights)
 
 
 def gradient_penalty(gradients):

@@ -31,6 +31,7 @@ LEVELS = {
     "tflite": 4,
     "serving": 4.5,
     "translation": 4.6,
+    "samplers": 4,
     "stylizer": 4.75,
     "pages": 4,
     # What is run.

@@ -132,11 +132,12 @@ def test_an_independent_judge_names_the_asked_tradition(data_folder, tmp_path):
         [
             *("--model", "culture256", "--data", f"folder:{table}"),
             *("--content", f"folder:{data_folder / 'photos'}", "--photographs", "20"),
+            *("--artworks", "0"),
             *("--judge", str(weights / "mobilenet_v1_1.0_224.npz"), "--out", str(tmp_path / "out")),
         ]
     )
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
-    found = record["methods"]["model"]
+    found = record["methods"]["culture256"]
     assert found["named"][0] >= 0.65
     least = min(found["cultures"], key=lambda name: found["cultures"][name]["named"][0])
     others = [own["named"][0] for name, own in found["cultures"].items() if name != least]

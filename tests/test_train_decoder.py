@@ -83,8 +83,8 @@ def test_help_of_each_trainer_shows_its_own_presets_and_names_all_trainers(train
         train.main(["--trainer", trainer, "--help"])
     assert ended.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    modules = {"culture": train, "backbone": train.backbone, "decoder": command, "classifier": None}
-    presets = getattr(modules[trainer], "PRESETS", {})  # a classifier has its settings alone
+    module = getattr(train, "restoration" if trainer == "restore" else trainer)
+    presets = getattr(module, "PRESETS", {})  # a classifier has its settings alone
     for name, (_, described) in presets.items():
         assert f"{name}: {described}" in text
     for name, described in common.TRAINERS.items():

@@ -2,7 +2,8 @@
 
 The files take turns within one process, so that a processor that slows down slows them all; peak
 memory is measured for each in a fresh process. Ratios are to the first file. `input --data
-folder:PATH` instead times the loading of pictures; see `loading`.
+folder:PATH` instead times the loading of pictures, see `loading`, and `steps` training steps in
+float32 and bfloat16, see `steps`.
 """
 
 import argparse
@@ -126,11 +127,19 @@ def main(arguments=None) -> None:
 
         loading.main(arguments[1:])
         return
+    if arguments[:1] == ["steps"]:
+        from stylegan_culture.benchmark import steps
+
+        steps.main(arguments[1:])
+        return
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.benchmark", description=__doc__.split("\n\n")[0]
     )
     parser.add_argument(
-        "models", nargs="+", metavar="MODEL.tflite", help="or `input`, with settings of its own"
+        "models",
+        nargs="+",
+        metavar="MODEL.tflite",
+        help="or `input` or `steps`, with settings of their own",
     )
     parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
     parser.add_argument("--runs", type=int, default=50, help="timed runs a file (default: 50)")

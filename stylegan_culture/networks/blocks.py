@@ -18,14 +18,19 @@ def leaky_relu(features):
     return ops.leaky_relu(features, negative_slope=0.2)
 
 
-def reflect_pad(features):
-    """Mirrors one pixel at each border: zeros would show as a frame in the picture.
+def reflect_pad(features, border=1):
+    """Mirrors `border` pixels at each border: zeros would show as a frame in the picture.
 
     Slices and concatenations, because TFLite's MIRROR_PAD takes four times as long as the
     convolution that follows it.
     """
-    rows = ops.concatenate([features[:, 1:2], features, features[:, -2:-1]], axis=1)
-    return ops.concatenate([rows[:, :, 1:2], rows, rows[:, :, -2:-1]], axis=2)
+    before, after = range(border, 0, -1), range(1, border + 1)
+    rows = [features[:, i : i + 1] for i in before]
+    rows += [features, *(features[:, -1 - i : -i] for i in after)]
+    rows = ops.concatenate(rows, axis=1)
+    columns = [rows[:, :, i : i + 1] for i in before]
+    columns += [rows, *(rows[:, :, -1 - i : -i] for i in after)]
+    return ops.concatenate(columns, axis=2)
 
 
 def edge_pad(features):
@@ -39,7 +44,7 @@ class Convolution(keras.layers.Layer):
 
     Args:
         filters: output channels.
-        kernel: kernel size in pixels, 1 or 3.
+        kernel: kernel size in pixels; an even one makes the map one smaller where stride is 1.
         stride: subsampling factor; height and width must be multiples of it.
         gain: deviation that the initial kernel gives to outputs of unit-variance inputs:
             `ACTIVATED` where a rectifier follows, 1 where none does, less at the end of a branch.
@@ -62,8 +67,8 @@ class Convolution(keras.layers.Layer):
         self.layer.build(shape)
 
     def call(self, features):
-        padded = reflect_pad(features) if self.kernel > 1 else features
-        return self.layer(padded)
+        border = (self.kernel - 1) // 2
+        return self.layer(reflect_pad(features, border) if border else features)
 
 
 class UpConvolution(keras.layers.Layer):

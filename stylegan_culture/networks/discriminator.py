@@ -52,6 +52,7 @@ class SpectralConvolution(keras.layers.Layer):
             trainable=False,
             dtype="float32",
             autocast=False,
+            aggregation="mean",  # replicas that share a batch keep one estimate
             name="left",
         )
 
@@ -84,8 +85,9 @@ class RunningScale(keras.layers.Layer):
     """Divides features by a running estimate of their root mean square."""
 
     def build(self, shape):
-        self.mean_square = self.add_weight(shape=(), initializer="ones", trainable=False)
-        self.weight = self.add_weight(shape=(), initializer="zeros", trainable=False)
+        kept = {"trainable": False, "aggregation": "mean"}  # over replicas that share a batch
+        self.mean_square = self.add_weight(shape=(), initializer="ones", **kept)
+        self.weight = self.add_weight(shape=(), initializer="zeros", **kept)
 
     def call(self, features, training=False):
         if training:

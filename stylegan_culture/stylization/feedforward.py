@@ -66,7 +66,7 @@ def encode_tiled(model: CultureModel, image, tile: int) -> dict[str, np.ndarray]
     """Content features of the whole picture `[H, W, 3]`, as `Generator.encode` gives them."""
     rows, columns = image.shape[0] // STRIDE, image.shape[1] // STRIDE
     whole = {}
-    for core, outer in _tiles(rows, columns, tile // STRIDE, ENCODER_MARGIN):
+    for core, outer in tiles(rows, columns, tile // STRIDE, ENCODER_MARGIN):
         piece = image[_scaled(outer[0], STRIDE), _scaled(outer[1], STRIDE)]
         for name, value in model.generator.encode(piece[None]).items():
             value = _array(value)
@@ -139,7 +139,7 @@ def decode_tiled(model, features, moments, style, tile):
     _, rows, columns, _ = features["coarse"].shape
     grain = {name: _array(value) for name, value in model.generator.grain(rows, columns).items()}
     result = np.empty((rows * STRIDE, columns * STRIDE, 3), np.float32)
-    for core, outer in _tiles(rows, columns, tile // STRIDE, decoder_margin(model)):
+    for core, outer in tiles(rows, columns, tile // STRIDE, decoder_margin(model)):
         piece, noise = _part(features, outer, rows), _part(grain, outer, rows)
         picture = _array(model.generator.decode(piece, code, strength, moments, noise))[0]
         inner = [_scaled(_inside(c, o), STRIDE) for c, o in zip(core, outer, strict=True)]
@@ -157,7 +157,7 @@ def _part(maps, outer, rows: int) -> dict[str, np.ndarray]:
     return part
 
 
-def _tiles(rows: int, columns: int, size: int, margin: int):
+def tiles(rows: int, columns: int, size: int, margin: int):
     """Yields (core, outer), each a pair of slices, that cover a map of rows x columns.
 
     Cores do not overlap; outers are wider by `margin` where the picture goes on, so that the

@@ -29,4 +29,4 @@ class GatysConfig:
     temperature: float = option(2.0, "of smoothing, in deviations of the features")
     jitter: int = option(0, "largest shift of the picture before the backbone sees it, in pixels")
     jitter_interval: int = option(5, "steps between shifts")
-    seed: int = option(0, "of noise and shifts")
+    seed: int = option(0, "of noise and shifts; of --sample too")

@@ -7,7 +7,7 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
-from stylegan_culture.stylize import video
+from stylegan_culture.stylize import restoring, video
 from stylegan_culture.stylize.options import destinations, parse
 
 SHEET_PIXELS = 384  # longest edge of a picture on the sheet of --compare
@@ -16,6 +16,11 @@ SHEET_PIXELS = 384  # longest edge of a picture on the sheet of --compare
 def main(arguments=None) -> None:
     """Restyles every picture; bad ones among several are named, skipped, and end in exit code 2."""
     options = parse(arguments)
+    if options.sample is not None:
+        from stylegan_culture.stylize import sampling
+
+        sampling.main(options)
+        return
     if video.is_asked(options):
         video.main(options)
         return
@@ -28,7 +33,10 @@ def main(arguments=None) -> None:
             raise InputError(f"{place} would overwrite its source; choose another --out")
     from stylegan_culture.stylize import methods
 
-    run = methods.prepare(options.methods[0], options)
+    if options.restore is not None:
+        run = restoring.prepare(options)
+    else:
+        run = methods.prepare(options.methods[0], options)
     failed = []
     for source, place in zip(options.images, places, strict=True):
         try:

@@ -19,6 +19,7 @@ from stylegan_culture.networks.decoder import load_decoders
 from stylegan_culture.stylization import classical, feedforward, gatys
 from stylegan_culture.stylization.mixtures import culture_weights, mixture_of
 from stylegan_culture.stylization.options import GatysConfig
+from stylegan_culture.stylize import translating
 
 CLASSICAL_PIXELS = 1024  # longest edge where --size asks for no other
 GATYS_PIXELS = 512
@@ -45,6 +46,8 @@ def fit(picture, longest: int | None):
 
 
 def _generator(options):
+    if translating.is_asked(options.model):
+        return translating.prepare(options)
     model, _ = serving.load_model(options.model)
     code = style_code(model, options)
     strength = 1.0 if options.strength is None else options.strength

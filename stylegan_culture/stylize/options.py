@@ -6,6 +6,7 @@ import pathlib
 from stylegan_culture import images
 from stylegan_culture.config import InputError, add_flags
 from stylegan_culture.stylization.options import GatysConfig
+from stylegan_culture.stylize import restoring
 
 METHODS = {
     "generator": "a trained generator (--model), by --culture or --style",
@@ -17,6 +18,7 @@ METHODS = {
     "moments": "moves features to the moments of a whole --culture",
 }
 STEADY = 0.15  # seconds
+SPREAD = 0.35  # of style codes: about that of encoded artworks in a culture of the shipped model
 NEEDS_PICTURE = ("gatys", "alpha", "match")
 MAPS = ("transport", "coral", "ddr", "dda_as_published")
 RULES = ("linear", "barycentre")
@@ -25,6 +27,8 @@ RULES = ("linear", "barycentre")
 def parse(arguments) -> argparse.Namespace:
     """The command line; what contradicts itself raises `InputError`."""
     options = _parser().parse_args(arguments)
+    if not options.images and options.sample is None:
+        raise InputError("name a picture to restyle, or draw from noise with --sample N")
     options.methods = _methods(options)
     if options.strength is not None and not 0.0 <= options.strength <= 1.0:
         raise InputError(f"--strength {options.strength} is not between 0 and 1")
@@ -32,6 +36,12 @@ def parse(arguments) -> argparse.Namespace:
         raise InputError(f"--steady {options.steady} is no time in seconds")
     if not 0 <= options.crf <= 51:
         raise InputError(f"--crf {options.crf} is not between 0 and 51")
+    restoring.check(options)
+    if options.restore is not None:
+        return options
+    if options.sample is not None or options.walk is not None:
+        _check_sampling(options)
+        return options
     if options.culture is None and not options.style:
         raise InputError("say what to restyle into: --culture KEY or --style PICTURE")
     for method in options.methods:
@@ -54,10 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "images",
-        nargs="+",
+        nargs="*",
         metavar="IMAGE",
         help="picture files; or one video, one folder of numbered frames, or one GIF where --out "
-        "names a clip",
+        "names a clip; none to --sample from noise alone",
     )
     add("--method", choices=METHODS, help="how to restyle (default: generator); see below")
     add("--compare", metavar="METHODS", help="several methods, such as wct,match, on one sheet")
@@ -92,10 +102,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", required=True, help="file, or folder for several pictures or a clip's frames")
     add(
         "--model",
-        default="culture256",
+        default=restoring.CULTURE_MODEL,
         help="generator: shipped model, model folder or run folder (default: %(default)s)",
     )
+    restoring.add_flags(parser.add_argument_group("restoration"))
     _add_clip_flags(parser.add_argument_group("clips"))
+    _add_sampling_flags(parser.add_argument_group("sampling"))
     group = parser.add_argument_group("training-free methods")
     group.add_argument("--backbone", default="inception_resnet_v2", help="default: %(default)s")
     group.add_argument(
@@ -143,6 +155,55 @@ def _add_clip_flags(group) -> None:
     group.add_argument(
         "--flicker", action="store_true", help="measure the result's flicker against the source's"
     )
+
+
+def _add_sampling_flags(group) -> None:
+    group.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="draw N pictures of each culture from noise (--model: a run of train --trainer dcgan "
+        "or vae), or, of one IMAGE, N new styles of --culture; --out names a sheet or a folder",
+    )
+    group.add_argument(
+        "--spread",
+        type=float,
+        default=SPREAD,
+        metavar="DEVIATION",
+        help="how far new styles of an IMAGE lie from the culture's own: more differ more, and "
+        "leave the culture; 1 is the prior of training (default: %(default)s)",
+    )
+    group.add_argument(
+        "--walk",
+        type=int,
+        metavar="STEPS",
+        help="go from each sample to the next in so many steps; --out names a sheet, a .gif, or a "
+        "folder of frames",
+    )
+
+
+def _check_sampling(options) -> None:
+    """Raises `InputError` where --sample and --walk do not fit what else was asked for."""
+    if options.sample is None:
+        raise InputError("--walk goes from sample to sample; add --sample N")
+    options.seed = getattr(options, "seed", 0)
+    if options.sample < 1 or options.seed < 0:
+        raise InputError(
+            f"--sample {options.sample} and --seed {options.seed}: draw at least 1, seed from 0 on"
+        )
+    if not 0.0 <= options.spread < float("inf"):
+        raise InputError(f"--spread {options.spread} is no deviation; use e.g. {SPREAD}")
+    if options.walk is not None and (options.walk < 1 or options.sample < 2):
+        raise InputError("--walk needs at least 1 step and --sample of at least 2 to go between")
+    refused = {"--style": options.style, "--mask": options.mask, "--compare": options.compare}
+    refused |= {"--method": options.method, "--weights": options.weights}
+    for flag, value in refused.items():
+        if value:
+            raise InputError(f"--sample draws styles of its own; leave {flag} out")
+    if options.images and options.culture is None:
+        raise InputError("say of which culture the new styles are to be: --culture KEY")
+    if len(options.images) > 1:
+        raise InputError(f"--sample takes one picture at a time, not {len(options.images)}")
 
 
 def _methods(options) -> tuple[str, ...]:

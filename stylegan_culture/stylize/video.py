@@ -56,6 +56,8 @@ def _check(options) -> tuple[pathlib.Path, pathlib.Path]:
     """The paths of the source and of the output; what a clip cannot be given is refused."""
     if len(options.images) > 1:
         raise InputError("one clip is restyled at a time; name one video or one folder of frames")
+    if options.restore is not None:
+        raise InputError("--restore repairs pictures, not clips; extract the frames that you need")
     if options.compare is not None or options.methods != ("generator",):
         raise InputError("clips are restyled by the generator; leave out --method and --compare")
     source, place = pathlib.Path(options.images[0]), pathlib.Path(options.out)
@@ -68,8 +70,13 @@ def _restyler(options):
     from stylegan_culture import serving
     from stylegan_culture.analysis.flow import carrier
     from stylegan_culture.stylization.video import FrameRestyler
-    from stylegan_culture.stylize import methods
+    from stylegan_culture.stylize import methods, translating
 
+    if translating.is_asked(options.model):
+        raise InputError(
+            f"{options.model} is a CycleGAN, which would flicker; clips are restyled by models of "
+            "several cultures"
+        )
     model, _ = serving.load_model(options.model)
     code = methods.style_code(model, options)
     strength = 1.0 if options.strength is None else options.strength

@@ -2,8 +2,19 @@
 
 import argparse
 
-from stylegan_culture.train import backbone, classifier, common, culture, decoder
+from stylegan_culture.train import (
+    backbone,
+    classifier,
+    common,
+    culture,
+    cyclegan,
+    dcgan,
+    decoder,
+    restoration,
+    vae,
+)
 from stylegan_culture.train.culture import PRESETS, TrainConfig
+from stylegan_culture.train.rejoin import rejoining
 
 __all__ = ["PRESETS", "TRAINERS", "TrainConfig", "main"]
 
@@ -12,6 +23,10 @@ TRAINERS = {
     "backbone": backbone.main,
     "decoder": decoder.main,
     "classifier": classifier.main,
+    "restore": restoration.main,
+    "cyclegan": cyclegan.main,
+    "dcgan": dcgan.main,
+    "vae": vae.main,
 }
 
 
@@ -19,5 +34,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the trainer that `--trainer` names, which reads all the flags itself."""
     chooser = argparse.ArgumentParser(prog=common.PROGRAM, add_help=False)
     common.add_trainer_flag(chooser)
+    common.add_strategy_flag(chooser)
     chosen, _ = chooser.parse_known_args(arguments)
-    TRAINERS[chosen.trainer](arguments)
+    common.check_strategy(chosen)
+    train = TRAINERS[chosen.trainer]
+    if chosen.strategy == "multiworker":
+        rejoining(train, arguments)
+    else:
+        train(arguments)

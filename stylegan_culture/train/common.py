@@ -13,6 +13,7 @@ from pipelines.cultures import ORNAMENTS, PICTURES
 from pipelines.folder import write_report
 from pipelines.input import (
     DataConfig,
+    Share,
     evaluation_arrays,
     load_content,
     load_source,
@@ -20,7 +21,7 @@ from pipelines.input import (
 )
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.training import checkpoint, loop
+from stylegan_culture.training import checkpoint, distribution, loop
 from stylegan_culture.training.options import resolve_precision
 
 PROGRAM = "python -m stylegan_culture.train"
@@ -29,7 +30,12 @@ TRAINERS = {
     "backbone": "the culture backbone, which follows a distilled VGG-19",
     "decoder": "decoders of a backbone's taps, for the methods without training",
     "classifier": "the tagger that `stylegan_culture.annotate` proposes cultures by",
+    "restore": "restoration: super-resolution, colour, noise, holes, contrast",
+    "cyclegan": "CycleGAN, which turns pictures of one culture into another's and back",
+    "dcgan": "a GAN that draws pictures of a culture from noise",
+    "vae": "a variational autoencoder, which reconstructs pictures and draws them from noise",
 }
+SHARED = ("culture",)  # trainers whose batches devices can share
 PREVIEWS = 6  # pictures on a sample sheet
 
 
@@ -44,6 +50,17 @@ def add_trainer_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_strategy_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds `--strategy`: the devices that share every batch."""
+    texts = "; ".join(f"{name}: {text}" for name, text in distribution.STRATEGIES.items())
+    parser.add_argument(
+        "--strategy",
+        default="one",
+        choices=distribution.STRATEGIES,
+        help=f"devices that share every batch (default: one). {texts}",
+    )
+
+
 def parse(arguments, description: str, presets: dict, preset: str):
     """The flags of a trainer and the settings that they make of a preset.
 
@@ -54,7 +71,8 @@ def parse(arguments, description: str, presets: dict, preset: str):
         preset: the default's name.
 
     Returns:
-        flags (trainer, preset, run, resume, dry_run, command) and a dataclass as in `presets`.
+        flags (trainer, preset, run, resume, strategy, dry_run, command) and a dataclass as in
+        `presets`.
     """
     parser = argparse.ArgumentParser(prog=PROGRAM, description=description)
     add_trainer_flag(parser)
@@ -65,6 +83,7 @@ def parse(arguments, description: str, presets: dict, preset: str):
     parser.add_argument("--run", default="", help="run folder for checkpoints, samples and metrics")
     parser.add_argument("--resume", action="store_true", help="continue the run in --run")
     parser.add_argument("--dry-run", action="store_true", help="print the settings and stop")
+    add_strategy_flag(parser)
     settings.add_flags(parser, type(presets[preset][0]))
     flags = parser.parse_args(arguments)
     flags.command = shlex.join(sys.argv[1:] if arguments is None else arguments)
@@ -91,22 +110,40 @@ def loop_multiples(config: loop.LoopConfig) -> tuple:
     )
 
 
+def check_strategy(flags) -> None:
+    """Raises `InputError` where devices are asked to share what a trainer cannot divide."""
+    if flags.strategy != "one" and flags.trainer not in SHARED:
+        raise InputError(
+            f"--trainer {flags.trainer} trains on one device; leave out --strategy, which is for "
+            f"--trainer {' or '.join(SHARED)}"
+        )
+
+
 def begin(flags, config):
     """The settings with their precision decided, after the run folder was found fit for them.
 
     A new run wants a new folder; a resumed one wants the folder's own settings. Only the loop's
-    may differ: a run may be made longer or shorter, or log more often.
+    may differ: a run may be made longer or shorter, or log more often. The devices that train are
+    `flags.team` afterwards; of several processes each waits here until all are there.
     """
     folder = pathlib.Path(flags.run)
     config = dataclasses.replace(config, precision=resolve_precision(config.precision))
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--run {folder} is a file; name a folder")
-    if flags.resume:
+    distribution.check_batch(config.data.batch_size, distribution.count_devices(flags.strategy))
+    if flags.resume and not _may_begin(flags, folder):
         _check_saved(folder, flags.trainer, config)
     elif (folder / "run.json").exists():
         raise InputError(f"{folder} holds a run already; add --resume or name another folder")
     keras.utils.set_random_seed(config.data.seed)
+    flags.team = distribution.join(flags.strategy)
     return config
+
+
+def _may_begin(flags, folder: pathlib.Path) -> bool:
+    """Whether `--resume` begins a run where there is none: workers that were lost and started again
+    cannot know whether the run that they were lost from had got as far as its record."""
+    return flags.strategy == "multiworker" and not (folder / "run.json").exists()
 
 
 def _check_saved(folder: pathlib.Path, trainer: str, config) -> None:
@@ -172,16 +209,32 @@ def first_step(trainer, flags, steps: int) -> int:
         return 0
     folder = pathlib.Path(flags.run)
     newest = checkpoint.latest(folder / "checkpoints")
+    if flags.team.processes > 1:
+        newest = _agreed(flags.team, folder, newest)
+        if newest is None:
+            return 0
     if newest is None:
         raise InputError(f"{folder} has no checkpoint to resume from; start it without --resume")
-    start = checkpoint.restore(newest, trainer.state())
+    with flags.team.scope():  # outside of it a variable would change on one device only
+        start = checkpoint.restore(newest, trainer.state())
     if start > steps:
         raise InputError(f"{folder} has {start} steps already; ask for more with --steps")
     return start
 
 
+def _agreed(team, folder: pathlib.Path, newest: pathlib.Path | None) -> pathlib.Path | None:
+    """The checkpoint that the leading process found; None where it found none."""
+    step = team.agreed(int(newest.stem.rpartition("_")[2]) if newest else 0)
+    path = checkpoint.path_of(folder / "checkpoints", step)
+    if step and not path.exists():
+        raise InputError(f"{path} is missing here; --run has to name one folder for all workers")
+    return path if step else None
+
+
 def record(flags, config, source, content, **facts) -> None:
     """Writes run.json, and a report of the files that were skipped."""
+    if not flags.team.leads:
+        return
     folder = pathlib.Path(flags.run)
     settings.write_run(
         folder,
@@ -228,12 +281,15 @@ def described(source) -> list[dict]:
 def train(trainer, config, source, content, folder, start: int, judge=None) -> dict | None:
     """Trains on from step `start`; the run's measures, or None where it was finished before.
 
-    `judge` as of `loop.run`.
+    `trainer` is what the `of` of a team gives; `judge` as of `loop.run`.
     """
     if start == config.loop.steps and (pathlib.Path(folder) / "metrics.json").exists():
         return None
-    batches = make_dataset(config.data, source, content, start)
-    result = loop.run(trainer, batches, config.loop, folder, start, judge)
+    shared = isinstance(trainer, distribution.SharedTrainer)
+    team = trainer.team if shared else distribution.Team()
+    share = Share(team.process, team.processes)
+    batches = make_dataset(config.data, source, content, start, share)
+    result = loop.run(trainer, batches, config.loop, folder, start, judge, team.leads)
     pictures = (config.loop.steps - start) * config.data.batch_size
     return {
         "steps": config.loop.steps,

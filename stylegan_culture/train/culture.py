@@ -12,12 +12,13 @@ from pipelines.input import DataConfig, evaluation_arrays, load_content, load_so
 from stylegan_culture import config as settings
 from stylegan_culture import images
 from stylegan_culture.analysis.truth import MEASURES, judge_transfer
-from stylegan_culture.config import option
+from stylegan_culture.config import InputError, option
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.networks.generator import GeneratorConfig
 from stylegan_culture.train import best, common
 from stylegan_culture.train.best import BestConfig
 from stylegan_culture.train.kept import Keeper
+from stylegan_culture.training import distribution
 from stylegan_culture.training.classifier import named_culture, train_classifier
 from stylegan_culture.training.culture import CultureTrainer
 from stylegan_culture.training.loop import LoopConfig
@@ -149,22 +150,41 @@ def main(arguments: list[str] | None = None) -> None:
     if flags.dry_run:
         print(json.dumps(dataclasses.asdict(config), indent=2))
         return
+    config = _for_devices(config, distribution.count_devices(flags.strategy))
     check_values(config)
     best.check(config.best, config.data)
-    config = common.begin(flags, config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
+    config = common.begin(flags, config)
     source, content = common.load_sources(config.data)
-    trainer = _make_trainer(config, source, content)
+    with flags.team.scope():
+        trainer = _make_trainer(config, source, content)
     start = common.first_step(trainer, flags, config.loop.steps)
-    keeper = _make_keeper(config, trainer, source, content, flags)
+    keeper = None
+    if flags.team.leads:
+        trainer.previews = _previews(config)
+        keeper = _make_keeper(config, trainer, source, content, flags)
     parameters = trainer.average.count_params()
     common.record(flags, config, source, content, parameters=parameters)
     folder = pathlib.Path(flags.run)
-    metrics = common.train(trainer, config, source, content, folder, start, keeper)
+    team = flags.team
+    metrics = common.train(team.of(trainer), config, source, content, folder, start, keeper)
+    if not team.leads:
+        return
     if metrics is not None:
         _save(trainer, config, folder, metrics, keeper)
     _announce(folder)
+
+
+def _for_devices(config: TrainConfig, devices: int) -> TrainConfig:
+    """Settings with at least one group of a batch for each device, and whole ones."""
+    groups = config.optimizer.groups
+    if 1 <= groups < devices:
+        groups = devices
+    if groups % devices:
+        raise InputError(f"--groups is {groups} and has to be a multiple of the {devices} devices")
+    optimizer = dataclasses.replace(config.optimizer, groups=groups)
+    return dataclasses.replace(config, optimizer=optimizer)
 
 
 def _make_trainer(config: TrainConfig, source, content) -> CultureTrainer:
@@ -176,7 +196,6 @@ def _make_trainer(config: TrainConfig, source, content) -> CultureTrainer:
         seed=config.data.seed,
     )
     trainer.build(common.first_batch(config.data, source, content))
-    trainer.previews = _previews(config)
     return trainer
 
 

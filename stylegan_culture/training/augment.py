@@ -6,6 +6,8 @@ run repeats an unbroken one.
 
 import tensorflow as tf
 
+from stylegan_culture.training.replicas import uniform
+
 KINDS = ("translation", "cutout", "colour")
 
 
@@ -27,9 +29,9 @@ def augment(images, kinds, seed):
 
 def _translate(images, seed):
     """Shifts by up to an eighth of the side; what comes in is black, as in the paper."""
-    batch, size = tf.shape(images)[0], images.shape[1]
+    batch, size = images.shape[0], images.shape[1]
     reach = size // 8
-    shifts = tf.random.stateless_uniform([batch, 2], seed, -reach, reach + 1, tf.int32)
+    shifts = uniform([batch, 2], seed, -reach, reach + 1, tf.int32)
     padded = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
     rows = tf.range(size)[None] + reach + shifts[:, :1]
     columns = tf.range(size)[None] + reach + shifts[:, 1:]
@@ -39,8 +41,8 @@ def _translate(images, seed):
 
 def _cut_out(images, seed):
     """Blanks a square of half the side, placed anywhere; parts may lie outside."""
-    batch, size = tf.shape(images)[0], images.shape[1]
-    centres = tf.random.stateless_uniform([batch, 2], seed, 0, size, tf.int32)
+    batch, size = images.shape[0], images.shape[1]
+    centres = uniform([batch, 2], seed, 0, size, tf.int32)
     places = tf.range(size)[None]
     first, last = centres - size // 4, centres + size // 4
     rows = (places < first[:, :1]) | (places >= last[:, :1])
@@ -54,7 +56,8 @@ def _shift_colour(images, seed):
 
     Half as strong as in the paper: colour is part of what a tradition is told by.
     """
-    draws = tf.random.stateless_uniform([3, tf.shape(images)[0], 1, 1, 1], seed, dtype=images.dtype)
+    draws = uniform([3 * images.shape[0], 1, 1, 1], seed, dtype=images.dtype)
+    draws = tf.reshape(draws, [3, images.shape[0], 1, 1, 1])
     images = images + 0.5 * (draws[0] - 0.5)
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
     images = grey + (images - grey) * (0.5 + draws[1])

@@ -26,7 +26,7 @@ def save(folder: pathlib.Path, state: dict, step: int, keep: int = 2) -> pathlib
     """Writes `step_NNNNNNNN.npz` and removes all but the `keep` newest checkpoints."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step_{step:08d}.npz"
+    path = path_of(folder, step)
     temporary = path.with_suffix(".part")
     with open(temporary, "wb") as file:
         np.savez(file, step=step, **{name: np.asarray(value) for name, value in state.items()})
@@ -36,6 +36,11 @@ def save(folder: pathlib.Path, state: dict, step: int, keep: int = 2) -> pathlib
     for old in sorted(folder.glob(PATTERN))[:-keep]:
         old.unlink()
     return path
+
+
+def path_of(folder: pathlib.Path, step: int) -> pathlib.Path:
+    """Where the checkpoint of a step is."""
+    return pathlib.Path(folder) / f"step_{step:08d}.npz"
 
 
 def latest(folder: pathlib.Path) -> pathlib.Path | None:

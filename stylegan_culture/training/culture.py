@@ -16,9 +16,12 @@ import tensorflow as tf
 from stylegan_culture import images, losses
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.generator import STRIDE, CultureModel
+from stylegan_culture.training import replicas
+from stylegan_culture.training.average import follow
 from stylegan_culture.training.judges import Judges
+from stylegan_culture.training.layout import Layout
 from stylegan_culture.training.options import LinearDecay, LossConfig, OptimizerConfig
-from stylegan_culture.training.replicas import update
+from stylegan_culture.training.replicas import shared, update
 from stylegan_culture.training.stability import instability
 
 
@@ -104,13 +107,20 @@ class CultureTrainer:
         interval = self.weights.r1_interval
         seed = tf.constant([self.seed, number], tf.int32)
         if number < self.settings.warm_up:
-            return self._warm_up(batch, seed)
-        parts = self._step(batch, seed)
-        if self.weights.r1 and "picture" in self.judges.networks and number % interval == 0:
-            parts |= self._penalise(batch, seed)
+            parts = self._warm_up(batch, seed)
+        else:
+            parts = self._step(batch, seed)
+            if self.weights.r1 and "picture" in self.judges.networks and number % interval == 0:
+                parts |= self._penalise(batch, seed)
+        self.follow(seed[1])
         return parts
 
     @tf.function
+    def follow(self, number):
+        """Moves the average towards the model; faster while the run is young."""
+        follow(self.average, self.model, self.settings.average, number)
+
+    @shared
     def _warm_up(self, batch, seed):
         """A step that teaches reconstruction alone: to see before to paint."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
@@ -118,22 +128,22 @@ class CultureTrainer:
         with tf.GradientTape() as tape:
             mean, log_variance = self.model.encoder(batch["style"])
             defaults = self.model.fusion(labels)
-            parts = self._returns(batch, defaults, self._own_codes(mean, defaults))
+            layout = self._layout(batch)
+            parts = self._returns(batch, layout, defaults, self._own_codes(mean, defaults))
             prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
             parts["style_prior"] = prior
             total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
         update(self.optimizer, tape, total, self.model.trainable_variables)
-        self._follow(seed[1])
         return parts | {"total": total}
 
-    @tf.function
+    @shared
     def _penalise(self, batch, seed):
         self.judges.set_rate(seed[1])
         # Weighted up by the interval for being lazy (StyleGAN2, arXiv 1912.04958).
         weight = self.weights.r1 * self.weights.r1_interval
         return self.judges.penalise(batch["style"], batch["culture"], weight, seed + 4)
 
-    @tf.function
+    @shared
     def _step(self, batch, seed):
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         self.judges.set_rate(seed[1])
@@ -147,37 +157,35 @@ class CultureTrainer:
             total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
         update(self.optimizer, tape, total, self.model.trainable_variables)
         parts |= self._train_judges(batch, plan, (fakes, features, references), seed + 3)
-        self._follow(seed[1])
-        return parts | {"total": total} | self._health(fakes)
+        return parts | {"total": total} | self._health(fakes, plan["layout"])
+
+    def _layout(self, batch) -> Layout:
+        """What becomes of the rows of a batch, or of those that are this replica's."""
+        groups = self.settings.groups // replicas.count()
+        rows, paired = batch["content"].shape[0], bool(self.weights.diversity)
+        return Layout.of(rows, groups, self.settings.examples, paired)
 
     def _restyle(self, batch, seed):
         """Restyled pictures, the plan of who became what, and the picture-space losses."""
-        weights, model = self.weights, self.model
-        count = batch["content"].shape[0]
-        encoded = round(count * self.settings.examples / 2) * 2
-        mapped = (count - encoded) // 2
-        # The noise half repeats the contents of the default half where pairs are compared.
-        repeated = 0 if weights.diversity else mapped
-        others = range(mapped + repeated, mapped + repeated + encoded)
-        order = [*range(mapped), *range(repeated, repeated + mapped), *others]
+        weights, model, layout = self.weights, self.model, self._layout(batch)
+        count, mapped = batch["content"].shape[0], layout.mapped
         plan = {
-            "content": tf.gather(batch["content"], order),
-            "source": tf.gather(batch["content_culture"], order),
-            "culture": tf.gather(batch["culture"], order),
-            "style_index": order,
-            "is_example": tf.cast(tf.range(count) >= 2 * mapped, tf.float32),
+            "layout": layout,
+            "content": tf.gather(batch["content"], layout.order),
+            "source": tf.gather(batch["content_culture"], layout.order),
+            "culture": tf.gather(batch["culture"], layout.order),
         }
         labels = tf.one_hot(plan["culture"], len(model.cultures))
-        noise = tf.random.stateless_normal([mapped, model.config.noise_size], seed)
-        noise = tf.concat([tf.zeros_like(noise), noise], 0)
-        codes = model.mapping(noise, labels[: 2 * mapped])
+        noise = replicas.normal([layout.groups * mapped, model.config.noise_size], seed)
+        noise = layout.joined([tf.zeros_like(noise), noise])
+        codes = model.mapping(noise, layout.rows(labels, 0, 2 * mapped))
         defaults = model.fusion(tf.one_hot(batch["culture"], len(model.cultures)))
         parts, own_codes = {}, defaults
-        if encoded:
+        if layout.encoded:
             mean, log_variance = model.encoder(batch["style"])
-            draw = tf.random.stateless_normal(tf.shape(mean), seed + 1)
+            draw = replicas.normal(mean.shape, seed + 1)
             drawn = mean + tf.exp(0.5 * log_variance) * draw
-            codes = tf.concat([codes, tf.gather(drawn, list(others))], 0)
+            codes = layout.joined([codes, tf.gather(drawn, layout.examples)])
             prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
             parts["style_prior"], own_codes = prior, self._own_codes(mean, defaults)
         grain = self._grain(plan["content"], seed + 5)
@@ -185,30 +193,30 @@ class CultureTrainer:
             model.generator, code=codes, strength=tf.ones([count, 1]), grain=grain
         )
         fakes = restyle(plan["content"])
-        parts |= self._picture_losses(fakes, plan["content"], codes, mapped)
+        parts |= self._picture_losses(fakes, plan, codes)
         if weights.stability:
             radius = weights.stability_radius
             found = instability(restyle, plan["content"], fakes, radius, seed + 8)
             parts["stability"] = found
-        parts |= self._returns(batch, codes, own_codes)
-        parts |= self._cycle(fakes[2 * mapped :], plan["content"][2 * mapped :])
+        parts |= self._returns(batch, layout, codes, own_codes)
+        parts |= self._cycle(fakes, plan)
         return fakes, plan, parts
 
     def _grain(self, contents, seed):
         """Noise of its own for each picture, lest places of the fixed noise be learnt by heart."""
         rows, columns = contents.shape[1] // STRIDE, contents.shape[2] // STRIDE
         return {
-            name: tf.random.stateless_normal([contents.shape[0], *value.shape[1:]], seed + number)
+            name: replicas.normal([contents.shape[0], *value.shape[1:]], seed + number)
             for number, (name, value) in enumerate(
                 self.model.generator.grain(rows, columns).items()
             )
         }
 
-    def _picture_losses(self, fakes, contents, codes, mapped: int):
+    def _picture_losses(self, fakes, plan, codes):
         """Those of the losses on restyled pictures alone that have a weight."""
-        weights, parts = self.weights, {}
+        weights, contents, parts = self.weights, plan["content"], {}
         if weights.diversity:
-            parts["diversity"] = losses.diversity(fakes[:mapped], fakes[mapped : 2 * mapped])
+            parts["diversity"] = losses.diversity(*plan["layout"].pairs(fakes))
         if weights.total_variation:
             parts["total_variation"] = losses.total_variation(fakes)
         if weights.plain:
@@ -220,16 +228,17 @@ class CultureTrainer:
             parts["style_code"] = losses.absolute_difference(found, tf.stop_gradient(codes))
         return parts
 
-    def _returns(self, batch, codes, own_codes):
+    def _returns(self, batch, layout, codes, own_codes):
         """Losses of pictures that must come back: style pictures by their own code, contents at
         strength 0 whatever the code; of half a batch each, where they have a weight."""
-        half = codes.shape[0] // 2
-        asked = []
+        half = functools.partial(layout.rows, first=0, last=layout.size // 2)
+        count, asked = codes.shape[0] // 2, []
         if self.weights.identity:
-            asked.append(("identity", batch["style"][:half], own_codes[:half], tf.ones([half, 1])))
+            own = half(own_codes)
+            asked.append(("identity", half(batch["style"]), own, tf.ones([count, 1])))
         if self.weights.content_return:
-            contents, strength = batch["content"][:half], tf.zeros([half, 1])
-            asked.append(("content_return", contents, codes[:half], strength))
+            strength = tf.zeros([count, 1])
+            asked.append(("content_return", half(batch["content"]), half(codes), strength))
         if not asked:
             return {}
         names, pictures, own, strengths = zip(*asked, strict=True)
@@ -238,10 +247,14 @@ class CultureTrainer:
         error = tf.split(tf.abs(returned - pictures), len(names))
         return {name: tf.reduce_mean(part) for name, part in zip(names, error, strict=True)}
 
-    def _cycle(self, fakes, contents):
-        """Contents recovered from restyled pictures by the codes that they had themselves."""
-        if not self.weights.cycle or not fakes.shape[0]:
+    def _cycle(self, fakes, plan):
+        """Contents recovered from pictures restyled by examples, by the codes that they had
+        themselves."""
+        layout = plan["layout"]
+        if not self.weights.cycle or not layout.encoded:
             return {}
+        those = functools.partial(layout.rows, first=2 * layout.mapped, last=layout.size)
+        fakes, contents = those(fakes), those(plan["content"])
         own = self.model.encoder(contents)[0]
         back = self.model.generator(fakes, own, tf.ones([fakes.shape[0], 1]))
         return {"cycle": losses.absolute_difference(back, contents)}
@@ -256,7 +269,7 @@ class CultureTrainer:
         None where that has no weight."""
         if not self.weights.feature_matching:
             return None
-        order, count = plan["style_index"], batch["style"].shape[0]
+        order, count = plan["layout"].order, batch["style"].shape[0]
         found = {tap: tf.gather(value[count:], order) for tap, value in references.items()}
         return tf.gather(batch["style"], order), found
 
@@ -270,14 +283,14 @@ class CultureTrainer:
         if self.backbone is None:
             return {}
         count = plan["culture"].shape[0]
-        order, parts = plan["style_index"], {}
+        order, parts = plan["layout"].order, {}
         if self.weights.content_features:
             tap = self.backbone.content_tap
             contents = tf.gather(references[tap][:count], order)
             parts["content_features"] = losses.content(features[tap], contents)
         if self.weights.style_features:
             styles = {name: tf.gather(value[count:], order) for name, value in references.items()}
-            parts["style_features"] = losses.style(features, styles, plan["is_example"])
+            parts["style_features"] = losses.style(features, styles, plan["layout"].is_example)
         return parts
 
     def _train_judges(self, batch, plan, seen, seed):
@@ -291,6 +304,7 @@ class CultureTrainer:
         asked = {
             "culture": tf.concat([batch["culture"], plan["culture"], batch["culture"]], 0),
             "foreign": tf.cast(batch["content_culture"] != batch["culture"], tf.float32),
+            "other": plan["layout"].rolled(batch["culture"]),
             "weights": {
                 name: getattr(self.weights, name) for name in ("restyled", "foreign", "relabelled")
             },
@@ -298,16 +312,8 @@ class CultureTrainer:
         pictures = tf.concat([batch["style"], fakes, batch["content"]], 0)
         return self.judges.train(pictures, joined, asked, seed)
 
-    def _follow(self, number):
-        """Moves the average towards the model; faster while the run is young."""
-        age = tf.cast(number, tf.float32)
-        decay = tf.minimum(self.settings.average, (1.0 + age) / (10.0 + age))
-        for average, value in zip(self.average.variables, self.model.variables, strict=True):
-            average.assign(average + (1.0 - decay) * (value - average))
-
     @staticmethod
-    def _health(fakes):
+    def _health(fakes, layout):
         """Spread between the pictures of a batch, and the share of values at the ends of range."""
-        spread = tf.reduce_mean(tf.math.reduce_std(fakes, axis=0))
         ends = tf.cast((fakes < 0.005) | (fakes > 0.995), tf.float32)
-        return {"spread": spread, "saturated": tf.reduce_mean(ends)}
+        return {"spread": layout.spread(fakes), "saturated": tf.reduce_mean(ends)}

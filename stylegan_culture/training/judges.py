@@ -15,7 +15,7 @@ from stylegan_culture.networks.discriminator import (
 )
 from stylegan_culture.training.augment import augment, parse_kinds
 from stylegan_culture.training.options import LinearDecay, OptimizerConfig
-from stylegan_culture.training.replicas import update
+from stylegan_culture.training.replicas import share, update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,11 @@ LOGISTIC = Verdicts(
 )
 HINGE = Verdicts(
     losses.generator_hinge, losses.discriminator_hinge_real, losses.discriminator_hinge_fake
+)
+LEAST_SQUARES = Verdicts(
+    losses.generator_least_squares,
+    losses.discriminator_least_squares_real,
+    losses.discriminator_least_squares_fake,
 )
 
 
@@ -116,14 +121,17 @@ class Judges:
         Args:
             images: `[3 B, H, W, 3]`; features: `{tap: [3 B, h, w, C]}`.
             plan: `culture [3 B]`, the one each picture is asked about; `foreign [B]` in {0, 1},
-                whether a picture of the last third is of another culture than that; and
-                `weights` of the pictures that are not: `restyled`, `foreign` and `relabelled`, the
-                real ones asked about as the culture of the one before.
+                whether a picture of the last third is of another culture than that; `other [B]`,
+                the cultures that real pictures are asked about again as; and `weights` of the
+                pictures that are not: `restyled`, `foreign` and `relabelled`, those of `other`.
         """
         count, weights = plan["foreign"].shape[0], plan["weights"]
-        own = plan["culture"][:count]
-        other = tf.roll(own, 1, 0)
-        differ = tf.cast(own != other, tf.float32)
+        other, foreign = plan["other"], plan["foreign"]
+        differ = tf.cast(plan["culture"][:count] != other, tf.float32)
+        # Each replica has weights of its own, and they are to count alike in all.
+        weights = weights | {"foreign": weights["foreign"] * share(foreign)}
+        if weights["relabelled"]:
+            weights["relabelled"] *= share(differ)
         with tf.GradientTape() as tape:
             verdicts = []
             maps = self.logits(images, features, seed, training=True)
@@ -132,9 +140,9 @@ class Judges:
                 verdicts.append(
                     self.losses.real(logits[:count])
                     + weights["restyled"] * self.losses.fake(logits[count : 2 * count])
-                    + weights["foreign"] * self.losses.fake(logits[2 * count :], plan["foreign"])
+                    + weights["foreign"] * self.losses.fake(logits[2 * count :], foreign)
                 )
-                if weights["relabelled"]:
+                if plan["weights"]["relabelled"]:
                     renamed = self.losses.fake(of_culture(every[:count], other), differ)
                     verdicts[-1] += weights["relabelled"] * renamed
             total = tf.add_n(verdicts)

@@ -56,7 +56,10 @@ class Alarms:
         self._count("collapse", values.get("spread", 1.0) < self.least_spread)
         self._count("saturated", values.get("saturated", 0.0) > self.most_saturated)
         for name, remedy in (
-            ("collapse", "restyled pictures no longer differ; raise --cycle or --diversity"),
+            (
+                "collapse",
+                "its pictures no longer differ; raise --diversity (culture GAN: or --cycle)",
+            ),
             ("saturated", "output is saturated; lower --generator-rate"),
         ):
             if self.counts[name] >= self.patience:
@@ -72,20 +75,27 @@ class Alarms:
 
 
 def run(
-    trainer, batches, config: LoopConfig, folder: pathlib.Path, first_step: int = 0, judge=None
+    trainer,
+    batches,
+    config: LoopConfig,
+    folder: pathlib.Path,
+    first_step: int = 0,
+    judge=None,
+    writes: bool = True,
 ) -> dict:
     """Trains from `first_step` to `config.steps` and returns the last log entry and the time.
 
     Writes `checkpoints/`, `logs/` (TensorBoard) and `samples/` below `folder`. A checkpoint is
     written only while losses and weights are finite and no alarm is counting. `judge(step) ->
     {name: figure}` is called after each, and of a resumed run at once: a kill may have come between
-    the checkpoint and its judgement.
+    the checkpoint and its judgement. Without `writes` nothing is written, shown or judged, and only
+    alarms are raised: so do processes that help the one that leads.
     """
     folder = pathlib.Path(folder)
-    writer = tf.summary.create_file_writer(str(folder / "logs"))
+    writer = _writer(folder / "logs", writes)
     alarms, started = Alarms(), time.monotonic()
     pending, values = [], {}
-    with writer.as_default(), _progress(config.steps, first_step) as bar:
+    with writer.as_default(), _progress(config.steps, first_step, writes) as bar:
         if judge is not None and first_step:
             _log(judge(first_step), first_step, "judged")
         for number, batch in zip(range(first_step, config.steps), batches, strict=False):
@@ -99,9 +109,9 @@ def run(
                 alarms.check(values | _non_finite(trainer.state()) if saving else values, done)
                 _log(values, done)
                 bar.set_postfix_str(f"step {done} loss {values['total']:.3f}")
-            if done % config.sample_interval == 0 or done == config.steps:
+            if writes and (done % config.sample_interval == 0 or done == config.steps):
                 _draw(trainer, folder / "samples", done)
-            if saving and not alarms.raised:
+            if writes and saving and not alarms.raised:
                 checkpoint.save(folder / "checkpoints", trainer.state(), done)
                 if judge is not None:
                     _log(judge(done), done, "judged")
@@ -109,10 +119,20 @@ def run(
     return {"losses": values, "seconds": time.monotonic() - started}
 
 
-def _progress(steps: int, first_step: int):
+def _writer(folder: pathlib.Path, writes: bool):
+    """TensorBoard's, or one that forgets."""
+    return tf.summary.create_file_writer(str(folder)) if writes else tf.summary.create_noop_writer()
+
+
+def _progress(steps: int, first_step: int, shown: bool):
     """A bar over steps whose rate is shown in pictures a second."""
     return _PictureBar(
-        total=steps, initial=first_step, unit="step", dynamic_ncols=True, mininterval=1.0
+        total=steps,
+        initial=first_step,
+        unit="step",
+        dynamic_ncols=True,
+        mininterval=1.0,
+        disable=not shown,
     )
 
 

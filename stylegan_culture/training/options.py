@@ -53,6 +53,11 @@ class OptimizerConfig:
     average: float = option(0.998, "decay of the weight average (EMA) that is shown and exported")
     hinge: bool = option(False, "hinge losses of the discriminators instead of logistic ones")
     examples: float = option(0.5, "share of a batch restyled by encoded examples, 0 to 0.5")
+    groups: int = option(
+        1,
+        "parts of a batch that are laid out on their own, at least one for each device; the same "
+        "number gives the same training on any number of devices",
+    )
     augmentation: str = option("cutout", "DiffAugment: any of translation,cutout,colour")
 
 
@@ -85,6 +90,12 @@ def check_values(config) -> None:
         if value < 1 or value % unit:
             what = "at least 1" if unit == 1 else f"a multiple of {unit}"
             raise InputError(f"{flag} is {value} and has to be {what}")
+    groups, rows = config.optimizer.groups, config.data.batch_size
+    if groups < 1 or rows % (4 * groups):
+        raise InputError(
+            f"--batch-size is {rows} and cannot be cut into --groups {groups} of a multiple of 4 "
+            f"pictures each; take a --batch-size that is a multiple of {4 * max(groups, 1)}"
+        )
     if not 0.0 <= config.optimizer.examples <= 0.5:
         raise InputError("--examples has to lie between 0 and 0.5")
     if config.optimizer.warm_up and not config.losses.identity + config.losses.content_return:

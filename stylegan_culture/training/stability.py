@@ -6,6 +6,8 @@ the output itself as the loss in place of labels (as TRADES does, arXiv 1901.085
 
 import tensorflow as tf
 
+from stylegan_culture.training.replicas import uniform
+
 STEP = 1.25  # radii: what the paper found best for one step from a random start
 
 
@@ -29,7 +31,7 @@ def shifted(restyle, contents, restyled, radius: float, seed):
     One step along the sign of the gradient from a random start, since at the contents themselves
     the change is 0 and so is its gradient. No gradient leads back through the search.
     """
-    start = contents + tf.random.stateless_uniform(tf.shape(contents), seed, -radius, radius)
+    start = contents + uniform(contents.shape, seed, -radius, radius)
     reference = tf.stop_gradient(restyled)
     with tf.GradientTape() as tape:
         tape.watch(start)

@@ -53,7 +53,15 @@ def test_padding_is_that_of_numpy(generator, pad, mode):
     np.testing.assert_array_equal(getattr(blocks, pad)(features), expected)
 
 
-@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_wider_border_is_mirrored_as_numpy_does(generator):
+    features = _features(generator, (2, 6, 5, 3))
+    for border in (2, 3):
+        around = [(0, 0), (border, border), (border, border), (0, 0)]
+        expected = np.pad(features, around, mode="reflect")
+        np.testing.assert_array_equal(blocks.reflect_pad(features, border), expected)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 7])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_a_convolution_is_the_reflect_padded_one(generator, kernel, stride, depthwise):

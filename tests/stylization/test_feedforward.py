@@ -86,7 +86,7 @@ def test_any_size_comes_back_in_its_size(model, size):
 
 def test_tiles_cover_every_position_once():
     count = np.zeros((13, 9), int)
-    for core, outer in feedforward._tiles(13, 9, 4, 2):
+    for core, outer in feedforward.tiles(13, 9, 4, 2):
         count[core] += 1
         assert outer[0].start <= core[0].start and outer[1].stop >= core[1].stop
     assert (count == 1).all()

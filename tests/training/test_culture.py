@@ -200,7 +200,7 @@ def test_half_of_the_restyled_pictures_follow_examples_of_the_culture_asked_for(
     seed = tf.constant([0, 1])
     fakes, plan, _ = trainer._restyle(batch, seed)
     np.testing.assert_array_equal(plan["culture"], [0, 0, 1, 1])
-    np.testing.assert_array_equal(plan["is_example"], [0, 0, 1, 1])
+    np.testing.assert_array_equal(plan["layout"].is_example, [0, 0, 1, 1])
     np.testing.assert_array_equal(plan["content"][2:], batch["content"][1:3])
     styles = np.array(batch["style"])
     styles[2] = 1.0 - styles[2]

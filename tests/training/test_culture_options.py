@@ -55,10 +55,10 @@ def test_who_becomes_what(make_trainer, batch, examples, diversity, order):
     losses = LossConfig(**(NONE | {"diversity": diversity, "style_prior": 0.01}))
     trainer = make_trainer(batch, losses=losses, examples=examples)
     fakes, plan, parts = trainer._restyle(batch, tf.constant([0, 1]))
-    assert plan["style_index"] == order
+    assert plan["layout"].order == order
     np.testing.assert_array_equal(plan["culture"], np.array(batch["culture"])[order])
     named = round(4 * (1 - examples))
-    np.testing.assert_array_equal(plan["is_example"], [0.0] * named + [1.0] * (4 - named))
+    np.testing.assert_array_equal(plan["layout"].is_example, [0.0] * named + [1.0] * (4 - named))
     assert ("diversity" in parts) == bool(diversity)
     assert ("style_prior" in parts) == bool(examples)
     assert fakes.shape == batch["content"].shape

@@ -9,7 +9,6 @@ import tensorflow as tf
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.training.judges import Judges
 from stylegan_culture.training.options import LinearDecay, OptimizerConfig
-from stylegan_culture.training.replicas import update
 
 K, B = 3, 4
 TAPS = {"first": (32, 32, 4), "early": (16, 16, 6), "late": (8, 8, 8)}
@@ -40,7 +39,12 @@ def batch(generator):
     return (
         images,
         features,
-        {"culture": culture, "foreign": np.float32([1, 0, 1, 1]), "weights": WEIGHTS},
+        {
+            "culture": culture,
+            "foreign": np.float32([1, 0, 1, 1]),
+            "other": np.int32([0, 0, 1, 2]),
+            "weights": WEIGHTS,
+        },
     )
 
 
@@ -59,17 +63,6 @@ def _picked(logits, culture):
     """Each sample's own map, float64 `[n, h, w]`."""
     logits = np.asarray(logits, np.float64)
     return np.stack([logits[sample, ..., k] for sample, k in enumerate(culture)])
-
-
-def test_a_variable_that_took_no_part_is_updated_by_zero():
-    """Plain gradient descent: d(3 w)/dw = 3 moves w by -0.3, and v stays."""
-    taking, other = keras.Variable(1.0), keras.Variable(2.0)
-    optimizer = keras.optimizers.SGD(0.1)
-    optimizer.build([taking, other])
-    with tf.GradientTape() as tape:
-        total = 3.0 * taking.value
-    update(optimizer, tape, total, [taking, other])
-    assert float(taking) == pytest.approx(0.7) and float(other) == 2.0
 
 
 def test_heads_sit_on_every_tap_but_the_first():

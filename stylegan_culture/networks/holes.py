@@ -1,0 +1,38 @@
+"""What the restoring network is given: a picture, its holes filled from around, and a mask.
+
+Pictures are `[B, H, W, 3]` in [0, 1]; masks `[B, H, W, 1]`, 1 in holes and 0 elsewhere; what is
+given `[B, H, W, 4]`.
+"""
+
+from keras import ops
+
+
+def known(pictures):
+    """Pictures with the plane that says that nothing is missing."""
+    return ops.concatenate([pictures, ops.zeros_like(pictures[..., :1])], axis=-1)
+
+
+def with_holes(pictures, mask):
+    """Pictures whose holes are filled smoothly from what surrounds them, and the mask."""
+    mask = ops.cast(mask, "float32")
+    return ops.concatenate([filled(pictures, mask), mask], axis=-1)
+
+
+def filled(pictures, mask):
+    """Pictures without holes; what lies outside of holes is untouched, bit for bit.
+
+    Push and pull: what is known is averaged to ever coarser pictures, and a hole takes what the
+    finest coarser one knows (Gortler et al., "The Lumigraph", 1996, section 3.4). A picture that is
+    one hole becomes grey.
+    """
+    height, width = pictures.shape[1], pictures.shape[2]
+    if max(height, width) == 1:
+        return ops.where(mask > 0.5, 0.5, pictures)
+    weight = 1.0 - mask
+    pooled, share = (
+        ops.average_pool(value, 2, 2, padding="same") for value in (pictures * weight, weight)
+    )
+    nothing = ops.cast(share <= 0.0, "float32")
+    coarse = filled(pooled / ops.maximum(share, 1e-6), nothing)
+    enlarged = ops.image.resize(coarse, (height, width), "bilinear")
+    return ops.where(mask > 0.5, enlarged, pictures)

@@ -1,0 +1,93 @@
+"""Restores pictures of any size by a trained network, and lets a repair end in a culture's style.
+
+Pictures are `[H, W, 3]` in [0, 1]. What is restored is likely, not certain: no evidence of what was
+there.
+"""
+
+import numpy as np
+
+from stylegan_culture import images
+from stylegan_culture.config import InputError
+from stylegan_culture.networks.holes import known, with_holes
+from stylegan_culture.networks.restoration import RestorationModel
+from stylegan_culture.stylization.feedforward import TILE, UNTILED_PIXELS, YIQ, pad, restyle, tiles
+
+COARSE = 4  # pixels: what is smaller counts as detail in `fuse`
+KEPT = 0.6  # share of a repair that stays where it is most detailed, at full strength
+
+
+def restore(model: RestorationModel, picture, kind: str, hole=None, tile: int | None = None):
+    """One picture restored from one kind of damage.
+
+    Args:
+        model: with its weights.
+        picture: `[h, w, 3]`, any height and width from 1 on.
+        kind: one of `model.kinds`; enlarge2 and enlarge4 give a picture of 2 or 4 times the sides.
+        hole: `[h, w]`, above 0.5 where inpaint shall fill; everything else stays bit for bit.
+        tile: edge of a tile in pixels, a multiple of 8; None: whole up to a megapixel, else 512.
+
+    Returns:
+        float32 `[H, W, 3]` in [0, 1].
+
+    Raises:
+        InputError: a kind that the model has not learnt, or a hole where none is asked for.
+    """
+    if kind not in model.kinds:
+        raise InputError(f"this model restores {', '.join(model.kinds)}, not {kind!r}")
+    if (kind == "inpaint") != (hole is not None):
+        raise InputError("inpaint needs a mask of its holes, and no other kind takes one")
+    picture = np.asarray(picture, np.float32)
+    if kind.startswith("enlarge"):
+        factor = int(kind.removeprefix("enlarge"))
+        picture = images.resize(picture, factor * picture.shape[0], factor * picture.shape[1])
+    height, width = picture.shape[:2]
+    if hole is None:
+        given = np.asarray(known(pad(picture)[None]))[0]
+    else:
+        masked = pad(np.concatenate([picture, hole[..., None] > 0.5], -1, dtype=np.float32))
+        given = np.asarray(with_holes(masked[None, ..., :3], masked[None, ..., 3:]))[0]
+    code = np.asarray(model.codes(np.array([model.kinds.index(kind)])))
+    if tile is None and given.shape[0] * given.shape[1] > UNTILED_PIXELS:
+        tile = TILE
+    drawn = restyle(model, given, code, tile=tile)
+    restored = _refined(model, given, drawn, code, tile)[:height, :width]
+    return restored if hole is None else np.where(hole[..., None] > 0.5, restored, picture)
+
+
+def fuse(repaired, restyled, strength: float = 1.0) -> np.ndarray:
+    """A repair that ends in a culture's style: the restyled picture, but less where detail counts.
+
+        result = repaired + strength (1 - KEPT w) (restyled - repaired)
+
+    where w in [0, 1] is how much fine luminance there is about a pixel of the repaired picture, the
+    most detailed twentieth having 1. `strength` 0 gives the repair.
+    """
+    luminance = np.asarray(repaired, np.float32) @ YIQ[0]
+    detail = _smoothed(np.abs(luminance - _smoothed(luminance)))
+    weight = np.clip(detail / max(float(np.quantile(detail, 0.95)), 1e-4), 0.0, 1.0)
+    share = strength * (1.0 - KEPT * weight[..., None])
+    return np.clip(repaired + share * (restyled - repaired), 0.0, 1.0).astype(np.float32)
+
+
+def _smoothed(plane):
+    """`[H, W]` without what is smaller than `COARSE` pixels."""
+    height, width = plane.shape
+    coarse = (max(1, height // COARSE), max(1, width // COARSE))
+    return images.resize(images.resize(plane[..., None], *coarse), height, width)[..., 0]
+
+
+def _refined(model: RestorationModel, given, drawn, code, tile: int | None):
+    """What the refining path makes of a damaged picture `[H, W, 4]` and of what was drawn.
+
+    It is local, so tiles that are wider by what it sees give the same picture.
+    """
+    if tile is None:
+        return np.clip(np.asarray(model.refine(given[None], drawn[None], code))[0], 0.0, 1.0)
+    result = np.empty_like(drawn)
+    for core, outer in tiles(*given.shape[:2], tile, model.refiner.reach):
+        part = np.asarray(model.refine(given[outer][None], drawn[outer][None], code))[0]
+        inner = tuple(
+            slice(c.start - o.start, c.stop - o.start) for c, o in zip(core, outer, strict=True)
+        )
+        result[core] = np.clip(part[inner], 0.0, 1.0)
+    return result

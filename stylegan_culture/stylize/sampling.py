@@ -1,0 +1,175 @@
+"""Draws from noise: `stylize --sample N`, new pictures of cultures, or new styles of one.
+
+Without a picture, `--model` is a run of `train --trainer dcgan` or `vae`, and each culture gives
+one row of samples of the same noise. With a picture, `--model` is a culture model, and the row
+shows the picture in new styles of the culture. `--walk STEPS` goes from each sample to the next.
+"""
+
+import dataclasses
+import pathlib
+import typing
+
+import numpy as np
+import tqdm
+from PIL import Image
+
+from stylegan_culture import images, samplers, serving
+from stylegan_culture.config import InputError, written_whole
+from stylegan_culture.networks import noise
+from stylegan_culture.stylization import feedforward
+from stylegan_culture.stylization.mixtures import mixture_of
+from stylegan_culture.stylize.methods import fit
+
+SHEET_PIXELS = 256  # longest edge of a restyled picture on a sheet or in a GIF
+FRAME_MILLISECONDS = 80  # of a GIF
+BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What draws one row: its label, and points of noise `[n, Z]` to pictures `[n, H, W, 3]`."""
+
+    label: str
+    draw: typing.Callable
+
+
+def main(options) -> None:
+    """Draws what the options ask for and writes a sheet, a GIF or a folder of pictures."""
+    place = pathlib.Path(options.out)
+    suffix = place.suffix.lower()
+    clip = options.walk is not None and suffix == ".gif"
+    if suffix and suffix not in images.WRITABLE and not clip:
+        kinds = ".gif or a folder" if options.walk is not None else "or a folder"
+        raise InputError(f"{place} cannot hold samples; use {', '.join(images.WRITABLE)} {kinds}")
+    if not suffix and place.is_file():
+        raise InputError(f"{place} is a file; choose another folder")
+    if options.images:
+        rows, size, first = _styles(options, sheet=bool(suffix))
+    else:
+        rows, size, first = *_cultures(options), None
+    points = noise.draw(options.sample, size, options.seed)
+    if clip:
+        _write_gif(place, _frames(rows, noise.walk(points, options.walk, closed=True)))
+    elif suffix:
+        images.write(place, _sheet(rows, points, options.walk, first))
+    else:
+        _write_folder(place, rows, points, options.walk)
+    print(place)
+
+
+def _cultures(options) -> tuple[list[Row], int]:
+    """A row for every culture of a sampler, or one for the culture or mixture asked for."""
+    if not samplers.is_sampler(options.model):
+        raise InputError(
+            f"{options.model} restyles pictures: name one, or give --model a run of "
+            "`train --trainer dcgan` or `--trainer vae`, which draws without"
+        )
+    generator, facts = samplers.load(options.model)
+    keys = [culture["key"] for culture in facts["cultures"]]
+    if not generator.config.conditional:
+        if options.culture is not None:
+            raise InputError(f"{options.model} was trained --no-conditional; leave --culture out")
+        asked = {"": np.ones((1, 1), np.float32)}
+    elif options.culture is not None:
+        asked = {options.culture: mixture_of(options.culture, keys)}
+    else:
+        asked = dict(zip(keys, np.eye(len(keys), dtype=np.float32)[:, None], strict=True))
+    rows = [Row(key, _sampler(generator, mixture)) for key, mixture in asked.items()]
+    return rows, generator.config.noise_size
+
+
+def _sampler(generator, mixture):
+    def draw(points):
+        labels = np.repeat(mixture, len(points), 0)
+        return np.asarray(generator(points, labels))
+
+    return draw
+
+
+def _styles(options, sheet: bool) -> tuple[list[Row], int, np.ndarray]:
+    """One row: the picture in styles about the culture's own, `default code + spread noise`.
+
+    The prior that the style encoder was trained towards has the deviation 1, but encoded artworks
+    lie within about a third of that, and styles from farther off leave the culture.
+    """
+    if samplers.is_sampler(options.model):
+        raise InputError(f"{options.model} draws without a picture; leave {options.images[0]} out")
+    model, _ = serving.load_model(options.model)
+    code = np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
+    content = fit(images.read(options.images[0]), options.size or (SHEET_PIXELS if sheet else None))
+    strength = 1.0 if options.strength is None else options.strength
+
+    def draw(points):
+        styles = code + options.spread * points
+        return [feedforward.restyle(model, content, style[None], strength) for style in styles]
+
+    return [Row(options.culture, draw)], model.config.code_size, content
+
+
+def _sheet(rows, points, steps, first) -> np.ndarray:
+    """Rows of samples or, with `steps`, of the ways from each sample to the next, both included.
+
+    `first`, a picture, stands before every row.
+    """
+    if steps is None:
+        legs = [points]
+    else:
+        legs = [noise.walk(points[i : i + 2], steps) for i in range(len(points) - 1)]
+    cells, labels = [], []
+    with _progress(sum(map(len, legs)) * len(rows)) as bar:
+        for row in rows:
+            for leg in legs:
+                cells += [] if first is None else [first]
+                cells += _drawn(row, leg, bar)
+                labels.append(row.label)
+    columns = len(legs[0]) + (first is not None)
+    return images.grid(cells, columns, labels if any(labels) else None)
+
+
+def _frames(rows, path):
+    """For every point of a walk one picture: all rows beside each other."""
+    with _progress(len(path) * len(rows)) as bar:
+        for point in path:
+            cells = [_drawn(row, point[None], bar)[0] for row in rows]
+            yield images.to_uint8(images.grid(cells, len(cells)))
+
+
+def _write_gif(place, frames) -> None:
+    """A GIF that repeats for ever, each frame with its own 256 colours."""
+    pictures = [Image.fromarray(frame).quantize(256) for frame in frames]
+    with written_whole(place) as file:
+        pictures[0].save(
+            file,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=FRAME_MILLISECONDS,
+            loop=0,
+        )
+
+
+def _write_folder(place, rows, points, steps) -> None:
+    """Samples as `CULTURE_0001.png`, or a walk's frames as `0001.png`."""
+    if steps is not None:
+        path = noise.walk(points, steps, closed=True)
+        for number, frame in enumerate(_frames(rows, path), start=1):
+            images.write(place / f"{number:04d}.png", frame)
+        return
+    with _progress(len(points) * len(rows)) as bar:
+        for row in rows:
+            name = "".join(c if c.isalnum() else "_" for c in row.label) or "sample"
+            for number, picture in enumerate(_drawn(row, points, bar), start=1):
+                images.write(place / f"{name}_{number:04d}.png", picture)
+
+
+def _drawn(row: Row, points, bar) -> list:
+    """The pictures of a row, a few at a time, so that memory is bounded."""
+    pictures = []
+    for begin in range(0, len(points), BATCH):
+        pictures += list(row.draw(points[begin : begin + BATCH]))
+        bar.update(len(pictures) - begin)
+    return pictures
+
+
+def _progress(total: int):
+    return tqdm.tqdm(total=total, unit="picture", dynamic_ncols=True, disable=None)

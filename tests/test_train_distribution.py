@@ -1,0 +1,177 @@
+"""Training by several devices and processes, as commands: what is refused, and workers that die."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+
+from stylegan_culture import config as settings
+from stylegan_culture import train
+from stylegan_culture.train import rejoin
+from stylegan_culture.training import checkpoint, distribution
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CLOSE = 1e-5
+LIMIT = 900  # seconds that a run may take, most of which is to compile
+
+
+def _run(*arguments):
+    return settings.run_command(train.main, [str(argument) for argument in arguments])
+
+
+def _flags(pictures, folder, *more):
+    sizes = ("--image-size", "32", "--batch-size", "8", "--precision", "float32", "--seed", "3")
+    often = ("--log-interval", "2", "--save-interval", "4", "--warm-up", "2")
+    where = ("--preset", "smoke", "--data", f"folder:{pictures}", "--run", folder)
+    return [str(flag) for flag in (*where, *sizes, *often, "--deterministic", *more)]
+
+
+@pytest.mark.parametrize("trainer", sorted(set(train.TRAINERS) - {"culture"}))
+def test_trainers_that_cannot_share_a_batch_say_so(trainer, capsys):
+    """Unless they can, and then they are named as those that can."""
+    if trainer in train.common.SHARED:
+        pytest.skip("shares its batches")
+    assert _run("--trainer", trainer, "--strategy", "mirrored") == settings.EXIT_INPUT
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and trainer in shown and "leave out --strategy" in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "devices", "named"),
+    [
+        (("--batch-size", "12"), 2, "multiple of 8"),
+        (("--groups", "3", "--batch-size", "24"), 2, "multiple of the 2 devices"),
+        (("--groups", "0"), 1, "--groups 0"),
+    ],
+)
+def test_what_devices_cannot_share_is_one_sentence(
+    culture_folder, tmp_path, capsys, monkeypatch, more, devices, named
+):
+    monkeypatch.setattr(distribution, "count_devices", lambda name: devices)
+    flags = _flags(culture_folder / "art", tmp_path / "new", "--strategy", "mirrored", *more)
+    assert _run(*flags) == settings.EXIT_INPUT
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_checkpoint_is_restored_on_all_devices(tmp_path, monkeypatch):
+    """Outside of the strategy's scope, assignments would reach the first device only."""
+    inside, seen = [], []
+
+    @contextlib.contextmanager
+    def scope():
+        inside.append(True)
+        yield
+        inside.pop()
+
+    team = types.SimpleNamespace(scope=scope, processes=1)
+    checkpoint.save(tmp_path / "checkpoints", {"one": np.zeros(1)}, 7)
+    variable = types.SimpleNamespace(shape=(1,), assign=lambda value: seen.append(bool(inside)))
+    trainer = types.SimpleNamespace(state=lambda: {"one": variable})
+    flags = types.SimpleNamespace(resume=True, run=tmp_path, team=team)
+    assert train.common.first_step(trainer, flags, 9) == 7 and seen == [True]
+
+
+def test_a_worker_whose_peer_is_lost_becomes_one_that_resumes(monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(os, "execv", lambda program, command: started.append(command))
+
+    def lose(arguments):
+        raise distribution.LOST[0](None, None, "the other worker is gone")
+
+    rejoin.rejoining(lose, ["--run", "somewhere"])
+    rejoin.rejoining(lose, ["--run", "somewhere", "--resume"])
+    assert started == 2 * [[sys.executable, "-m", rejoin.MODULE, "--run", "somewhere", "--resume"]]
+    assert "a worker was lost" in capsys.readouterr().err
+
+
+def test_other_failures_are_not_taken_for_a_lost_worker(monkeypatch):
+    monkeypatch.setattr(os, "execv", lambda *command: pytest.fail("started again"))
+
+    def fail(arguments):
+        raise settings.InputError("wrong")
+
+    with pytest.raises(settings.InputError):
+        rejoin.rejoining(fail, [])
+
+
+def _free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _start(flags, log, ports=(), index=0):
+    """A process of the training command, worker `index` of those at `ports`."""
+    more = {}
+    if ports:
+        workers = [f"localhost:{port}" for port in ports]
+        task = {"type": "worker", "index": index}
+        more["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
+        flags = [*flags, "--strategy", "multiworker"]
+    with open(log, "ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", rejoin.MODULE, *flags],
+            cwd=ROOT,
+            stdout=file,
+            stderr=file,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | more,
+        )
+
+
+def _await_checkpoint(folder, processes):
+    limit = time.monotonic() + LIMIT
+    while checkpoint.latest(folder / "checkpoints") is None:
+        assert all(process.poll() is None for process in processes), "a worker ended"
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def _weights(folder):
+    with np.load(checkpoint.latest(folder / "checkpoints")) as file:
+        return {name: file[name] for name in file.files if "optimizer" not in name}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * LIMIT)
+@pytest.mark.parametrize("lost", [1, 0])
+def test_a_killed_worker_started_again_goes_on_to_the_weights_of_one_device(
+    culture_folder, tmp_path, lost
+):
+    """Twenty steps of two processes, one of them killed (the leading one, too), against one."""
+    art = culture_folder / "art"
+    flags = _flags(art, tmp_path / "two", "--steps", "20")
+    alone = _start(_flags(art, tmp_path / "one", "--steps", "20", "--groups", "2"), tmp_path / "0")
+    ports = _free_ports(2)
+    workers = [_start(flags, tmp_path / f"log{n}", ports, n) for n in range(2)]
+    try:
+        _await_checkpoint(tmp_path / "two", workers)
+        workers[lost].send_signal(signal.SIGKILL)
+        workers[lost].wait()
+        assert not (tmp_path / "two" / "metrics.json").exists()
+        workers[lost] = _start([*flags, "--resume"], tmp_path / f"log{lost}", ports, lost)
+        assert [worker.wait(LIMIT) for worker in workers] == [0, 0]
+        assert alone.wait(LIMIT) == 0
+    finally:
+        for process in (*workers, alone):
+            process.kill()
+    assert "a worker was lost" in (tmp_path / f"log{1 - lost}").read_text()
+    assert (tmp_path / "two" / "metrics.json").exists()
+    found, expected = _weights(tmp_path / "two"), _weights(tmp_path / "one")
+    assert set(found) == set(expected) and int(found["step"]) == 20
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=CLOSE, err_msg=name)

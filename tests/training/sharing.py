@@ -1,0 +1,205 @@
+"""A script: trains models on one device and on two that share the batch, and compares them.
+
+`python sharing.py parts STEPS` takes a trainer of every part that needs care, small enough to be
+compiled in seconds; `culture STEPS VGG`, `cyclegan STEPS` and `vae STEPS` take
+trainers of the project. Prints JSON: the largest difference of a weight, of an optimiser's variable
+and of a loss. Two logical devices have to be asked for before TensorFlow starts, which is why tests
+run it as a process of its own.
+"""
+
+import functools
+import json
+import sys
+import types
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from stylegan_culture import losses
+from stylegan_culture.networks.cyclegan import PatchConfig, TranslatorConfig
+from stylegan_culture.networks.dcgan import SamplerConfig
+from stylegan_culture.networks.discriminator import (
+    DiscriminatorConfig,
+    RunningScale,
+    SpectralConvolution,
+)
+from stylegan_culture.networks.generator import GeneratorConfig
+from stylegan_culture.training import average, distribution, replicas
+from stylegan_culture.training.augment import KINDS, augment
+from stylegan_culture.training.culture import CultureTrainer
+from stylegan_culture.training.cyclegan import CycleConfig, CycleTrainer
+from stylegan_culture.training.options import BackboneConfig, LossConfig, OptimizerConfig
+from stylegan_culture.training.vae import VaeConfig, VaeTrainer
+
+CULTURES = ("alpha", "beta", "gamma")
+EVERY = LossConfig(
+    layout=1.0,
+    content_features=1.0,
+    style_features=1.0,
+    total_variation=1.0,
+    plain=1.0,
+    stability=1.0,
+    feature_matching=1.0,
+    relabelled=0.5,
+    r1_interval=2,
+)
+# Adam divides gradients by their own size: of one that is next to zero, the rounding error becomes
+# a whole step, and two runs that differ by one rounding part. This keeps what is small small. The
+# losses of a VAE, in nats per picture, are larger by orders of magnitude.
+EPSILONS = {"parts": 1e-7, "culture": 0.1, "cyclegan": 0.1, "vae": 10.0}
+OWN = OptimizerConfig(warm_up=1, augmentation="translation,cutout,colour", groups=2)
+
+
+class Parts:
+    """Spectral norm, a running scale, noise, augmentation of two batches, weighted means, an
+    average: each of them is wrong where replicas do not know of each other."""
+
+    def __init__(self):
+        self.model, self.average = (keras.layers.Dense(4, bias_initializer="ones") for _ in "ab")
+        self.convolution, self.scale = SpectralConvolution(3, stride=2), RunningScale()
+        self.optimizer = keras.optimizers.Adam(1e-2, global_clipnorm=0.1)
+
+    def build(self, batch):
+        self.convolution(batch["content"]), self.scale(batch["content"])
+        for layer in (self.model, self.average):
+            layer.build([None, 3])
+        self.trained = self.model.trainable_variables + self.convolution.trainable_variables
+        self.optimizer.build(self.trained)
+
+    def state(self):
+        groups = {
+            "optimizer": self.optimizer.variables,
+            "average": self.average.variables,
+            "model": self.model.variables,
+            "judge": self.convolution.variables + self.scale.variables,
+        }
+        return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
+
+    samples = codes = dict
+
+    def step(self, batch, number):
+        parts = self._step(batch, tf.constant([1, number]))
+        self.follow(tf.constant(number))
+        return parts
+
+    @tf.function
+    def follow(self, number):
+        average.follow(self.average, self.model, 0.9, number)
+
+    @replicas.shared
+    def _step(self, batch, seed):
+        pictures = tf.concat([batch["content"], batch["style"]], 0)
+        count = batch["culture"].shape[0]
+        drawn = replicas.normal([count, 3], seed + 1)
+        foreign = tf.cast(batch["culture"] != batch["content_culture"], tf.float32)
+        with tf.GradientTape() as tape:
+            changed = self.scale(augment(pictures, KINDS, seed), training=True)
+            logits = self.convolution(changed, training=True)
+            told = tf.reduce_mean(self.model(drawn), axis=1)[:, None, None, None]
+            total = losses.discriminator_real(logits[:count])
+            fake = losses.discriminator_fake(logits[count:] + told, foreign)
+            total += replicas.share(foreign) * fake
+        replicas.update(self.optimizer, tape, total, self.trained)
+        return {"total": total}
+
+
+def culture(vgg: str) -> CultureTrainer:
+    """A culture GAN with every part; its first step is one of the warm-up."""
+    configs = types.SimpleNamespace(
+        generator=GeneratorConfig(width=64, blocks=1, grain=True),
+        discriminator=DiscriminatorConfig(trunk_width=8, trunk_layers=3, head_width=8),
+        losses=EVERY,
+        optimizer=OWN,
+        backbone=BackboneConfig("vgg19_16x" if vgg else "", vgg),
+    )
+    return CultureTrainer(CULTURES, configs, 40, "float32", seed=3)
+
+
+def vae() -> VaeTrainer:
+    """A small conditional VAE."""
+    configs = types.SimpleNamespace(
+        data=types.SimpleNamespace(image_size=64),
+        sampler=SamplerConfig(2, 4, 4, True),
+        vae=VaeConfig(),
+    )
+    return VaeTrainer(CULTURES, configs, 40, "float32", seed=5)
+
+
+def cyclegan() -> CycleTrainer:
+    """A small CycleGAN whose pool fills in two steps."""
+    configs = types.SimpleNamespace(
+        translator=TranslatorConfig(filters=4, blocks=1),
+        patch=PatchConfig(patch_filters=4, patch_layers=2),
+        cycle=CycleConfig(pool=12, augmentation="translation"),
+    )
+    return CycleTrainer(CULTURES[:2], configs, 40, "float32", seed=5)
+
+
+def batch(number: int, rows: int = 8) -> dict:
+    """Batch `number`: blocky pictures, some of the contents of no culture."""
+    generator = np.random.default_rng(number)
+    content, style = generator.uniform(size=(2, rows, 8, 8, 3)).repeat(8, 2).repeat(8, 3)
+    return {
+        "content": tf.constant(content, tf.float32),
+        "content_culture": tf.constant(generator.integers(-1, 3, rows), tf.int32),
+        "style": tf.constant(style, tf.float32),
+        "culture": tf.constant(generator.integers(0, 3, rows), tf.int32),
+    }
+
+
+def trained(make, team, steps: int, epsilon: float):
+    """State and losses of a trainer after some steps."""
+    tf.keras.utils.set_random_seed(0)
+    with team.scope():
+        trainer = make()
+        trainer.build(batch(0))
+    for optimizer in _optimizers(trainer):
+        optimizer.epsilon = epsilon
+    shared, found = team.of(trainer), []
+    start = {name: np.asarray(value) for name, value in trainer.state().items()}
+    for number in range(steps):
+        parts = shared.step(batch(number), number)
+        found.append({name: float(value) for name, value in parts.items()})
+    state = {name: np.asarray(value) for name, value in trainer.state().items()}
+    moved = max(float(np.abs(state[n] - start[n]).max()) for n in state if "optimizer" not in n)
+    return state, found, moved
+
+
+def _optimizers(trainer) -> list:
+    """Of the generator and of what judges it, where there is something."""
+    if isinstance(trainer, CycleTrainer):
+        return trainer.optimizers
+    judges = [trainer.judges.optimizer] if isinstance(trainer, CultureTrainer) else []
+    return [trainer.optimizer, *judges]
+
+
+def difference(make, one, two, steps: int, epsilon: float) -> dict:
+    """How far training on `two` is from that on `one`."""
+    (state, found, moved), (other, others, _) = (
+        trained(make, team, steps, epsilon) for team in (one, two)
+    )
+    assert set(state) == set(other) and [set(x) for x in found] == [set(x) for x in others]
+    away = {name: float(np.abs(state[name] - other[name]).max()) for name in state}
+    pairs = [(a[n], b[n]) for a, b in zip(found, others, strict=True) for n in a]
+    return {
+        "moved": moved,
+        "weights": max(value for name, value in away.items() if "optimizer" not in name),
+        "optimizers": max(value for name, value in away.items() if "optimizer" in name),
+        "worst": sorted(away, key=away.get)[-8:],
+        "losses": max(abs(a - b) / max(abs(a), 1.0) for a, b in pairs),
+        "names": sorted(found[-1]),
+    }
+
+
+if __name__ == "__main__":
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    tf.config.experimental.enable_op_determinism()
+    teams = distribution.Team(), distribution.join("mirrored")
+    kind, steps, *more = sys.argv[1:]
+    makers = {"parts": Parts, "culture": culture, "cyclegan": cyclegan, "vae": vae}
+    make = functools.partial(makers[kind], *more)
+    found = difference(make, *teams, int(steps), EPSILONS[kind])
+    print(json.dumps({"devices": teams[1].devices} | found))

@@ -1,0 +1,81 @@
+"""The step of restoration: what it asks for, what follows it, and that it learns."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_culture.config import InputError
+from stylegan_culture.networks.restoration import RestorationConfig
+from stylegan_culture.training.degradations import DamageConfig, damaged
+from stylegan_culture.training.restoration import LearningConfig, RestorationTrainer
+
+SIZES = RestorationConfig(blocks=1, code_size=8, refining_width=8, refining_blocks=1)
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A trainer of two kinds after forty steps on one batch, and its reports."""
+    generator = np.random.default_rng(5)
+    pictures = generator.uniform(0.2, 0.8, (2, 2, 4, 4, 3)).repeat(4, 2).repeat(4, 3)
+    batch = dict(zip(("content", "style"), tf.constant(pictures, tf.float32), strict=True))
+    tf.keras.utils.set_random_seed(0)
+    learning = LearningConfig(rate=4e-3, warm_up=5)
+    damage = DamageConfig("denoise,colourise", 20.0, 20.0)
+    trainer = RestorationTrainer(damage, SIZES, learning, STEPS, "float32", seed=0)
+    trainer.previews = pictures[0].astype(np.float32)
+    reports = [trainer.step(batch, 0)]
+    before = trainer.average.get_weights()
+    reports.append(trainer.step(batch, 1))
+    young = before, trainer.model.get_weights(), trainer.average.get_weights()
+    reports += [trainer.step(batch, number) for number in range(2, STEPS)]
+    return trainer, reports, young, batch
+
+
+def test_training_brings_colours_nearer_to_the_truth_than_grey_is(trained):
+    trainer, truth = trained[0], trained[-1]["style"]
+    given = damaged("colourise", truth, tf.constant([7, 7]))
+    restored = trainer.average.restore(given, tf.fill([2], trainer.kinds.index("colourise")))
+    before, after = (np.abs(x - truth).mean() for x in (given[..., :3], restored))
+    assert after < 0.8 * before
+
+
+def test_the_average_follows_the_model(trained):
+    """At step 1 the decay is 2 / 11, so the average takes nine elevenths of the way."""
+    before, model, after = trained[2]
+    for old, new, mean in zip(before, model, after, strict=True):
+        np.testing.assert_allclose(mean, old + 9 / 11 * (new - old), atol=1e-6)
+    assert max(np.abs(new - old).max() for old, new in zip(before, model, strict=True)) > 1e-4
+
+
+def test_the_state_is_all_that_a_step_depends_on(trained):
+    """What was saved and put back goes on bit for bit, whatever was trained in between."""
+    trainer, batch = trained[0], trained[-1]
+    saved = {name: np.array(value) for name, value in trainer.state().items()}
+    ways = []
+    for _ in range(2):
+        for name, variable in trainer.state().items():
+            variable.assign(saved[name])
+        for number in (STEPS - 9, STEPS - 8):
+            trainer.step(batch, number)
+        ways.append({name: np.array(value) for name, value in trainer.state().items()})
+    for name, value in ways[0].items():
+        np.testing.assert_array_equal(value, ways[1][name], err_msg=name)
+    assert any((ways[0][name] != saved[name]).any() for name in saved if "average" in name)
+
+
+def test_sheets_show_damaged_restored_and_true_pictures_of_every_kind(trained):
+    trainer = trained[0]
+    sheets = trainer.samples()
+    assert set(sheets) == {"denoise", "colourise"}
+    truth = trainer.previews[0]
+    for sheet in sheets.values():
+        assert np.abs(sheet[-16:, -16:] - trainer.previews[1]).max() < 0.003
+        assert sheet.shape[1] == 3 * truth.shape[1] + 2 * 2
+    assert trainer.codes()["kinds"].shape == (2, 8)
+
+
+@pytest.mark.parametrize(("rate", "clip", "average"), [(0.0, 1.0, 0.9), (1.0, 0.0, 0.9), (1, 1, 1)])
+def test_settings_that_teach_nothing_are_refused(rate, clip, average):
+    with pytest.raises(InputError):
+        LearningConfig(rate=rate, clip=clip, average=average).check()
