@@ -38,7 +38,7 @@ def load_run(folder) -> tuple[CultureModel, dict]:
         sizes = facts["config"]["generator"]
     except (KeyError, TypeError):
         raise InputError(
-            f"{folder}/run.json names no cultures or no generator; train the folder anew"
+            f"{folder} holds no model that restyles into any of its cultures; name another folder"
         ) from None
     return _load(pathlib.Path(folder) / "model.weights.h5", cultures, sizes), facts
 

@@ -35,7 +35,7 @@ TRAINERS = {
     "dcgan": "a GAN that draws pictures of a culture from noise",
     "vae": "a variational autoencoder, which reconstructs pictures and draws them from noise",
 }
-SHARED = ("culture",)  # trainers whose batches devices can share
+SHARED = ("culture", "vae")  # trainers whose batches devices can share
 PREVIEWS = 6  # pictures on a sample sheet
 
 

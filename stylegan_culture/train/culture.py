@@ -137,8 +137,7 @@ PRESETS = {
     "culture128": (CULTURE128, "about 1 hour on 2 cores: own pictures, crops of 128 px"),
     "encoder_decoder": (
         ENCODER_DECODER,
-        "about 2 hours on 2 cores: own pictures, crops of 128 px, content, style and adversarial "
-        "losses over VGG19",
+        "own pictures, crops of 128 px: content, style and adversarial losses over VGG19",
     ),
     "culture256": (CULTURE256, "about 2.5 hours on 2 cores: own pictures, crops of 160 px"),
 }

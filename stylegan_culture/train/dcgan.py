@@ -27,7 +27,7 @@ class DcganConfig:
     # Spectral norm holds the discriminator back for longer than this run lasts.
     discriminator: TrunkConfig = TrunkConfig(trunk_width=32, trunk_layers=5, spectral_norm=False)
     adversarial: AdversarialConfig = AdversarialConfig()
-    loop: LoopConfig = LoopConfig(steps=4000)
+    loop: LoopConfig = LoopConfig(steps=3000)
     precision: str = option(
         "auto", "mixed_bfloat16 where the processor has it", ("auto", "float32", "mixed_bfloat16")
     )
