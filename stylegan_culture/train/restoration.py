@@ -36,7 +36,8 @@ class RestorationTrainConfig:
 PRESETS = {
     "restore64": (
         RestorationTrainConfig(),
-        "crops of 64 px of --data and --content: all kinds of damage by one network",
+        "about 12 minutes on 2 cores: crops of 64 px of --data and --content, all kinds of damage "
+        "by one network",
     ),
     "smoke": (
         RestorationTrainConfig(

@@ -47,7 +47,7 @@ EVERY = LossConfig(
 # Adam divides gradients by their own size: of one that is next to zero, the rounding error becomes
 # a whole step, and two runs that differ by one rounding part. This keeps what is small small. The
 # losses of a VAE, in nats per picture, are larger by orders of magnitude.
-EPSILONS = {"parts": 1e-7, "culture": 0.1, "cyclegan": 0.1, "vae": 10.0}
+EPSILONS = {"parts": 1e-7, "culture": 0.1, "cyclegan": 0.1, "vae": 1e3}
 OWN = OptimizerConfig(warm_up=1, augmentation="translation,cutout,colour", groups=2)
 
 
