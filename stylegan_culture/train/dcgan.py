@@ -62,18 +62,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps(dataclasses.asdict(config), indent=2))
         return
     _check(config)
-    config = common.begin(flags, config)
-    source, content = common.load_sources(config.data)
-    with flags.team.scope():
-        trainer = DcganTrainer(
-            source.cultures, config, config.loop.steps, config.precision, config.data.seed
-        )
-        trainer.build(common.first_batch(config.data, source, content))
-    start = common.first_step(trainer, flags, config.loop.steps)
-    parameters = trainer.average.count_params()
-    common.record(flags, config, source, content, parameters=parameters)
+    config, source, trainer = samples.begin(DcganTrainer, flags, config)
+    metrics = samples.train(trainer, flags, config, source)
     folder = pathlib.Path(flags.run)
-    metrics = common.train(flags.team.of(trainer), config, source, content, folder, start)
     if not flags.team.leads:
         return
     if metrics is not None:

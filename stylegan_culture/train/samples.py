@@ -44,6 +44,27 @@ def check(config) -> None:
         ) from None
 
 
+def begin(kind, flags, config):
+    """The settings with their precision decided, the pictures to train on, and a trainer of
+    `kind(cultures, config, steps, precision, seed)`, built for them on the team's devices."""
+    config = common.begin(flags, config)
+    source, _ = common.load_sources(config.data)
+    with flags.team.scope():
+        trainer = kind(
+            source.cultures, config, config.loop.steps, config.precision, config.data.seed
+        )
+        trainer.build(common.first_batch(config.data, source, None))
+    return config, source, trainer
+
+
+def train(trainer, flags, config, source) -> dict | None:
+    """Records the run and trains; its measures, or None where it was finished before."""
+    start = common.first_step(trainer, flags, config.loop.steps)
+    parameters = trainer.average.count_params()
+    common.record(flags, config, source, None, parameters=parameters)
+    return common.train(flags.team.of(trainer), config, source, None, flags.run, start)
+
+
 def held_out(data: DataConfig):
     """The held-out pictures, or all where a culture has none."""
     source = load_source(data.data, data.image_size, "held_out", data.cache_mib)
