@@ -173,6 +173,21 @@ def read_run(folder: pathlib.Path) -> dict:
         raise InputError(f"{path} is damaged ({error}); start a new run folder") from None
 
 
+def read_measures(folder: pathlib.Path) -> dict:
+    """Reads `metrics.json` of a run folder; a note in its place where the run wrote none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = pathlib.Path(folder) / "metrics.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"note": "the run wrote no metrics.json"}
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error}); train or evaluate anew") from None
+
+
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide results."""
     import importlib.metadata as metadata

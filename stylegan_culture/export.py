@@ -158,7 +158,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         measures = serving.parity(model, checked, folder / "saved_model", files)
         rows += [_row(path, measures[precision]) for precision, path in files.items()]
     _sheet(model, facts, shown, min(options.sizes), folder / "samples.jpg")
-    card = [model_card(described, facts, _read_measures(options.run), rows)]
+    card = [model_card(described, facts, config.read_measures(options.run), rows)]
     card += [path.read_text(encoding="utf-8") for path in options.notes]
     (folder / "model_card.md").write_text("\n".join(card), encoding="utf-8")
 
@@ -293,16 +293,6 @@ def _sheet(model, facts, pictures, size: int, path) -> None:
             cells.append(np.asarray(restyled)[0])
     labels = ["content", *(c.get("title", c["key"]) for c in facts["cultures"])]
     images.write(path, images.grid(cells, len(labels), None, labels))
-
-
-def _read_measures(run) -> dict:
-    path = pathlib.Path(run) / "metrics.json"
-    if not path.is_file():
-        return {"note": "the run wrote no metrics.json"}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is damaged ({error}); evaluate the run again") from None
 
 
 if __name__ == "__main__":

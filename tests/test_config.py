@@ -218,6 +218,15 @@ def test_a_damaged_run_json_is_wrong_input(tmp_path, content):
     assert "run.json" in str(raised.value)
 
 
+def test_measures_of_a_run(tmp_path):
+    assert config.read_measures(tmp_path) == {"note": "the run wrote no metrics.json"}
+    config.write_json(tmp_path / "metrics.json", {"steps": 3})
+    assert config.read_measures(tmp_path) == {"steps": 3}
+    (tmp_path / "metrics.json").write_text('{"steps": ', encoding="utf-8")
+    with pytest.raises(config.InputError, match=r"metrics\.json is damaged .*; train or evaluate"):
+        config.read_measures(tmp_path)
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "x.bin"
     with config.written_whole(path) as file:

@@ -7,7 +7,6 @@ import pathlib
 import numpy as np
 
 from stylegan_culture import __version__, config, images
-from stylegan_culture.config import InputError
 from stylegan_culture.translation.loading import WEIGHTS
 
 SHOWN = 6  # pictures on the sheet
@@ -87,14 +86,3 @@ def text(described: dict, facts: dict, measures: dict, found: dict) -> str:
             "",
         ]
     )
-
-
-def read_measures(run) -> dict:
-    """The run's metrics.json."""
-    path = pathlib.Path(run) / "metrics.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {"note": "the run wrote no metrics.json"}
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); train the run again") from None

@@ -54,7 +54,7 @@ def write(folder, name: str, run, sizes, precisions, pictures) -> dict:
                 files[precision].write_bytes(content)
             found |= parity(part, pictures(size), saved, files)
     card.write_sheet(translations, pictures(min(sizes)), folder / "samples.jpg")
-    text = card.text(described, facts, card.read_measures(run), found)
+    text = card.text(described, facts, config.read_measures(run), found)
     (folder / "model_card.md").write_text(text, encoding="utf-8")
     return found
 
