@@ -17,6 +17,7 @@ class TrunkConfig:
     trunk_width: int = option(48, "channels of the picture discriminator's first layer; 0: none")
     trunk_layers: int = option(4, "its convolutions; all but the last halve the resolution")
     spectral_norm: bool = option(True, "divide its kernels by their largest singular value")
+    shared_verdict: bool = option(False, "add a logit map that all cultures share to each one's")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,17 +118,26 @@ class Discriminator(keras.Model):
             for i, width in enumerate(widths)
         ]
         self.logits = convolution(cultures, kernel=1, **policy)
+        self.shared = convolution(1, kernel=1, **policy) if config.shared_verdict else None
 
     def call(self, image, training=False):
         return self.judge(image, training)[0]
 
     def judge(self, image, training=False):
-        """The logit maps, and the trunk's feature maps `[B, h, w, C]`, one per layer."""
+        """The logit maps, and the trunk's feature maps `[B, h, w, C]`, one per layer.
+
+        With a shared verdict `D_k(x) = u(x) + v_k(x)`, what makes any picture real is learnt from
+        all of them, and a culture adds what is its own (projection discriminator, arXiv
+        1802.05637).
+        """
         features, hidden = 2.0 * image - 1.0, []
         for layer in self.trunk:
             features = leaky_relu(layer(features, training=training))
             hidden.append(features)
-        return self.logits(features, training=training), hidden
+        logits = self.logits(features, training=training)
+        if self.shared is not None:
+            logits = logits + self.shared(features, training=training)
+        return logits, hidden
 
 
 class FeatureDiscriminator(keras.Model):

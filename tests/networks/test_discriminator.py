@@ -1,5 +1,7 @@
 """Discriminators: spectral norm against the SVD, its gradient, logit maps per culture."""
 
+import dataclasses
+
 import numpy as np
 import oracles
 import pytest
@@ -127,6 +129,17 @@ def test_logit_maps_have_one_channel_per_culture(generator):
     judge = Discriminator(5, SMALL)
     logits = judge(generator.uniform(size=(2, 32, 48, 3)).astype(np.float32))
     assert logits.shape == (2, 8, 12, 5)
+
+
+def test_a_shared_verdict_is_added_to_the_map_of_every_culture(generator):
+    """`D_k = u + v_k`: without `u` the maps are those of the cultures alone."""
+    config = dataclasses.replace(SMALL, spectral_norm=False, shared_verdict=True)
+    judge, image = Discriminator(3, config), generator.uniform(size=(2, 32, 32, 3)).astype("f4")
+    whole, hidden = judge.judge(image)
+    own, shared = (np.asarray(part(hidden[-1])) for part in (judge.logits, judge.shared))
+    assert own.shape[-1] == 3 and shared.shape[-1] == 1 and np.abs(shared).min() > 0.0
+    np.testing.assert_allclose(whole, own + shared, atol=1e-5)
+    assert Discriminator(3, SMALL).shared is None
 
 
 def test_every_trunk_layer_is_spectrally_normalised(generator):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from stylegan_culture import losses
 from stylegan_culture.networks.dcgan import SamplerConfig
 from stylegan_culture.networks.discriminator import Discriminator, SpectralConvolution, TrunkConfig
-from stylegan_culture.training import checkpoint
+from stylegan_culture.training import checkpoint, judges
 from stylegan_culture.training.average import follow
 from stylegan_culture.training.dcgan import AdversarialConfig, DcganTrainer, real_pictures
 
@@ -127,6 +127,20 @@ def test_both_losses_are_verdicts_and_naming(make_trainer, batch, eagerly, monke
     named, verdict = surprise[8 + places, asked].mean(), softplus[1][8 + places, :, :, asked].mean()
     assert float(found["naming"]) == pytest.approx(named, rel=1e-5)
     assert float(found["total"]) == pytest.approx(verdict + 0.25 * named, rel=1e-5)
+
+
+def test_pictures_are_named_as_they_are_and_judged_augmented(
+    make_trainer, batch, eagerly, monkeypatch
+):
+    """The naming loss does not depend on what the augmentation draws; verdicts do."""
+    found = []
+    for shift in (0.0, 0.5):
+        trainer = make_trainer(r1=0.0, diversity=0.0, augmentation="colour")
+        monkeypatch.setattr(judges, "augment", lambda x, *_, shift=shift: x + shift)
+        found.append(trainer.step(batch, 1))
+    for name, alike in (("naming", True), ("adversarial", False)):
+        first, second = (float(parts[name]) for parts in found)
+        assert (first == pytest.approx(second, rel=1e-6)) is alike, name
 
 
 def test_two_pictures_of_one_culture_are_rewarded_for_their_difference(
