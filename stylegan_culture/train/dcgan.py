@@ -25,7 +25,9 @@ class DcganConfig:
     data: DataConfig = DataConfig(batch_size=8, mirror=False)
     sampler: SamplerConfig = SamplerConfig(width=16)
     # Spectral norm holds the discriminator back for longer than this run lasts.
-    discriminator: TrunkConfig = TrunkConfig(trunk_width=32, trunk_layers=5, spectral_norm=False)
+    discriminator: TrunkConfig = TrunkConfig(
+        trunk_width=32, trunk_layers=5, spectral_norm=False, shared_verdict=True
+    )
     adversarial: AdversarialConfig = AdversarialConfig()
     loop: LoopConfig = LoopConfig(steps=3000)
     precision: str = option(
