@@ -36,3 +36,11 @@ def filled(pictures, mask):
     coarse = filled(pooled / ops.maximum(share, 1e-6), nothing)
     enlarged = ops.image.resize(coarse, (height, width), "bilinear")
     return ops.where(mask > 0.5, enlarged, pictures)
+
+
+def kept_around(given, restored):
+    """Restored pictures `[B, H, W, 3]`, but of those with holes only what lies in them: what is
+    given around a hole is true, and stays bit for bit."""
+    mask = given[..., 3:] > 0.5
+    has_holes = ops.any(mask, axis=(1, 2, 3), keepdims=True)
+    return ops.where(ops.logical_and(has_holes, ops.logical_not(mask)), given[..., :3], restored)

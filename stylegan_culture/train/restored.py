@@ -14,6 +14,7 @@ from pipelines.preprocess import DETAIL
 from stylegan_culture.analysis import restored as measures
 from stylegan_culture.analysis.colour import lab
 from stylegan_culture.analysis.corruptions import blurred
+from stylegan_culture.networks.holes import kept_around
 from stylegan_culture.train.common import spread
 from stylegan_culture.training.degradations import damaged
 
@@ -74,13 +75,11 @@ def table(judged: dict) -> str:
 
 
 def _restored(restore, given, number: int) -> np.ndarray:
-    """All of `given [N, H, W, 4]` restored, as many at once as memory likes; what is no hole of
-    inpaint stays."""
+    """All of `given [N, H, W, 4]` restored, as many at once as memory likes."""
     step = max(1, PIXELS // (given.shape[1] * given.shape[2]))
     parts = np.split(given, range(step, len(given), step))
-    found = [np.asarray(restore(part, tf.fill([len(part)], number))) for part in parts]
-    found, mask = np.concatenate(found), given[..., 3:]
-    return np.where(mask > 0.5, found, given[..., :3]) if mask.any() else found
+    found = [kept_around(part, restore(part, tf.fill([len(part)], number))) for part in parts]
+    return np.concatenate([np.asarray(part) for part in found])
 
 
 def _judge_kind(kind: str, given, restored, truth, tint) -> dict:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from stylegan_culture import images, losses
 from stylegan_culture.config import InputError, option
+from stylegan_culture.networks.holes import kept_around
 from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
 from stylegan_culture.training import average
 from stylegan_culture.training.degradations import DamageConfig, damaged, mixed, parse_kinds
@@ -38,6 +39,7 @@ class RestorationTrainer:
     All pictures of a batch count alike, contents and styles; the kinds of damage go round, so that
     each picture of a data set meets all of them. The loss asks for the most likely picture: it
     sharpens what is certain and leaves the rest soft, instead of inventing it as a judged one does.
+    Where a picture has holes, it asks for them alone.
 
     Args:
         damage: kinds and noise.
@@ -87,7 +89,7 @@ class RestorationTrainer:
         given = mixed(self.kinds, pictures, chosen, seed, self.noise)
         with tf.GradientTape() as tape:
             restored = self.model(given, chosen)
-            total = losses.absolute_difference(restored, pictures)
+            total = tf.reduce_mean(what_counts(given[..., 3:]) * tf.abs(restored - pictures))
         update(self.optimizer, tape, total, self.model.trainable_variables)
         return {"total": total, "damage": losses.absolute_difference(given[..., :3], pictures)}
 
@@ -104,6 +106,7 @@ class RestorationTrainer:
         for number, kind in enumerate(self.kinds):
             given = damaged(kind, tf.constant(self.previews), tf.constant([self.seed, 0]))
             restored = self.average.restore(given, tf.fill([len(self.previews)], number))
+            restored = kept_around(given, restored)
             rows = zip(np.asarray(given[..., :3]), np.asarray(restored), self.previews, strict=True)
             cells = [picture for row in rows for picture in row]
             sheets[kind] = images.grid(cells, 3, column_labels=["damaged", "restored", "truth"])
@@ -112,3 +115,13 @@ class RestorationTrainer:
     def codes(self) -> dict:
         """The kinds' codes for histograms."""
         return {"kinds": np.asarray(self.average.codes.codes)}
+
+
+def what_counts(mask):
+    """Weights `[B, H, W, 1]` of a picture's pixels, of mean 1: its holes, where it has any.
+
+    The rest of a picture with holes is kept bit for bit when it is restored. Were it to count, to
+    change nothing would be nearly right, and after 9,000 steps the network still did just that.
+    """
+    share = tf.reduce_mean(mask, axis=[1, 2, 3], keepdims=True)
+    return tf.where(share > 0.0, mask / tf.maximum(share, 1e-6), 1.0)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
-from stylegan_culture.networks.holes import filled, with_holes
+from stylegan_culture.networks.holes import filled, kept_around, with_holes
 from stylegan_culture.networks.restoration import (
     RestorationConfig,
     RestorationModel,
@@ -21,6 +21,18 @@ def model():
     """An untrained model of two kinds."""
     keras.utils.set_random_seed(2)
     return RestorationModel(("denoise", "inpaint"), SIZES).create_weights()
+
+
+def test_around_a_hole_the_given_picture_stays(generator):
+    """Without a hole all is restored; with one, the hole alone."""
+    given, restored = generator.uniform(size=(2, 2, 4, 6, 3)).astype(np.float32)
+    mask = np.zeros((2, 4, 6, 1), np.float32)
+    mask[1, 2, 3:5] = 1.0
+    kept = np.array(kept_around(np.concatenate([given, mask], -1), restored))
+    np.testing.assert_array_equal(kept[0], restored[0])
+    np.testing.assert_array_equal(kept[1, 2, 3:5], restored[1, 2, 3:5])
+    kept[1, 2, 3:5] = given[1, 2, 3:5]
+    np.testing.assert_array_equal(kept[1], given[1])
 
 
 def test_holes_take_the_colour_that_surrounds_them(generator):

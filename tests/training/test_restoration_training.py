@@ -6,8 +6,13 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.networks.restoration import RestorationConfig
+from stylegan_culture.training import restoration
 from stylegan_culture.training.degradations import DamageConfig, damaged
-from stylegan_culture.training.restoration import LearningConfig, RestorationTrainer
+from stylegan_culture.training.restoration import (
+    LearningConfig,
+    RestorationTrainer,
+    what_counts,
+)
 
 SIZES = RestorationConfig(blocks=1, code_size=8, refining_width=8, refining_blocks=1)
 STEPS = 40
@@ -38,6 +43,27 @@ def test_training_brings_colours_nearer_to_the_truth_than_grey_is(trained):
     restored = trainer.average.restore(given, tf.fill([2], trainer.kinds.index("colourise")))
     before, after = (np.abs(x - truth).mean() for x in (given[..., :3], restored))
     assert after < 0.8 * before
+
+
+def test_of_a_picture_with_holes_the_holes_alone_count(trained, monkeypatch):
+    """Two pictures, one of them with three missing pixels of sixteen, by NumPy."""
+    mask = np.zeros((2, 4, 4, 1), np.float32)
+    mask[1, 0, 1:] = 1.0
+    weights = np.asarray(what_counts(tf.constant(mask)))
+    np.testing.assert_array_equal(weights[0], 1.0)
+    np.testing.assert_allclose(weights[1], mask[1] * 16 / 3, rtol=1e-6)
+    trainer = RestorationTrainer(
+        DamageConfig("inpaint"), SIZES, LearningConfig(), STEPS, "float32", seed=0
+    )
+    pictures = tf.concat([trained[-1][name] for name in ("content", "style")], 0)
+    given = damaged("inpaint", pictures, tf.constant([0, 3]))
+    restored = trainer.model(given, tf.zeros([4], tf.int32))
+    monkeypatch.setattr(restoration, "mixed", lambda *a: given)
+    total = trainer.step(trained[-1], 3)["total"]
+    hole = np.asarray(given[..., 3]) > 0.5
+    error = np.abs(restored - pictures).mean(-1)
+    expected = np.mean([e[h].mean() for e, h in zip(error, hole, strict=True)])
+    assert hole.any() and not hole.all() and float(total) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_average_follows_the_model(trained):
