@@ -1,4 +1,4 @@
-"""Restores pictures: `python -m stylegan_culture.stylize FILE --restore KIND --model RUN`."""
+"""Restores pictures: `python -m stylegan_culture.stylize FILE --restore KIND [--model RUN]`."""
 
 import pathlib
 import sys
@@ -22,8 +22,8 @@ def add_flags(group) -> None:
     group.add_argument(
         "--restore",
         choices=KINDS,
-        help="repair instead of restyling; --model then names a run of `train --trainer restore`; "
-        "inpaint takes one --mask, white in the holes",
+        help=f"repair instead of restyling, by {SHIPPED} or the run of `train --trainer restore` "
+        "that --model names; inpaint takes one --mask, white in the holes",
     )
     group.add_argument(
         "--faithful",
