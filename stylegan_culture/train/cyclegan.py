@@ -68,10 +68,10 @@ SMOKE = CycleTrainConfig(
 )
 PRESETS = {
     "smoke": (SMOKE, "under a minute: shows that everything runs, teaches nothing"),
-    "ornaments64": (ORNAMENTS64, "about 10 minutes on 2 cores: two rendered ornaments at 64 px"),
+    "ornaments64": (ORNAMENTS64, "about 5 minutes on 2 cores: two rendered ornaments at 64 px"),
     "cyclegan256": (
         CycleTrainConfig(),
-        "days on 2 cores, made for a graphics card: the paper's size, own pictures at 256 px",
+        "4 days on 2 cores, made for a graphics card: the paper's size, own pictures at 256 px",
     ),
 }
 

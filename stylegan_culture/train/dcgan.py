@@ -45,14 +45,14 @@ PRESETS = {
         ),
         "under a minute: shows that everything runs, teaches nothing",
     ),
-    "ornaments64": (DcganConfig(), "about 10 minutes on 2 cores: rendered ornaments at 64 px"),
+    "ornaments64": (DcganConfig(), "about 8 minutes on 2 cores: rendered ornaments at 64 px"),
     "pictures64": (
         DcganConfig(
             data=DataConfig(data="folder:pictures", least_scale=0.1),
             sampler=SamplerConfig(width=24),
             loop=LoopConfig(steps=12000),
         ),
-        "about 1.5 hours on 2 cores: own pictures (--data folder:PATH) at 64 px",
+        "about an hour on 2 cores: own pictures (--data folder:PATH) at 64 px",
     ),
 }
 
