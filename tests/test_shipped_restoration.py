@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stylegan_culture import export, translation
 from stylegan_culture.analysis.corruptions import blurred
 from stylegan_culture.analysis.restored import psnr
 from stylegan_culture.stylization.restoration import restore
@@ -50,6 +51,14 @@ def test_the_files_fit_together():
     for text in ("no evidence", "CC BY-SA 4.0", "## Limits", "samples.jpg"):
         assert text in card, text
     assert (FOLDER / "samples.jpg").is_file()
+
+
+def test_it_can_be_exported_but_for_inpainting():
+    """What `export` reads of a folder: its networks and what pictures they are compared on."""
+    networks, facts = translation.load(FOLDER)
+    assert {network.name for network in networks} == set(restoring.KINDS) - {"inpaint"}
+    pictures = export.load_pictures(None, 2, facts)
+    assert [picture.shape for picture in pictures] == 2 * [(64, 64, 3)]
 
 
 def test_it_knows_every_kind_that_can_be_asked_for(model):
