@@ -17,7 +17,9 @@ class TrunkConfig:
     trunk_width: int = option(48, "channels of the picture discriminator's first layer; 0: none")
     trunk_layers: int = option(4, "its convolutions; all but the last halve the resolution")
     spectral_norm: bool = option(True, "divide its kernels by their largest singular value")
-    shared_verdict: bool = option(False, "add a logit map that all cultures share to each one's")
+    shared_verdict: bool = option(
+        False, "add to each culture's logit map of the picture discriminator one that all share"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
