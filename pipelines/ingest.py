@@ -23,7 +23,8 @@ from PIL import Image
 
 from pipelines import museums, polite, vocabulary
 from stylegan_culture import images
-from stylegan_culture.config import InputError, option, written_whole
+from stylegan_culture.config import InputError, option
+from stylegan_culture.files import written_whole
 
 MANIFEST = (
     *("path", "culture", "source", "identifier", "title", "culture_published", "date", "medium"),

@@ -20,7 +20,8 @@ import urllib.parse
 import requests
 import urllib3
 
-from stylegan_culture.config import InputError, option, package_versions, written_whole
+from stylegan_culture.config import InputError, option, package_versions
+from stylegan_culture.files import written_whole
 
 THROTTLED = (403, 429, 503)
 PASSING = (408, 425)  # beside 5xx: failures that may be over at the next attempt

@@ -15,6 +15,7 @@ import sys
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option, run_command
+from stylegan_culture.files import written_whole
 
 SHIPPED = "culture_tagger"
 BATCH = 16  # pictures that pass the network at once
@@ -146,7 +147,7 @@ def _write_rows(path: pathlib.Path, header, rows) -> None:
     writer = csv.writer(text)
     writer.writerow(header)
     writer.writerows(rows)
-    with settings.written_whole(path) as file:
+    with written_whole(path) as file:
         file.write(text.getvalue().encode("utf-8"))
 
 

@@ -11,10 +11,8 @@ A command's options are a frozen dataclass whose fields carry their help text:
 """
 
 import argparse
-import contextlib
 import dataclasses
-import json
-import os
+import math
 import pathlib
 import platform
 import subprocess
@@ -38,9 +36,9 @@ class Alarm(Exception):
 def run_command(main: typing.Callable[[list[str] | None], None], arguments=None) -> int:
     """Runs a command's `main` and turns its exceptions into the project's exit codes.
 
-    Returns 0 when done, 2 for `InputError` and for a file or folder that the system refuses (no
-    such folder, no permission, no space), 3 for `Alarm`, 130 for an interruption; all but the
-    first print one line on standard error instead of a traceback.
+    Returns 0 when done, 2 for `InputError`, for what the system refuses (no such folder, no
+    permission, no space) and where memory runs out, 3 for `Alarm`, 130 for an interruption; all but
+    the first print one line on standard error instead of a traceback.
     """
     try:
         main(arguments)
@@ -48,9 +46,13 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INPUT
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"error: {place}{error.strerror}", file=sys.stderr)
+        return EXIT_INPUT
+    except MemoryError:
+        print("error: memory ran out; use smaller or fewer pictures", file=sys.stderr)
         return EXIT_INPUT
     except Alarm as alarm:
         print(f"stopped: {alarm}", file=sys.stderr)
@@ -61,9 +63,17 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
     return 0
 
 
-def option(default, help_text: str, choices: tuple | None = None):
-    """A dataclass field with a default, a help text (with units) and, optionally, choices."""
-    return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
+def option(default, help_text: str, choices: tuple | None = None, low=None, high=None):
+    """A dataclass field with a default, a help text (with units) and what it may be.
+
+    Args:
+        default: its value where none is given.
+        help_text: for --help.
+        choices: all values that it may have.
+        low, high: the least and the largest number that it may be.
+    """
+    allowed = {"choices": choices, "low": low, "high": high}
+    return dataclasses.field(default=default, metadata={"help": help_text, **allowed})
 
 
 def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=None) -> None:
@@ -111,7 +121,14 @@ def from_flags(base, namespace: argparse.Namespace):
 
 
 def from_dict(options_class: type, values: dict):
-    """The inverse of `dataclasses.asdict`; an unknown key raises `InputError`."""
+    """The inverse of `dataclasses.asdict`.
+
+    Raises:
+        InputError: `values` is no dictionary, a key is unknown, or a value is of another type or
+            out of its bounds.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"the settings of {options_class.__name__} are no object of names")
     known = {field.name: field for field in dataclasses.fields(options_class)}
     unknown = sorted(set(values) - set(known))
     if unknown:
@@ -123,69 +140,46 @@ def from_dict(options_class: type, values: dict):
         if dataclasses.is_dataclass(current):
             changes[name] = from_dict(type(current), value)
         else:
-            changes[name] = tuple(value) if isinstance(value, list) else value
+            changes[name] = check_value(known[name], value)
     return dataclasses.replace(base, **changes)
 
 
-@contextlib.contextmanager
-def written_whole(path):
-    """A binary file that takes the place of `path` once all is written; where that fails, what was
-    there stays and nothing else is left. Parent folders are made."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path, value) -> None:
-    """Writes JSON so that a reader never sees half a file."""
-    with written_whole(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
-
-
-def write_run(folder: pathlib.Path, config, **facts) -> None:
-    """Writes `run.json`: the config, the package versions, the git commit and further facts."""
-    record = {
-        "config": dataclasses.asdict(config),
-        "versions": package_versions(),
-        "commit": git_commit(),
-        **facts,
-    }
-    write_json(pathlib.Path(folder) / "run.json", record)
-
-
-def read_run(folder: pathlib.Path) -> dict:
-    """Reads `run.json` of a run folder; raises `InputError` where there is none."""
-    path = pathlib.Path(folder) / "run.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+def check_value(field: dataclasses.Field, value):
+    """A value that a field may have; a list becomes a tuple, a whole number a float where one is
+    wanted. Raises `InputError` for another type, or what the field's `option` does not allow."""
+    kind, allowed = _plain_type(field.type), field.metadata
+    if value is None and isinstance(field.type, types.UnionType):
+        return None
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind is tuple and isinstance(value, list) and not any(map(_is_nested, value)):
+        value = tuple(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise InputError(f"{field.name} is {shortened(value)} and has to be a {kind.__name__}")
+    if allowed.get("choices") and kind is str and value not in allowed["choices"]:
         raise InputError(
-            f"{folder} is no run folder: {path} is missing; make one with "
-            "`python -m stylegan_culture.train --run DIR`"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged ({error}); start a new run folder") from None
+            f"{field.name} is {shortened(value)}; use one of {', '.join(allowed['choices'])}"
+        )
+    low, high = allowed.get("low"), allowed.get("high")
+    if (low is not None and value < low) or (high is not None and value > high):
+        bounds = " and ".join(
+            f"{word} {bound}"
+            for word, bound in (("at least", low), ("at most", high))
+            if bound is not None
+        )
+        raise InputError(f"{field.name} is {value} and has to be {bounds}")
+    return value
 
 
-def read_measures(folder: pathlib.Path) -> dict:
-    """Reads `metrics.json` of a run folder; a note in its place where the run wrote none.
+def _is_nested(value) -> bool:
+    return isinstance(value, (list, dict))
 
-    Raises:
-        InputError: the file is damaged.
-    """
-    path = pathlib.Path(folder) / "metrics.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {"note": "the run wrote no metrics.json"}
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged ({error}); train or evaluate anew") from None
+
+def shortened(value, most: int = 60) -> str:
+    """A value as a message shows it: one line of at most `most` characters without control
+    characters."""
+    text = "".join(c if c.isprintable() else "?" for c in repr(value)[: most + 1])
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def package_versions() -> dict[str, str]:

@@ -24,6 +24,7 @@ from stylegan_culture import (
     translation,
 )
 from stylegan_culture.config import InputError, run_command
+from stylegan_culture.files import read_measures, write_json
 from stylegan_culture.networks.generator import STRIDE
 
 CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
@@ -135,7 +136,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
     model.save_weights(folder / "copy.weights.h5")
     (folder / "copy.weights.h5").rename(folder / "weights.h5")
     described = describe(name, model, facts, options, folder)
-    config.write_json(folder / "model.json", described)
+    write_json(folder / "model.json", described)
     pictures = load_pictures(options.pictures, CALIBRATION + CHECKED, facts)
     shown = load_pictures(options.samples, SHOWN, facts) if options.samples else pictures
     serving.save_model(model, folder / "saved_model", described)
@@ -158,7 +159,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         measures = serving.parity(model, checked, folder / "saved_model", files)
         rows += [_row(path, measures[precision]) for precision, path in files.items()]
     _sheet(model, facts, shown, min(options.sizes), folder / "samples.jpg")
-    card = [model_card(described, facts, config.read_measures(options.run), rows)]
+    card = [model_card(described, facts, read_measures(options.run), rows)]
     card += [path.read_text(encoding="utf-8") for path in options.notes]
     (folder / "model_card.md").write_text("\n".join(card), encoding="utf-8")
 

@@ -5,16 +5,15 @@ not applied: the numbers in the file are taken as sRGB. Animations and multi-pag
 first frame.
 """
 
-import contextlib
 import importlib.util
 import io
-import os
 import pathlib
 import threading
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
+from stylegan_culture import files
 from stylegan_culture.config import InputError
 
 MAX_PIXELS = 100_000_000
@@ -29,6 +28,8 @@ WRITABLE = {
     ".tiff": ("TIFF", {"compression": "tiff_deflate"}),
     ".bmp": ("BMP", {}),
 }
+SOFTWARE_TAG = 0x0131  # of EXIF and TIFF
+READABLE_SUFFIXES = (*WRITABLE, ".gif", ".ppm", ".pgm", ".pbm", ".avif")
 _pixel_limit_lock = threading.Lock()
 
 
@@ -68,23 +69,69 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 def write(path, image: np.ndarray) -> None:
     """Writes [H, W, 3] (float in [0, 1], or uint8) as the format that the suffix names.
 
-    The file appears whole or not at all: it is written under a temporary name and renamed. Parent
-    folders are made. Raises `InputError` for an unknown suffix or a path that cannot be written.
+    The file appears whole or not at all, and says in its Software tag who made it (BMP has none).
+    Parent folders are made.
+
+    Raises:
+        InputError: an unknown suffix, a picture that is too large for its format, or a path that
+            cannot be written.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() not in WRITABLE:
         raise InputError(f"{path}: unknown picture suffix; use one of {', '.join(WRITABLE)}")
-    file_format, options = WRITABLE[path.suffix.lower()]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with files.written_whole(path) as file:
+        file.write(encoded(image, path.suffix.lower(), str(path)))
+
+
+def encoded(image: np.ndarray, suffix: str, name: str = "the picture", software=files.SOFTWARE):
+    """The bytes of a picture file of [H, W, 3] (float in [0, 1], or uint8).
+
+    Args:
+        image: the picture.
+        suffix: one of `WRITABLE`, which names the format.
+        name: for the message where it cannot be done.
+        software: the text of the Software tag.
+
+    Raises:
+        InputError: the picture is too large for the format.
+    """
+    file_format, options = WRITABLE[suffix]
+    content = io.BytesIO()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(to_uint8(np.asarray(image))).save(temporary, file_format, **options)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error}); choose another place") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        picture = Image.fromarray(to_uint8(np.asarray(image)))
+        picture.save(content, file_format, **options, **_signed(file_format, software))
+    except (OSError, ValueError) as error:  # such as more pixels a side than a format counts
+        raise InputError(
+            f"{name} cannot be written as {file_format} ({files.reason(error)}); choose another "
+            "suffix, such as .png"
+        ) from None
+    return content.getvalue()
+
+
+def software(path) -> str:
+    """The Software tag of a picture file; "" where it has none or is no picture."""
+    try:
+        with files.open_file(path) as file, _open(file) as picture:
+            found = picture.info.get("Software") or picture.getexif().get(SOFTWARE_TAG)
+            found = found or picture.info.get("comment", b"").decode("utf-8")
+            return found if isinstance(found, str) else ""
+    except Exception:  # Pillow's readers raise whatever they meet; such a file is none of ours
+        return ""
+
+
+def _signed(file_format: str, text: str) -> dict:
+    """What Pillow's `save` takes to write the Software tag."""
+    if file_format == "PNG":
+        tags = PngImagePlugin.PngInfo()
+        tags.add_text("Software", text)
+        return {"pnginfo": tags}
+    if file_format == "TIFF":
+        return {"tiffinfo": {SOFTWARE_TAG: text}}
+    if file_format in ("JPEG", "WEBP"):
+        tags = Image.Exif()
+        tags[SOFTWARE_TAG] = text
+        return {"exif": tags}
+    return {}
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import pathlib
 
 from stylegan_culture import config
 from stylegan_culture.config import InputError
+from stylegan_culture.files import read_run
 from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
 
 TRAINERS = ("dcgan", "vae")
@@ -14,7 +15,7 @@ def is_sampler(folder) -> bool:
     """Whether a path is the run folder of one of `TRAINERS`."""
     if not (pathlib.Path(folder) / "run.json").is_file():
         return False
-    return config.read_run(folder).get("trainer") in TRAINERS
+    return read_run(folder).get("trainer") in TRAINERS
 
 
 def load(folder) -> tuple[NoiseGenerator, dict]:
@@ -23,7 +24,7 @@ def load(folder) -> tuple[NoiseGenerator, dict]:
     The cultures that it can be asked for are `facts["cultures"]`, in the order of its labels; an
     unconditional one (`generator.config.conditional`) has a single label and draws any of them.
     """
-    facts = config.read_run(folder)
+    facts = read_run(folder)
     if facts.get("trainer") not in TRAINERS:
         raise InputError(
             f"{folder} is no run that draws pictures from noise; make one with "

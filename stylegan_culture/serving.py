@@ -18,6 +18,7 @@ import numpy as np
 
 from stylegan_culture import config, tflite
 from stylegan_culture.config import InputError
+from stylegan_culture.files import read_run, write_json
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 
 SIGNATURES = ("stylize", "encode_style", "stylize_with")
@@ -32,7 +33,7 @@ CULTURES_A_PICTURE = 3  # that each picture is calibrated and compared in
 
 def load_run(folder) -> tuple[CultureModel, dict]:
     """The averaged model of a run folder, and its run.json; `InputError` where either is bad."""
-    facts = config.read_run(folder)
+    facts = read_run(folder)
     try:
         cultures = [culture["key"] for culture in facts["cultures"]]
         sizes = facts["config"]["generator"]
@@ -89,7 +90,7 @@ def save_model(model: CultureModel, folder, facts: dict, size: int | None = None
         archive.add_endpoint(name, function, input_signature=signature)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints every variable
         archive.write_out(str(folder))
-    config.write_json(pathlib.Path(folder) / "assets" / "model.json", facts)
+    write_json(pathlib.Path(folder) / "assets" / "model.json", facts)
 
 
 def convert(

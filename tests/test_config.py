@@ -11,6 +11,7 @@ import pytest
 
 from stylegan_culture import config
 from stylegan_culture.config import Alarm, InputError, option
+from stylegan_culture.files import read_measures, read_run, write_json, write_run, written_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,28 +130,28 @@ def test_a_programming_error_keeps_its_traceback(raised):
 
 def test_json_is_written_in_utf8_below_new_folders(tmp_path):
     path = tmp_path / "new" / "facts.json"
-    config.write_json(path, {"title": "青海波"})
+    write_json(path, {"title": "青海波"})
     assert "青海波" in path.read_text(encoding="utf-8")
     assert json.loads(path.read_text(encoding="utf-8")) == {"title": "青海波"}
 
 
 def test_a_write_that_breaks_half_way_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "facts.json"
-    config.write_json(path, {"old": 1})
+    write_json(path, {"old": 1})
 
     def broken(source, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr(config.os, "replace", broken)
-    with pytest.raises(OSError, match="disk full"):
-        config.write_json(path, {"new": 2})
+    monkeypatch.setattr("os.replace", broken)
+    with pytest.raises(InputError, match="disk full"):
+        write_json(path, {"new": 2})
     assert json.loads(path.read_bytes()) == {"old": 1}
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_value_that_json_cannot_hold_leaves_nothing_behind(tmp_path):
     with pytest.raises(TypeError):
-        config.write_json(tmp_path / "facts.json", {"set": {1}})
+        write_json(tmp_path / "facts.json", {"set": {1}})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,7 +159,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
     """A reader beside a writer of long and short files: each read has to be one of the two."""
     path, stop, wrong = tmp_path / "facts.json", threading.Event(), []
     contents = [{"numbers": list(range(length))} for length in (1, 20_000)]
-    config.write_json(path, contents[0])
+    write_json(path, contents[0])
 
     def read():
         while not stop.is_set():
@@ -171,15 +172,15 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(60):
-        config.write_json(path, contents[number % 2])
+        write_json(path, contents[number % 2])
     stop.set()
     reader.join()
     assert not wrong
 
 
 def test_a_run_record_holds_config_versions_commit_and_facts(tmp_path):
-    config.write_run(tmp_path, Outer(steps=3), cultures=["waves"])
-    record = config.read_run(tmp_path)
+    write_run(tmp_path, Outer(steps=3), cultures=["waves"])
+    record = read_run(tmp_path)
     assert config.from_dict(Outer, record["config"]) == Outer(steps=3)
     assert record["cultures"] == ["waves"] and record["commit"] == config.git_commit()
     assert {"python", "tensorflow", "keras", "numpy"} <= set(record["versions"])
@@ -205,7 +206,7 @@ def test_outside_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):
 
 def test_a_folder_without_run_json_is_named_with_the_remedy(tmp_path):
     with pytest.raises(InputError) as raised:
-        config.read_run(tmp_path / "nowhere")
+        read_run(tmp_path / "nowhere")
     assert str(tmp_path / "nowhere" / "run.json") in str(raised.value)
     assert "stylegan_culture.train" in str(raised.value)
 
@@ -214,24 +215,24 @@ def test_a_folder_without_run_json_is_named_with_the_remedy(tmp_path):
 def test_a_damaged_run_json_is_wrong_input(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(InputError, match="damaged") as raised:
-        config.read_run(tmp_path)
+        read_run(tmp_path)
     assert "run.json" in str(raised.value)
 
 
 def test_measures_of_a_run(tmp_path):
-    assert config.read_measures(tmp_path) == {"note": "the run wrote no metrics.json"}
-    config.write_json(tmp_path / "metrics.json", {"steps": 3})
-    assert config.read_measures(tmp_path) == {"steps": 3}
+    assert read_measures(tmp_path) == {"note": "the run wrote no metrics.json"}
+    write_json(tmp_path / "metrics.json", {"steps": 3})
+    assert read_measures(tmp_path) == {"steps": 3}
     (tmp_path / "metrics.json").write_text('{"steps": ', encoding="utf-8")
     with pytest.raises(config.InputError, match=r"metrics\.json is damaged .*; train or evaluate"):
-        config.read_measures(tmp_path)
+        read_measures(tmp_path)
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "x.bin"
-    with config.written_whole(path) as file:
+    with written_whole(path) as file:
         file.write(b"first")
-    with pytest.raises(RuntimeError), config.written_whole(path) as file:
+    with pytest.raises(RuntimeError), written_whole(path) as file:
         file.write(b"second")
         raise RuntimeError
     assert path.read_bytes() == b"first"

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, train
+from stylegan_culture.files import read_run
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.training import checkpoint
 
@@ -209,7 +210,7 @@ def test_a_run_leaves_everything_that_is_promised(finished):
 
 def test_the_record_holds_config_cultures_and_command(finished, culture_folder):
     folder, flags = finished
-    record = settings.read_run(folder)
+    record = read_run(folder)
     config = settings.from_dict(train.TrainConfig, record["config"])
     assert config.loop.steps == 4 and config.data.image_size == 32
     assert config.precision in ("float32", "mixed_bfloat16")
@@ -233,7 +234,7 @@ def test_measures_are_finite_and_complete(measures):
 def test_the_saved_model_is_the_weight_average(finished):
     """model.weights.h5 holds what the last checkpoint holds under `average/`."""
     folder, _ = finished
-    sizes = settings.from_dict(train.TrainConfig, settings.read_run(folder)["config"]).generator
+    sizes = settings.from_dict(train.TrainConfig, read_run(folder)["config"]).generator
     model = CultureModel(("lattice", "waves"), sizes).create_weights()
     model.load_weights(folder / "model.weights.h5")
     with np.load(folder / "checkpoints" / "step_00000004.npz") as saved:
@@ -260,7 +261,7 @@ def test_a_finished_run_can_be_made_longer(finished, tmp_path):
     with _uncompiled():
         assert _run(*_resumed(finished, tmp_path / "longer", "--steps", "5")) == 0
     assert checkpoint.latest(tmp_path / "longer" / "checkpoints").name == "step_00000005.npz"
-    assert settings.read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
+    assert read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
 
 
 def test_a_refused_resume_leaves_the_run_as_it_was(finished, tmp_path, capsys):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from stylegan_culture import config as settings
 from stylegan_culture import images, train
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.files import read_run, write_json
 from stylegan_culture.train import backbone as command
 from stylegan_culture.training import checkpoint
 
@@ -88,7 +89,7 @@ def wrong(flags_of, finished, culture_folder, tmp_path):
     shutil.copytree(culture_folder / "art" / "waves", tmp_path / "single" / "waves")
     (tmp_path / "decoder").mkdir()
     record = json.loads((finished[0] / "run.json").read_text())
-    settings.write_json(tmp_path / "decoder" / "run.json", record | {"trainer": "decoder"})
+    write_json(tmp_path / "decoder" / "run.json", record | {"trainer": "decoder"})
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "damaged.npz").write_bytes(b"PK damaged")
     np.savez(tmp_path / "another.npz", kernel=np.zeros(3))
@@ -159,7 +160,7 @@ def test_a_run_leaves_everything_that_is_promised(finished):
 
 def test_the_record_holds_what_decided_the_run(finished, vgg_archive):
     folder, flags = finished
-    record = settings.read_run(folder)
+    record = read_run(folder)
     config = settings.from_dict(command.BackboneTrainConfig, record["config"])
     assert config.loop.steps == 2 and config.teacher == str(vgg_archive)
     assert record["trainer"] == "backbone" and record["precision"] == "float32"
@@ -173,7 +174,7 @@ def test_the_weights_are_those_of_the_last_checkpoint_and_make_a_backbone(finish
     folder, _ = finished
     student = build_backbone("inception_resnet_v2", str(folder / "weights.npz"))
     assert student.fingerprint == measures["weights"]
-    assert student.count_params() == settings.read_run(folder)["parameters"]
+    assert student.count_params() == read_run(folder)["parameters"]
     with np.load(folder / "checkpoints" / "step_00000002.npz") as saved:
         trained = [saved[name] for name in sorted(saved.files) if name.startswith("student/")]
     for variable, value in zip(student.variables, trained, strict=True):

@@ -10,6 +10,7 @@ import pytest
 from stylegan_culture import config as settings
 from stylegan_culture import images, train
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.files import read_run, write_json
 from stylegan_culture.networks.decoder import load_decoders
 from stylegan_culture.train import common
 from stylegan_culture.train import decoder as command
@@ -112,9 +113,9 @@ def wrong(flags_of, finished, culture_folder, tmp_path):
         (tmp_path / name).mkdir()
         shutil.copy(finished[0] / "run.json", tmp_path / name)
     record = json.loads((finished[0] / "run.json").read_text())
-    settings.write_json(tmp_path / "backbone" / "run.json", record | {"trainer": "backbone"})
+    write_json(tmp_path / "backbone" / "run.json", record | {"trainer": "backbone"})
     del record["trainer"]  # as runs had it before there were several
-    settings.write_json(tmp_path / "older" / "run.json", record)
+    write_json(tmp_path / "older" / "run.json", record)
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "damaged.npz").write_bytes(b"PK damaged")
     return {
@@ -211,7 +212,7 @@ def test_the_sheet_shows_held_out_pictures_beside_what_each_decoder_makes_of_the
 
 def test_the_record_holds_what_decided_the_run(finished, vgg_archive):
     folder, flags = finished
-    record = settings.read_run(folder)
+    record = read_run(folder)
     config = settings.from_dict(command.DecoderTrainConfig, record["config"])
     assert config.loop.steps == 4 and config.data.image_size == 64
     assert record["trainer"] == "decoder" and record["precision"] == "float32"
@@ -231,7 +232,7 @@ def test_the_decoders_are_those_of_the_last_checkpoint(finished, vgg_archive):
     folder, _ = finished
     found = load_decoders(folder / "decoders.npz", build_backbone("vgg19_16x", str(vgg_archive)))
     assert tuple(found) == TAPS
-    parameters = settings.read_run(folder)["parameters"]
+    parameters = read_run(folder)["parameters"]
     with np.load(folder / "checkpoints" / "step_00000004.npz") as saved:
         for tap, decoder in found.items():
             assert decoder.count_params() == parameters[tap]
@@ -289,7 +290,7 @@ def test_a_finished_run_can_be_made_longer(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "longer")
     assert _run(*_moved(finished, tmp_path / "longer", "--steps", "5")) == 0
     assert checkpoint.latest(tmp_path / "longer" / "checkpoints").name == "step_00000005.npz"
-    assert settings.read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
+    assert read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
     assert json.loads((tmp_path / "longer" / "metrics.json").read_text())["steps"] == 5
     new, old = (
         (place / "decoders.npz").read_bytes() for place in (tmp_path / "longer", finished[0])

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from stylegan_culture import config, train
 from stylegan_culture.analysis import robustness
+from stylegan_culture.files import read_run
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.tagger import load_tagger
 from stylegan_culture.train.hardening import HardeningConfig, hardened_views
@@ -130,7 +131,7 @@ def test_a_hardened_tagger_is_another_one(flags, vgg_archive, tmp_path):
         assert config.run_command(train.main, [*flags, *own]) == 0
         tagger, _ = load_tagger(run / "classifier.npz", str(vgg_archive))
         kernels.append(np.asarray(tagger.head.logits.kernel))
-        assert config.read_run(run)["config"]["hardening"]["adversarial_radius"] == float(radius)
+        assert read_run(run)["config"]["hardening"]["adversarial_radius"] == float(radius)
     assert np.abs(kernels[0] - kernels[1]).max() > 1e-4
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from stylegan_culture.config import written_whole
+from stylegan_culture.files import written_whole
 
 PARTS = {"held_out": "held-out fifth", "folds": "cross-validation"}
 

@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 
-from stylegan_culture import config
 from stylegan_culture.config import InputError
+from stylegan_culture.files import write_json
 
 
 def processor() -> str:
@@ -164,7 +164,7 @@ def main(arguments=None) -> None:
             "runs": options.runs,
             "results": results,
         }
-        config.write_json(options.json, facts)
+        write_json(options.json, facts)
 
 
 def _own_peak() -> float:

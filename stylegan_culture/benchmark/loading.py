@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 from pipelines import preprocess
-from stylegan_culture import benchmark, config
+from stylegan_culture import benchmark
 from stylegan_culture.config import InputError, add_flags, from_flags, option
+from stylegan_culture.files import write_json
 
 AHEAD = 4  # batches that a loader prepares before they are asked for
 PLAIN = "Pillow, bilinear"
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> None:
     print(report(results, settings))
     if settings.json:
         facts = {"processor": benchmark.processor(), **dataclasses.asdict(settings)}
-        config.write_json(settings.json, facts | {"results": results})
+        write_json(settings.json, facts | {"results": results})
 
 
 def measure(settings: LoadingConfig) -> list[dict]:

@@ -12,8 +12,9 @@ import time
 
 import numpy as np
 
-from stylegan_culture import benchmark, config
+from stylegan_culture import benchmark
 from stylegan_culture.config import InputError, add_flags, from_flags, option
+from stylegan_culture.files import write_json
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 UNTIMED = 2  # steps of each precision at the start: the first compiles
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> None:
     print(report(results, settings))
     if settings.json:
         facts = {"processor": benchmark.processor(), "cores": os.cpu_count()}
-        config.write_json(settings.json, facts | dataclasses.asdict(settings) | results)
+        write_json(settings.json, facts | dataclasses.asdict(settings) | results)
 
 
 def measure(settings: StepsConfig) -> dict:

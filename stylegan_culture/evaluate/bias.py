@@ -8,6 +8,7 @@ import time
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
 from stylegan_culture.evaluate.options import TrialConfig
+from stylegan_culture.files import write_json
 
 SHOWN = 4  # contents whose results the page shows in every culture
 
@@ -55,7 +56,7 @@ def run(config: BiasConfig) -> None:
     record["seconds"] = round(time.monotonic() - started, 1)
     folder = pathlib.Path(config.trial.out)
     with complete(folder) as unfinished:
-        settings.write_json(unfinished / "bias.json", record)
+        write_json(unfinished / "bias.json", record)
         page = bias_page.html_of(record, pictures)
         (unfinished / "bias.html").write_text(page, encoding="utf-8")
     for name in record["models"]:

@@ -10,6 +10,7 @@ from stylegan_culture.config import InputError
 from stylegan_culture.evaluate import gatys_control, measures, methods, page, report, tools
 from stylegan_culture.evaluate import trial as trials
 from stylegan_culture.evaluate.options import EvaluateConfig
+from stylegan_culture.files import write_json
 from stylegan_culture.pages.document import complete
 
 
@@ -26,7 +27,7 @@ def run(config: EvaluateConfig) -> None:
     table = report.table(record)
     with complete(folder) as unfinished:
         report.draw(trial, pictures, unfinished)
-        settings.write_json(unfinished / "evaluation.json", record)
+        write_json(unfinished / "evaluation.json", record)
         text = f"## Evaluation\n\n{table}\n"
         (unfinished / "evaluation.md").write_text(text, encoding="utf-8")
         html = page.html_of(record, page.pictures_of(trial, record, pictures))

@@ -11,6 +11,7 @@ import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
+from stylegan_culture.files import write_json
 
 PLOTS = ("robustness_attacks.png", "robustness_corruptions.png", "robustness_stylizer.png")
 
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     folder = pathlib.Path(config.out)
     with document.complete(folder, PLOTS) as unfinished:
         robustness_plots.draw(record, unfinished)
-        settings.write_json(unfinished / "robustness.json", record)
+        write_json(unfinished / "robustness.json", record)
         page = robustness_page.html_of(record, pictures)
         (unfinished / "robustness.html").write_text(page, encoding="utf-8")
     for sentence in robustness_words.findings(record):

@@ -10,6 +10,7 @@ from stylegan_culture import images
 from stylegan_culture.explain import carriers, page, places, projector, styles, subjects
 from stylegan_culture.explain.artworks import collect
 from stylegan_culture.explain.options import ExplainConfig
+from stylegan_culture.files import write_json
 from stylegan_culture.pages.document import complete
 
 COLUMNS = ("picture", "for and against", "Grad-CAM")
@@ -78,7 +79,7 @@ def write(config: ExplainConfig, found: Found) -> pathlib.Path:
         projector.write(embeddings, found.points)
         for name, sheet in sheets.items():
             images.write(unfinished / name, sheet)
-        settings.write_json(unfinished / "explain.json", found.record)
+        write_json(unfinished / "explain.json", found.record)
         (unfinished / "explain.html").write_text(page.html_of(found), encoding="utf-8")
     return other
 

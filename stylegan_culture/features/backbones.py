@@ -13,11 +13,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from stylegan_culture.config import InputError, shipped_file, written_whole
+from stylegan_culture.config import InputError, shipped_file
 from stylegan_culture.features.applications import VGG19, ResNet50
 from stylegan_culture.features.distilled import DistilledVGG19
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
 from stylegan_culture.features.mobilenet import MobileNetV1
+from stylegan_culture.files import written_whole
 
 BACKBONES = {
     "inception_resnet_v2": InceptionResNetV2,

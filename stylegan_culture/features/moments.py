@@ -9,8 +9,9 @@ import pathlib
 
 import numpy as np
 
-from stylegan_culture.config import InputError, write_json, written_whole
+from stylegan_culture.config import InputError
 from stylegan_culture.features import alignment
+from stylegan_culture.files import write_json, written_whole
 
 PRECISIONS = ("float32", "float16")
 REMEDY = "make it anew with `python -m stylegan_culture.study moments`"

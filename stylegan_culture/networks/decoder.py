@@ -5,7 +5,8 @@ import pathlib
 import keras
 import numpy as np
 
-from stylegan_culture.config import InputError, written_whole
+from stylegan_culture.config import InputError
+from stylegan_culture.files import written_whole
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 
 WIDTHS = {1: 24, 2: 48, 4: 96, 8: 160, 16: 192, 32: 192}  # channels at each stride

@@ -6,8 +6,9 @@ import zipfile
 
 import numpy as np
 
-from stylegan_culture.config import InputError, shipped_file, written_whole
+from stylegan_culture.config import InputError, shipped_file
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.files import written_whole
 from stylegan_culture.networks.classifier import CultureHead, CultureTagger
 
 ARRAYS = ("mean", "deviation", "kernel", "bias", "temperature")

@@ -5,6 +5,7 @@ import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.files import write_json
 from stylegan_culture.study import common
 from stylegan_culture.study.options import AlignmentConfig
 
@@ -37,7 +38,7 @@ def run(config: AlignmentConfig) -> None:
         "commit": settings.git_commit(),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    settings.write_json(folder / "alignment.json", record)
+    write_json(folder / "alignment.json", record)
     for path in gap_report.draw(record, folder):
         print(f"chart: {path}")
     print(f"all measures: {folder / 'alignment.json'}")

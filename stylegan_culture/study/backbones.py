@@ -5,6 +5,7 @@ import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.files import write_json
 from stylegan_culture.study import common
 from stylegan_culture.study.options import BackbonesConfig
 
@@ -48,7 +49,7 @@ def run(config: BackbonesConfig) -> None:
         found["weights"] = built[each].fingerprint
         if teacher is not None:
             found["rank_correlation"] = analysis.rank_correlation(own, styles[teacher])
-    settings.write_json(
+    write_json(
         path,
         {
             "backbones": record,

@@ -7,6 +7,7 @@ import time
 from pipelines import cultures
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.files import write_json
 from stylegan_culture.pages import document
 from stylegan_culture.pages.numbers import word
 from stylegan_culture.study import common, licences, traditions, words
@@ -167,5 +168,5 @@ def _write(folder: pathlib.Path, record: dict, pictures: dict) -> None:
     from stylegan_culture.analysis import portrait_plots
 
     portrait_plots.draw(record, folder)
-    settings.write_json(folder / "study.json", record)
+    write_json(folder / "study.json", record)
     (folder / "study.html").write_text(html_of(record, pictures), encoding="utf-8")

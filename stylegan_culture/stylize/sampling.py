@@ -14,7 +14,8 @@ import tqdm
 from PIL import Image
 
 from stylegan_culture import images, samplers, serving
-from stylegan_culture.config import InputError, written_whole
+from stylegan_culture.config import InputError
+from stylegan_culture.files import written_whole
 from stylegan_culture.networks import noise
 from stylegan_culture.stylization import feedforward
 from stylegan_culture.stylization.mixtures import mixture_of

@@ -10,7 +10,8 @@ import shutil
 
 import numpy as np
 
-from stylegan_culture.config import InputError, written_whole
+from stylegan_culture.config import InputError
+from stylegan_culture.files import written_whole
 
 FRAMES = 48  # in a piece: what a killed run may lose
 

@@ -20,6 +20,7 @@ from stylegan_culture.analysis import tag_report, tagging
 from stylegan_culture.analysis.backbones import folds
 from stylegan_culture.config import InputError, option
 from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
+from stylegan_culture.files import write_json, write_run
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.tagger import save_tagger
 from stylegan_culture.train import common
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     facts = {name: getattr(config, name) for name in ("backbone", "weights", "side")}
     cultures = common.described(source)
     save_tagger(folder / "classifier.npz", tagger, {**facts, "cultures": cultures})
-    settings.write_run(
+    write_run(
         folder,
         config,
         trainer="classifier",
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         command=f"{common.PROGRAM} {flags.command}",
     )
     common.report_skipped(folder, source)
-    settings.write_json(folder / "metrics.json", judged)
+    write_json(folder / "metrics.json", judged)
     tag_report.draw(judged, source.cultures, folder)
     print(tag_report.table(judged))
     print(f"tagger, measures and plots: {folder}")

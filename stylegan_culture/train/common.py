@@ -21,6 +21,7 @@ from pipelines.input import (
 )
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.files import read_run, write_run
 from stylegan_culture.training import checkpoint, distribution, loop
 from stylegan_culture.training.options import resolve_precision
 
@@ -147,7 +148,7 @@ def _may_begin(flags, folder: pathlib.Path) -> bool:
 
 
 def _check_saved(folder: pathlib.Path, trainer: str, config) -> None:
-    record = settings.read_run(folder)
+    record = read_run(folder)
     made_by = record.get("trainer", "culture")
     if made_by != trainer:
         raise InputError(f"{folder} is a run of --trainer {made_by}; name it, or another folder")
@@ -236,7 +237,7 @@ def record(flags, config, source, content, **facts) -> None:
     if not flags.team.leads:
         return
     folder = pathlib.Path(flags.run)
-    settings.write_run(
+    write_run(
         folder,
         config,
         trainer=flags.trainer,

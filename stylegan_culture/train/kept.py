@@ -9,8 +9,8 @@ import math
 import os
 import pathlib
 
-from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.files import write_json
 
 WEIGHTS, RECORD = "model.weights.h5", "best.json"
 
@@ -50,9 +50,7 @@ class Keeper:
             self._write_weights()
         record = {"metric": self.metric, "more_is_better": self.more}
         # Last: where a kill comes before, the step is judged again on resuming.
-        settings.write_json(
-            self.folder / RECORD, record | {"best": self.best, "judged": self.judged}
-        )
+        write_json(self.folder / RECORD, record | {"best": self.best, "judged": self.judged})
         return found["figures"]
 
     def finish(self) -> dict | None:

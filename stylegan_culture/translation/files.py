@@ -8,8 +8,9 @@ import tempfile
 
 import numpy as np
 
-from stylegan_culture import config, tflite
+from stylegan_culture import tflite
 from stylegan_culture.config import InputError
+from stylegan_culture.files import read_measures, write_json
 from stylegan_culture.translation import card
 from stylegan_culture.translation.loading import WEIGHTS, Translation, load
 
@@ -42,7 +43,7 @@ def write(folder, name: str, run, sizes, precisions, pictures) -> dict:
     _check(translations, sizes, precisions)
     shutil.copyfile(pathlib.Path(run) / WEIGHTS, folder / WEIGHTS)
     described = card.described(name, translations, facts, sizes, SIGNATURE, folder)
-    config.write_json(folder / "model.json", described)
+    write_json(folder / "model.json", described)
     found = {}
     for part in translations:
         ending = f"_{part.name}" if part.name else ""
@@ -54,7 +55,7 @@ def write(folder, name: str, run, sizes, precisions, pictures) -> dict:
                 files[precision].write_bytes(content)
             found |= parity(part, pictures(size), saved, files)
     card.write_sheet(translations, pictures(min(sizes)), folder / "samples.jpg")
-    text = card.text(described, facts, config.read_measures(run), found)
+    text = card.text(described, facts, read_measures(run), found)
     (folder / "model_card.md").write_text(text, encoding="utf-8")
     return found
 
@@ -74,7 +75,7 @@ def save(part: Translation, folder, facts: dict, size: int | None = None) -> Non
     )
     with contextlib.redirect_stdout(io.StringIO()):  # it prints every variable
         archive.write_out(str(folder))
-    config.write_json(pathlib.Path(folder) / "assets" / "model.json", {**facts, **part.facts})
+    write_json(pathlib.Path(folder) / "assets" / "model.json", {**facts, **part.facts})
 
 
 def convert(part: Translation, facts: dict, size: int, precisions) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ import typing
 
 import numpy as np
 
-from stylegan_culture import config
 from stylegan_culture.config import InputError
+from stylegan_culture.files import read_run
 from stylegan_culture.networks import cyclegan
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.networks.holes import known
@@ -52,7 +52,7 @@ def read_facts(folder) -> dict:
     """The folder's run.json or, where it has none, model.json; {} where it has neither."""
     folder = pathlib.Path(folder)
     if (folder / "run.json").is_file() or not (folder / "model.json").is_file():
-        return config.read_run(folder) if (folder / "run.json").is_file() else {}
+        return read_run(folder) if (folder / "run.json").is_file() else {}
     try:
         return json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except ValueError as error:

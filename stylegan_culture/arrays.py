@@ -1,0 +1,207 @@
+"""Numbers of networks in files: NumPy archives and Keras weights, as strangers may have made them.
+
+Nothing is believed that such a file says of itself: sizes are compared with limits before memory is
+taken, Python objects and links to other files are refused, and so are numbers that are not finite.
+HDF5 is looked through by a process of its own first, since damage can crash its library.
+"""
+
+import math
+import os
+import pathlib
+import shutil
+import struct
+import tempfile
+import zipfile
+
+import numpy as np
+
+from stylegan_culture import files, isolation
+from stylegan_culture.config import InputError
+
+LARGEST = 256 * 2**20  # bytes of all arrays of a file
+MOST_MEMBERS = 20_000  # of an archive
+LONGEST_DIRECTORY = 4 * 2**20  # bytes of an archive's list of members
+KINDS = "fiubU"  # floats, integers, booleans, text
+_END = struct.Struct("<4s4H2LH")  # of a zip file: its last record
+_LONGEST_COMMENT = 2**16
+
+
+def read_archive(path, what: str, most: int = LARGEST) -> dict[str, np.ndarray]:
+    """All arrays of a NumPy archive (.npz) by name.
+
+    Args:
+        path: of the file.
+        what: it should be, such as "culture moments", for the message.
+        most: bytes that all arrays may have together.
+
+    Raises:
+        InputError: the file is damaged, holds Python objects or numbers that are not finite, or its
+            arrays have more than `most` bytes.
+        FileNotFoundError: it is missing.
+    """
+    try:
+        with files.open_file(path) as file:
+            _check_directory(file)
+            with zipfile.ZipFile(file) as archive:
+                return _read_members(archive, most)
+    except (InputError, FileNotFoundError):
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise whatever they meet in damage
+        raise InputError(f"{path} does not hold {what} ({files.reason(error)})") from None
+
+
+def load_weights(path, least: int, build, remedy: str):
+    """A network with the weights of a Keras file (.h5).
+
+    Args:
+        path: of the file.
+        least: the fewest numbers that a network of these settings has; the file must have as many,
+            so that no network is built that its file cannot fill.
+        build: function that gives the network with variables of its own.
+        remedy: what to do where the file is bad, the end of the sentence.
+
+    Returns:
+        What `build` gives.
+
+    Raises:
+        InputError: the file is missing, damaged, of another network, or holds numbers that are not
+            finite.
+    """
+    path = pathlib.Path(path)
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras takes other names for its older format; and what was checked is what is loaded.
+        copy = pathlib.Path(folder) / "copy.weights.h5"
+        try:
+            with files.open_file(path) as source, open(copy, "wb") as target:
+                if os.fstat(source.fileno()).st_size > 2 * LARGEST:
+                    raise InputError(f"{path} has more than {2 * LARGEST:,} bytes; {remedy}")
+                shutil.copyfileobj(source, target)
+        except FileNotFoundError:
+            raise InputError(f"{path} does not exist; {remedy}") from None
+        try:
+            count = isolation.call(count_weights, copy, name=str(path))
+        except InputError as error:
+            raise InputError(f"{error}; {remedy}") from None
+        if count < least:
+            raise InputError(
+                f"{path} holds {count:,} numbers and is of a smaller network than its settings say "
+                f"({least:,} or more); {remedy}"
+            )
+        model = build()
+        try:
+            model.load_weights(copy)
+        except Exception as error:  # Keras and h5py raise whatever does not fit
+            raise InputError(
+                f"{path} is of another network ({files.reason(error)}); {remedy}"
+            ) from None
+    return model
+
+
+def save_weights(model, path) -> None:
+    """Writes a network's weights for `load_weights`, whole or not at all; else `InputError`."""
+    path = pathlib.Path(path)
+    try:
+        with files.temporary_folder(path.parent) as folder:
+            model.save_weights(folder / "new.weights.h5")
+            os.replace(folder / "new.weights.h5", path)
+    except (OSError, RuntimeError) as error:  # h5py raises both where a disk is full
+        raise InputError(f"{path} cannot be written ({files.reason(error)})") from None
+
+
+def count_weights(path: str) -> int:
+    """How many numbers a Keras weight file holds; for `isolation.call`.
+
+    Raises:
+        ValueError: it has links, other data than numbers, too many, or some that are not finite.
+    """
+    import h5py  # here: the process that calls has no need of it
+
+    count, groups, seen = 0, [], set()
+    with h5py.File(path, "r") as file:
+        groups.append(file)
+        while groups:
+            group = groups.pop()
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise ValueError("it has links to other places")
+                part = group[name]
+                place = h5py.h5o.get_info(part.id).addr
+                if place in seen:
+                    raise ValueError("it has one part in two places")
+                seen.add(place)
+                if isinstance(part, h5py.Group):
+                    groups.append(part)
+                    continue
+                count += _count_numbers(part)
+                if 4 * count > LARGEST:
+                    raise ValueError(f"it has more than {LARGEST // 4:,} numbers")
+    return count
+
+
+def _count_numbers(data) -> int:
+    """How many numbers an HDF5 data set holds, all of them finite."""
+    if not hasattr(data, "is_virtual") or data.external or data.is_virtual:
+        raise ValueError("it has data in other files")
+    if data.dtype.kind not in "fiu":
+        raise ValueError(f"it has {data.dtype} where numbers belong")
+    if data.size is None or 4 * data.size > LARGEST:
+        raise ValueError(f"it has more than {LARGEST // 4:,} numbers")
+    if not np.isfinite(np.asarray(data[()], np.float64)).all():
+        raise ValueError("it has numbers that are not finite")
+    return int(data.size)
+
+
+def _check_directory(file) -> None:
+    """Raises ValueError where a zip file's list of members is missing or too long to be read."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _END.size - _LONGEST_COMMENT))
+    tail = file.read()
+    place = tail.rfind(b"PK\x05\x06")
+    if place < 0 or place + _END.size > len(tail):
+        raise ValueError("it is no archive, or cut off")
+    record = _END.unpack_from(tail, place)
+    if record[4] > MOST_MEMBERS or record[5] > LONGEST_DIRECTORY:
+        raise ValueError("it has too many members")
+    file.seek(0)
+
+
+def _read_members(archive: zipfile.ZipFile, most: int) -> dict[str, np.ndarray]:
+    members = archive.infolist()
+    names = [member.filename.removesuffix(".npy") for member in members]
+    if len(set(names)) < len(names):
+        raise ValueError("it has two arrays of one name")
+    if sum(member.file_size for member in members) > most + 4096 * len(members):
+        raise ValueError(f"its arrays have more than {most:,} bytes")
+    return {
+        name: _read_member(archive, member) for name, member in zip(names, members, strict=True)
+    }
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("it is compressed by a method that NumPy does not use")
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            raise ValueError(f"it has an array of version {version}")
+        shape, by_columns, dtype = read_header(file)
+        if dtype.kind not in KINDS:
+            raise ValueError(f"it has {dtype} where numbers belong")
+        count = math.prod(shape)
+        if min(shape, default=0) < 0 or count * dtype.itemsize != member.file_size - file.tell():
+            raise ValueError("an array is not as large as it says")
+        values = np.empty(count, dtype)
+        rest = memoryview(values.view(np.uint8)) if values.nbytes else memoryview(b"")
+        while rest:
+            read = file.readinto(rest)
+            if not read:
+                raise EOFError("it is cut off")
+            rest = rest[read:]
+        file.read(1)  # at the end the checksum is compared
+    if dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("it has numbers that are not finite")
+    return values.reshape(shape, order="F" if by_columns else "C")

@@ -1,0 +1,328 @@
+"""Files of users and strangers: read within limits, written whole or not at all, one run a folder.
+
+A file that somebody else made may be of any size, shape and kind. So it is opened only where it is
+an ordinary file, read up to a limit that its reader states, and JSON is checked before it is used.
+What is written appears under its name when it is complete. Until then it has a name that nobody
+else uses; where a run was killed, the next one that writes into the folder removes the remains.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import stat
+import sys
+
+from stylegan_culture import __version__
+from stylegan_culture.config import InputError, git_commit, package_versions
+
+SOFTWARE = f"stylegan_culture {__version__}"  # how results say who made them
+LARGEST_JSON = 16 * 2**20  # bytes
+DEEPEST_JSON = 40  # lists and objects within each other
+LOCK = ".stylegan_culture.lock"
+_UNFINISHED = re.compile(r"\.stylegan_culture-[0-9a-f]{16}\.part")
+_cleaned = set()  # folders whose remains of killed runs this process has removed
+
+
+def open_file(path):
+    """An ordinary file, opened for reading in binary.
+
+    A pipe or a device is refused at once: to open one may wait for ever.
+
+    Raises:
+        InputError: a pipe, a device or a folder.
+        OSError: it is missing or may not be read.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    kind = os.fstat(handle).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(handle)
+        what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device"
+        raise InputError(f"{path} is {what}; name a file")
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path, most: int) -> bytes:
+    """The content of an ordinary file of at most `most` bytes; else as `open_file`, or
+    `InputError`."""
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(most + 1) if size <= most else b""
+    if size > most or len(content) > most:
+        raise InputError(f"{path} has more than {most:,} bytes; it cannot be what is wanted here")
+    return content
+
+
+def parse_json(content: bytes) -> dict:
+    """The object that JSON bytes hold.
+
+    Raises:
+        ValueError: no UTF-8, no JSON, another value than an object, more than `DEEPEST_JSON`
+            values within each other, a number that is not finite, or text that is no Unicode.
+    """
+
+    def refuse(name):
+        raise ValueError(f"{name} is no number")
+
+    def finite(text):
+        number = float(text)
+        if number in (float("inf"), float("-inf")):
+            refuse(text)
+        return number
+
+    try:
+        value = json.loads(content.decode("utf-8"), parse_constant=refuse, parse_float=finite)
+    except RecursionError:
+        raise ValueError("its values lie too deep within each other") from None
+    if not isinstance(value, dict):
+        raise ValueError("it holds no object")
+    level = [value]
+    for _ in range(DEEPEST_JSON):
+        level = [
+            one
+            for part in level
+            for one in (part.values() if isinstance(part, dict) else part)
+            if isinstance(one, (dict, list))
+        ]
+        if not level:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair raises
+            return value
+    raise ValueError("its values lie too deep within each other")
+
+
+def read_json(path, remedy: str, most: int = LARGEST_JSON) -> dict:
+    """The object of a JSON file, checked as `parse_json` does.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it is damaged, the end of the sentence.
+        most: its bytes.
+
+    Raises:
+        InputError: it is damaged, too large or no ordinary file.
+        FileNotFoundError: it is missing.
+    """
+    try:
+        return parse_json(read_bytes(path, most))
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error}); {remedy}") from None
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """A binary file that takes the place of `path` once all is written; where that fails, what was
+    there stays and nothing else is left. Parent folders are made.
+
+    Raises:
+        InputError: it cannot be written (a full disk, no permission), or `path` is a device.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no ordinary file; choose another place")
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_remains(path.parent)
+        temporary, file = _new_file(path.parent)
+        with file:
+            yield file
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None and str(error.filename) not in (str(temporary), str(path)):
+            raise
+        raise InputError(f"{path} cannot be written ({reason(error)})") from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in a few words of one line; a full disk is named as that."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
+        return "the disk is full; make room"
+    return getattr(error, "strerror", None) or text
+
+
+def write_json(path, value) -> None:
+    """Writes JSON so that a reader never sees half a file."""
+    with written_whole(path) as file:
+        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def write_text(path, text: str) -> None:
+    """Writes UTF-8 so that a reader never sees half a file."""
+    with written_whole(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_run(folder: pathlib.Path, config, **facts) -> None:
+    """Writes `run.json`: the config, the package versions, the git commit and further facts."""
+    record = {
+        "config": dataclasses.asdict(config),
+        "versions": package_versions(),
+        "commit": git_commit(),
+        **facts,
+    }
+    write_json(pathlib.Path(folder) / "run.json", record)
+
+
+def read_run(folder: pathlib.Path) -> dict:
+    """Reads `run.json` of a run folder; raises `InputError` where there is none."""
+    path = pathlib.Path(folder) / "run.json"
+    try:
+        return read_json(path, "start a new run folder")
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} is no run folder: {path} is missing; make one with "
+            "`python -m stylegan_culture.train --run DIR`"
+        ) from None
+
+
+def read_measures(folder: pathlib.Path) -> dict:
+    """Reads `metrics.json` of a run folder; a note in its place where the run wrote none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return read_json(pathlib.Path(folder) / "metrics.json", "train or evaluate anew")
+    except FileNotFoundError:
+        return {"note": "the run wrote no metrics.json"}
+
+
+@contextlib.contextmanager
+def temporary_folder(parent):
+    """A new folder in `parent` for what is not complete yet; it goes at the end, with all that was
+    not moved out of it.
+
+    Raises:
+        InputError: it cannot be made, or the disk is full.
+    """
+    parent = pathlib.Path(parent)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        remove_remains(parent)
+        whole = parent / _unfinished_name()
+        whole.mkdir()
+    except OSError as error:
+        raise InputError(f"nothing can be written in {parent} ({reason(error)})") from None
+    try:
+        with open(whole / LOCK, "xb") as file:
+            _lock(file)
+            (whole / "content").mkdir()
+            yield whole / "content"
+    finally:
+        shutil.rmtree(whole, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Keeps other runs out of a folder, which is made where it is missing.
+
+    The system lets go when this run ends, however it ends.
+
+    Raises:
+        InputError: another run is at work in it, or it cannot be written.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _own_lock(folder / LOCK)
+    except OSError as error:
+        raise InputError(f"nothing can be written in {folder} ({reason(error)})") from None
+    if file is None:
+        raise InputError(f"another run is at work in {folder}; wait for it or name another folder")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # of the lock that is held: nobody else's goes
+            (folder / LOCK).unlink()
+        file.close()
+
+
+def remove_remains(folder: pathlib.Path) -> None:
+    """Removes what killed runs left unfinished in a folder; looks once a folder and process."""
+    if folder in _cleaned:
+        return
+    _cleaned.add(folder)
+    with os.scandir(folder) as entries:
+        found = [pathlib.Path(one.path) for one in entries if _UNFINISHED.fullmatch(one.name)]
+    for path in found:
+        with contextlib.suppress(OSError):
+            _remove_abandoned(path)
+
+
+def _remove_abandoned(path: pathlib.Path) -> None:
+    """Removes an unfinished file or folder that no process holds."""
+    inside = path.is_dir() and not path.is_symlink()
+    lock = path / LOCK if inside else path
+    with open(lock, "rb+") as file:
+        if not _lock(file):
+            return
+        if not inside:
+            path.unlink()
+    if inside:
+        shutil.rmtree(path)
+
+
+def _unfinished_name() -> str:
+    return f".stylegan_culture-{secrets.token_hex(8)}.part"
+
+
+def _new_file(folder: pathlib.Path):
+    """A new file in a folder and its path, locked: no other run takes it for remains."""
+    while True:
+        path = folder / _unfinished_name()
+        file = open(path, "xb")  # noqa: SIM115, the caller closes it
+        _lock(file)
+        if os.fstat(file.fileno()).st_nlink:  # not removed before it was locked
+            return path, file
+        file.close()
+
+
+def _own_lock(path: pathlib.Path):
+    """The locked file at `path`, or None where another process has it."""
+    while True:
+        file = open(path, "ab")  # noqa: SIM115, closing it gives the lock up
+        if not _lock(file):
+            file.close()
+            return None
+        try:  # the one that had it may have removed its name meanwhile
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                return file
+        except FileNotFoundError:
+            pass
+        file.close()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file) -> bool:
+        """Whether the file is this process's alone from now on."""
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _lock(file) -> bool:
+        """Whether the file is this process's alone from now on."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

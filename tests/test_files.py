@@ -1,0 +1,164 @@
+"""Reading within limits, writing whole or not at all, and one run a folder."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from stylegan_culture import files
+from stylegan_culture.config import InputError
+
+
+def run(script: str, *arguments) -> subprocess.Popen:
+    """A Python process of this project that runs a script."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=pathlib.Path(__file__).parents[1],
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_a_device_and_a_folder_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", pathlib.Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match=r"is a (pipe or a device|folder); name a file"):
+            files.read_bytes(place, 10)
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path):
+    path = tmp_path / "ten"
+    path.write_bytes(b"0123456789")
+    assert files.read_bytes(path, 10) == b"0123456789"
+    with pytest.raises(InputError, match="more than 9 bytes"):
+        files.read_bytes(path, 9)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b"7",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": 1e999}',
+        b'{"a": "\\ud800"}',
+        b'{"a": ' + b"[" * 50 + b"]" * 50 + b"}",
+        b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"a": ' + b"9" * 10_000 + b"}",
+    ],
+)
+def test_json_that_is_no_sound_object_is_refused(tmp_path, content):
+    path = tmp_path / "facts.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"facts\.json is damaged .*; make it anew"):
+        files.read_json(path, "make it anew")
+
+
+def test_sound_json_is_read(tmp_path):
+    value = {"a": [1, 2.5, {"b": None}], "é": "日本"}
+    files.write_json(tmp_path / "facts.json", value)
+    assert files.read_json(tmp_path / "facts.json", "") == value
+
+
+def test_a_file_beside_the_output_is_never_taken_for_a_temporary_one(tmp_path):
+    names = ("out.csv.part", ".out.csv.part", "out.part", ".stylegan_culture-mine.part")
+    for name in names:
+        (tmp_path / name).write_text("a user's")
+    with files.written_whole(tmp_path / "out.csv") as file:
+        file.write(b"result")
+    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {
+        "out.csv": "result",
+        **dict.fromkeys(names, "a user's"),
+    }
+
+
+KILLED = """
+import sys, time
+from stylegan_culture import files
+with files.written_whole(sys.argv[1] + "/a.txt") as file, files.temporary_folder(sys.argv[1]) as f:
+    (f / "half").write_text("half")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_remains_of_a_killed_run_go_and_those_of_a_running_one_stay(tmp_path):
+    running, killed = run(KILLED, tmp_path), run(KILLED, tmp_path)
+    try:
+        assert [one.stdout.readline() for one in (running, killed)] == ["ready\n"] * 2
+        assert len(list(tmp_path.iterdir())) == 4
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        files.remove_remains(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 2
+    finally:
+        for process in (running, killed):
+            process.kill()
+            process.communicate()
+
+
+def test_a_second_run_in_a_folder_is_refused_until_the_first_has_ended(tmp_path):
+    script = """
+import sys, time
+from stylegan_culture import files
+with files.locked(sys.argv[1]):
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+    folder = tmp_path / "new" / "run"
+    for end in ("ends", "is killed"):
+        first = run(script, folder)
+        assert first.stdout.readline() == "ready\n"
+        with pytest.raises(InputError, match="another run is at work"), files.locked(folder):
+            pass
+        if end == "is killed":
+            first.kill()
+        first.communicate("\n")
+        with files.locked(folder):
+            pass
+        assert list(folder.iterdir()) == []
+
+
+FULL = """
+import resource, sys
+from stylegan_culture import config, files, images
+import numpy as np
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+def main(arguments):
+    if sys.argv[2] == "picture":
+        noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+        images.write(sys.argv[1], noise)
+    else:
+        files.write_json(sys.argv[1], {"a": "x" * 5000})
+
+sys.exit(config.run_command(main))
+"""
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.png", "a.jpg", "a.webp", "a.tif", "a.bmp"])
+def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(tmp_path, name):
+    pytest.importorskip("resource")
+    done = run(FULL, tmp_path / name, "other" if name.endswith("json") else "picture")
+    _, told = done.communicate()
+    assert done.returncode == 2, told
+    assert len(told.splitlines()) == 1 and f"{name} cannot be written" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path):
+    with pytest.raises(InputError, match="no ordinary file"), files.written_whole("/dev/null"):
+        pass
+    assert not pathlib.Path("/dev/null").is_file()
+    assert json.dumps(os.listdir(tmp_path)) == "[]"
