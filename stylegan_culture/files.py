@@ -25,6 +25,7 @@ SOFTWARE = f"stylegan_culture {__version__}"  # how results say who made them
 LARGEST_JSON = 16 * 2**20  # bytes
 DEEPEST_JSON = 40  # lists and objects within each other
 LOCK = ".stylegan_culture.lock"
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _UNFINISHED = re.compile(r"\.stylegan_culture-[0-9a-f]{16}\.part")
 _cleaned = set()  # folders whose remains of killed runs this process has removed
 
@@ -38,7 +39,50 @@ def open_file(path):
         InputError: a pipe, a device or a folder.
         OSError: it is missing or may not be read.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    return _ordinary(os.open(path, _READ), path)
+
+
+def open_inside(folder, name: str):
+    """An ordinary file within a folder, opened for reading in binary.
+
+    No symbolic link below the folder is followed, so no name leads out of it, also where a file is
+    exchanged for a link at this moment.
+
+    Args:
+        folder: that holds the file; links may lead to the folder itself.
+        name: path of the file from there.
+
+    Raises:
+        InputError: a link, a pipe, a device or a folder, or a name that leads upwards.
+        OSError: it is missing or may not be read.
+    """
+    path, parts = pathlib.Path(folder, name), pathlib.PurePath(name).parts
+    if not parts or ".." in parts or pathlib.PurePath(name).is_absolute():
+        raise InputError(f"{path} is not in {folder}; name a file in it")
+    linked = InputError(f"a symbolic link leads to {path}; put the file itself there")
+    if os.open not in os.supports_dir_fd:  # Windows
+        if path.resolve() != pathlib.Path(folder).resolve() / name:
+            raise linked
+        return open_file(path)
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in parts[:-1]:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+            os.close(place)
+            place = inner
+        handle = os.open(parts[-1], _READ | os.O_NOFOLLOW, dir_fd=place)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):  # of a link to a file, to a folder
+            raise linked from None
+        error.filename = str(path)
+        raise
+    finally:
+        os.close(place)
+    return _ordinary(handle, path)
+
+
+def _ordinary(handle: int, path):
+    """The file of a descriptor; `InputError` where it is another kind of thing."""
     kind = os.fstat(handle).st_mode
     if not stat.S_ISREG(kind):
         os.close(handle)

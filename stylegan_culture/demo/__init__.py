@@ -21,7 +21,11 @@ def parse(arguments) -> argparse.Namespace:
     add = parser.add_argument
     add("--model", default="culture256", help="shipped model or model folder (default: culture256)")
     add("--port", type=int, default=8765, help="0 takes a free one (default: 8765)")
-    add("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at, or a name of it (default: 127.0.0.1)",
+    )
     add(
         "--litert",
         metavar="DIR",
@@ -40,6 +44,7 @@ def main(arguments=None) -> None:
     resources = site.collect(options.model, options.litert)
     with server.listen(options.host, options.port, resources) as listening:
         host, port = listening.server_address[:2]
+        host = f"[{host}]" if ":" in host else host
         print(f"http://{host}:{port}/ shows {options.model}; Ctrl-C ends it", flush=True)
         try:
             listening.serve_forever()

@@ -4,19 +4,30 @@ Only what is on the list can be asked for, so no address leads out of it.
 """
 
 import dataclasses
+import functools
+import hashlib
+import io
 import json
+import os
 import pathlib
 import re
+import typing
 
-from stylegan_culture import config
+from stylegan_culture import config, files
 from stylegan_culture.config import InputError
 from stylegan_culture.demo import example
 
 LITERT = "build/demo/node_modules/@litertjs"
 PAGE = pathlib.Path(__file__).parent / "page"
-MODEL_FILE = re.compile(r".+_(?P<size>\d+)_(?P<precision>int8|float16|float32)\.tflite")
+MODEL_FILE = re.compile(r".+_(?P<size>[0-9]+)_(?P<precision>int8|float16|float32)\.tflite")
 PRECISIONS = ("int8", "float16", "float32")  # in the order of preference: what a phone likes best
 USUAL_SIZE = 256  # px; the size to begin with
+SMALLEST_SIZE, LARGEST_SIZE, SIZE_STEP = 16, 2048, 8  # px; beyond, a browser has no memory for it
+MOST_FILES, MOST_SIZES = 48, 8  # an example picture is made for each size
+MOST_BUILDS = 100  # files of LiteRT.js
+MOST_CULTURES, LONGEST_TEXT = 1000, 1000  # a slider for each culture; characters
+LARGEST_FILE = 2**30  # bytes; the browser holds a file whole
+EXPORT_AGAIN = "export it again"
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -30,16 +41,58 @@ CONTENT_TYPES = {
 }
 
 
+class Opened(typing.NamedTuple):
+    """A resource at the moment of an answer."""
+
+    file: typing.BinaryIO  # to be read and closed
+    size: int  # bytes
+    tag: str  # differs where the content does (ETag)
+
+
 @dataclasses.dataclass(frozen=True)
-class Resource:
-    """One answer of the server: a file that is read when asked for, or content made beforehand."""
+class Content:
+    """An answer of the server that was made beforehand."""
 
     content_type: str
-    source: pathlib.Path | bytes
+    content: bytes
 
-    def read(self) -> bytes:
-        """The content; `OSError` where the file has gone."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+    def open(self) -> Opened:
+        """The content, ready to be read."""
+        return Opened(io.BytesIO(self.content), len(self.content), self._tag)
+
+    @functools.cached_property
+    def _tag(self) -> str:
+        return f'"{hashlib.sha256(self.content).hexdigest()}"'
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """An answer of the server that is the file `name` in `folder`, opened when it is asked for."""
+
+    content_type: str
+    folder: pathlib.Path
+    name: str
+
+    def open(self) -> Opened:
+        """The file, ready to be read.
+
+        Raises:
+            InputError: no ordinary file, one that a symbolic link leads to, or too large.
+            OSError: it has gone or may not be read.
+        """
+        file = files.open_inside(self.folder, self.name)
+        facts = os.fstat(file.fileno())
+        if facts.st_size > LARGEST_FILE:
+            file.close()
+            raise InputError(
+                f"{self.folder / self.name} has more than {LARGEST_FILE:,} bytes, too many for a "
+                "browser; export a smaller model"
+            )
+        tag = f'"{facts.st_ino:x}-{facts.st_size:x}-{facts.st_mtime_ns:x}"'
+        return Opened(file, facts.st_size, tag)
+
+
+Resource = Content | File
 
 
 def collect(model: str, litert) -> dict[str, Resource]:
@@ -49,22 +102,23 @@ def collect(model: str, litert) -> dict[str, Resource]:
         model: a model folder, or the name of a shipped model.
         litert: folder with the npm packages `core` and `wasm-utils` of LiteRT.js.
 
-    Raises `InputError` where the model or LiteRT.js is missing or incomplete.
+    Raises `InputError` where the model or LiteRT.js is missing, incomplete or not what it should
+    be: too many files, links to other places, sizes that no browser computes.
     """
     folder = find_model(model)
     described = describe(folder)
-    pages = [path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES]
-    listed = {f"/{path.name}": _file(path) for path in pages}
+    pages = [path.name for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES]
+    listed = {f"/{name}": _file(PAGE, name) for name in pages}
     listed["/"] = listed.pop("/index.html")
     listed |= _litert(pathlib.Path(litert))
-    listed["/model/files.json"] = Resource(
-        CONTENT_TYPES[".json"], json.dumps(described, ensure_ascii=False).encode("utf-8")
+    listed["/model/files.json"] = Content(
+        CONTENT_TYPES[".json"], json.dumps(described).encode("ascii")
     )
     for file in described["files"]:
-        listed[f"/model/{file['name']}"] = _file(folder / file["name"])
+        listed[f"/model/{file['name']}"] = _file(folder, file["name"])
         address = f"/example/{file['size']}.png"
         if address not in listed:
-            listed[address] = Resource(CONTENT_TYPES[".png"], example.png(file["size"]))
+            listed[address] = Content(CONTENT_TYPES[".png"], example.png(file["size"]))
     return listed
 
 
@@ -89,42 +143,82 @@ def describe(folder: pathlib.Path) -> dict:
     (name, size in px, precision, bytes; small before large, int8 first) and `chosen`, the name of
     the file to begin with: the 256 px int8 one, or else what is nearest to it.
     """
-    try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        cultures = [
-            {
-                "key": culture["key"],
-                "title": culture.get("title") or culture["key"],
-                "region": culture.get("region", ""),
-                "period": culture.get("period", ""),
-            }
-            for culture in facts["cultures"]
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder}/model.json is damaged ({error}); export it again") from None
-    files = _tflite_files(folder)
-    if not files or not cultures:
+    _file(folder, "model.json")  # and no link to a file of the user
+    facts = files.read_json(folder / "model.json", EXPORT_AGAIN)
+    cultures = facts.get("cultures")
+    if not isinstance(cultures, list) or len(cultures) > MOST_CULTURES:
+        raise InputError(
+            f"{folder}/model.json is damaged (cultures is no list of at most {MOST_CULTURES:,}); "
+            f"{EXPORT_AGAIN}"
+        )
+    cultures = [_culture(folder, culture) for culture in cultures]
+    tflite_files = _tflite_files(folder)
+    if not tflite_files or not cultures:
         missing = "TFLite file NAME_SIZE_PRECISION.tflite" if cultures else "culture in model.json"
-        raise InputError(f"{folder} has no {missing}; export it again")
-    nearest = min(files, key=lambda file: (abs(file["size"] - USUAL_SIZE), _rank(file)))
-    name = facts.get("name") or folder.resolve().name
-    return {"name": name, "cultures": cultures, "files": files, "chosen": nearest["name"]}
+        raise InputError(f"{folder} has no {missing}; {EXPORT_AGAIN}")
+    nearest = min(tflite_files, key=lambda file: (abs(file["size"] - USUAL_SIZE), _rank(file)))
+    return {
+        "name": _text(folder, facts, "name") or folder.resolve().name,
+        "cultures": cultures,
+        "files": tflite_files,
+        "chosen": nearest["name"],
+    }
+
+
+def _culture(folder: pathlib.Path, facts) -> dict[str, str]:
+    """What the page has to know of a culture of model.json."""
+    if not isinstance(facts, dict):
+        raise InputError(f"{folder}/model.json is damaged (a culture is no object); {EXPORT_AGAIN}")
+    told = {name: _text(folder, facts, name) for name in ("key", "title", "region", "period")}
+    if not told["key"]:
+        raise InputError(f"{folder}/model.json is damaged (a culture has no key); {EXPORT_AGAIN}")
+    return {**told, "title": told["title"] or told["key"]}
+
+
+def _text(folder: pathlib.Path, facts: dict, name: str) -> str:
+    """A text of model.json; "" where there is none."""
+    value = facts.get(name)
+    value = "" if value is None else value
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise InputError(
+            f"{folder}/model.json is damaged ({name} is {config.shortened(value)} and has to be a "
+            f"text of at most {LONGEST_TEXT:,} characters); {EXPORT_AGAIN}"
+        )
+    return value
 
 
 def _tflite_files(folder: pathlib.Path) -> list[dict]:
-    files = []
+    listed = []
     for path in folder.glob("*.tflite"):
         match = MODEL_FILE.fullmatch(path.name)
-        if match:
-            files.append(
-                {
-                    "name": path.name,
-                    "size": int(match["size"]),
-                    "precision": match["precision"],
-                    "bytes": path.stat().st_size,
-                }
+        if match is None:
+            continue
+        if len(match["size"]) > len(str(LARGEST_SIZE)) or not path.name.isprintable():
+            size = 0
+        else:
+            size = int(match["size"])
+        if not SMALLEST_SIZE <= size <= LARGEST_SIZE or size % SIZE_STEP:
+            raise InputError(
+                f"{folder} has the file {config.shortened(path.name)}, and a name that the demo "
+                f"serves has a size from {SMALLEST_SIZE} to {LARGEST_SIZE} px, a multiple of "
+                f"{SIZE_STEP}, and no control characters; remove or export it again"
             )
-    return sorted(files, key=lambda file: (file["size"], _rank(file)))
+        opened = _file(folder, path.name).open()
+        opened.file.close()
+        listed.append(
+            {
+                "name": path.name,
+                "size": size,
+                "precision": match["precision"],
+                "bytes": opened.size,
+            }
+        )
+        if len(listed) > MOST_FILES or len({file["size"] for file in listed}) > MOST_SIZES:
+            raise InputError(
+                f"{folder} has more than {MOST_FILES} TFLite files or {MOST_SIZES} sizes; move "
+                "some to another folder"
+            )
+    return sorted(listed, key=lambda file: (file["size"], _rank(file)))
 
 
 def _rank(file: dict) -> int:
@@ -134,15 +228,22 @@ def _rank(file: dict) -> int:
 def _litert(folder: pathlib.Path) -> dict[str, Resource]:
     """The two modules of LiteRT.js and its WebAssembly builds."""
     modules = ["core/dist/index.js", "wasm-utils/dist/index.js"]
-    builds = [f"core/wasm/{path.name}" for path in sorted(folder.glob("core/wasm/*"))]
-    names = modules + [name for name in builds if name.endswith((".js", ".wasm"))]
-    if len(names) == len(modules) or not all((folder / name).is_file() for name in names):
+    builds = sorted(
+        f"core/wasm/{path.name}"
+        for path in folder.glob("core/wasm/*")
+        if path.suffix in (".js", ".wasm")
+    )
+    names = modules + builds
+    if not 0 < len(builds) <= MOST_BUILDS or not all((folder / name).is_file() for name in names):
         raise InputError(
             f"{folder} holds no LiteRT.js; `make demo` installs it by npm, or name with --litert "
             "the folder node_modules/@litertjs of your own installation"
         )
-    return {f"/litert/{name}": _file(folder / name) for name in names}
+    return {f"/litert/{name}": _file(folder, name) for name in names}
 
 
-def _file(path: pathlib.Path) -> Resource:
-    return Resource(CONTENT_TYPES[path.suffix], path)
+def _file(folder: pathlib.Path, name: str) -> File:
+    """A file that is served, opened once: one that cannot be served is refused at the start."""
+    file = File(CONTENT_TYPES[pathlib.PurePath(name).suffix], folder, name)
+    file.open().file.close()
+    return file

@@ -84,9 +84,11 @@ def fixture_serving_on():
 
 
 @contextlib.contextmanager
-def serving_on(resources):
-    """A server of these resources on a free port, in a thread: its address."""
-    listening = server.listen("127.0.0.1", 0, resources)
+def serving_on(resources, limits=None, name=None):
+    """A server of these resources on a free port, in a thread: its address. `name` is one more
+    name that it answers to, as if it were given by --host."""
+    listening = server.listen("127.0.0.1", 0, resources, limits)
+    listening.hosts |= {name}
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -96,7 +96,8 @@ def test_without_isolation_it_runs_with_one_thread_and_says_what_is_missing(
     """As on a phone that opens the page by the computer's address, without https."""
     resources = site.collect(str(model_folder), litert)
     rules = "--host-resolver-rules=MAP demo.test 127.0.0.1"
-    with browser.Browser(chromium, rules) as chrome, serving_on(resources) as address:
+    serving = serving_on(resources, name="demo.test")
+    with browser.Browser(chromium, rules) as chrome, serving as address:
         page = page_of(chrome, address.replace("127.0.0.1", "demo.test")).open()
         assert not chrome.evaluate("crossOriginIsolated || isSecureContext")
         assert page.text("engine").startswith("Runs on the processor (WebAssembly). ")

@@ -178,7 +178,7 @@ def test_begins_with_256_px_int8(tmp_path):
 
 def test_a_file_that_goes_while_serving_is_no_traceback(folders, serving_on, tmp_path, capfd):
     resources = site.collect(str(folders[0]), folders[1])
-    resources["/gone"] = site.Resource("text/plain", tmp_path / "gone")
+    resources["/gone"] = site.File("text/plain", tmp_path, "gone")
     with serving_on(resources) as address:
         connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
         connection.request("GET", "/gone")
