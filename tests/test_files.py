@@ -33,6 +33,40 @@ def test_a_pipe_a_device_and_a_folder_are_refused_at_once(tmp_path):
             files.read_bytes(place, 10)
 
 
+def test_no_name_and_no_link_leads_out_of_a_folder(tmp_path):
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    for place in (folder / "inner", outside):
+        place.mkdir(parents=True)
+        (place / "file").write_bytes(b"content of " + place.name.encode())
+    (folder / "link").symlink_to(outside / "file")
+    (folder / "linked").symlink_to(outside)
+    (folder / "beside").symlink_to("inner/file")
+    (tmp_path / "latest").symlink_to(folder)
+    with files.open_inside(tmp_path / "latest", "inner/file") as file:
+        assert file.read() == b"content of inner"
+    for name in ("link", "linked/file", "beside", "linked"):
+        with pytest.raises(InputError, match="a symbolic link leads to"):
+            files.open_inside(folder, name)
+    for name in ("../outside/file", "inner/../../outside/file", str(outside / "file"), ""):
+        with pytest.raises(InputError, match="is not in"):
+            files.open_inside(folder, name)
+    with pytest.raises(InputError, match="is a folder"):
+        files.open_inside(folder, "inner")
+    with pytest.raises(FileNotFoundError, match="inner/missing"):
+        files.open_inside(folder, "inner/missing")
+
+
+def test_without_descriptors_of_folders_links_are_refused_too(tmp_path, monkeypatch):
+    """As on Windows."""
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    with files.open_inside(tmp_path, "file") as file:
+        assert file.read() == b"content"
+    with pytest.raises(InputError, match="a symbolic link leads to"):
+        files.open_inside(tmp_path, "link")
+
+
 def test_a_file_is_read_up_to_its_limit(tmp_path):
     path = tmp_path / "ten"
     path.write_bytes(b"0123456789")

@@ -4,8 +4,11 @@ import base64
 import hashlib
 import http.client
 import json
+import os
 import re
+import shutil
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -223,6 +226,155 @@ def test_wrong_input_is_one_sentence(folders, tmp_path, capsys, damage, words):
         assert run_command(demo.main, arguments) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model folder with one file, and a file of the user outside it."""
+    (tmp_path / "private").write_text("{}")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps({"cultures": CULTURES}))
+    (folder / "a_64_int8.tflite").write_bytes(b"weights")
+    return folder
+
+
+def refused(capsys, model, litert, words):
+    """Whether the command ends in one sentence with these words, and how long it took (s)."""
+    start = time.monotonic()
+    arguments = [f"--model={model}", f"--litert={litert}", "--port=0"]
+    assert run_command(demo.main, arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1 and error[:-1].isprintable()
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["0", "8", "15", "20", "2056", "4096", "99999999", "9" * 100, "0000000064", "-64", "٦٤"],
+)
+def test_a_size_that_no_browser_computes_is_refused(folders, model, capsys, size):
+    (model / f"a_{size}_int8.tflite").touch()
+    if size in ("-64", "٦٤"):  # no file of the demo: one that is passed over, as m_other.tflite is
+        assert [file["size"] for file in site.describe(model)["files"]] == [64]
+    else:
+        refused(capsys, model, folders[1], "a size from 16 to 2048 px")
+
+
+def test_sizes_that_exports_have_are_served(model):
+    for size in (16, 24, 512, 2048):
+        (model / f"a_{size}_float16.tflite").touch()
+    assert [file["size"] for file in site.describe(model)["files"]] == [16, 24, 64, 512, 2048]
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J_64_int8.tflite", "\u202ea_64_int8.tflite"])
+def test_a_name_with_control_characters_is_refused(folders, model, capsys, name):
+    (model / name).touch()
+    refused(capsys, model, folders[1], "control characters")
+
+
+def test_many_files_and_sizes_are_refused(folders, model, capsys):
+    for index in range(site.MOST_FILES):
+        (model / f"b{index}_64_int8.tflite").touch()
+    refused(capsys, model, folders[1], "more than 48 TFLite files or 8 sizes")
+    for index in range(site.MOST_FILES):
+        (model / f"b{index}_64_int8.tflite").unlink()
+    for index in range(site.MOST_SIZES):
+        (model / f"a_{512 + 8 * index}_int8.tflite").touch()
+    refused(capsys, model, folders[1], "more than 48 TFLite files or 8 sizes")
+
+
+def test_a_file_too_large_for_a_browser_is_refused(folders, model, capsys):
+    with open(model / "a_64_int8.tflite", "wb") as file:
+        file.truncate(site.LARGEST_FILE + 1)
+    refused(capsys, model, folders[1], "too many for a browser")
+
+
+@pytest.mark.parametrize("name", ["model.json", "a_64_int8.tflite"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_ordinary_file_of_the_model_folder_is_refused(
+    folders, model, capsys, name, kind
+):
+    (model / name).unlink()
+    if kind == "link":
+        (model / name).symlink_to(model.parent / "private")
+    elif kind == "pipe":
+        os.mkfifo(model / name)
+    else:
+        (model / name).mkdir()
+    words = "symbolic link" if kind == "link" else "is a"
+    if name == "model.json" and kind != "link":
+        words = "neither a model folder nor"
+    refused(capsys, model, folders[1], words)
+
+
+def test_a_folder_that_a_link_leads_to_is_served(folders, model):
+    (model.parent / "latest").symlink_to(model)
+    listed = site.collect(str(model.parent / "latest"), folders[1])
+    with listed["/model/a_64_int8.tflite"].open().file as file:
+        assert file.read() == b"weights"
+
+
+@pytest.mark.parametrize("linked", ["core", "core/wasm", "core/wasm/a.js"])
+def test_links_out_of_the_folder_of_litert_are_refused(folders, model, tmp_path, capsys, linked):
+    shutil.copytree(folders[1], tmp_path / "litert")
+    place = tmp_path / "litert" / linked
+    place.rename(tmp_path / "outside")
+    place.symlink_to(tmp_path / "outside")
+    refused(capsys, model, tmp_path / "litert", "symbolic link leads to")
+
+
+def test_too_many_builds_are_no_litert(folders, model, tmp_path, capsys):
+    shutil.copytree(folders[1], tmp_path / "litert")
+    for index in range(site.MOST_BUILDS):
+        (tmp_path / "litert" / "core" / "wasm" / f"{index}.js").touch()
+    refused(capsys, model, tmp_path / "litert", "holds no LiteRT.js")
+
+
+def test_links_out_of_the_folder_of_the_page_are_refused(
+    folders, model, tmp_path, capsys, monkeypatch
+):
+    shutil.copytree(site.PAGE, tmp_path / "page")
+    (tmp_path / "page" / "more.json").symlink_to(tmp_path / "private")
+    monkeypatch.setattr(site, "PAGE", tmp_path / "page")
+    refused(capsys, model, folders[1], "symbolic link leads to")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"cultures": {"a": 1}},
+        {"cultures": "akan"},
+        {"cultures": None},
+        {"cultures": [1]},
+        {"cultures": ["akan"]},
+        {"cultures": [[]]},
+        {"cultures": [{}]},
+        {"cultures": [{"key": 1}]},
+        {"cultures": [{"key": ""}]},
+        {"cultures": [{"key": "a", "title": ["x"]}]},
+        {"cultures": [{"key": "a", "region": {"x": 1}}]},
+        {"cultures": [{"key": "a", "period": "x" * 1001}]},
+        {"cultures": [{"key": "a"}] * 1001},
+        {"cultures": CULTURES, "name": 7},
+        {"cultures": CULTURES, "name": "\x1b[2J" * 1000},
+        {"cultures": CULTURES, "name": "\ud800"},
+    ],
+)
+def test_a_damaged_model_json_is_one_sentence(folders, model, capsys, facts):
+    (model / "model.json").write_text(json.dumps(facts))
+    refused(capsys, model, folders[1], "model.json is damaged")
+
+
+def test_what_a_culture_does_not_say_is_empty(model):
+    told = [{"key": "a", "title": None, "region": "Asia"}, {"key": "b", "title": "B"}]
+    (model / "model.json").write_text(json.dumps({"cultures": told, "name": None}))
+    described = site.describe(model)
+    assert described["name"] == "model"
+    assert described["cultures"] == [
+        {"key": "a", "title": "a", "region": "Asia", "period": ""},
+        {"key": "b", "title": "B", "region": "", "period": ""},
+    ]
 
 
 def test_the_command_serves_until_it_is_interrupted(folders, monkeypatch, capsys):
