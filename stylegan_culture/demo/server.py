@@ -34,6 +34,7 @@ POLICY = (
 )
 LONGEST_HEAD = 64 * 2**10  # bytes of a request line with all its headers
 PIECE = 64 * 2**10  # bytes of a file that are in memory at once, for each connection
+SEND_BUFFER = 2 * PIECE  # bytes in the system for a client that takes nothing; else 4 MB
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{0,5})?")
 WHOLE_ADDRESS = re.compile(r"http://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
@@ -139,6 +140,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle(self):
         """Waits for a whole request within the limits and answers it; then the connection ends."""
         self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         head = self._receive_head()
         end = HEAD_END.search(head, 0, LONGEST_HEAD)
         self.connection.settimeout(self.server.limits.stall)

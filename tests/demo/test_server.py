@@ -83,7 +83,7 @@ def test_400_half_open_connections_do_not_stop_a_page(resources, serving_on):
         start = time.monotonic()
         for _ in range(20):
             assert status(send(place(address), f"GET / HTTP/1.1\r\n{HOST}\r\n")) == 200
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 5  # 0.3 s on an idle machine
     assert threads <= server.Limits().connections + 1
 
 
@@ -98,16 +98,29 @@ def test_the_connection_that_was_quiet_longest_makes_room(resources, serving_on)
             assert status(receive(one)) == 200
 
 
+def test_a_download_that_moves_is_not_ended_for_silent_clients(resources, serving_on):
+    limits = server.Limits(connections=3)
+    with contextlib.ExitStack() as stack, serving_on(resources, limits) as address:
+        client = stack.enter_context(socket.create_connection(place(address), 5))
+        client.sendall(f"GET /big HTTP/1.0\r\n{HOST}\r\n".encode())
+        download = stack.enter_context(client.makefile("rb"))
+        silent = []
+        for index in range(10):
+            assert len(download.read(2**20)) == 2**20
+            silent.append(stack.enter_context(socket.create_connection(place(address), 5)))
+            if index >= 2:
+                assert receive(silent[index - 2]) == b""
+
+
 def test_downloads_that_nobody_takes_make_room(resources, serving_on):
-    patient = server.Limits(connections=3)
-    with contextlib.ExitStack() as stack, serving_on(resources, patient) as address:
-        for _ in range(patient.connections):
+    with contextlib.ExitStack() as stack, serving_on(resources) as address:
+        for _ in range(200):
             connection = stack.enter_context(socket.create_connection(place(address), 5))
             connection.sendall(f"GET /big HTTP/1.0\r\n{HOST}\r\n".encode())
-        assert connection.recv(10)
         start = time.monotonic()
-        assert status(send(place(address), f"GET /small HTTP/1.0\r\n{HOST}\r\n")) == 200
-        assert time.monotonic() - start < 2
+        answer = send(place(address), f"GET /small HTTP/1.0\r\n{HOST}\r\n", timeout=20)
+        assert status(answer) == 200
+        assert time.monotonic() - start < 4
 
 
 @pytest.mark.parametrize("begin", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: local"])
@@ -127,6 +140,17 @@ def test_a_client_that_drips_is_ended(quick, begin):
                 connection.sendall(b"a")
                 time.sleep(0.02)
     assert time.monotonic() - start < 1
+
+
+def test_a_refused_client_that_goes_on_sending_is_ended(quick, capfd):
+    start = time.monotonic()
+    with socket.create_connection(quick, 5) as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\n{HOST}\r\n".encode())
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - start < 5:
+                connection.sendall(bytes(1000))
+    assert time.monotonic() - start < 2
+    assert capfd.readouterr().err == ""
 
 
 def test_a_download_that_stalls_is_ended(quick, capfd):
