@@ -196,7 +196,7 @@ def test_a_body_is_never_read_into_memory(quick, capfd):
         assert status(send(quick, "POST /" + announced)) == 405
     chunked = f"{head}Transfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n"
     assert status(send(quick, f"HEAD /{chunked}")) == 400
-    assert status(send(quick, f"PUT /{chunked}".encode() + bytes(2**20))) == 405
+    assert status(send(quick, f"PUT /{chunked}".encode() + bytes(20 * 2**20))) == 405
     assert send(quick, f"GET /{head}\r\nGET /small{head}\r\n").count(b"HTTP/1.0 ") == 1
     assert capfd.readouterr().err == ""
 
@@ -284,6 +284,16 @@ def test_answers_to_no_other_name(quick, headers, wanted, version):
 )
 def test_addresses_in_full_are_for_its_names_too(quick, target, wanted):
     assert status(send(quick, f"GET {target} HTTP/1.1\r\n{HOST}\r\n")) == wanted
+
+
+def test_head_is_answered_without_content(quick):
+    for target, host, wanted in (
+        ("/", "localhost", 200),
+        ("/no", "localhost", 404),
+        ("/", "x", 421),
+    ):
+        answer = send(quick, f"HEAD {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        assert status(answer) == wanted and answer.endswith(b"\r\n\r\n")
 
 
 def test_ranges_are_ignored_and_known_tags_need_no_content(quick):
