@@ -3,20 +3,35 @@
 Everywhere in the project a picture is RGB, float32 in [0, 1], [H, W, 3]. Colour profiles (ICC) are
 not applied: the numbers in the file are taken as sRGB. Animations and multi-page files give their
 first frame.
+
+Files may come from strangers. `picture_files` looks at their structure first; what a picture would
+take in memory is compared with `MEMORY` before it is decoded, and pictures that are decoded at the
+same time share it.
 """
 
+import contextlib
+import dataclasses
 import importlib.util
 import io
+import math
+import os
 import pathlib
+import sys
+import tempfile
 import threading
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from stylegan_culture import files
+from stylegan_culture import files, isolation, picture_files
 from stylegan_culture.config import InputError
 
 MAX_PIXELS = 100_000_000
+FLOAT_PIXELS = 40_000_000  # of a picture in float32, of which a caller makes copies
+MEMORY = 1_100_000_000  # bytes that decoding may take: TensorFlow and a model have the rest of 2 GB
+BIG_FILE = 32 * 2**20  # bytes; of such files one is read at a time
+STRIP = 2**20  # pixels that are brought to RGB at once
+_CORE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # bytes a pixel
 # A closed list: Pillow's other readers include EPS, which would start Ghostscript.
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 WRITABLE = {
@@ -28,42 +43,65 @@ WRITABLE = {
     ".tiff": ("TIFF", {"compression": "tiff_deflate"}),
     ".bmp": ("BMP", {}),
 }
-SOFTWARE_TAG = 0x0131  # of EXIF and TIFF
+ORIENTATION, SOFTWARE_TAG = 0x0112, 0x0131  # of EXIF and TIFF
 READABLE_SUFFIXES = (*WRITABLE, ".gif", ".ppm", ".pgm", ".pbm", ".avif")
-_pixel_limit_lock = threading.Lock()
+_limit_lock, _limits = threading.Lock(), []  # Pillow's limit, and one more for each that waits
+_big_file = threading.RLock()
 
 
-def read(path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read(path, max_pixels: int = FLOAT_PIXELS, longest: int | None = None) -> np.ndarray:
     """Reads a picture file to float32 [H, W, 3] in [0, 1].
 
     JPEG, PNG, WebP, TIFF, BMP, GIF, PPM and AVIF; grey, palette, CMYK and 16-bit pictures become
     RGB, transparent ones are laid on white, the EXIF orientation is obeyed. Grey 16-bit keeps its
     16 bits; of 16-bit colour Pillow gives the upper 8 bits. Float TIFF has to lie in [0, 1].
 
-    Raises `InputError` for a file that is missing, empty, truncated, no picture, or has more than
-    `max_pixels` pixels (decompression bombs: decided from the header, before decoding).
+    Args:
+        path: of the file, or its bytes.
+        max_pixels: that it may have.
+        longest: where the caller reduces the picture to this longest edge (pixels) itself: one of
+            more than `max_pixels` is then read reduced to it, up to `MAX_PIXELS`.
+
+    Raises:
+        InputError: the file is missing, empty, truncated, no picture, or needs too many pixels,
+            too much memory or time: decided from its structure, before decoding.
     """
-    pixels = _decode(path, max_pixels, None)
-    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+    pixels = _decode(path, Wanted(max_pixels, longest=longest))
+    if pixels.dtype == np.float32:
+        return pixels
+    return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
 def read_uint8(path, max_pixels: int = MAX_PIXELS, short_side: int | None = None) -> np.ndarray:
-    """Like `read`, but uint8 [H, W, 3]; `path` may also be the bytes of a file.
+    """Like `read`, but uint8 [H, W, 3].
 
     With `short_side` (pixels) a larger picture is reduced until its short side has that length;
     JPEG files are then decoded at a reduced scale, which is several times faster.
     """
-    pixels = to_uint8(_decode(path, max_pixels, short_side))
-    if short_side is not None and min(pixels.shape[:2]) > short_side:
-        pixels = fit_short_side(pixels, short_side)
-    return pixels
+    return _decode(path, Wanted(max_pixels, short_side, eight=True))
+
+
+def standard_input() -> bytes:
+    """The picture file on standard input, for `read`; `InputError` where it is too long."""
+    content = sys.stdin.buffer.read(picture_files.MOST_BYTES + 1)
+    if len(content) > picture_files.MOST_BYTES:
+        raise InputError(
+            f"standard input has more than {picture_files.MOST_BYTES:,} bytes; it is no picture "
+            "that can be read"
+        )
+    return content
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """float [.., 3] in [0, 1] to uint8, rounded, values outside clipped; uint8 is passed on."""
     if image.dtype == np.uint8:
         return image
-    return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    result = np.empty(image.shape, np.uint8)
+    rows = max(1, 3 * STRIP // max(1, math.prod(image.shape[1:])))
+    for top in range(0, len(image) if image.ndim else 0, rows):  # copies are of strips alone
+        part = np.clip(image[top : top + rows], 0, 1) * 255
+        result[top : top + rows] = np.round(part, out=part)
+    return result
 
 
 def write(path, image: np.ndarray) -> None:
@@ -111,7 +149,7 @@ def encoded(image: np.ndarray, suffix: str, name: str = "the picture", software=
 def software(path) -> str:
     """The Software tag of a picture file; "" where it has none or is no picture."""
     try:
-        with files.open_file(path) as file, _open(file) as picture:
+        with opened(path) as (picture, _):
             found = picture.info.get("Software") or picture.getexif().get(SOFTWARE_TAG)
             found = found or picture.info.get("comment", b"").decode("utf-8")
             return found if isinstance(found, str) else ""
@@ -161,6 +199,13 @@ def fit_short_side(image: np.ndarray, size: int) -> np.ndarray:
     return resize(image, max(size, round(height * scale)), max(size, round(width * scale)))
 
 
+def fit_long_side(image: np.ndarray, size: int) -> np.ndarray:
+    """Resizes [H, W, 3] so that the long side is `size` pixels and the proportions stay."""
+    scale = size / max(image.shape[:2])
+    height, width = (max(1, round(edge * scale)) for edge in image.shape[:2])
+    return resize(image, height, width)
+
+
 def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2) -> np.ndarray:
     """Lays pictures of one size out in rows of `columns`, on white, float32 [H, W, 3] in [0, 1].
 
@@ -195,61 +240,238 @@ def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2
     return np.asarray(sheet).astype(np.float32) / 255
 
 
-def _decode(source, max_pixels: int, short_side: int | None) -> np.ndarray:
-    """A file's path or bytes to uint8 [H, W, 3], or float32 in [0, 1] where 8 bits lose detail."""
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a picture file.
+
+    Attributes:
+        max_pixels: that it may have.
+        short_side: to which a larger one is reduced, pixels; None: as it is.
+        longest: the longest edge to which one of more than `max_pixels` is reduced, pixels.
+        eight: uint8, also where 8 bits lose detail.
+    """
+
+    max_pixels: int
+    short_side: int | None = None
+    longest: int | None = None
+    eight: bool = False
+
+
+class _Memory:
+    """What pictures that are decoded at the same time take, together at most `most` bytes."""
+
+    def __init__(self, most: int):
+        self.most, self._used, self._changed = most, 0, threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, count: int):
+        """Waits until so many bytes are free, and takes them."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._used + count <= self.most or not self._used)
+            self._used += count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= count
+                self._changed.notify_all()
+
+
+_memory = _Memory(MEMORY)
+
+
+@contextlib.contextmanager
+def opened(source):
+    """A picture file whose header was read and whose structure is sound.
+
+    Args:
+        source: a path, or a file's bytes.
+
+    Yields:
+        The Pillow picture, not decoded yet, and its `picture_files.Inspected`.
+
+    Raises:
+        InputError: as of `read`, also for what is raised within the context.
+    """
     name = "the picture" if isinstance(source, bytes) else str(source)
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
-            if not file.read(1):
-                raise InputError(f"{name} is empty; replace or remove it")
-            file.seek(0)
-            with _open(file) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise InputError(
-                        f"{name} has {picture.width}x{picture.height} pixels, more than the limit "
-                        f"of {max_pixels}; reduce it first"
-                    )
-                if short_side is not None:
-                    picture.draft(None, (short_side, short_side))
-                return from_pillow(ImageOps.exif_transpose(picture))
+        big = not isinstance(source, bytes) and os.path.getsize(source) > BIG_FILE
+        with _big_file if big else contextlib.nullcontext():
+            found = _inspected(source)
+            file, found = io.BytesIO(found.content), dataclasses.replace(found, content=b"")
+            with file, _without_limit(), Image.open(file, formats=(found.format,)) as picture:
+                yield picture, found
     except InputError:
         raise
+    except picture_files.Unreadable as error:
+        raise InputError(f"{name} {error}") from None
     except FileNotFoundError:
         raise InputError(f"{name} is missing; check the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{name} is a folder; name a picture file") from None
-    except Image.UnidentifiedImageError:
-        raise InputError(f"{name} is no picture; known formats are {', '.join(READABLE)}") from None
+    except MemoryError:
+        raise InputError(f"{name} needs more memory than there is; reduce it first") from None
     except Exception as error:  # Pillow's readers raise whatever they meet in a damaged file.
-        raise InputError(f"{name} is damaged or truncated ({error}); replace it") from None
+        raise InputError(
+            f"{name} is damaged or truncated ({files.reason(error)}); replace it"
+        ) from None
 
 
-def _open(file) -> Image.Image:
-    """Opens the header without Pillow's own pixel limit, which warns below and above ours."""
-    with _pixel_limit_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(file, formats=READABLE)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+def _inspected(source) -> picture_files.Inspected:
+    most = picture_files.MOST_BYTES
+    content = source if isinstance(source, bytes) else files.read_bytes(source, most)
+    if not content:
+        raise picture_files.Unreadable("is empty; replace or remove it")
+    found = picture_files.inspect(content)
+    if found is None:
+        raise picture_files.Unreadable(f"is no picture; known formats are {', '.join(READABLE)}")
+    picture_files.check_size(found.width or 1, found.height or 1, MAX_PIXELS * 100)
+    return found
 
 
-def from_pillow(picture: Image.Image) -> np.ndarray:
+@contextlib.contextmanager
+def _without_limit():
+    """Sets Pillow's own pixel limit aside, which warns below and above ours."""
+    with _limit_lock:
+        if not _limits:
+            _limits.append(Image.MAX_IMAGE_PIXELS)
+        _limits.append(None)
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        with _limit_lock:
+            _limits.pop()
+            if len(_limits) == 1:
+                Image.MAX_IMAGE_PIXELS = _limits.pop()
+
+
+def _decode(source, wanted: Wanted, apart: bool = False) -> np.ndarray:
+    """A file's path or bytes to uint8 [H, W, 3], or float32 in [0, 1] where 8 bits lose detail.
+
+    `apart` says that this is the process that may be ended.
+    """
+    with opened(source) as (picture, found):
+        width, height = picture.size
+        wanted = _reduced(wanted, width, height)
+        picture_files.check_size(width, height, wanted.max_pixels)
+        if found.isolated and not apart:
+            with _memory.taken(MEMORY):
+                return _decoded_apart(source, wanted)
+        if wanted.short_side is not None:
+            picture.draft(None, (wanted.short_side, wanted.short_side))
+        with _memory.taken(_need(picture, found, wanted)):
+            file = picture.fp
+            picture.load()
+            file.close()
+            orientation = picture.getexif().get(ORIENTATION, 1)
+            pixels = from_pillow(picture, wanted.eight)
+            picture.close()
+            return _fitted(_turned(pixels, orientation), wanted)
+
+
+def _reduced(wanted: Wanted, width: int, height: int) -> Wanted:
+    """What is wanted of a picture of that size: without `longest` where it is small enough."""
+    if wanted.longest is None or width * height <= wanted.max_pixels:
+        return dataclasses.replace(wanted, longest=None)
+    short = max(1, round(wanted.longest * min(width, height) / max(width, height)))
+    return Wanted(MAX_PIXELS, short, wanted.longest, eight=True)
+
+
+def _need(picture: Image.Image, found: picture_files.Inspected, wanted: Wanted) -> int:
+    """Bytes of memory that decoding takes; raises `Unreadable` where it is more than `MEMORY`."""
+    pixels, core = picture.width * picture.height, _CORE.get(picture.mode, 4)
+    deep = picture.mode[0] in "IF" and not wanted.eight
+    result = 12 if deep else 3 if wanted.eight else 15
+    need = max(len(picture.fp.getbuffer()) + found.extra + core * pixels, (core + result) * pixels)
+    if need > MEMORY:
+        raise picture_files.Unreadable(
+            f"has {picture.width}x{picture.height} pixels, which take {need // 10**6:,} MB of "
+            f"memory to decode, more than the limit of {MEMORY // 10**6:,}; reduce it first"
+        )
+    return need
+
+
+def _fitted(pixels: np.ndarray, wanted: Wanted) -> np.ndarray:
+    if wanted.longest is not None:
+        small = max(pixels.shape[:2]) <= wanted.longest
+        return pixels if small else fit_long_side(pixels, wanted.longest)
+    if wanted.short_side is not None and min(pixels.shape[:2]) > wanted.short_side:
+        return fit_short_side(pixels, wanted.short_side)
+    return pixels
+
+
+def _turned(pixels: np.ndarray, orientation) -> np.ndarray:
+    """Pixels [H, W, 3] as the orientation of EXIF (1 to 8) says; others leave them."""
+    turns = {
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda a: np.rot90(a),
+    }
+    turn = turns.get(orientation)
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def _decoded_apart(source, wanted: Wanted) -> np.ndarray:
+    """`_decode` in a process that is ended where it takes too much time or memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = pathlib.Path(folder) / "given", pathlib.Path(folder) / "made.npy"
+        content = source if isinstance(source, bytes) else files.read_bytes(source, BIG_FILE * 16)
+        given.write_bytes(content)
+        name = "the picture" if isinstance(source, bytes) else str(source)
+        isolation.call(decode_into, given, made, dataclasses.asdict(wanted), name=name)
+        return np.load(made)
+
+
+def decode_into(given: str, made: str, wanted: dict) -> None:
+    """Decodes a picture file into a NumPy file; for `isolation.call`."""
+    from PIL import AvifImagePlugin
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 2  # each has memory of its own
+    try:
+        pixels = _decode(pathlib.Path(given).read_bytes(), Wanted(**wanted), apart=True)
+    except InputError as error:
+        raise InputError(str(error).removeprefix("the picture ")) from None
+    np.save(made, pixels)
+
+
+def from_pillow(picture: Image.Image, eight: bool = False) -> np.ndarray:
     """Any Pillow mode to uint8 [H, W, 3], or to float32 in [0, 1] for 16-bit grey and float.
 
-    Transparent pictures are laid on white. ValueError for values outside the mode's range.
+    Transparent pictures are laid on white. `eight` gives uint8 in any case.
+
+    Raises:
+        ValueError: values outside the mode's range.
     """
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture).astype(np.float32)
-        values = values if picture.mode == "F" else values / 65535
-        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-            raise ValueError("its values lie outside [0, 1] (float) or [0, 65535] (integer)")
-        return np.repeat(values[..., None], 3, axis=-1)
+    deep = picture.mode[0] in "IF"
+    kind = np.float32 if deep and not eight else np.uint8
+    result = np.empty((picture.height, picture.width, 3), kind)
+    rows = max(1, STRIP // max(1, picture.width))
+    for top in range(0, picture.height, rows):  # copies are of strips alone
+        strip = picture.crop((0, top, picture.width, min(picture.height, top + rows)))
+        values = _deep(strip)[..., None] if deep else _shallow(strip)
+        result[top : top + rows] = to_uint8(values) if kind == np.uint8 else values
+    return result
+
+
+def _deep(picture: Image.Image) -> np.ndarray:
+    """Grey of more than 8 bits as float32 [H, W] in [0, 1]."""
+    values = np.asarray(picture).astype(np.float32)
+    values = values if picture.mode == "F" else values / 65535
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        raise ValueError("its values lie outside [0, 1] (float) or [0, 65535] (integer)")
+    return values
+
+
+def _shallow(picture: Image.Image) -> np.ndarray:
+    """Any other mode as uint8 [H, W, 3]."""
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)
-    return np.array(picture.convert("RGB"))
+    return np.asarray(picture.convert("RGB"))
 
 
 def _font(size: int):

@@ -21,6 +21,7 @@ LEVELS = {
     "config": 0,
     "files": 0.2,
     "isolation": 0.2,
+    "picture_files": 0.2,
     "arrays": 0.3,
     "images": 0.5,
     "outputs": 0.6,
