@@ -5,14 +5,17 @@ memory; decoded pictures are kept up to a limit. TensorFlow Datasets 4.9.10 impo
 `importlib_resources` without declaring it, so that package has to be installed beside it.
 """
 
+import re
+
 import numpy as np
 
 from pipelines.sampling import Source, held_out, identifier
 from stylegan_culture import images
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, shortened
 
 LABELS = ("culture", "label")
 COLUMNS = ("image", "culture")
+_NAME = re.compile(r"([A-Za-z]\w*)(?:/([\w.+-]+))?(?::([\d.*]+))?", re.ASCII)
 
 
 def load(name: str, short_side: int = 512, cache_mib: int = 1024) -> Source:
@@ -22,7 +25,8 @@ def load(name: str, short_side: int = 512, cache_mib: int = 1024) -> Source:
     `b`. Other columns are named after the set: `NAME?image=COLUMN&culture=COLUMN`. A column of
     cultures is a class label, a text, or a sequence of either (several cultures a picture).
     Pictures are reduced to `short_side` pixels; `cache_mib` limits memory for decoded ones.
-    Raises `InputError` for an unknown name, a failed download, or unfit columns.
+    Raises `InputError` for a name that TensorFlow Datasets does not come with, a failed download,
+    or unfit columns.
     """
     name, columns = _parse(name)
     try:
@@ -32,7 +36,7 @@ def load(name: str, short_side: int = 512, cache_mib: int = 1024) -> Source:
             f"tfds:{name} needs tensorflow-datasets and importlib_resources ({error}); install them"
         ) from None
     try:
-        builder = tfds.builder(name)
+        builder = _builder(tfds, name)
         builder.download_and_prepare()
     except Exception as error:  # downloads fail in the ways of server, format and disk
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -85,7 +89,23 @@ def _parse(name: str) -> tuple[str, dict]:
             f"tfds:{name}{mark}{query} cannot be understood; write "
             "tfds:NAME?image=COLUMN&culture=COLUMN, or leave a column out"
         )
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"tfds:{shortened(name)} is no plain name of a data set; write tfds:NAME or "
+            "tfds:NAME/CONFIG, such as tfds:cycle_gan/monet2photo"
+        )
     return name, columns
+
+
+def _builder(tfds, name: str):
+    """The builder of a set that TensorFlow Datasets comes with, by NAME, NAME/CONFIG, or either
+    with :VERSION.
+
+    `tfds.builder` also takes sets of strangers, whose code it fetches (`community:NAME`) or imports
+    by what a prepared folder says (any other name, and `NAME/data_dir=PATH`).
+    """
+    name, config, version = _NAME.fullmatch(name).groups()
+    return tfds.builder_cls(name)(config=config, version=version)
 
 
 def _reader(encoded: list, cache: dict, short_side: int):

@@ -200,6 +200,10 @@ def read_all(entries: list[Entry], skipped: list, read_entry, cache_mib: int) ->
             kept.append(entry)
     cultures = tuple(sorted({culture for entry in kept for culture in entry.cultures}))
     ids = tuple(entry.identifier for entry in kept)
+    columns = {culture: column for column, culture in enumerate(cultures)}
+    tags = np.zeros((len(kept), len(cultures)), bool)
+    for row, entry in enumerate(kept):
+        tags[row, [columns[culture] for culture in entry.cultures]] = True
 
     def read(number: int) -> np.ndarray:
         found = cache.get(number)
@@ -208,9 +212,7 @@ def read_all(entries: list[Entry], skipped: list, read_entry, cache_mib: int) ->
     return Source(
         cultures=cultures,
         ids=ids,
-        tags=np.array(
-            [[culture in entry.cultures for culture in cultures] for entry in kept], bool
-        ).reshape(len(kept), len(cultures)),
+        tags=tags,
         read=read,
         held=held_out(ids),
         skipped=tuple(skipped),

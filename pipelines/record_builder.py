@@ -8,10 +8,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from pipelines.records import NAME, Plan
+from pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION, Plan
 from stylegan_culture import images
-
-SPLITS = ("train", "held_out")
+from stylegan_culture.config import InputError
 
 
 def _example(item, columns: tuple[str, ...], short_side: int) -> tuple[str, dict]:
@@ -42,7 +41,14 @@ class _SameBytes(tfds.core.writer.ExampleWriter):
 
 
 def _ordered(example: bytes) -> bytes:
-    return tf.train.Example.FromString(example).SerializeToString(deterministic=True)
+    parsed = tf.train.Example.FromString(example)
+    if len(example) > LARGEST_RECORD:
+        name = parsed.features.feature["id"].bytes_list.value[0].decode("utf-8")
+        raise InputError(
+            f"the record of {name} has more than {LARGEST_RECORD:,} bytes; choose a smaller "
+            "--short-side"
+        )
+    return parsed.SerializeToString(deterministic=True)
 
 
 with tfds.core.registered.skip_registration():
@@ -51,7 +57,7 @@ with tfds.core.registered.skip_registration():
         """Pictures with cultures, split by the project's held-out rule."""
 
         name = NAME
-        VERSION = tfds.core.Version("1.0.0")
+        VERSION = tfds.core.Version(VERSION)
         pkg_dir_path = None
 
         def __init__(self, *, plan: Plan, on_beam: bool, **settings):

@@ -23,7 +23,9 @@ from pipelines.sampling import held_out
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option
 
-NAME = "culture_pictures"
+NAME, VERSION = "culture_pictures", "1.0.0"
+SPLITS = ("train", "held_out")
+LARGEST_RECORD = 32 * 2**20  # bytes; a reader may need twenty times as many to parse one
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """TensorFlow Datasets as a source: a small set that is really built, and CycleGAN's own mocked."""
 
-import functools
 import importlib
+import json
 import textwrap
 
 import numpy as np
@@ -57,7 +57,7 @@ def make_builder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("key", ["label", "culture"])
 def test_a_built_set(make_builder, monkeypatch, key):
     builder = make_builder(key)
-    monkeypatch.setattr(tfds, "builder", lambda name: builder)
+    monkeypatch.setattr(tfds, "builder_cls", lambda name: lambda **_: builder)
     source = cyclegan.load("tiny/paint2photo", short_side=10)
     assert source.cultures == ("paint", "photo")
     assert source.ids[0] == "paint/trainA-00000" and source.ids[-1] == "photo/trainB-00009"
@@ -88,12 +88,46 @@ def test_cyclegan_itself(monkeypatch):
     assert source.read(0).dtype == np.uint8 and source.read(0).shape[2] == 3
 
 
-def test_an_unknown_name_is_refused(tmp_path, monkeypatch):
-    local = functools.partial(tfds.builder, data_dir=str(tmp_path), try_gcs=False)
-    monkeypatch.setattr(tfds, "builder", local)
-    with pytest.raises(InputError, match="check the name") as caught:
-        cyclegan.load("no_such_set_at_all")
+def test_an_unknown_name_is_refused():
+    for name in ("no_such_set_at_all", "cycle_gan/no_such_config", "mnist:9.9.9"):
+        with pytest.raises(InputError, match="check the name") as caught:
+            cyclegan.load(name)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("huggingface:mnist", "kaggle:cats", "tensorflow_graphics:shapenet", "evil:evil"),
+        *("../evil", "/tmp/evil", "./evil", "~/evil", "gs://bucket/evil", "C:\\evil", "evil.py"),
+        *("mnist/data_dir=evil", "mnist/config=x,data_dir=evil", "mnist/try_gcs=True", "mnist/"),
+        *("mnist:latest", "mnist/x/y", "mnist\n", "mnist evil", "9mnist", "m\u0131nist", ":mnist"),
+    ],
+)
+def test_what_is_no_plain_name_is_refused(name):
+    with pytest.raises(InputError, match="no plain name") as caught:
+        cyclegan.load(name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_prepared_folder_of_a_stranger_is_not_believed(tmp_path, monkeypatch):
+    """A set that only its files know is read by what they say, which names a module to import."""
+    from tensorflow_datasets.core.utils import file_utils
+
+    place = tmp_path / "evil_set" / "1.0.0"
+    place.mkdir(parents=True)
+    ran = tmp_path / "ran.txt"
+    (tmp_path / "evil_module.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    info = {"name": "evil_set", "version": "1.0.0", "fileFormat": "tfrecord"}
+    (place / "dataset_info.json").write_text(json.dumps(info))
+    features = {"pythonClassName": "evil_module.Feature", "text": {}}
+    (place / "features.json").write_text(json.dumps(features))
+    monkeypatch.setattr(file_utils.constants, "DATA_DIR", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("evil_set", "evil_set:1.0.0"):
+        with pytest.raises(InputError, match="check the name"):
+            cyclegan.load(name)
+    assert not ran.exists()
 
 
 TAGGED = """
@@ -137,7 +171,7 @@ def tagged(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     module = importlib.import_module("tagged.tagged_dataset_builder")
     builder = module.Builder(data_dir=str(tmp_path / "data"))
-    monkeypatch.setattr(tfds, "builder", lambda name: builder)
+    monkeypatch.setattr(tfds, "builder_cls", lambda name: lambda **_: builder)
     return builder
 
 
