@@ -14,7 +14,14 @@ import numpy as np
 
 from pipelines import folder, ingest, input, panels, preprocess, records, sampling
 from stylegan_culture import images
-from stylegan_culture.config import InputError, add_flags, from_flags, run_command
+from stylegan_culture.config import (
+    OUTSIDE,
+    InputError,
+    add_flags,
+    add_outside,
+    from_flags,
+    run_command,
+)
 
 SHEET_COLUMNS = 8
 
@@ -25,6 +32,8 @@ def main(arguments=None) -> None:
     if options.kind == "museum":
         _collect(from_flags(ingest.IngestConfig(), options))
         return
+    if getattr(options, "outside", False):
+        options.name += OUTSIDE
     if options.kind == "records":
         _record(options)
         return
@@ -111,11 +120,14 @@ def _parser() -> argparse.ArgumentParser:
         one = kinds.add_parser(kind, help=help_text)
         if name_help:
             one.add_argument("name", metavar="NAME" if kind == "tfds" else "PATH", help=name_help)
+        if kind == "folder":
+            add_outside(one, "PATH")
         one.add_argument("--size", type=int, default=64, help="picture side, pixels (default: 64)")
         _add_report(one)
         one.add_argument("--sheet", help="write a picture with the first pictures of each culture")
     recorded = kinds.add_parser("records", help="write a folder as TFRecord shards of TFDS")
     recorded.add_argument("name", metavar="PATH", help="what folder:PATH takes")
+    add_outside(recorded, "PATH")
     add_flags(recorded, records.RecordsConfig)
     _add_report(recorded)
     museum = kinds.add_parser("museum", help="pictures in the public domain of a museum")
