@@ -21,6 +21,7 @@ from stylegan_culture.config import (
     add_outside,
     from_flags,
     run_command,
+    visible,
 )
 
 SHEET_COLUMNS = 8
@@ -39,7 +40,9 @@ def main(arguments=None) -> None:
         return
     if options.kind == "panels":
         pages, written, skipped = panels.cut(options.name, options.out, options.short_side)
-        print(f"{written} panels of {pages} pages in {options.out}", *skipped, sep="\nskipped: ")
+        print(f"{written} panels of {pages} pages in {options.out}")
+        for text in skipped:
+            print(f"skipped: {visible(text)}")
         return
     if options.size < 1:
         raise InputError("--size has to be at least 1 pixel")
@@ -77,7 +80,7 @@ def _record(options: argparse.Namespace) -> None:
     rows += [(name, str(total), str(held)) for name, (total, held) in report.counts.items()]
     width = max(len(row[0]) for row in rows)
     for name, total, held in rows:
-        print(name.ljust(width) + total.rjust(10) + held.rjust(10))
+        print(visible(name).ljust(width) + total.rjust(10) + held.rjust(10))
     print(f"skipped: {len(report.skipped)} (reasons in {options.report})")
     print(f"train on it with --data records:{config.out}")
 
@@ -86,7 +89,9 @@ def summary(source: sampling.Source) -> str:
     """A table: for each culture its pictures, the distinct ones among them, and the held-out."""
     parents = np.array(sampling.parents(source.ids))
     rows = [("culture", "pictures", "distinct", "held out")]
-    groups = [(name, source.tags[:, number]) for number, name in enumerate(source.cultures)]
+    groups = [
+        (visible(name), source.tags[:, number]) for number, name in enumerate(source.cultures)
+    ]
     for name, chosen in [*groups, ("all", np.ones(len(source), bool))]:
         counts = (chosen.sum(), len(set(parents[chosen])), (chosen & source.held).sum())
         rows.append((name, *(str(count) for count in counts)))

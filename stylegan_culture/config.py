@@ -210,10 +210,14 @@ def shortened(value, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def visible(text: str) -> str:
+def visible(text: str, most: int | None = None) -> str:
     """Text of a stranger as it may be shown: control characters, those that turn the direction of
-    writing and those that cannot be seen become `\\u202e`, such as Python writes them."""
-    return _UNSEEN.sub(_code, text)
+    writing and those that cannot be seen become `\\u202e`, such as Python writes them; of more
+    than `most` characters, an ellipsis stands for the end."""
+    if most is None:
+        return _UNSEEN.sub(_code, text)
+    shown = _UNSEEN.sub(_code, text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _code(match: re.Match) -> str:

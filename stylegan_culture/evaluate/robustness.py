@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         page = robustness_page.html_of(record, pictures)
         (unfinished / "robustness.html").write_text(page, encoding="utf-8")
     for sentence in robustness_words.findings(record):
-        print(sentence)
+        print(settings.visible(sentence))
     print(f"page, plots and every number: {folder / 'robustness.html'}")
 
 
