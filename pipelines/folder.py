@@ -6,20 +6,23 @@ is decoded again whenever it is drawn, with the same result.
 """
 
 import concurrent.futures
-import csv
 import os
 import pathlib
+import re
 import typing
 import unicodedata
 
 import numpy as np
 
 from pipelines.sampling import Source, held_out, identifier
-from stylegan_culture import images
-from stylegan_culture.config import InputError
+from stylegan_culture import images, tables
+from stylegan_culture.config import OUTSIDE, InputError
 
 IGNORED = {"thumbs.db", "desktop.ini"}
 CSV_HEADER = ("path", "culture")
+LEADS_OUT = "lies outside the folder of its table; add --outside to read it all the same"
+# Paths from a home folder, a drive or another machine, whatever system this is.
+_ELSEWHERE = re.compile(r"~$|~[^/\\]*[/\\]|[A-Za-z]:[/\\]|\\\\")
 
 
 class Entry(typing.NamedTuple):
@@ -40,11 +43,11 @@ def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
 
     The CSV has the header `path,culture`; paths are relative to its folder; several cultures of a
     picture are separated by `;` and the first one decides its identifier; further columns are
-    ignored; where there is a CSV, sub-folders do not count. Pictures are reduced to `short_side`
-    pixels; `cache_mib` limits the memory for decoded pictures. Raises `InputError` for a missing or
-    empty folder and for fewer than two cultures.
+    ignored; where there is a CSV, sub-folders do not count. Rows that lead out of its folder are
+    skipped, unless `path` ends in `?outside`. Pictures are reduced to `short_side` pixels;
+    `cache_mib` limits the memory for decoded pictures. Raises `InputError` for a missing or empty
+    folder and for fewer than two cultures.
     """
-    path = existing(path)
     source = _read_files(*listed(path), short_side, cache_mib)
     if len(source.cultures) < 2:
         found = f"only culture {source.cultures[0]!r}" if source.cultures else "no readable picture"
@@ -57,9 +60,10 @@ def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
 
 def listed(path) -> tuple[list[Entry], list]:
     """What `load` would read, in its order and without decoding, and (path, reason) of the rest."""
-    path = existing(path)
-    table = path if path.is_file() else _find_table(path)
-    return _from_table(table) if table else _from_folders(path)
+    path, outside = located(path)
+    table = path if not path.is_dir() else _find_table(path)
+    entries, skipped = _from_table(table, outside) if table else _from_folders(path)
+    return _nameable(entries, skipped), skipped
 
 
 def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
@@ -68,12 +72,12 @@ def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     Identifiers are `content/<path without suffix>`. Raises `InputError` where none can be read.
     """
     path = existing(path)
-    entries = []
+    entries, skipped = [], []
     for file in files(path):
         below = file.relative_to(path).parent.as_posix()
         group = "content" if below == "." else f"content/{below}"
         entries.append(Entry(file, (), identifier(group, file.stem)))
-    source = _read_files(entries, [], short_side, cache_mib)
+    source = _read_files(_nameable(entries, skipped), skipped, short_side, cache_mib)
     if not len(source):
         raise InputError(f"{path} holds no readable picture; add some{_first_reason(source)}")
     return source
@@ -81,14 +85,14 @@ def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
 
 def write_report(path, source: Source) -> None:
     """Writes the skipped files as CSV `path,reason` (UTF-8), whole or not at all."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "reason"))
-        writer.writerows(source.skipped)
-    os.replace(temporary, path)
+    tables.write(path, ("path", "reason"), source.skipped)
+
+
+def located(path) -> tuple[pathlib.Path, bool]:
+    """The path that `folder:` is followed by, and whether rows of its table may lead out of its
+    folder, which `?outside` at its end says."""
+    text = str(path)
+    return existing(text.removesuffix(OUTSIDE)), text.endswith(OUTSIDE)
 
 
 def existing(path) -> pathlib.Path:
@@ -127,36 +131,29 @@ def _from_folders(path: pathlib.Path) -> tuple[list, list]:
 def _find_table(path: pathlib.Path) -> pathlib.Path | None:
     """The one CSV of a folder whose header has the columns path and culture, or None."""
     files = sorted(file for file in path.glob("*.csv") if file.is_file())
-    tables = [file for file in files if set(CSV_HEADER) <= set(_rows(file)[0])]
-    if len(tables) > 1:
-        names = " and ".join(table.name for table in tables[:2])
+    found = [file for file in files if set(CSV_HEADER) <= set(tables.header(file))]
+    if len(found) > 1:
+        names = " and ".join(table.name for table in found[:2])
         raise InputError(f"{path} holds several tables of tags ({names}); keep one or name it")
-    return tables[0] if tables else None
+    return found[0] if found else None
 
 
-def _rows(table: pathlib.Path) -> list[list[str]]:
-    """The rows of a CSV, header first, at least one."""
-    try:
-        # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
-        with open(table, encoding="utf-8-sig", newline="") as file:
-            return list(csv.reader(file)) or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} is no CSV in UTF-8 ({error}); save it as such") from None
-
-
-def _from_table(table: pathlib.Path) -> tuple[list, list]:
+def _from_table(table: pathlib.Path, outside: bool) -> tuple[list, list]:
     """Every tagged row, and what was skipped."""
-    header, *rows = _rows(table)
+    header, rows = tables.read(table)
     if not set(CSV_HEADER) <= set(header):
         raise InputError(f"{table} has no header path,culture; write it as the first line")
     entries, skipped, seen = [], [], set()
-    for row in filter(None, rows):
+    roots = None if outside else (os.path.abspath(table.parent), os.path.realpath(table.parent))
+    for row in rows:
         cells = dict(zip(header, row, strict=False))
         name, tags = cells.get("path", ""), unicodedata.normalize("NFC", cells.get("culture", ""))
         cultures = tuple(dict.fromkeys(tag.strip() for tag in tags.split(";") if tag.strip()))
-        picture = _find_picture(table.parent, name)
+        picture = _find_picture(table.parent, name, roots)
         if not cultures:
             skipped.append((name, "the row names no culture"))
+        elif picture is None:
+            skipped.append((name, LEADS_OUT))
         elif picture in seen:
             skipped.append((name, "the row stands twice in the table"))
         else:
@@ -166,13 +163,57 @@ def _from_table(table: pathlib.Path) -> tuple[list, list]:
     return entries, skipped
 
 
-def _find_picture(folder: pathlib.Path, name: str) -> pathlib.Path:
-    """A row's file; composed and decomposed Unicode names are both tried."""
-    for form in (None, "NFC", "NFD"):
-        picture = folder / (unicodedata.normalize(form, name) if form else name)
-        if picture.exists():
+def _find_picture(folder: pathlib.Path, name: str, roots) -> pathlib.Path | None:
+    """A row's file, be it there or not; None where it lies outside of `roots`.
+
+    Composed and decomposed Unicode names are both tried, and last the cell as it stands: a name in
+    somebody else's table may look as if `tables` had spelled it out.
+    """
+    forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+    for text in (*forms, tables.written(name)):
+        picture = _placed(folder, text, roots)
+        if picture is None or os.path.exists(picture):  # it is not, too, for an impossible name
             return picture
     return folder / name
+
+
+def _placed(folder: pathlib.Path, name: str, roots) -> pathlib.Path | None:
+    """The place of a name, seen from a folder; None where it lies outside of `roots`, the folder's
+    absolute and real paths, which are None where it may.
+
+    What lies outside by its name is not even looked for: that may reach another machine.
+    """
+    literal = folder / name
+    elsewhere = _ELSEWHERE.match(name)
+    if roots is None:
+        reached = elsewhere and not os.path.exists(literal)
+        return folder / os.path.expanduser(name) if reached else literal
+    place = os.path.normpath(os.path.join(roots[0], name))
+    if not any(_within(place, root) for root in roots):
+        return None
+    if elsewhere and not os.path.exists(literal):
+        return None
+    try:
+        return literal if _within(os.path.realpath(literal), roots[1]) else None
+    except ValueError:  # no file can have such a name
+        return literal
+
+
+def _within(place: str, root: str) -> bool:
+    return place == root or place.startswith(os.path.join(root, ""))
+
+
+def _nameable(entries: list[Entry], skipped: list) -> list[Entry]:
+    """The entries whose texts are Unicode; others, of files whose names are no UTF-8, could be
+    written into no record of a run and are skipped."""
+    kept = []
+    for entry in entries:
+        try:
+            "".join((entry.identifier, *entry.cultures, *entry.details.values())).encode()
+            kept.append(entry)
+        except UnicodeEncodeError:
+            skipped.append((str(entry.file), "has a name that is no UTF-8; rename it"))
+    return kept
 
 
 def _read_files(entries: list[Entry], skipped: list, short_side: int, cache_mib: int) -> Source:

@@ -7,7 +7,6 @@ either table, or whose file is there, is not asked for again. What failed for no
 """
 
 import contextlib
-import csv
 import dataclasses
 import fcntl
 import hashlib
@@ -22,7 +21,7 @@ import tqdm
 from PIL import Image
 
 from pipelines import museums, polite, vocabulary
-from stylegan_culture import images
+from stylegan_culture import images, tables
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import written_whole
 
@@ -37,6 +36,10 @@ SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
 CELLS, TINTS = 16, 4  # sides of a fingerprint's two parts: differences, and mean colours
 ALIKE, NEAR = 12, 10.0  # bits of 256, and levels of 255, that pictures of one work may differ by
 FAILURES = 3  # one after the other: then the museum, or its pictures' host, is down
+# What has to stand in columns that are read as numbers; a fingerprint is written in hexadecimals.
+_NUMBERS = dict.fromkeys(("width", "height"), re.compile(r"[0-9]{0,9}"))
+_NUMBERS["works"] = re.compile(r"[0-9]{1,9}")
+_NUMBERS["fingerprint"] = re.compile(f"[0-9a-f]{{{2 * (CELLS**2 // 8 + 3 * TINTS**2)}}}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
@@ -144,7 +147,7 @@ class _Shelf:
         self.rejected = [
             row
             for row in _read_table(folder / "rejected.csv", REJECTED)
-            if not row["width"] or min(int(row["width"]), int(row["height"])) < config.least
+            if not row["width"] or min(int(row["width"]), int(row["height"] or 0)) < config.least
         ]
         self.done = {(row["source"], row["identifier"]) for row in self.rows + self.rejected}
         self.counts = {}
@@ -278,30 +281,25 @@ def _read_table(path: pathlib.Path, header: tuple) -> list[dict]:
     """The whole rows of a table; one that a kill has cut short is taken away."""
     if not path.is_file():
         return []
-    text = path.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if whole != text:
-        with written_whole(path) as file:
-            file.write(whole)
-    if not whole:
+    tables.cut_torn_row(path)
+    if not path.stat().st_size:
         return []
-    first, *rows = csv.reader(io.StringIO(whole.decode("utf-8", "replace"), newline=""))
-    if tuple(first) != header or any(len(row) != len(header) for row in rows):
+    first, cells = tables.read(path)
+    rows = [dict(zip(header, row, strict=False)) for row in cells]
+    whole = all(len(row) == len(header) for row in cells)
+    if tuple(first) != header or not whole or not all(map(_is_sound, rows)):
         raise InputError(f"{path} is no table of this program; choose another --out")
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    return rows
+
+
+def _is_sound(row: dict) -> bool:
+    """Whether the cells that are read as numbers are such."""
+    return all(_NUMBERS[name].fullmatch(cell) for name, cell in row.items() if name in _NUMBERS)
 
 
 def _append(path: pathlib.Path, header: tuple, row: dict) -> None:
     """Adds a row and waits until the disk has it."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
-    if not path.exists() or not path.stat().st_size:
-        writer.writeheader()
-    writer.writerow({name: " ".join(str(row[name]).split()) for name in header})
-    with open(path, "ab") as file:
-        file.write(text.getvalue().encode("utf-8"))
-        file.flush()
-        os.fsync(file.fileno())
+    tables.append(path, header, [" ".join(str(row[name]).split()) for name in header])
 
 
 def _merge_unmapped(path: pathlib.Path, source: str, unmapped: dict) -> None:
@@ -311,10 +309,5 @@ def _merge_unmapped(path: pathlib.Path, source: str, unmapped: dict) -> None:
         known[row["source"], row["culture_published"]] = int(row["works"])
     for text, count in unmapped.items():
         known[source, text] = max(count, known.get((source, text), 0))
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(UNMAPPED)
     ordered = sorted(known.items(), key=lambda item: (-item[1], item[0]))
-    writer.writerows((*names, count) for names, count in ordered)
-    with written_whole(path) as file:
-        file.write(text.getvalue().encode("utf-8"))
+    tables.write(path, UNMAPPED, [(*names, count) for names, count in ordered])

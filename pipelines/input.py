@@ -36,7 +36,7 @@ class Drawn:
 class DataConfig:
     """Where pictures come from and how batches are drawn."""
 
-    data: str = option("ornaments", "ornaments, folder:PATH, records:DIR or tfds:NAME")
+    data: str = option("ornaments", "ornaments, folder:PATH, records:DIR or tfds:NAME", table=True)
     content: str = option("", "folder:PATH of pictures that are content only (photographs)")
     content_share: float = option(0.5, "share of contents that come from --content, 0 to 1")
     image_size: int = option(64, "side of a training picture, pixels")
@@ -54,7 +54,8 @@ class DataConfig:
 def load_source(data: str, image_size: int, part: str = "train", cache_mib: int = 1024) -> Source:
     """The source that `data` names, or a part of it.
 
-    data: "ornaments"; "folder:PATH"; "records:DIR", such a folder written by `prepare records`; or
+    data: "ornaments"; "folder:PATH", where rows of a table that lead out of its folder are skipped
+    unless PATH ends in "?outside"; "records:DIR", such a folder written by `prepare records`; or
     "tfds:NAME", any image data set of TensorFlow Datasets, with its columns where they need naming:
     "tfds:NAME?image=COLUMN&culture=COLUMN". part: "train", "held_out" or "all". Raises `InputError`
     for an unknown name.

@@ -14,7 +14,15 @@ import numpy as np
 
 from pipelines import folder, ingest, input, panels, preprocess, records, sampling
 from stylegan_culture import images
-from stylegan_culture.config import InputError, add_flags, from_flags, run_command
+from stylegan_culture.config import (
+    OUTSIDE,
+    InputError,
+    add_flags,
+    add_outside,
+    from_flags,
+    run_command,
+    visible,
+)
 
 SHEET_COLUMNS = 8
 
@@ -25,12 +33,16 @@ def main(arguments=None) -> None:
     if options.kind == "museum":
         _collect(from_flags(ingest.IngestConfig(), options))
         return
+    if getattr(options, "outside", False):
+        options.name += OUTSIDE
     if options.kind == "records":
         _record(options)
         return
     if options.kind == "panels":
         pages, written, skipped = panels.cut(options.name, options.out, options.short_side)
-        print(f"{written} panels of {pages} pages in {options.out}", *skipped, sep="\nskipped: ")
+        print(f"{written} panels of {pages} pages in {options.out}")
+        for text in skipped:
+            print(f"skipped: {visible(text)}")
         return
     if options.size < 1:
         raise InputError("--size has to be at least 1 pixel")
@@ -68,7 +80,7 @@ def _record(options: argparse.Namespace) -> None:
     rows += [(name, str(total), str(held)) for name, (total, held) in report.counts.items()]
     width = max(len(row[0]) for row in rows)
     for name, total, held in rows:
-        print(name.ljust(width) + total.rjust(10) + held.rjust(10))
+        print(visible(name).ljust(width) + total.rjust(10) + held.rjust(10))
     print(f"skipped: {len(report.skipped)} (reasons in {options.report})")
     print(f"train on it with --data records:{config.out}")
 
@@ -77,7 +89,9 @@ def summary(source: sampling.Source) -> str:
     """A table: for each culture its pictures, the distinct ones among them, and the held-out."""
     parents = np.array(sampling.parents(source.ids))
     rows = [("culture", "pictures", "distinct", "held out")]
-    groups = [(name, source.tags[:, number]) for number, name in enumerate(source.cultures)]
+    groups = [
+        (visible(name), source.tags[:, number]) for number, name in enumerate(source.cultures)
+    ]
     for name, chosen in [*groups, ("all", np.ones(len(source), bool))]:
         counts = (chosen.sum(), len(set(parents[chosen])), (chosen & source.held).sum())
         rows.append((name, *(str(count) for count in counts)))
@@ -111,11 +125,14 @@ def _parser() -> argparse.ArgumentParser:
         one = kinds.add_parser(kind, help=help_text)
         if name_help:
             one.add_argument("name", metavar="NAME" if kind == "tfds" else "PATH", help=name_help)
+        if kind == "folder":
+            add_outside(one, "PATH")
         one.add_argument("--size", type=int, default=64, help="picture side, pixels (default: 64)")
         _add_report(one)
         one.add_argument("--sheet", help="write a picture with the first pictures of each culture")
     recorded = kinds.add_parser("records", help="write a folder as TFRecord shards of TFDS")
     recorded.add_argument("name", metavar="PATH", help="what folder:PATH takes")
+    add_outside(recorded, "PATH")
     add_flags(recorded, records.RecordsConfig)
     _add_report(recorded)
     museum = kinds.add_parser("museum", help="pictures in the public domain of a museum")

@@ -78,7 +78,7 @@ def write(path, config: RecordsConfig) -> Report:
     shutil.rmtree(part, ignore_errors=True)  # a killed run's
     part.mkdir(parents=True)
     try:
-        path, (entries, skipped) = folder.existing(path), folder.listed(path)
+        (path, _), (entries, skipped) = folder.located(path), folder.listed(path)
         items = list(enumerate(entries))
         if config.beam:
             reasons = _examine_on_beam(items, config.short_side, beam_options, part)

@@ -6,16 +6,14 @@ by hand in the column `culture`, it trains again: `--data folder:tags.csv`.
 """
 
 import argparse
-import csv
 import dataclasses
-import io
 import os
 import pathlib
 import sys
 
 from stylegan_culture import config as settings
-from stylegan_culture.config import InputError, option, run_command
-from stylegan_culture.files import written_whole
+from stylegan_culture import tables
+from stylegan_culture.config import InputError, option, run_command, visible
 
 SHIPPED = "culture_tagger"
 BATCH = 16  # pictures that pass the network at once
@@ -29,7 +27,9 @@ class AnnotateConfig:
     model: str = option(SHIPPED, "a run of --trainer classifier, its .npz file, or a shipped name")
     weights: str = option("", "the backbone's weights, where they are not what the model names")
     sure: float = option(0.6, "probability above 0.5 from which a tag is proposed, up to 1")
-    compare: str = option("", "an older CSV of tags, to list the pictures on which both disagree")
+    compare: str = option(
+        "", "an older CSV of tags, to list the pictures on which both disagree", table=True
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,9 +58,11 @@ def main(arguments: list[str] | None = None) -> None:
     _write(out, cultures, rows)
     unsure = sum(row["unsure"] == "yes" for row in rows)
     print(f"{len(rows)} pictures in {out}, {unsure} of them unsure: fill in their culture")
+    if any(row["path"].startswith("../") for row in rows):
+        print(f"pictures lie outside of {out.parent}: train on the table with --outside")
     if skipped:
         report = out.with_name(f"{out.stem}_skipped.csv")
-        _write_rows(report, ("path", "reason"), skipped)
+        tables.write(report, ("path", "reason"), skipped)
         print(f"{len(skipped)} files skipped, named in {report}")
     if config.compare:
         _report(out, rows, old)
@@ -138,17 +140,7 @@ def _row(path: str, probabilities, cultures, exclusive: bool, sure: float) -> di
 
 def _write(out: pathlib.Path, cultures, rows) -> None:
     header = ("path", "culture", "unsure", "guess", "probability", *cultures)
-    _write_rows(out, header, [[row[name] for name in header] for row in rows])
-
-
-def _write_rows(path: pathlib.Path, header, rows) -> None:
-    """A CSV in UTF-8, whole or not at all."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows(rows)
-    with written_whole(path) as file:
-        file.write(text.getvalue().encode("utf-8"))
+    tables.write(out, header, [[row[name] for name in header] for row in rows])
 
 
 def _old_tags(table: str) -> dict:
@@ -157,7 +149,11 @@ def _old_tags(table: str) -> dict:
         return {}
     from pipelines import folder
 
-    return {entry.file.resolve(): entry.cultures for entry in folder.listed(table)[0]}
+    entries, skipped = folder.listed(table)
+    if skipped:
+        text = f"{len(skipped)} rows of {table} left out, the first: {' '.join(skipped[0])}"
+        print(visible(text), file=sys.stderr)
+    return {entry.file.resolve(): entry.cultures for entry in entries}
 
 
 def _report(out: pathlib.Path, rows, old: dict) -> None:
@@ -174,7 +170,7 @@ def _report(out: pathlib.Path, rows, old: dict) -> None:
     found.sort(key=lambda one: -float(one[-1]))
     report = out.with_name(f"{out.stem}_disagreements.csv")
     header = ("path", "old", "probability of old", "new", "probability of new")
-    _write_rows(report, header, found)
+    tables.write(report, header, found)
     print(f"{len(found)} of {known} pictures tagged before are seen otherwise: {report}")
 
 

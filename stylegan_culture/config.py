@@ -15,6 +15,7 @@ import dataclasses
 import math
 import pathlib
 import platform
+import re
 import subprocess
 import sys
 import types
@@ -23,6 +24,13 @@ import typing
 EXIT_INPUT = 2
 EXIT_ALARM = 3
 EXIT_INTERRUPTED = 130
+OUTSIDE = "?outside"  # at the end of a table's path: its rows may lead out of its folder
+# Control characters, ends of lines, halves of surrogate pairs (bytes of a file's name that are no
+# UTF-8), and what turns the direction of writing or cannot be seen at all.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 
 class InputError(Exception):
@@ -43,13 +51,13 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
     try:
         main(arguments)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         return EXIT_INPUT
     except OSError as error:
         if error.errno is None:
             raise
         place = "" if error.filename is None else f"{error.filename}: "
-        print(f"error: {place}{error.strerror}", file=sys.stderr)
+        print(f"error: {visible(f'{place}{error.strerror}')}", file=sys.stderr)
         return EXIT_INPUT
     except MemoryError:
         print("error: memory ran out; use smaller or fewer pictures", file=sys.stderr)
@@ -63,7 +71,9 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
     return 0
 
 
-def option(default, help_text: str, choices: tuple | None = None, low=None, high=None):
+def option(
+    default, help_text: str, choices: tuple | None = None, low=None, high=None, table: bool = False
+):
     """A dataclass field with a default, a help text (with units) and what it may be.
 
     Args:
@@ -71,8 +81,10 @@ def option(default, help_text: str, choices: tuple | None = None, low=None, high
         help_text: for --help.
         choices: all values that it may have.
         low, high: the least and the largest number that it may be.
+        table: whether it may name a table of pictures; then there is a flag --outside besides,
+            which adds `OUTSIDE` to it.
     """
-    allowed = {"choices": choices, "low": low, "high": high}
+    allowed = {"choices": choices, "low": low, "high": high, "table": table}
     return dataclasses.field(default=default, metadata={"help": help_text, **allowed})
 
 
@@ -105,6 +117,19 @@ def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=Non
         parser.add_argument(
             flag, dest=field.name, help=shown.replace("%", "%%"), default=argparse.SUPPRESS, **extra
         )
+        if field.metadata.get("table"):
+            add_outside(parser, flag)
+
+
+def add_outside(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds `--outside`, which `from_flags` heeds for options that may name a table."""
+    parser.add_argument(
+        "--outside",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help=f"read pictures of the table of {what} also where they lie outside the table's "
+        f"folder; the same as {OUTSIDE} at its end",
+    )
 
 
 def from_flags(base, namespace: argparse.Namespace):
@@ -117,6 +142,9 @@ def from_flags(base, namespace: argparse.Namespace):
         elif hasattr(namespace, field.name):
             given = getattr(namespace, field.name)
             changes[field.name] = tuple(given) if isinstance(given, list) else given
+        text = changes.get(field.name, value)
+        if field.metadata.get("table") and text and hasattr(namespace, "outside"):
+            changes[field.name] = text.removesuffix(OUTSIDE) + OUTSIDE
     return dataclasses.replace(base, **changes)
 
 
@@ -180,6 +208,21 @@ def shortened(value, most: int = 60) -> str:
     characters."""
     text = "".join(c if c.isprintable() else "?" for c in repr(value)[: most + 1])
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def visible(text: str, most: int | None = None) -> str:
+    """Text of a stranger as it may be shown: control characters, those that turn the direction of
+    writing and those that cannot be seen become `\\u202e`, such as Python writes them; of more
+    than `most` characters, an ellipsis stands for the end."""
+    if most is None:
+        return _UNSEEN.sub(_code, text)
+    shown = _UNSEEN.sub(_code, text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _code(match: re.Match) -> str:
+    number = ord(match[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def package_versions() -> dict[str, str]:

@@ -7,7 +7,6 @@ target and moved there only when every file agrees with the Keras model.
 
 import argparse
 import hashlib
-import json
 import pathlib
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from stylegan_culture import (
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.files import read_measures, write_json
 from stylegan_culture.networks.generator import STRIDE
+from stylegan_culture.pages.text import code, json_block, markdown
 
 CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
 CALIBRATION_PIXELS = 27 * 512**2  # of all calibration pictures together: it runs without threads
@@ -204,13 +204,15 @@ def describe(name, model, facts, options, folder) -> dict:
 def model_card(described: dict, facts: dict, measures: dict, rows: list[str]) -> str:
     """The model card: what it is, from what, how good, how dear, and where it ends."""
     cultures = [
-        f"- {c['key']}: {c.get('title', '')}, {c.get('region', '')}, {c.get('period', '')}"
+        f"- {markdown(c['key'])}: "
+        + ", ".join(markdown(c.get(part, "")) for part in ("title", "region", "period"))
         for c in described["cultures"]
     ]
     parameters = facts.get("parameters", "see model.json")
+    command = "python -m stylegan_culture.train; config in model.json"
     return "\n".join(
         [
-            f"# {described['name']}",
+            f"# {markdown(described['name'])}",
             "",
             "Restyles pictures into the idiom of a tradition, a mixture, or an example picture.",
             "",
@@ -218,16 +220,14 @@ def model_card(described: dict, facts: dict, measures: dict, rows: list[str]) ->
             *cultures,
             "",
             "## How it was made",
-            f"Data: `{described['data']}`, {described['image_size']} px. "
-            f"Precision: {facts.get('precision', 'unknown')}. Parameters: {parameters}. "
-            f"Commit: {described['commit']}.",
+            f"Data: {code(described['data'])}, {markdown(described['image_size'])} px. "
+            f"Precision: {markdown(facts.get('precision', 'unknown'))}. "
+            f"Parameters: {markdown(parameters)}. Commit: {markdown(described['commit'])}.",
             "",
-            f"    {facts.get('command', 'python -m stylegan_culture.train; config in model.json')}",
+            f"    {config.visible(str(facts.get('command', command)))}",
             "",
             "## Measures of the run (metrics.json)",
-            "```json",
-            json.dumps(measures, indent=2, ensure_ascii=False),
-            "```",
+            json_block(measures),
             "",
             "## Files and their agreement with the Keras model",
             "| file | MB | largest difference | PSNR dB (worst picture) | builtin operators only "
@@ -276,7 +276,8 @@ def _row(path: pathlib.Path, measure: dict) -> str:
         )
     compatible = "looks compatible" in tflite.gpu_verdict(path)
     return (
-        f"| {path.name} | {facts['bytes'] / 1e6:.2f} | {measure['largest_difference']:.1e} "
+        f"| {markdown(path.name)} | {facts['bytes'] / 1e6:.2f} "
+        f"| {measure['largest_difference']:.1e} "
         f"| {measure['psnr']:.1f} ({measure['worst_psnr']:.1f}) | yes "
         f"| {'looks compatible' if compatible else 'not compatible'} |"
     )

@@ -9,6 +9,7 @@ else uses; where a run was killed, the next one that writes into the folder remo
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -17,15 +18,20 @@ import secrets
 import shutil
 import stat
 import sys
+import unicodedata
 
 from stylegan_culture import __version__
-from stylegan_culture.config import InputError, git_commit, package_versions
+from stylegan_culture.config import InputError, git_commit, package_versions, visible
 
 SOFTWARE = f"stylegan_culture {__version__}"  # how results say who made them
 LARGEST_JSON = 16 * 2**20  # bytes
 DEEPEST_JSON = 40  # lists and objects within each other
 LOCK = ".stylegan_culture.lock"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+LONGEST_NAME = 100  # bytes of a file's name that a text gives, to which more is added
+# What Windows and other systems have other uses for, in names and at their beginning.
+_UNFIT = re.compile(r'[/\\<>:"|?*]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)
 _UNFINISHED = re.compile(r"\.stylegan_culture-[0-9a-f]{16}\.part")
 _cleaned = set()  # folders whose remains of killed runs this process has removed
 
@@ -157,6 +163,43 @@ def read_json(path, remedy: str, most: int = LARGEST_JSON) -> dict:
         raise
     except (ValueError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}); {remedy}") from None
+
+
+def file_name(text: str) -> str:
+    """A file's or folder's name, without its suffix, that a text such as a culture's name gives.
+
+    It stays in its folder on every system and is neither hidden, nor reserved, nor taken for an
+    option. An ordinary text of at most `LONGEST_NAME` bytes stays as it is; of a longer one the end
+    becomes a digest.
+    """
+    name = "".join("_" if visible(letter) != letter else letter for letter in text)
+    name = _UNFIT.sub("_", name)
+    name = re.sub(r"^[.\-~\s]|[.\s]$", "_", name) or "_"
+    if _RESERVED.fullmatch(name):
+        name = f"_{name}"
+    encoded = name.encode("utf-8")
+    if len(encoded) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{encoded[: LONGEST_NAME - 17].decode('utf-8', 'ignore')}_{digest}"
+
+
+def file_names(texts) -> list[str]:
+    """`file_name` of each text; those that would be one file on some system are numbered."""
+    names, taken = [], set()
+    for text in texts:
+        first = name = file_name(text)
+        number = 2
+        while _alike(name) in taken:
+            name, number = f"{first}_{number}", number + 1
+        taken.add(_alike(name))
+        names.append(name)
+    return names
+
+
+def _alike(name: str) -> str:
+    """What is equal of names that a system without upper and lower case takes for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 @contextlib.contextmanager

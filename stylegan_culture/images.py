@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from stylegan_culture import files, isolation, picture_files
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, visible
 
 MAX_PIXELS = 100_000_000
 FLOAT_PIXELS = 40_000_000  # of a picture in float32, of which a caller makes copies
@@ -43,6 +43,7 @@ WRITABLE = {
     ".tiff": ("TIFF", {"compression": "tiff_deflate"}),
     ".bmp": ("BMP", {}),
 }
+LONGEST_LABEL = 200  # characters, on a sheet
 ORIENTATION, SOFTWARE_TAG = 0x0112, 0x0131  # of EXIF and TIFF
 READABLE_SUFFIXES = (*WRITABLE, ".gif", ".ppm", ".pgm", ".pbm", ".avif")
 _limit_lock, _limits = threading.Lock(), []  # Pillow's limit, and one more for each that waits
@@ -210,7 +211,8 @@ def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2
     """Lays pictures of one size out in rows of `columns`, on white, float32 [H, W, 3] in [0, 1].
 
     `images` [N, h, w, 3] (float in [0, 1] or uint8); labels are lists of text: row labels stand
-    left of the rows, column labels above the columns, wrapped to the cell. `gap` is in pixels.
+    left of the rows, column labels above the columns, wrapped to the cell; of more than
+    `LONGEST_LABEL` characters the end is left out. `gap` is in pixels.
     """
     images = [to_uint8(np.asarray(image)) for image in images]
     if not images:
@@ -218,8 +220,8 @@ def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2
     height, width = images[0].shape[:2]
     rows = -(-len(images) // columns)
     font = _font(max(10, min(18, width // 8)))
-    row_texts = [_wrap(str(text), font, max(96, width)) for text in row_labels or []]
-    column_texts = [_wrap(str(text), font, width) for text in column_labels or []]
+    row_texts = [_wrap(_label(text), font, max(96, width)) for text in row_labels or []]
+    column_texts = [_wrap(_label(text), font, width) for text in column_labels or []]
     left = max((_text_size(text, font)[0] for text in row_texts), default=-2 * gap) + 2 * gap
     top = max((_text_size(text, font)[1] for text in column_texts), default=-2 * gap) + 2 * gap
     sheet_size = (
@@ -485,6 +487,10 @@ def _font(size: int):
         if file.exists():
             return ImageFont.truetype(str(file), size)
     return ImageFont.load_default(size)
+
+
+def _label(text) -> str:
+    return visible(str(text), LONGEST_LABEL)
 
 
 def _wrap(text: str, font, width: int) -> str:

@@ -105,6 +105,28 @@ def test_disagreement_with_older_tags_is_listed(run, pictures, tmp_path, capsys)
     assert "2 of 3 pictures tagged before" in capsys.readouterr().out
 
 
+def test_a_table_elsewhere_is_trained_on_with_a_flag(run, pictures, backbone, tmp_path, capsys):
+    """Also where pictures have names that a spreadsheet would obey."""
+    (pictures / "w0000.png").rename(pictures / "=w0.png")
+    (pictures / "l0000.png").rename(pictures / "-l\u202e0.png")
+    out = tmp_path / "tables" / "tags.csv"
+    assert _annotate(pictures, "--model", run, "--out", out, "--sure", "0.51") == 0
+    assert "train on the table with --outside" in capsys.readouterr().out
+    flags = ("--data", f"folder:{out}", "--run", tmp_path / "again", "--folds", "0", *backbone)
+    assert _train(*flags) == 2
+    assert "add --outside" in capsys.readouterr().err
+    assert _train(*flags, "--outside") == 0
+    record = json.loads((tmp_path / "again" / "run.json").read_text())
+    assert record["config"]["data"] == f"folder:{out}?outside"
+    total = sum(bool(row["culture"]) for row in _table(out))
+    assert total >= 14
+    for more, said in (((), "0 of 0"), (("--outside",), f" of {total} ")):
+        new = tmp_path / "tables" / f"new{len(more)}.csv"
+        assert _annotate(pictures, "--model", run, "--out", new, "--compare", out, *more) == 0
+        shown = capsys.readouterr()
+        assert said in shown.out and ("left out" in shown.err) == (not more)
+
+
 def test_several_tags_are_proposed_together_or_the_row_is_unsure():
     def row_of(probabilities, exclusive):
         return _row("x.png", np.array(probabilities), ("a", "b", "c"), exclusive, 0.6)

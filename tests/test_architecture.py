@@ -23,6 +23,7 @@ LEVELS = {
     "isolation": 0.2,
     "picture_files": 0.2,
     "arrays": 0.3,
+    "tables": 0.3,
     "images": 0.5,
     "outputs": 0.6,
     "features": 1,

@@ -63,6 +63,46 @@ def test_a_wrong_flag_ends_with_exit_code_2(wrong, capsys):
     assert wrong[0] in capsys.readouterr().err
 
 
+@dataclasses.dataclass(frozen=True)
+class Tabled:
+    """A group with an option that may name a table, as DataConfig is."""
+
+    data: str = option("ornaments", "pictures", table=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grouped:
+    data: Tabled = Tabled()
+    more: str = option("", "more of them", table=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data"),
+    [
+        ((), "ornaments"),
+        (("--data", "folder:a"), "folder:a"),
+        (("--data", "folder:a", "--outside"), "folder:a?outside"),
+        (("--outside", "--data", "folder:a?outside"), "folder:a?outside"),
+    ],
+)
+def test_outside_is_said_of_a_table_by_a_flag_or_at_its_end(arguments, data):
+    parser = argparse.ArgumentParser()
+    config.add_flags(parser, Grouped)
+    found = config.from_flags(Grouped(), parser.parse_args(arguments))
+    assert found == Grouped(Tabled(data)) and "--outside" in parser.format_help()
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", "\u202etxt", "\udcff", "\U000e0041"])
+def test_names_in_messages_are_shown_and_not_obeyed(name, capsys):
+    def fails(_):
+        raise InputError(f"{name} is missing")
+
+    assert config.run_command(fails) == config.EXIT_INPUT
+    shown = capsys.readouterr().err
+    assert shown.strip().isprintable() and "\\u" in shown.replace("\\U", "\\u")
+    assert config.visible("Persé 波斯 نگارگری\u200cایرانی") == "Persé 波斯 نگارگری\u200cایرانی"
+
+
 def test_help_shows_groups_defaults_and_per_cent_signs():
     parser = argparse.ArgumentParser()
     config.add_flags(parser, Outer, Outer(inner=Inner(rate=0.75), steps=99))

@@ -2,6 +2,10 @@
 
 import csv
 
+import pytest
+
+from stylegan_culture import tables
+from stylegan_culture.config import InputError
 from stylegan_culture.study import licences, sections
 
 
@@ -18,6 +22,17 @@ def test_licences_titles_and_dates_are_taken_from_a_museums_table(tmp_path):
     assert licences.counts(ids, found, "CC BY") == {"CC BY": 2, "CC0": 1}
     assert [licences.caption(name, found) for name in ids] == ["Wave, 1831", "Hill", "c"]
     assert licences.read(f"folder:{tmp_path / 'none'}") == {} == licences.read("ornaments")
+
+
+def test_a_table_is_read_as_it_was_written_and_within_limits(tmp_path):
+    header = ("path", "culture", "licence", "title")
+    tables.write(tmp_path / "t.csv", header, [("-a.jpg", "x", "=CC0", "\u202egnp")])
+    for data in (f"folder:{tmp_path / 't.csv'}", f"folder:{tmp_path / 't.csv'}?outside"):
+        row = licences.read(data)["x/-a"]
+        assert (row["licence"], row["title"]) == ("=CC0", "\u202egnp")
+    (tmp_path / "manifest.csv").write_bytes(b"path,culture\n" + b"x" * 200_000)
+    with pytest.raises(InputError, match="manifest.csv is no CSV .line 2"):
+        licences.read(f"folder:{tmp_path}")
 
 
 def test_one_licence_of_all_is_said_once_and_several_have_a_column():

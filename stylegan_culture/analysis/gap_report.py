@@ -4,10 +4,12 @@ The record that `study alignment` writes holds under `maps`, for the name of eac
 what `alignment.compare_maps` returns.
 """
 
-import os
 import pathlib
 
 import numpy as np
+
+from stylegan_culture.analysis import plots
+from stylegan_culture.analysis.labels import label
 
 MEASURES = {
     "frechet": ("Frechet", "Frechet distance / shared variance"),
@@ -93,27 +95,32 @@ def draw_pair(path, panels: dict, names, title: str, unit: str) -> None:
         unit: beside the scale.
     """
     size = (1.2 + 0.6 * len(names), 1.0 + 0.56 * len(names))
-    figure, axes = new_figure(1, len(panels), *size)
-    names = [name.replace("_", " ") for name in names]
+    names = [label(name.replace("_", " ")) for name in names]
     highest = float(np.max(next(iter(panels.values()))))
-    for number, (axis, (caption, values)) in enumerate(zip(axes[0], panels.items(), strict=True)):
-        values = np.array(values, np.float64)
-        np.fill_diagonal(values, np.nan)  # a culture's gap to itself says nothing
-        shown = axis.imshow(values, cmap="YlOrRd", vmin=0.0, vmax=highest or 1.0)
-        axis.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
-        axis.set_yticks(range(len(names)), names if number == 0 else [""] * len(names))
-        axis.tick_params(length=0)
-        axis.set_title(caption, fontsize=11)
-        for row, column in np.argwhere(np.isfinite(values)):
-            value = values[row, column]
-            ink = "white" if value > 0.6 * highest else "black"
-            axis.text(column, row, _number(value), ha="center", va="center", color=ink, fontsize=9)
-    over = any(np.max(values) > highest for values in panels.values())
-    figure.colorbar(
-        shown, ax=axes, label=unit, shrink=0.85, pad=0.02, extend="max" if over else "neither"
-    )
-    figure.suptitle(title, fontsize=13)
-    save(figure, path)
+    with plots.panels(path, 1, len(panels), *size) as (figure, axes):
+        for axis, (caption, values) in zip(axes[0], panels.items(), strict=True):
+            shown = _draw_heat(axis, np.array(values, np.float64), highest)
+            axis.set_title(label(caption), fontsize=11)
+            ticks = range(len(names))
+            axis.set_xticks(ticks, names, rotation=40, ha="right", rotation_mode="anchor")
+            axis.set_yticks(ticks, names if axis is axes[0, 0] else [""] * len(names))
+            axis.tick_params(length=0)
+        over = any(np.max(values) > highest for values in panels.values())
+        ends = "max" if over else "neither"
+        figure.colorbar(shown, ax=axes, label=unit, shrink=0.85, pad=0.02, extend=ends)
+        figure.suptitle(title, fontsize=13)
+
+
+def _draw_heat(axis, values, highest: float):
+    """A heat map of [K, K] with its numbers, where they have room."""
+    np.fill_diagonal(values, np.nan)  # a culture's gap to itself says nothing
+    shown = axis.imshow(values, cmap="YlOrRd", vmin=0.0, vmax=highest or 1.0)
+    numbered = len(values) <= plots.MOST_NUMBERED
+    for row, column in np.argwhere(np.isfinite(values)) if numbered else ():
+        value = values[row, column]
+        ink = "white" if value > 0.6 * highest else "black"
+        axis.text(column, row, _number(value), ha="center", va="center", color=ink, fontsize=9)
+    return shown
 
 
 def draw_bars(path, groups: dict, title: str) -> None:
@@ -127,20 +134,20 @@ def draw_bars(path, groups: dict, title: str) -> None:
         title: above all.
     """
     columns = -(-len(groups) // 2)
-    figure, axes = new_figure(2, columns, 4.4, 2.9)
-    for axis in axes.flat[len(groups) :]:
-        axis.set_axis_off()
-    for number, (caption, (figures, line)) in enumerate(groups.items()):
-        axis = axes.flat[number]
-        _draw_bars_of(axis, list(figures.values()))
-        if line is not None:
-            axis.axvline(line, color="black", ls="--", lw=1.0, zorder=0)
-        names = [name.replace("_", " ") for name in figures] if number % columns == 0 else []
-        axis.set_yticks(range(len(figures)), names or [""] * len(figures), fontsize=10)
-        axis.set_title(caption, fontsize=10, loc="left")
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, fontsize=13)
-    save(figure, path)
+    with plots.panels(path, 2, columns, 4.4, 2.9) as (figure, axes):
+        for axis in axes.flat[len(groups) :]:
+            axis.set_axis_off()
+        for number, (caption, (figures, line)) in enumerate(groups.items()):
+            axis = axes.flat[number]
+            _draw_bars_of(axis, list(figures.values()))
+            if line is not None:
+                axis.axvline(line, color="black", ls="--", lw=1.0, zorder=0)
+            names = [label(name.replace("_", " ")) for name in figures]
+            shown = names if number % columns == 0 else [""] * len(names)
+            axis.set_yticks(range(len(figures)), shown, fontsize=10)
+            axis.set_title(caption, fontsize=10, loc="left")
+            axis.spines[["top", "right"]].set_visible(False)
+        figure.suptitle(title, fontsize=13)
 
 
 def _draw_bars_of(axis, figures: list) -> None:
@@ -162,26 +169,6 @@ def _draw_bars_of(axis, figures: list) -> None:
         axis.text(where, place, text, va="center", ha=side, fontsize=9, bbox=paper)
     axis.set_xlim(0.0, room or 1.0)
     axis.invert_yaxis()
-
-
-def new_figure(rows: int, columns: int, width: float, height: float):
-    """A figure whose panels have this size in inches, and its axes `[rows, columns]`.
-
-    Made without pyplot, which would look for a screen and keep every figure open.
-    """
-    from matplotlib.figure import Figure
-
-    size = (columns * width + 1.6, rows * height + 0.7)
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def save(figure, path) -> None:
-    """Writes a figure as PNG, whole or not at all."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    figure.savefig(temporary, format="png", dpi=110)
-    os.replace(temporary, path)
 
 
 def _cell(figure: dict) -> str:

@@ -1,6 +1,16 @@
-"""Where the names on a map go, so that they hide neither dots nor each other."""
+"""Names in charts: how much of one there is room for, and where they go on a map, so that they hide
+neither dots nor each other."""
 
 import math
+
+from stylegan_culture.config import visible
+
+LONGEST = 60  # characters
+
+
+def label(name: str) -> str:
+    """A name as it stands in a chart: one line of at most `LONGEST` characters."""
+    return visible(name, LONGEST)
 
 
 def placed(boxes: dict, dots_at: dict, size: tuple) -> dict:

@@ -4,7 +4,9 @@ import pathlib
 
 import numpy as np
 
-from stylegan_culture.files import written_whole
+from stylegan_culture.analysis import plots
+from stylegan_culture.analysis.labels import label
+from stylegan_culture.config import visible
 
 PARTS = {"held_out": "held-out fifth", "folds": "cross-validation"}
 
@@ -29,7 +31,7 @@ def table(record: dict) -> str:
             f"{one['pictures']}  {_cell(one['average_precision'])}  {_cell(one['f1'])}"
             for one in cells
         )
-        lines.append(culture.ljust(width) + "".join(f"{text:>26}" for text in texts))
+        lines.append(visible(culture).ljust(width) + "".join(f"{text:>26}" for text in texts))
     return "\n".join(lines)
 
 
@@ -38,21 +40,23 @@ def draw(record: dict, cultures, folder) -> None:
     part = max((name for name in PARTS if name in record), key=lambda n: record[n]["pictures"])
     title = f"{PARTS[part]}, {record[part]['pictures']} pictures"
     folder = pathlib.Path(folder)
-    _save(_confusion(np.array(record[part]["confusion"]), cultures, title), folder, "confusion")
-    _save(_calibration(record[part], title), folder, "calibration")
+    side = 2.2 + 0.55 * len(cultures)
+    with plots.plot(folder / "confusion.png", side + 0.6, side) as figure:
+        _confusion(figure, np.array(record[part]["confusion"]), cultures, title)
+    with plots.plot(folder / "calibration.png", 5.2, 4.8) as figure:
+        _calibration(figure.subplots(), record[part], title)
 
 
-def _confusion(shares, cultures, title: str):
+def _confusion(figure, shares, cultures, title: str) -> None:
     """A heat map: rows are tags, columns the most probable culture."""
-    names = [name.replace("_", " ") for name in cultures]
-    side = 2.2 + 0.55 * len(names)
-    figure = _figure(side + 0.6, side)
+    names = [label(name.replace("_", " ")) for name in cultures]
     axis = figure.subplots()
     shown = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     axis.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(names)), names)
     axis.tick_params(length=0)
-    for row, column in np.argwhere(shares >= 0.005):
+    numbered = len(names) <= plots.MOST_NUMBERED
+    for row, column in np.argwhere(shares >= 0.005) if numbered else ():
         share = shares[row, column]
         ink = "white" if share > 0.55 else "black"
         axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, size=9)
@@ -60,13 +64,10 @@ def _confusion(shares, cultures, title: str):
     axis.set_ylabel("tag")
     axis.set_title(f"Share of each tag's pictures, percent ({title})", fontsize=11)
     figure.colorbar(shown, ax=axis, shrink=0.8)
-    return figure
 
 
-def _calibration(found: dict, title: str):
+def _calibration(axis, found: dict, title: str) -> None:
     """Accuracy against the probability of the first tag, in bins of equal number."""
-    figure = _figure(5.2, 4.8)
-    axis = figure.subplots()
     bins = found["reliability"]
     confidence, accuracy = (np.array([one[k] for one in bins]) for k in ("confidence", "accuracy"))
     spread = np.sqrt(accuracy * (1.0 - accuracy) / [one["pictures"] for one in bins])
@@ -79,19 +80,6 @@ def _calibration(found: dict, title: str):
     axis.spines[["top", "right"]].set_visible(False)
     error = found["calibration_error"]
     axis.set_title(f"Calibration error {error:.3f}, debiased\n({title})", fontsize=11)
-    return figure
-
-
-def _figure(width: float, height: float):
-    """Made without pyplot, which would look for a screen and keep every figure open."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _save(figure, folder: pathlib.Path, name: str) -> None:
-    with written_whole(folder / f"{name}.png") as file:
-        figure.savefig(file, format="png", dpi=110)
 
 
 def _cell(value) -> str:

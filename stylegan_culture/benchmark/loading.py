@@ -28,7 +28,7 @@ PLAIN = "Pillow, bilinear"
 class LoadingConfig:
     """What is loaded and how often."""
 
-    data: str = option("", "folder:PATH of pictures in culture folders")
+    data: str = option("", "folder:PATH of pictures in culture folders", table=True)
     image_size: int = option(128, "side of a crop, pixels")
     pictures: int = option(16, "crops in a batch, an even number")
     least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")

@@ -60,7 +60,7 @@ def run(config: BiasConfig) -> None:
         page = bias_page.html_of(record, pictures)
         (unfinished / "bias.html").write_text(page, encoding="utf-8")
     for name in record["models"]:
-        print(f"{name}\n  " + "\n  ".join(bias_words.brief(record, name)))
+        print("\n  ".join(map(settings.visible, (name, *bias_words.brief(record, name)))))
     print(f"every number: {folder / 'bias.json'}")
     print(f"page: {folder / 'bias.html'} ({(folder / 'bias.html').stat().st_size / 1e6:.1f} MB)")
 

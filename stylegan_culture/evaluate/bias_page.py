@@ -1,7 +1,5 @@
 """The page of the bias report: who is served how, and the same pictures in every culture."""
 
-import html
-
 import numpy as np
 
 from pipelines.cultures import title
@@ -12,6 +10,7 @@ from stylegan_culture.evaluate.bias_words import percent
 from stylegan_culture.pages import tables
 from stylegan_culture.pages.document import document, shown
 from stylegan_culture.pages.numbers import number, word
+from stylegan_culture.pages.text import escaped
 
 SIDE = 160  # pixels of a picture on the page
 
@@ -46,18 +45,16 @@ def _opening(record: dict) -> str:
         if len(record["models"]) == 1:
             links += [(f"{links[-1][0]}-{key}", text) for key, (text, _) in SECTIONS.items()]
     links += [("limits", "What these figures do not say"), ("method", "How it was made")]
-    listed = "".join(
-        f'<li><a href="#{place}">{html.escape(text)}</a></li>' for place, text in links
-    )
+    listed = "".join(f'<li><a href="#{place}">{escaped(text)}</a></li>' for place, text in links)
     found = []
     for name in record["models"]:
         if len(record["models"]) > 1:
-            found.append(f"<h3>{html.escape(name)}</h3>")
+            found.append(f"<h3>{escaped(name)}</h3>")
         texts = "".join(f"<li>{_led(text)}</li>" for text in words.brief(record, name))
         found.append(f'<ul class="brief">{texts}</ul>')
     return (
         '<header><p class="kind">A report on bias between traditions</p>'
-        f'<h1>{html.escape(heading)}</h1><p class="lead">{html.escape(lead)}</p></header>'
+        f'<h1>{escaped(heading)}</h1><p class="lead">{escaped(lead)}</p></header>'
         f'<nav aria-label="Contents"><ul>{listed}</ul></nav><main>'
         '<section aria-labelledby="brief"><h2 id="brief">In brief</h2>'
         f"{''.join(found)}</section>"
@@ -67,7 +64,7 @@ def _opening(record: dict) -> str:
 def _led(text: str) -> str:
     """A finding with what it is about in bold."""
     head, colon, rest = text.partition(": ")
-    return f"<strong>{html.escape(head)}.</strong> {html.escape(rest[:1].upper() + rest[1:])}"
+    return f"<strong>{escaped(head)}.</strong> {escaped(rest[:1].upper() + rest[1:])}"
 
 
 def _side_by_side(record: dict) -> str:
@@ -114,8 +111,8 @@ def _judge(record: dict) -> str:
     )
     return (
         '<section aria-labelledby="judge"><h2 id="judge">The judge</h2>'
-        f"<p>A linear classifier on the features of {html.escape(judge['backbone'])} (weights "
-        f"<code>{html.escape(judge['weights'][:8])}</code>), taught on training artworks"
+        f"<p>A linear classifier on the features of {escaped(judge['backbone'])} (weights "
+        f"<code>{escaped(judge['weights'][:8])}</code>), taught on training artworks"
         f"{' and photographs' if record['has_photographs'] else ''}. This is what it makes of "
         f"artworks that it was not taught on.</p>{remark}{heat}</section>"
     )
@@ -128,7 +125,7 @@ def _model(record: dict, name: str, pictures: dict) -> str:
         for key, (heading, section) in SECTIONS.items()
     ]
     return (
-        f'<section aria-labelledby="{place}"><h2 id="{place}">{html.escape(name)}</h2>'
+        f'<section aria-labelledby="{place}"><h2 id="{place}">{escaped(name)}</h2>'
         f"{''.join(parts)}</section>"
     )
 

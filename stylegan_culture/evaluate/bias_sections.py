@@ -1,12 +1,11 @@
 """The sections of the bias page that are told for each model."""
 
-import html
-
 from pipelines.cultures import title
 from stylegan_culture.evaluate import bias_words as words
 from stylegan_culture.evaluate.bias_words import MEASURES, hundredths, percent, points
 from stylegan_culture.pages import charts, tables
 from stylegan_culture.pages.numbers import counted, number, word
+from stylegan_culture.pages.text import escaped
 
 
 def served(record: dict, own: dict, _pictures: dict) -> str:
@@ -44,7 +43,7 @@ def _panel(record: dict, own: dict, key: str) -> str:
     rows = [(title(name), *row) for name, row in own["figures"][key].items()]
     return (
         f'<figure class="panel"><figcaption><h4>{measure.heading}</h4>'
-        f"<p>{html.escape(measure.text)}</p></figcaption>"
+        f"<p>{escaped(measure.text)}</p></figcaption>"
         f"{charts.dots(rows, measure.show, measure.heading)}</figure>"
     )
 
@@ -86,7 +85,7 @@ def worst(record: dict, own: dict, _pictures: dict) -> str:
         "worst says how sure its place is; far below 100% is a tie. Worst over best is 1 where all "
         "are served alike; no ratio is given where 0 is no natural end. The last column is "
         "the chance of so great a range were all served alike (the traditions shuffled within each "
-        f"content). {html.escape(listed)}</p>{table}"
+        f"content). {escaped(listed)}</p>{table}"
     )
 
 
@@ -144,7 +143,7 @@ def same_content(record: dict, own: dict, pictures: dict) -> str:
         "<p>Only the tradition asked for differs along a row.</p>"
         f"{tables.picture_table(['Source', *titles], pictures['every'], 'Contents and results')}"
         "<p>Differences within one content, means over contents. A cell is empty where the 95% "
-        f"interval holds 0: no difference is shown. {html.escape(_clear(own))}</p>"
+        f"interval holds 0: no difference is shown. {escaped(_clear(own))}</p>"
         f'<div class="pair">{heats}</div>'
     )
 

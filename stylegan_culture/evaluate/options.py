@@ -16,6 +16,7 @@ class TrialConfig:
         "",
         "artworks: folder:PATH, records:DIR, tfds:NAME or ornaments; their held-out part does not "
         "teach the judge",
+        table=True,
     )
     content: str = option("", "folder:PATH of photographs; the judge then knows photographs too")
     judge: str = option(

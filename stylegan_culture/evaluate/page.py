@@ -1,7 +1,5 @@
 """The page of an evaluation: figures side by side, by culture and by source, and the pictures."""
 
-import html
-
 import numpy as np
 
 from pipelines.cultures import title
@@ -10,6 +8,7 @@ from stylegan_culture.evaluate.measures import shown_contents
 from stylegan_culture.pages import tables
 from stylegan_culture.pages.document import document, shown
 from stylegan_culture.pages.numbers import number, word
+from stylegan_culture.pages.text import escaped
 
 ROWS = 6  # contents of a method's gallery
 STRIPS = {
@@ -66,13 +65,11 @@ def _bytes(picture) -> np.ndarray:
 
 def _opening(record: dict, heading: str) -> str:
     methods = record["methods"]
-    found = "".join(f"<li>{html.escape(text)}</li>" for text in words.findings(record))
+    found = "".join(f"<li>{escaped(text)}</li>" for text in words.findings(record))
     links = [("figures", "Side by side"), ("cultures", "By culture")]
     links += [(_anchor(record, name), name) for name in methods]
     links += [("limits", "What these figures do not say"), ("method", "How it was made")]
-    contents = "".join(
-        f'<li><a href="#{place}">{html.escape(text)}</a></li>' for place, text in links
-    )
+    contents = "".join(f'<li><a href="#{place}">{escaped(text)}</a></li>' for place, text in links)
     faults = "".join(
         tables.remark(f"{name}: {fault.replace('_', ' ')}", text)
         for name, own in methods.items()
@@ -80,7 +77,7 @@ def _opening(record: dict, heading: str) -> str:
     )
     return (
         '<header><p class="kind">An evaluation of restyled pictures</p>'
-        f'<h1>{html.escape(heading)}</h1><p class="lead">{html.escape(words.lead(record))}</p>'
+        f'<h1>{escaped(heading)}</h1><p class="lead">{escaped(words.lead(record))}</p>'
         f'</header><nav aria-label="Contents"><ul>{contents}</ul></nav><main>{faults}'
         f'<section aria-labelledby="brief"><h2 id="brief">In brief</h2>'
         f'<ul class="brief">{found}</ul></section>'
@@ -116,10 +113,10 @@ def _group(record: dict, heading: str, group: dict) -> str:
     if group is figures.SETS:
         features = record["features"]
         note = (
-            f"<p>Over {html.escape(features['backbone'])} with weights "
-            f"<code>{features['weights'][:8]}</code>, results in each tradition against its "
-            "artworks; the mean over traditions. Figures of other networks or weights are other "
-            f"measures.{words.few(record)}</p>"
+            f"<p>Over {escaped(features['backbone'])} with weights "
+            f"<code>{escaped(features['weights'][:8])}</code>, results in each tradition against "
+            "its artworks; the mean over traditions. Figures of other networks or weights are "
+            f"other measures.{words.few(record)}</p>"
         )
     return f"<h3>{heading}</h3>{note}{tables.figures_table(columns, rows, caption)}{explained}"
 
@@ -167,7 +164,7 @@ def _method(record: dict, name: str, pictures: dict) -> str:
     own, place = record["methods"][name], _anchor(record, name)
     titles = [title(culture) for culture in record["cultures"]]
     parts = [
-        f'<section aria-labelledby="{place}"><h2 id="{place}">{html.escape(name)}</h2>',
+        f'<section aria-labelledby="{place}"><h2 id="{place}">{escaped(name)}</h2>',
         tables.picture_table(["Source", *titles], pictures["rows"], "Pictures and their results"),
         '<p class="measure">Strips rank results by the judge\'s probability of the asked tradition '
         "and by what is left of the content; on the left of each pair the source.</p>",

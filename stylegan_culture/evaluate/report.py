@@ -8,12 +8,17 @@ from pipelines.cultures import title
 from stylegan_culture import images
 from stylegan_culture.evaluate import figures
 from stylegan_culture.evaluate.measures import shown_contents
+from stylegan_culture.files import file_names
+from stylegan_culture.pages.text import markdown
 
 
 def table(record: dict) -> str:
     """The figures as a Markdown table with 95 % intervals, and every verdict in words."""
     methods = record["methods"]
-    lines = [f"| measure | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
+    lines = [
+        f"| measure | {' | '.join(map(markdown, methods))} |",
+        "|---" * (len(methods) + 1) + "|",
+    ]
     for name, figure in figures.present(methods, figures.ALL).items():
         cells = [_cell(figures.named(found, name), figure) for found in methods.values()]
         lines.append(f"| {figure.heading} | {' | '.join(cells)} |")
@@ -23,10 +28,14 @@ def table(record: dict) -> str:
     named = figures.CULTURE["named"]
     for culture in record["cultures"]:
         own = (found["cultures"][culture]["named"] for found in methods.values())
-        lines.append(f"| {title(culture)} | {' | '.join(_cell(one, named) for one in own)} |")
-    lines.append(f"\n{judge(record)}")
+        lines.append(
+            f"| {markdown(title(culture))} | {' | '.join(_cell(one, named) for one in own)} |"
+        )
+    lines.append(f"\n{markdown(judge(record))}")
     for name, found in methods.items():
-        lines += [f"\n{name}: {text}" for text in found["verdicts"]["found"].values()]
+        lines += [
+            f"\n{markdown(f'{name}: {text}')}" for text in found["verdicts"]["found"].values()
+        ]
     return "\n".join(lines)
 
 
@@ -48,7 +57,7 @@ def draw(trial, pictures: dict, folder) -> None:
     """One sheet for each method: contents down, cultures across."""
     shown = trial.contents[shown_contents(trial)]
     labels = ["source", *(title(culture) for culture in trial.cultures)]
-    for name, own in pictures.items():
+    for name, own in zip(file_names(pictures), pictures.values(), strict=True):
         results = own["results"].astype(np.float32) / 255
         cells = [cell for n, one in enumerate(shown) for cell in (one, *results[:, n])]
         sheet = images.grid(np.stack(cells), len(labels), column_labels=labels)

@@ -28,7 +28,9 @@ class RobustnessConfig:
         "", "stylizer to measure too: model folder, run folder, or name of a shipped model"
     )
     data: str = option(
-        "", "artworks, of which the held-out part is attacked: folder:PATH, records:DIR, tfds:NAME"
+        "",
+        "artworks, of which the held-out part is attacked: folder:PATH, records:DIR, tfds:NAME",
+        table=True,
     )
     content: str = option("", "folder:PATH of photographs for --model; the held-out part is taken")
     out: str = option("", "folder for the page, JSON and plots")
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         page = robustness_page.html_of(record, pictures)
         (unfinished / "robustness.html").write_text(page, encoding="utf-8")
     for sentence in robustness_words.findings(record):
-        print(sentence)
+        print(settings.visible(sentence))
     print(f"page, plots and every number: {folder / 'robustness.html'}")
 
 

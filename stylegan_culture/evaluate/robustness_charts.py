@@ -1,8 +1,7 @@
 """The charts of the robustness page: shares against the size of a change, as inline SVG."""
 
-import html
-
 from stylegan_culture.pages.numbers import number
+from stylegan_culture.pages.text import escaped
 
 LEFT, RIGHT, TOP, BOTTOM = 42, 266, 8, 148  # of the field, in a box of WIDTH by HEIGHT
 WIDTH, HEIGHT = 312, 192
@@ -44,17 +43,17 @@ def curves(lines: dict, faint: list, ticks: list, unit: str, caption: str) -> st
         points = " ".join(_point(k, each[0], len(ticks)) for k, each in enumerate(row))
         parts.append(f'<polyline points="{points}" fill="none" {stroke}/>')
     for name, y in _apart({name: _down(row[-1][0]) for name, row in lines.items()}).items():
-        parts.append(f'<text x="{RIGHT + 6}" y="{y + 4:.1f}">{html.escape(name)}</text>')
+        parts.append(f'<text x="{RIGHT + 6}" y="{y + 4:.1f}">{escaped(name)}</text>')
     for place, text in enumerate(ticks):
         x = _across(place, len(ticks))
         parts.append(
             f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{BOTTOM + 16}">'
-            f"{html.escape(text)}</text>"
+            f"{escaped(text)}</text>"
         )
     middle = (LEFT + RIGHT) / 2
     parts.append(
         f'<text class="tick" text-anchor="middle" x="{middle}" y="{HEIGHT - 3}">'
-        f"{html.escape(unit)}</text>"
+        f"{escaped(unit)}</text>"
     )
     told = "; ".join(
         f"{name} "
@@ -65,7 +64,7 @@ def curves(lines: dict, faint: list, ticks: list, unit: str, caption: str) -> st
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{html.escape(f"{caption}: {told}")}">{"".join(parts)}</svg>'
+        f'aria-label="{escaped(f"{caption}: {told}")}">{"".join(parts)}</svg>'
     )
 
 

@@ -1,7 +1,5 @@
 """The page of `evaluate robustness`: what was tried, what held, and what figures do not say."""
 
-import html
-
 import numpy as np
 
 from stylegan_culture import images
@@ -9,6 +7,7 @@ from stylegan_culture.evaluate import robustness_words as words
 from stylegan_culture.evaluate.robustness_charts import curves
 from stylegan_culture.pages import document, tables
 from stylegan_culture.pages.numbers import word
+from stylegan_culture.pages.text import escaped
 
 LEAST_SHOWN = 256  # pixels: smaller pictures are enlarged to it for the page
 TARGETS = {
@@ -53,7 +52,7 @@ def _opening(record: dict) -> str:
         links.append(("stylizer", "Restyled pictures"))
     links += [("limits", "What these figures do not say"), ("method", "How they were made")]
     contents = "".join(f'<li><a href="#{place}">{text}</a></li>' for place, text in links)
-    found = "".join(f"<li>{html.escape(text)}</li>" for text in words.findings(record))
+    found = "".join(f"<li>{escaped(text)}</li>" for text in words.findings(record))
     return (
         '<header><p class="kind">An evaluation of robustness</p>'
         "<h1>How robust are names and styles?</h1>"

@@ -1,6 +1,7 @@
 """A chart of probabilities along a way, as inline SVG that follows the page's light and dark."""
 
-import html
+from stylegan_culture.analysis.labels import label
+from stylegan_culture.pages.text import escaped
 
 COLOURS = ("var(--accent)", "var(--heat)", "var(--soft)")
 SIZES = {"wide": (1072, 200), "narrow": (360, 180)}
@@ -18,7 +19,7 @@ def lines(shares: list, rows: list, caption: str) -> str:
         Two drawings, of which the style sheet shows the one that fits the page's width.
     """
     told = "; ".join(f"{name}: {', '.join(f'{v:.0%}' for v in own)}" for name, own in rows)
-    text = html.escape(f"{caption}. {told}")
+    text = escaped(f"{caption}. {told}")
     return "".join(
         f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{text}">'
         f"{_drawn(shares, rows, width, height)}</svg>"
@@ -51,7 +52,7 @@ def _drawn(shares: list, rows: list, width: int, height: int) -> str:
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in points]
         parts.append(
             f'<circle cx="{at + 6:.1f}" cy="10" r="5" fill="{colour}"/>'
-            f'<text x="{at + 16:.1f}" y="14">{html.escape(name)}</text>'
+            f'<text x="{at + 16:.1f}" y="14">{escaped(label(name))}</text>'
         )
-        at += 34 + 6.4 * len(name)
+        at += 34 + 6.4 * len(label(name))
     return "".join(parts)

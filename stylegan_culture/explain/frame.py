@@ -1,17 +1,16 @@
 """Small parts of the page that several sections use."""
 
-import html
-
 from stylegan_culture import images
 from stylegan_culture.explain import words
 from stylegan_culture.pages.document import shown
 from stylegan_culture.pages.tables import strip
+from stylegan_culture.pages.text import escaped
 
 
 def section(place: str, heading: str, *parts: str) -> str:
     """A section of parts under its heading, to be linked to by `place`."""
     return (
-        f'<section aria-labelledby="{place}"><h2 id="{place}">{html.escape(heading)}</h2>'
+        f'<section aria-labelledby="{place}"><h2 id="{place}">{escaped(heading)}</h2>'
         f"{''.join(parts)}</section>"
     )
 

@@ -19,7 +19,9 @@ class ExplainConfig:
         "culture_tagger", "a run of --trainer classifier, its .npz file, or a shipped name"
     )
     weights: str = option("", "the tagger's backbone weights, where they are not what it names")
-    data: str = option("", "artworks, folder:PATH or as train takes them; for channels and codes")
+    data: str = option(
+        "", "artworks, folder:PATH or as train takes them; for channels and codes", table=True
+    )
     path: str = option("", "A,B: restyle along the way from culture A to culture B")
     steps: int = option(7, "pictures along --path")
     tap: str = option("content", "tap of Grad-CAM and channels; content is the backbone's choice")

@@ -1,12 +1,11 @@
 """The page of `explain`, as HTML that stands alone."""
 
-import html
-
 from stylegan_culture.explain import style_sections, tagger_sections, words
 from stylegan_culture.explain.frame import section
 from stylegan_culture.pages.document import document
 from stylegan_culture.pages.numbers import word
 from stylegan_culture.pages.tables import columns_of, facts
+from stylegan_culture.pages.text import escaped
 
 TITLE = "Where a network sees a culture"
 
@@ -42,16 +41,16 @@ def _opening(record: dict) -> str:
     )
     return (
         '<header><p class="kind">An explanation of two networks</p>'
-        f'<h1>{TITLE}</h1><p class="lead">{html.escape(lead)}</p></header>'
+        f'<h1>{TITLE}</h1><p class="lead">{escaped(lead)}</p></header>'
         f'<nav aria-label="Contents"><ul>{contents}</ul></nav>'
     )
 
 
 def _brief(record: dict) -> str:
-    items = "".join(f"<li>{html.escape(text)}</li>" for text in words.findings(record))
+    items = "".join(f"<li>{escaped(text)}</li>" for text in words.findings(record))
     left = ""
     if record["left_out"]:
-        listed = ", ".join(record["left_out"])
+        listed = escaped(", ".join(record["left_out"]))
         left = f"<p><strong>Left out</strong> for want of artworks (--data): {listed}.</p>"
     return section("brief", "In brief", f'<ul class="brief">{items}</ul>{left}')
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from stylegan_culture import images
+from stylegan_culture import images, tables
 from stylegan_culture.explain.artworks import Artworks
 from stylegan_culture.explain.options import ExplainConfig
 from stylegan_culture.explain.subjects import Subjects
@@ -75,11 +75,10 @@ def of_artworks(config: ExplainConfig, artworks: Artworks) -> Points:
 def write(folder, points: Points) -> None:
     """Writes all files of the projector into a folder that exists."""
     for name, values in zip(TENSORS.values(), (points.codes, points.descriptors), strict=True):
-        lines = ("\t".join(f"{value:.6g}" for value in row) for row in values)
-        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    rows = [COLUMNS, *points.rows]
-    cleaned = ("\t".join(" ".join(cell.split()) for cell in row) for row in rows)
-    (folder / "metadata.tsv").write_text("\n".join(cleaned) + "\n", encoding="utf-8")
+        rows = ([float(f"{value:.6g}") for value in row] for row in values)
+        tables.write(folder / name, (), rows, "\t")
+    cleaned = ([" ".join(cell.split()) for cell in row] for row in points.rows)
+    tables.write(folder / "metadata.tsv", COLUMNS, cleaned, "\t")
     images.write(folder / "sprite.png", sprite(points.tiles))
     (folder / "projector_config.pbtxt").write_text(_config(), encoding="utf-8")
 

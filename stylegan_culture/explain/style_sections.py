@@ -1,7 +1,5 @@
 """The page's sections on the style code: artworks' codes, walks, the way between two cultures."""
 
-import html
-
 import numpy as np
 
 from stylegan_culture import images
@@ -10,6 +8,7 @@ from stylegan_culture.explain.frame import named, section, tiles
 from stylegan_culture.pages.document import image, shown
 from stylegan_culture.pages.numbers import number
 from stylegan_culture.pages.tables import figures_table, heat_table
+from stylegan_culture.pages.text import escaped
 
 
 def codes(record: dict) -> str:
@@ -62,7 +61,7 @@ def walks(found) -> str:
         "all cultures, 1 the culture itself, 2 twice as far; negative steps lead away from it.</p>"
     ]
     for culture, rows in record["walks"].items():
-        parts.append(f"<h3>{html.escape(record['titles'][culture])}</h3>")
+        parts.append(f"<h3>{escaped(record['titles'][culture])}</h3>")
         for row, cells in zip(rows, found.walks[culture], strict=True):
             captions = [
                 f"{number(step, '{:+.0f}') if step else '0'}: {named(record, own, culture)}"
@@ -79,7 +78,7 @@ def path(found) -> str:
         return ""
     one, other = (record["titles"][way[end]] for end in ("from", "to"))
     parts = [
-        f"<p>Mixtures from {html.escape(one)} to {html.escape(other)} in equal steps, and under "
+        f"<p>Mixtures from {escaped(one)} to {escaped(other)} in equal steps, and under "
         "each what the tagger makes of it.</p>"
     ]
     columns = f"display:grid;grid-template-columns:repeat({len(way['shares'])},1fr);gap:4px"
@@ -95,11 +94,11 @@ def path(found) -> str:
         lines = [(one, ends[0]), (other, ends[1])]
         if record["tagger"]["exclusive"]:
             lines.append(("all others", rest))
-        name = html.escape(row["name"])
+        name = escaped(row["name"])
         chart = charts.lines(way["shares"], lines, f"Probabilities along the way, {row['name']}")
         parts.append(
             f'<figure style="margin-bottom:2rem"><div style="{columns}">{strip}</div>{chart}'
             f'<figcaption class="measure">{name}: probabilities (upright) by the share of '
-            f"{html.escape(other)} in the mixture</figcaption></figure>"
+            f"{escaped(other)} in the mixture</figcaption></figure>"
         )
     return section("path", f"From {one} to {other}", *parts)

@@ -1,17 +1,16 @@
 """The page's sections on the tagger: where it sees a culture, and which channels carry it."""
 
-import html
-
 from stylegan_culture.explain import words
 from stylegan_culture.explain.frame import named, section, tiles
 from stylegan_culture.explain.places import WHEN
 from stylegan_culture.pages.tables import figures_table
+from stylegan_culture.pages.text import escaped
 
 
 def places(found) -> str:
     """Where the tagger sees each culture, before and after restyling, and whether that is true."""
     record = found.record
-    tap = html.escape(record["tagger"]["tap"])
+    tap = escaped(record["tagger"]["tap"])
     parts = [
         "<p>The tagger looks at the middle square of a picture and gives each culture a score "
         "(logit), from which its probabilities follow. The score is a sum, so it can be taken "
@@ -22,7 +21,7 @@ def places(found) -> str:
         "and after.</p>"
     ]
     for culture in record["cultures"]:
-        parts.append(f"<h3>{html.escape(record['titles'][culture])}</h3>")
+        parts.append(f"<h3>{escaped(record['titles'][culture])}</h3>")
         for row, cells in zip(record["places"][culture], found.places[culture], strict=True):
             parts.append(_place(record, culture, row, cells))
         parts += [_sums(record, culture), _checks(record, culture)]
@@ -89,7 +88,7 @@ def channels(found) -> str:
     record = found.record["channels"]
     if not record:
         return ""
-    counts, tap = record["pictures"], html.escape(record["tap"])
+    counts, tap = record["pictures"], escaped(record["tap"])
     parts = [
         f"<p>Of each of the {record['channels']} channels of <code>{tap}</code> the tagger reads a "
         "mean and a deviation over the picture. These are the channels for which one of the two is "
@@ -100,7 +99,7 @@ def channels(found) -> str:
         "pieces are those that excite a channel most, of any culture.</p>"
     ]
     for culture, rows in record["cultures"].items():
-        title = html.escape(found.record["titles"][culture])
+        title = escaped(found.record["titles"][culture])
         parts += [f"<h3>{title}</h3>", _differences(culture, rows, record["chance"])]
         parts += [_excited(found, culture, row) for row in rows]
     return section("channels", "Channels that carry a culture", *parts)

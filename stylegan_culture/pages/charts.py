@@ -3,10 +3,10 @@
 Colours come from the page's style sheet by class names, so that charts follow light and dark.
 """
 
-import html
 import math
 
 from stylegan_culture.analysis import colour, labels
+from stylegan_culture.pages.text import escaped
 
 INK = "var(--ink)"
 ROSE = (68.0, 42.0)  # lightness and chroma of the hue roses' petals
@@ -37,8 +37,8 @@ def dots(rows: list, show, caption: str) -> str:
             f'<line class="rule" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
             f'<line class="whisker" x1="{across(low):.1f}" x2="{across(high):.1f}" '
             f'y1="{y}" y2="{y}"/><circle class="dot" cx="{across(value):.1f}" cy="{y}" r="3.6"/>'
-            f'<text class="name" x="{left - 9}" y="{y + 4}">{html.escape(name)}</text>'
-            f'<text class="value" x="364" y="{y + 4}">{show(value)}</text>'
+            f'<text class="name" x="{left - 9}" y="{y + 4}">{escaped(labels.label(name))}</text>'
+            f'<text class="value" x="364" y="{y + 4}">{escaped(show(value))}</text>'
         )
     told = "; ".join(
         f"{name} {show(value)} ({show(low)} to {show(high)})" for name, value, low, high in rows
@@ -58,15 +58,15 @@ def histogram(shares: list, mean: list, fills: list, ends: tuple, caption: str) 
         x, tall = number * step, height * share / tallest
         parts.append(
             f'<rect class="bar" x="{x + 0.5:.1f}" y="{height - tall:.1f}" '
-            f'width="{step - 1:.1f}" height="{tall:.1f}" fill="{fill}"/>'
+            f'width="{step - 1:.1f}" height="{tall:.1f}" fill="{escaped(fill)}"/>'
         )
         level = height - height * other / tallest
         outline += [f"{x:.1f},{level:.1f}", f"{x + step:.1f},{level:.1f}"]
     parts.append(
         f'<polyline class="outline" points="{" ".join(outline)}"/>'
         f'<line class="axis" x1="0" x2="{width}" y1="{height}" y2="{height}"/>'
-        f'<text class="tick" x="0" y="{height + 14}">{ends[0]}</text>'
-        f'<text class="tick end" x="{width}" y="{height + 14}">{ends[1]}</text>'
+        f'<text class="tick" x="0" y="{height + 14}">{escaped(ends[0])}</text>'
+        f'<text class="tick end" x="{width}" y="{height + 14}">{escaped(ends[1])}</text>'
     )
     return _svg(width, height + 18, "".join(parts), caption, "histogram", pad=1)
 
@@ -89,7 +89,7 @@ def rose(shares: list, mean: list, largest: float, caption: str) -> str:
     parts.append(f'<path class="outline" d="M{" L".join(arcs)}Z"/>')
     box = f"{-radius - 1} {-radius - 1} {2 * radius + 2} {2 * radius + 2}"
     return (
-        f'<svg class="rose" viewBox="{box}" role="img" aria-label="{html.escape(caption)}">'
+        f'<svg class="rose" viewBox="{box}" role="img" aria-label="{escaped(caption)}">'
         f"{''.join(parts)}</svg>"
     )
 
@@ -143,19 +143,22 @@ def plane(places: dict, size: tuple, caption: str, pictures: dict | None = None)
             address, proportion = pictures[name]
             wide = tile * min(1.6, proportion)
             front.append(
-                f'<image href="{address}" x="{bx - wide / 2:.1f}" y="{by - tile / 2 - 9:.1f}" '
-                f'width="{wide:.1f}" height="{tile}" preserveAspectRatio="xMidYMid slice"/>'
+                f'<image href="{escaped(address)}" x="{bx - wide / 2:.1f}" '
+                f'y="{by - tile / 2 - 9:.1f}" width="{wide:.1f}" height="{tile}" '
+                'preserveAspectRatio="xMidYMid slice"/>'
             )
             text = by + tile / 2 + 6
-        front.append(f'<text class="place" x="{bx:.1f}" y="{text:.1f}">{html.escape(name)}</text>')
+        front.append(
+            f'<text class="place" x="{bx:.1f}" y="{text:.1f}">{escaped(labels.label(name))}</text>'
+        )
     kind = "plane wide" if pictures else "plane narrow"
     return _svg(width, height, "".join(behind + front), caption, kind)
 
 
 def _box(name: str, tile: int) -> tuple[float, float]:
     """Half width and half height of a label with its picture."""
-    letter = 7.0 if tile else 6.2
-    return max(letter * len(name), 1.3 * tile) / 2 + 5, (tile + 22) / 2 if tile else 9.0
+    long = (7.0 if tile else 6.2) * len(labels.label(name))
+    return max(long, 1.3 * tile) / 2 + 5, (tile + 22) / 2 if tile else 9.0
 
 
 def _petal(number: int, count: int, radius: float) -> str:
@@ -179,5 +182,5 @@ def _svg(width, height, inner: str, caption: str, kind: str, pad: int = 0) -> st
     box = f"{-pad} {-pad} {width + 2 * pad} {height + 2 * pad}"
     return (
         f'<svg class="{kind}" viewBox="{box}" role="img" '
-        f'aria-label="{html.escape(caption)}">{inner}</svg>'
+        f'aria-label="{escaped(caption)}">{inner}</svg>'
     )

@@ -6,13 +6,21 @@ Whoever shows pictures gives each a caption: it is also what those hear who do n
 import base64
 import contextlib
 import dataclasses
-import html
 import importlib.resources
 import io
 import os
 import pathlib
 import shutil
 import tempfile
+
+from stylegan_culture.files import SOFTWARE
+from stylegan_culture.pages.text import escaped
+
+# Its own style and pictures within it; `outputs` finds who made it in the line after this one.
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +45,23 @@ def shown(pixels, caption: str, quality: int = 84) -> Shown:
 def image(picture: Shown, alt: str) -> str:
     """An `img` whose share of a row is its proportion."""
     return (
-        f'<img src="{picture.address}" alt="{html.escape(alt)}" '
+        f'<img src="{escaped(picture.address)}" alt="{escaped(alt)}" '
         f'style="--ratio:{picture.proportion:.3f}">'
     )
 
 
 def document(title: str, parts) -> str:
-    """The whole page of a title (plain text) and parts (HTML); nothing in it is fetched."""
+    """The whole page of a title (plain text) and parts (HTML).
+
+    Nothing in it is fetched, and its policy keeps a browser from fetching or running anything.
+    """
     style = (importlib.resources.files(__package__) / "page.css").read_text(encoding="utf-8")
     head = (
         '<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta name="generator" content="{escaped(SOFTWARE)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{html.escape(title)}</title><link rel="icon" href="data:,">'
+        f'<title>{escaped(title)}</title><link rel="icon" href="data:,">'
         f"<style>{style}</style></head><body>"
     )
     return "\n".join(["<!doctype html>", head, *parts, "</body></html>"]) + "\n"

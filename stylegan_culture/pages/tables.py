@@ -3,9 +3,8 @@
 Names and captions are plain text here and are escaped; wide tables scroll within the page.
 """
 
-import html
-
 from stylegan_culture.pages.document import image
+from stylegan_culture.pages.text import escaped
 
 BROAD = 4  # columns up to which intervals stand beside their figures; then below them
 HOT = 0.75  # share of the heat from which figures are white: dark ones would lack contrast
@@ -19,18 +18,18 @@ def figures_table(columns: list, rows: list, caption: str) -> str:
         rows: `(name, cells)`; a cell is a number, `(value, low, high)`, a text, or None for none.
         caption: what the figures are; it stands over the table.
     """
-    heads = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading, _ in columns)
+    heads = "".join(f'<th scope="col">{escaped(heading)}</th>' for heading, _ in columns)
     body = []
     for name, cells in rows:
         own = "".join(
             f"<td>{_figure(cell, show)}</td>"
             for cell, (_, show) in zip(cells, columns, strict=True)
         )
-        body.append(f'<tr><th scope="row">{html.escape(name)}</th>{own}</tr>')
+        body.append(f'<tr><th scope="row">{escaped(name)}</th>{own}</tr>')
     kind = "figures broad" if len(columns) > BROAD else "figures"
     return _scrolled(
         caption,
-        f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
+        f'<table class="{kind}"><caption>{escaped(caption)}</caption>'
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table>",
     )
 
@@ -54,12 +53,12 @@ def heat_table(rows, columns, values, show, caption: str, heat=None, what: str =
     body = []
     for name, row in zip(rows, values, strict=True):
         cells = "".join(_warm(cell, show, heat) for cell in row)
-        body.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>')
-    heads = "".join(f'<th scope="col"><span>{html.escape(name)}</span></th>' for name in columns)
-    unseen = f'<span class="hidden">: {html.escape(what)}</span>' if what else ""
+        body.append(f'<tr><th scope="row">{escaped(name)}</th>{cells}</tr>')
+    heads = "".join(f'<th scope="col"><span>{escaped(name)}</span></th>' for name in columns)
+    unseen = f'<span class="hidden">: {escaped(what)}</span>' if what else ""
     return _scrolled(
         f"{what}, {caption[:1].lower()}{caption[1:]}" if what else caption,
-        f'<table class="heat"><caption>{html.escape(caption)}{unseen}'
+        f'<table class="heat"><caption>{escaped(caption)}{unseen}'
         f"</caption><thead><tr><td></td>{heads}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table>",
     )
@@ -71,8 +70,7 @@ def strip(pictures: list, broad: bool = False) -> str:
     `broad` gives each twice the width, for pictures that are two side by side.
     """
     tiles = "".join(
-        f"<figure>{image(one, one.caption)}<figcaption>{html.escape(one.caption)}</figcaption>"
-        "</figure>"
+        f"<figure>{image(one, one.caption)}<figcaption>{escaped(one.caption)}</figcaption></figure>"
         for one in pictures
     )
     return f'<div class="tiles{" broad" if broad else ""}">{tiles}</div>'
@@ -80,14 +78,14 @@ def strip(pictures: list, broad: bool = False) -> str:
 
 def picture_table(columns: list, rows: list, caption: str) -> str:
     """Rows `(name, [Shown, ...])` of pictures under the names of their columns."""
-    heads = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
+    heads = "".join(f'<th scope="col">{escaped(name)}</th>' for name in columns)
     body = []
     for name, pictures in rows:
         cells = "".join(f"<td>{image(one, one.caption)}</td>" for one in pictures)
-        body.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>')
+        body.append(f'<tr><th scope="row">{escaped(name)}</th>{cells}</tr>')
     return _scrolled(
         caption,
-        f'<table class="gallery"><caption>{html.escape(caption)}</caption>'
+        f'<table class="gallery"><caption>{escaped(caption)}</caption>'
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table>",
     )
 
@@ -95,16 +93,15 @@ def picture_table(columns: list, rows: list, caption: str) -> str:
 def remark(heading: str, text: str) -> str:
     """A box of plain text that qualifies what stands beside it; no part of the page's outline."""
     return (
-        f'<aside class="remark"><p><strong>{html.escape(heading)}</strong></p>'
-        f"<p>{html.escape(text)}</p></aside>"
+        f'<aside class="remark"><p><strong>{escaped(heading)}</strong></p>'
+        f"<p>{escaped(text)}</p></aside>"
     )
 
 
 def columns_of(texts: list) -> str:
     """`(heading, text)` side by side, for what a page does not say and how it was made."""
     inner = "".join(
-        f"<div><h3>{html.escape(heading)}</h3><p>{html.escape(text)}</p></div>"
-        for heading, text in texts
+        f"<div><h3>{escaped(heading)}</h3><p>{escaped(text)}</p></div>" for heading, text in texts
     )
     return f'<div class="columns">{inner}</div>'
 
@@ -113,7 +110,7 @@ def facts(pairs: dict) -> str:
     """Names and texts as a list of definitions."""
     return (
         "<dl>"
-        + "".join(f"<dt>{key}</dt><dd>{html.escape(text)}</dd>" for key, text in pairs.items())
+        + "".join(f"<dt>{escaped(key)}</dt><dd>{escaped(text)}</dd>" for key, text in pairs.items())
         + "</dl>"
     )
 
@@ -125,7 +122,7 @@ def closing(limits: list, made: dict, file: str) -> str:
         '<section class="limits" aria-labelledby="limits">'
         f'<h2 id="limits">What these figures do not say</h2>{columns_of(limits)}'
         '</section><section aria-labelledby="method"><h2 id="method">How it was made</h2>'
-        f"{facts(made)}<p>Every number is in <code>{file}</code> beside this page.</p>"
+        f"{facts(made)}<p>Every number is in <code>{escaped(file)}</code> beside this page.</p>"
         "</section>"
     )
 
@@ -134,11 +131,11 @@ def _figure(cell, show) -> str:
     if cell is None:
         return '<span aria-label="none">\N{EN DASH}</span>'
     if isinstance(cell, str):
-        return html.escape(cell)
+        return escaped(cell)
     if isinstance(cell, (tuple, list)):
-        value, low, high = (html.escape(show(part)) for part in cell)
+        value, low, high = (escaped(show(part)) for part in cell)
         return f"{value} <small>({low} to {high})</small>"
-    return html.escape(show(cell))
+    return escaped(show(cell))
 
 
 def _warm(cell, show, heat) -> str:
@@ -147,12 +144,12 @@ def _warm(cell, show, heat) -> str:
     value, note = cell if isinstance(cell, tuple) else (cell, "")
     share = heat(value)
     hot = ' class="hot"' if share > HOT else ""
-    told = f' title="{html.escape(note)}"' if note else ""
-    return f'<td{hot} style="--v:{min(1.0, share):.3f}"{told}>{html.escape(show(value))}</td>'
+    told = f' title="{escaped(note)}"' if note else ""
+    return f'<td{hot} style="--v:{min(1.0, share):.3f}"{told}>{escaped(show(value))}</td>'
 
 
 def _scrolled(label: str, table: str) -> str:
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escaped(label)}">'
         f"{table}</div>"
     )

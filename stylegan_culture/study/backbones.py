@@ -6,6 +6,7 @@ import pathlib
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
 from stylegan_culture.files import write_json
+from stylegan_culture.pages.text import markdown
 from stylegan_culture.study import common
 from stylegan_culture.study.options import BackbonesConfig
 
@@ -77,7 +78,7 @@ def table(record: dict, folds: int) -> str:
             cells.append(f"{value:.1f} ({low:.1f} to {high:.1f})")
         correlation = found.get("rank_correlation")
         cells.append("" if correlation is None else f"{correlation:.3f}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {markdown(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -1,11 +1,10 @@
 """The page's sections between traditions: map, gaps before and after alignment, neighbours."""
 
-import html
-
 from stylegan_culture.analysis.gap_report import GAPS
 from stylegan_culture.pages import charts, tables
 from stylegan_culture.pages.document import Shown, image
 from stylegan_culture.pages.numbers import number
+from stylegan_culture.pages.text import escaped
 from stylegan_culture.study import words
 
 SIMILARITIES = ("cosine", "bures")
@@ -28,7 +27,7 @@ def between(record: dict, pictures: dict) -> str:
     """The whole section; where distances could not be taken, why."""
     parts = ['<section aria-labelledby="between"><h2 id="between">Between them</h2>']
     if record["without"]:
-        parts.append(f"<p>{html.escape(record['without'])}</p>")
+        parts.append(f"<p>{escaped(record['without'])}</p>")
     if record["plane"] is not None:
         parts += [_plane(record, pictures), _gaps(record)]
     parts.append(_neighbours(record, pictures))
@@ -71,9 +70,9 @@ def _gaps(record: dict) -> str:
     return (
         '<h3 id="gaps">Gaps before and after alignment</h3>'
         "<p>Alignment carries each tradition's features to the mean and covariance that all share, "
-        f"by the map <code>{gaps['map']}</code>, which is made of the training pictures; the gaps "
-        "are of the held-out ones. Rows and columns are in the order of the map, from left to "
-        f"right. Both tables have one scale of colour.</p>{_summary(record)}{tables}{more}"
+        f"by the map <code>{escaped(gaps['map'])}</code>, which is made of the training pictures; "
+        "the gaps are of the held-out ones. Rows and columns are in the order of the map, from "
+        f"left to right. Both tables have one scale of colour.</p>{_summary(record)}{tables}{more}"
     )
 
 
@@ -162,7 +161,7 @@ def _neighbours(record: dict, pictures: dict) -> str:
             image(own, f"{title}: {own.caption}") for own, title in zip(shown, titles, strict=True)
         )
         lines = ", ".join(
-            f"{html.escape(title)} <small>{html.escape(own.caption)}</small>"
+            f"{escaped(title)} <small>{escaped(own.caption)}</small>"
             for own, title in zip(shown, titles, strict=True)
         )
         pairs.append(

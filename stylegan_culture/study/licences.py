@@ -4,10 +4,11 @@ A folder that was collected from a museum has a `manifest.csv` with the columns 
 and `date` (`pipelines.ingest`); other tables of tags may have them too.
 """
 
-import csv
 import pathlib
 
 from pipelines.sampling import identifier
+from stylegan_culture import tables
+from stylegan_culture.config import OUTSIDE
 
 NOT_STATED = "not stated"
 
@@ -17,12 +18,13 @@ def read(data: str) -> dict:
     kind, _, name = data.partition(":")
     if kind != "folder":
         return {}
-    path = pathlib.Path(name).expanduser()
+    path = pathlib.Path(name.removesuffix(OUTSIDE)).expanduser()
     path = path if path.is_file() else path / "manifest.csv"
     if not path.is_file():
         return {}
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("path") and row.get("culture")]
+    header, cells = tables.read(path)
+    rows = [dict(zip(header, row, strict=False)) for row in cells]
+    rows = [row for row in rows if row.get("path") and row.get("culture")]
     return {
         identifier(row["culture"].split(";")[0].strip(), pathlib.Path(row["path"]).stem): row
         for row in rows

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, visible
 from stylegan_culture.study import common
 from stylegan_culture.study.options import MomentsConfig
 
@@ -27,6 +27,6 @@ def run(config: MomentsConfig) -> None:
     found.save(path, config.precision)
     print(f"{'culture':28} pictures")
     for culture in found.cultures:
-        print(f"{culture:28} {found.pictures[culture]:8}")
+        print(f"{visible(culture):28} {found.pictures[culture]:8}")
     print(f"recommended shrinkage: {found.shrinkage:.4f}")
     print(f"moments: {path} ({path.stat().st_size / 1e6:.2f} MB), {path.with_suffix('.json')}")

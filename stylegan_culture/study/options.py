@@ -13,7 +13,7 @@ WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the pat
 class PageConfig:
     """What the page of a study shows, and how it is measured."""
 
-    data: str = option("", "folder:PATH, tfds:NAME or ornaments")
+    data: str = option("", "folder:PATH, tfds:NAME or ornaments", table=True)
     out: str = option("", "folder for study.html, study.json and the plots")
     licences: str = option("", "licence of pictures whose table names none, for the page")
     backbone: str = option("inception_resnet_v2", "feature backbone", BACKBONES)
@@ -31,7 +31,7 @@ class PageConfig:
 class MomentsConfig:
     """What `study moments` makes."""
 
-    data: str = option("", "folder:PATH, tfds:NAME or ornaments")
+    data: str = option("", "folder:PATH, tfds:NAME or ornaments", table=True)
     out: str = option("", "the .npz file to write, with a .json beside it")
     backbone: str = option("inception_resnet_v2", "feature backbone", BACKBONES)
     weights: str = option("culture", WEIGHTS_HELP)
@@ -47,7 +47,7 @@ class MomentsConfig:
 class AlignmentConfig:
     """What `study alignment` measures."""
 
-    data: str = option("", "folder:PATH, tfds:NAME or ornaments")
+    data: str = option("", "folder:PATH, tfds:NAME or ornaments", table=True)
     out: str = option("", "folder for alignment.json and the heat maps")
     backbone: str = option("inception_resnet_v2", "feature backbone", BACKBONES)
     weights: str = option("culture", WEIGHTS_HELP)
@@ -67,7 +67,7 @@ class AlignmentConfig:
 class BackbonesConfig:
     """What `study backbones` compares."""
 
-    data: str = option("", "folder:PATH, tfds:NAME or ornaments")
+    data: str = option("", "folder:PATH, tfds:NAME or ornaments", table=True)
     out: str = option("", "the .json file to write")
     backbones: str = option(
         "inception_resnet_v2=culture,inception_resnet_v2=random",

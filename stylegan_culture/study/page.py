@@ -132,7 +132,7 @@ def _measurable(collected) -> list:
 def _data(config: PageConfig, source, collected, found: dict) -> dict:
     """What the data are: name, counts, imbalance, and everything that was left out."""
     taken = sum(collected.numbers.values(), [])
-    path = config.data.partition(":")[2]
+    path = config.data.removesuffix(settings.OUTSIDE).partition(":")[2]
     below = sum(min(source.read(k).shape[:2]) < config.short_side for k in taken)
     return {
         "name": pathlib.Path(path).name if path else config.data,

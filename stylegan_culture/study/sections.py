@@ -3,11 +3,10 @@
 `pictures` is everywhere `{identifier: Shown}`.
 """
 
-import html
-
 from stylegan_culture.pages import charts
 from stylegan_culture.pages.document import image
 from stylegan_culture.pages.numbers import counted, number, word
+from stylegan_culture.pages.text import escaped
 from stylegan_culture.study import words
 
 
@@ -23,7 +22,7 @@ def opening(record: dict, pictures: dict) -> str:
     links += [("between", "Between them"), ("limits", "What these figures do not say")]
     links += [("method", "How it was made")]
     contents = "".join(f'<li><a href="#{place}">{text}</a></li>' for place, text in links)
-    found = "".join(f"<li>{html.escape(text)}</li>" for text in words.findings(record))
+    found = "".join(f"<li>{escaped(text)}</li>" for text in words.findings(record))
     frieze = "".join(_tile(record, pictures, name) for name in record["traditions"])
     return (
         f'<header><p class="kind">A study of picture traditions</p>'
@@ -37,7 +36,7 @@ def opening(record: dict, pictures: dict) -> str:
 
 def _tile(record: dict, pictures: dict, name: str) -> str:
     """A tradition's most typical picture over its palette, a link to its plate."""
-    title, one = html.escape(record["titles"][name]), record["traditions"][name]
+    title, one = escaped(record["titles"][name]), record["traditions"][name]
     shown = pictures[one["examples"][0]]
     return (
         f'<li><a href="#{anchor(record, name)}">{image(shown, "")}{_bar(one["palette"])}'
@@ -57,7 +56,7 @@ def pictures_of(record: dict) -> str:
     most, uneven = max(counts.values()), data["imbalance"]
     order = sorted(counts, key=lambda key: (-counts[key], key))
     rows = "".join(_row(record, name, most, several) for name in order)
-    single = "" if several else f" Licences: {html.escape(licences[0])}."
+    single = "" if several else f" Licences: {escaped(licences[0])}."
     heads = "".join(
         f'<th scope="col">{head}</th>'
         for head in ("Tradition", "Pictures", "Held out", *(("Licence",) if several else ()))
@@ -69,7 +68,7 @@ def pictures_of(record: dict) -> str:
         f"{number(uneven['effective'], '{:.1f}')} of equal size. Below, every tradition counts "
         f"alike, whatever its size.{single}</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Table of counts">'
-        f'<table class="counts"><caption>Pictures of {html.escape(data["name"])}, and those of '
+        f'<table class="counts"><caption>Pictures of {escaped(data["name"])}, and those of '
         "them that are held out for judging</caption><thead><tr>"
         f"{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{_left_out(data)}</section>"
@@ -85,10 +84,10 @@ def _row(record: dict, name: str, most: int, several: bool) -> str:
     )
     if several:
         listed = "; ".join(f"{licence} ({count})" for licence, count in one["licences"].items())
-        cells += f'<td class="licence">{html.escape(listed)}</td>'
+        cells += f'<td class="licence">{escaped(listed)}</td>'
     return (
         f'<tr><th scope="row"><a href="#{anchor(record, name)}">'
-        f"{html.escape(record['titles'][name])}</a></th>{cells}</tr>"
+        f"{escaped(record['titles'][name])}</a></th>{cells}</tr>"
     )
 
 
@@ -105,7 +104,7 @@ def compared(record: dict) -> str:
             )
     note = ""
     if missing := [name for name in record["traditions"] if name not in record["measured"]]:
-        names = ", ".join(html.escape(record["titles"][name]) for name in missing)
+        names = ", ".join(escaped(record["titles"][name]) for name in missing)
         note = f"<p>Features are left out for want of pictures: {names}.</p>"
     return (
         '<section aria-labelledby="compared"><h2 id="compared">Compared</h2>'
@@ -120,7 +119,7 @@ def _panel(record: dict, key: str) -> str:
     chart = charts.dots(rows, lambda value: number(value, form), heading)
     return (
         f'<figure class="panel"><figcaption><h4>{heading}</h4>'
-        f"<p>{html.escape(record['what'][key])}</p></figcaption>{chart}</figure>"
+        f"<p>{escaped(record['what'][key])}</p></figcaption>{chart}</figure>"
     )
 
 
@@ -157,8 +156,8 @@ def _plate(record: dict, pictures: dict, name: str, mean: dict, largest: float) 
     place = anchor(record, name)
     return (
         f'<article class="plate" aria-labelledby="{place}"><header>'
-        f'<h3 id="{place}">{html.escape(title)}</h3>'
-        f"<p>{html.escape(origin + '; ' if origin else '')}{counted(one['pictures'], 'picture')}"
+        f'<h3 id="{place}">{escaped(title)}</h3>'
+        f"<p>{escaped(origin + '; ' if origin else '')}{counted(one['pictures'], 'picture')}"
         f'</p></header><div class="strip">{strip}</div><div class="facts">'
         f"<div>{_palette(one['palette'], title)}{_remarks(record, name)}</div>"
         f"{_histograms(one, mean, title)}<figure><figcaption>Hue"
@@ -170,12 +169,13 @@ def _plate(record: dict, pictures: dict, name: str, mean: dict, largest: float) 
 def _palette(palette: list, title: str) -> str:
     ordered = _ordered(palette)
     codes = "".join(
-        f'<li><span style="background:{one["srgb"]}"></span><code>{one["srgb"]}</code> '
+        f'<li><span style="background:{escaped(one["srgb"])}"></span>'
+        f"<code>{escaped(one['srgb'])}</code> "
         f"{number(one['share'], '{:.0%}')}</li>"
         for one in ordered
     )
     return (
-        f'<h4 class="hidden">Palette of {html.escape(title)}</h4>'
+        f'<h4 class="hidden">Palette of {escaped(title)}</h4>'
         f'{_bar(palette)}<ul class="codes">{codes}</ul>'
     )
 
@@ -183,7 +183,7 @@ def _palette(palette: list, title: str) -> str:
 def _bar(palette: list) -> str:
     """Colours from dark to light, as wide as their shares."""
     parts = "".join(
-        f'<span style="flex-grow:{one["share"]:.4f};background:{one["srgb"]}"></span>'
+        f'<span style="flex-grow:{one["share"]:.4f};background:{escaped(one["srgb"])}"></span>'
         for one in _ordered(palette)
     )
     return f'<span class="palette" aria-hidden="true">{parts}</span>'
@@ -228,7 +228,7 @@ def _remarks(record: dict, name: str) -> str:
         if near != far:
             text += f"; farthest: {record['titles'][far]} ({number(other)})"
         parts.append(text + ".")
-    return f'<p class="remarks">{html.escape(" ".join(parts))}</p>' if parts else ""
+    return f'<p class="remarks">{escaped(" ".join(parts))}</p>' if parts else ""
 
 
 def _left_out(data: dict) -> str:
@@ -248,4 +248,4 @@ def _left_out(data: dict) -> str:
         )
     if data["empty"]:
         parts.append(f"No picture is left of {', '.join(data['empty'])}.")
-    return f"<p>{html.escape(' '.join(parts))} study.json names all.</p>" if parts else ""
+    return f"<p>{escaped(' '.join(parts))} study.json names all.</p>" if parts else ""

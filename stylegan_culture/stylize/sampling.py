@@ -15,7 +15,7 @@ from PIL import Image
 
 from stylegan_culture import images, samplers, serving
 from stylegan_culture.config import InputError
-from stylegan_culture.files import written_whole
+from stylegan_culture.files import file_names, written_whole
 from stylegan_culture.networks import noise
 from stylegan_culture.stylization import feedforward
 from stylegan_culture.stylization.mixtures import mixture_of
@@ -157,8 +157,9 @@ def _write_folder(place, rows, points, steps) -> None:
             images.write(place / f"{number:04d}.png", frame)
         return
     with _progress(len(points) * len(rows)) as bar:
-        for row in rows:
-            name = "".join(c if c.isalnum() else "_" for c in row.label) or "sample"
+        labels = ("".join(c if c.isalnum() else "_" for c in row.label) for row in rows)
+        names = file_names(label or "sample" for label in labels)
+        for name, row in zip(names, rows, strict=True):
             for number, picture in enumerate(_drawn(row, points, bar), start=1):
                 images.write(place / f"{name}_{number:04d}.png", picture)
 

@@ -37,7 +37,9 @@ class ClassifierConfig:
 
     tagging: TaggingConfig = TaggingConfig()
     hardening: HardeningConfig = HardeningConfig()
-    data: str = option("", "folder:PATH (sub-folders or a CSV of tags), records:DIR or tfds:NAME")
+    data: str = option(
+        "", "folder:PATH (sub-folders or a CSV of tags), records:DIR or tfds:NAME", table=True
+    )
     backbone: str = option("inception_resnet_v2", "the fixed network under the head")
     weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
     side: int = option(160, "pixels a side of the pictures' middle squares")

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import glob
 import pathlib
 import shlex
 import sys
@@ -21,7 +22,7 @@ from pipelines.input import (
 )
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.files import read_run, write_run
+from stylegan_culture.files import file_name, read_run, write_run
 from stylegan_culture.training import checkpoint, distribution, loop
 from stylegan_culture.training.options import resolve_precision
 
@@ -303,7 +304,7 @@ def train(trainer, config, source, content, folder, start: int, judge=None) -> d
 def announce(folder, sheet: str, **files) -> None:
     """Says where the newest sample sheet, the measures and further files are."""
     folder = pathlib.Path(folder)
-    sheets = sorted((folder / "samples").glob(f"{sheet}_*.png"))
+    sheets = sorted((folder / "samples").glob(f"{glob.escape(file_name(sheet))}_*.png"))
     places = {"sample sheet": sheets[-1]} if sheets else {}
     places |= {"measures": folder / "metrics.json"}
     for title, path in (places | files).items():

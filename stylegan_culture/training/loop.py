@@ -17,6 +17,7 @@ import tqdm
 
 from stylegan_culture import images
 from stylegan_culture.config import Alarm, option
+from stylegan_culture.files import file_names
 from stylegan_culture.training import checkpoint
 
 
@@ -177,8 +178,9 @@ def _log(values: dict, step: int, group: str = "losses") -> None:
 
 def _draw(trainer, folder: pathlib.Path, step: int) -> None:
     """Sample sheets to files and TensorBoard, and histograms of style codes."""
-    for name, image in trainer.samples().items():
-        images.write(folder / f"{name}_{step:08d}.png", image)
+    sheets = trainer.samples()
+    for file, (name, image) in zip(file_names(sheets), sheets.items(), strict=True):
+        images.write(folder / f"{file}_{step:08d}.png", image)
         tf.summary.image(name, image[None], step=step)
     for name, values in trainer.codes().items():
         tf.summary.histogram(f"codes/{name}", values, step=step)

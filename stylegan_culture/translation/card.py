@@ -7,6 +7,8 @@ import pathlib
 import numpy as np
 
 from stylegan_culture import __version__, config, images
+from stylegan_culture.config import visible
+from stylegan_culture.pages.text import code, json_block, markdown
 from stylegan_culture.translation.loading import WEIGHTS
 
 SHOWN = 6  # pictures on the sheet
@@ -51,28 +53,27 @@ def write_sheet(translations, pictures, path) -> None:
 def text(described: dict, facts: dict, measures: dict, found: dict) -> str:
     """The model card: what the networks do, from what and how good they are, and where they end."""
     rows = [
-        f"| {name} | {row['largest_difference']:.1e} | {row['psnr']:.1f} |"
+        f"| {markdown(name)} | {row['largest_difference']:.1e} | {row['psnr']:.1f} |"
         for name, row in found.items()
     ]
+    command = "python -m stylegan_culture.train; config in model.json"
     does = [json.dumps(part, ensure_ascii=False) for part in described["translations"]]
     return "\n".join(
         [
-            f"# {described['name']}",
+            f"# {markdown(described['name'])}",
             "",
             "Turns pictures into pictures; signature `translate(image [1,H,W,3] in [0,1])`.",
             "",
-            *(f"- `{line}`" for line in does),
+            *(f"- {code(line)}" for line in does),
             "",
             "## How it was made",
-            f"Data: `{described['data']}`, {described['image_size']} px. "
-            f"Commit: {described['commit']}.",
+            f"Data: {code(described['data'])}, {markdown(described['image_size'])} px. "
+            f"Commit: {markdown(described['commit'])}.",
             "",
-            f"    {facts.get('command', 'python -m stylegan_culture.train; config in model.json')}",
+            f"    {visible(str(facts.get('command', command)))}",
             "",
             "## Measures of the run (metrics.json)",
-            "```json",
-            json.dumps(measures, indent=2, ensure_ascii=False),
-            "```",
+            json_block(measures),
             "",
             "## Agreement of the files with the Keras model",
             "| file | largest difference | PSNR dB |",

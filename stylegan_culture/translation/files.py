@@ -10,7 +10,7 @@ import numpy as np
 
 from stylegan_culture import tflite
 from stylegan_culture.config import InputError
-from stylegan_culture.files import read_measures, write_json
+from stylegan_culture.files import file_names, read_measures, write_json
 from stylegan_culture.translation import card
 from stylegan_culture.translation.loading import WEIGHTS, Translation, load
 
@@ -45,8 +45,8 @@ def write(folder, name: str, run, sizes, precisions, pictures) -> dict:
     described = card.described(name, translations, facts, sizes, SIGNATURE, folder)
     write_json(folder / "model.json", described)
     found = {}
-    for part in translations:
-        ending = f"_{part.name}" if part.name else ""
+    for part, called in zip(translations, _names(translations), strict=True):
+        ending = f"_{called}" if called else ""
         saved = folder / f"saved_model{ending}"
         save(part, saved, described)
         for size in sizes:
@@ -127,6 +127,13 @@ def parity(part: Translation, pictures, saved_model, files: dict) -> dict:
             )
         found[path.name] = {"largest_difference": largest, "psnr": psnr}
     return found
+
+
+def _names(translations) -> list[str]:
+    """What the files of each network are named by; "" where there is one without a name."""
+    if len(translations) == 1 and not translations[0].name:
+        return [""]
+    return file_names(part.name for part in translations)
 
 
 def _check(translations, sizes, precisions) -> None:

@@ -1,6 +1,7 @@
 """Image folders: culture folders, CSV of tags, content only, and every kind of bad file."""
 
 import csv
+import os
 import unicodedata
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from PIL import Image
 
 from pipelines import folder
-from stylegan_culture import images
+from stylegan_culture import images, tables
 from stylegan_culture.config import InputError
+
+CSV = ("path", "culture")
 
 
 def _picture(path, value=100, size=(20, 30)):
@@ -153,3 +156,105 @@ def test_content_only(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no readable picture"):
         folder.load_content(tmp_path / "empty")
+
+
+STRANGE = [
+    *("=1.png", "-front.png", "+a.png", "@b.png", "'=2.png", "''-c.png", "\u202egnp.exe.png"),
+    *("tab\there.png", "line\nend.png", "\\u202e.png", "\x1b[31m.png", "~tilde.png", '"=3".png'),
+]
+
+
+def test_pictures_of_any_name_are_found_by_a_table_of_ours(tmp_path):
+    for number, name in enumerate(STRANGE):
+        _picture(tmp_path / name, number)
+    _picture(tmp_path / "~home" / "x.png", len(STRANGE))
+    names = [*STRANGE, "~home/x.png"]
+    rows = [(name, "ab"[number % 2]) for number, name in enumerate(names)]
+    tables.write(tmp_path / "tags.csv", CSV, rows)
+    source = folder.load(tmp_path)
+    assert not source.skipped and len(source) == len(names)
+    assert [int(source.read(n)[0, 0, 0]) for n in range(len(names))] == list(range(len(names)))
+
+
+def test_names_in_tables_of_others_may_look_spelled_out(tmp_path):
+    _picture(tmp_path / "\\u0001.png")
+    _picture(tmp_path / "'=1.png")
+    _table(tmp_path / "t.csv", "\\u0001.png,A", "'=1.png,B")
+    assert len(folder.load(tmp_path)) == 2
+
+
+@pytest.fixture
+def within(tmp_path):
+    """A folder with two pictures and a table, beside pictures that are none of its business."""
+    for name in ("art/a.png", "art/b.png", "art/deep/c.png", "elsewhere/x.png", "artists/y.png"):
+        _picture(tmp_path / name)
+    (tmp_path / "art" / "link.png").symlink_to(tmp_path / "elsewhere" / "x.png")
+    (tmp_path / "art" / "way").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "art" / "inner.png").symlink_to(tmp_path / "art" / "deep" / "c.png")
+    return tmp_path / "art"
+
+
+LEADING_OUT = [
+    *("../elsewhere/x.png", "deep/../../elsewhere/x.png", "../artists/y.png", "link.png"),
+    *("way/x.png", "../../../../../../etc/hostname", "/etc/hostname", "~/x.png", "~root/x.png"),
+    *(
+        "~",
+        "C:\\x.png",
+        "C:/x.png",
+        "\\\\server\\share\\x.png",
+        "/dev/zero",
+        "..",
+        "/proc/self/fd/0",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", LEADING_OUT)
+def test_rows_stay_within_the_folder_of_their_table(within, name, monkeypatch):
+    monkeypatch.setenv("HOME", str(within.parent / "elsewhere"))
+    tables.write(within / "t.csv", CSV, [("a.png", "A"), ("b.png", "B"), (name, "B")])
+    source = folder.load(within)
+    assert len(source) == 2 and source.skipped == ((name, folder.LEADS_OUT),)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere/x.png", "link.png", "way/x.png", "~/x.png"])
+def test_rows_lead_out_where_that_is_asked_for(within, name, monkeypatch):
+    monkeypatch.setenv("HOME", str(within.parent / "elsewhere"))
+    tables.write(within / "t.csv", CSV, [("a.png", "A"), (name, "B")])
+    for path in (within, within / "t.csv"):
+        assert len(folder.load(f"{path}?outside")) == 2
+
+
+def test_ways_that_come_back_are_within(within, monkeypatch):
+    monkeypatch.chdir(within.parent)
+    (within.parent / "other").symlink_to(within, target_is_directory=True)
+    rows = [("../art/a.png", "A"), (str(within / "b.png"), "B"), ("inner.png", "B")]
+    tables.write(within / "t.csv", CSV, rows)
+    for path in ("art", within, "other/t.csv"):
+        assert len(folder.load(path)) == 3
+
+
+def test_where_every_row_leads_out_the_remedy_is_named(within):
+    tables.write(within / "t.csv", CSV, [("../elsewhere/x.png", "A")])
+    with pytest.raises(InputError, match="add --outside"):
+        folder.load(within)
+
+
+def test_impossible_and_unspeakable_names_are_skipped(tmp_path):
+    _picture(tmp_path / "a.png")
+    _picture(tmp_path / "b.png")
+    with open(os.fsencode(tmp_path) + b"/\xff.png", "wb") as file:
+        file.write((tmp_path / "a.png").read_bytes())
+    names = ["a.png", "b.png", "x" * 300, "nul\0.png", "\udcff.png", "\ud800.png", ""]
+    tables.write(tmp_path / "t.csv", CSV, [(name, "AB"[n % 2]) for n, name in enumerate(names)])
+    source = folder.load(tmp_path)
+    assert source.ids == ("A/a", "B/b") and len(source.skipped) == 5
+    folder.write_report(tmp_path / "skipped" / "r.csv", source)
+    assert len(tables.read(tmp_path / "skipped" / "r.csv")[1]) == 5
+    (tmp_path / "t.csv").unlink()
+    for culture in ("A", "B"):
+        os.makedirs(tmp_path / culture)
+        os.link(tmp_path / "a.png", tmp_path / culture / "a.png")
+        os.link(os.fsencode(tmp_path) + b"/\xff.png", os.fsencode(tmp_path / culture) + b"/\xfe")
+    source = folder.load(tmp_path)
+    assert source.ids == ("A/a", "B/a") and "no UTF-8" in source.skipped[0][1]

@@ -162,6 +162,40 @@ def test_a_row_that_a_kill_cut_short_is_made_anew_from_its_file(tmp_path):
     assert not [path for path in museum.log if "pictures" in path]
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "cell"),
+    [
+        ("manifest.csv", "fingerprint", "zz"),
+        ("manifest.csv", "fingerprint", "00"),
+        ("rejected.csv", "width", "much"),
+        ("unmapped.csv", "works", "-1e9"),
+        ("unmapped.csv", "works", "9" * 5000),
+    ],
+)
+def test_a_table_that_somebody_changed_is_one_sentence(tmp_path, name, column, cell):
+    museum = Museum(10, corrupt=(7,))
+    with museum.open():
+        ingest.ingest(settings(tmp_path, museum))
+        rows = table(tmp_path / name)
+        rows[0][column] = cell
+        with open(tmp_path / name, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        with pytest.raises(InputError, match=f"{name} is no table of this program"):
+            ingest.ingest(settings(tmp_path, museum))
+
+
+def test_a_museums_texts_are_no_formulas(tmp_path):
+    row = dict.fromkeys(ingest.MANIFEST, "x") | {"title": '=HYPERLINK("http://x")'}
+    row |= {"culture_published": "\u202eJapan", "fingerprint": "0" * 160, "width": 1, "height": 2}
+    ingest._append(tmp_path / "manifest.csv", ingest.MANIFEST, row)
+    (cells,) = table(tmp_path / "manifest.csv")
+    assert cells["title"].startswith("'=") and cells["culture_published"] == "\\u202eJapan"
+    (found,) = ingest._read_table(tmp_path / "manifest.csv", ingest.MANIFEST)
+    assert found["title"] == row["title"] and found["culture_published"] == "\u202eJapan"
+
+
 def test_what_a_kill_left_behind_is_not_trusted(tmp_path):
     """A damaged picture without a row is fetched anew; an empty table gets its header."""
     (tmp_path / "persian").mkdir()

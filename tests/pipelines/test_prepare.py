@@ -46,3 +46,16 @@ def test_wrong_input_ends_with_one_sentence_and_code_2(tmp_path, capsys):
         captured = capsys.readouterr()
         assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_lead_out_need_the_flag(art, tmp_path, capsys):
+    rows = [
+        f"../art/{culture}/000{n}.png,{culture}" for culture in ("ink", "ukiyo_e") for n in "01"
+    ]
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "tags.csv").write_text("\n".join(["path,culture", *rows, ""]))
+    arguments = ["folder", str(tmp_path / "tables"), "--report", str(tmp_path / "skipped.csv")]
+    assert run_command(prepare.main, arguments) == 2
+    assert "add --outside" in capsys.readouterr().err
+    assert run_command(prepare.main, [*arguments, "--outside"]) == 0
+    assert "skipped: 0" in capsys.readouterr().out
