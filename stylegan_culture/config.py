@@ -63,7 +63,14 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
     return 0
 
 
-def option(default, help_text: str, choices: tuple | None = None, low=None, high=None):
+def option(
+    default,
+    help_text: str,
+    choices: tuple | None = None,
+    low=None,
+    high=None,
+    multiple: int | None = None,
+):
     """A dataclass field with a default, a help text (with units) and what it may be.
 
     Args:
@@ -71,8 +78,9 @@ def option(default, help_text: str, choices: tuple | None = None, low=None, high
         help_text: for --help.
         choices: all values that it may have.
         low, high: the least and the largest number that it may be.
+        multiple: what a whole number has to be a multiple of.
     """
-    allowed = {"choices": choices, "low": low, "high": high}
+    allowed = {"choices": choices, "low": low, "high": high, "multiple": multiple}
     return dataclasses.field(default=default, metadata={"help": help_text, **allowed})
 
 
@@ -108,15 +116,21 @@ def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=Non
 
 
 def from_flags(base, namespace: argparse.Namespace):
-    """`base` with every field replaced that the command line named; nested groups included."""
+    """`base` with every field replaced that the command line named; nested groups included.
+
+    Raises:
+        InputError: a value that its field's `option` does not allow.
+    """
     changes = {}
     for field in dataclasses.fields(base):
         value = getattr(base, field.name)
         if dataclasses.is_dataclass(value):
             changes[field.name] = from_flags(value, namespace)
         elif hasattr(namespace, field.name):
-            given = getattr(namespace, field.name)
-            changes[field.name] = tuple(given) if isinstance(given, list) else given
+            try:
+                changes[field.name] = check_value(field, getattr(namespace, field.name))
+            except InputError as error:
+                raise InputError(f"--{field.name.replace('_', '-')}: {error}") from None
     return dataclasses.replace(base, **changes)
 
 
@@ -168,6 +182,10 @@ def check_value(field: dataclasses.Field, value):
             if bound is not None
         )
         raise InputError(f"{field.name} is {value} and has to be {bounds}")
+    if allowed.get("multiple") and value % allowed["multiple"]:
+        raise InputError(
+            f"{field.name} is {value} and has to be a multiple of {allowed['multiple']}"
+        )
     return value
 
 

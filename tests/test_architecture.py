@@ -22,6 +22,7 @@ LEVELS = {
     "files": 0.2,
     "isolation": 0.2,
     "arrays": 0.3,
+    "model_record": 0.3,
     "images": 0.5,
     "outputs": 0.6,
     "features": 1,

@@ -8,14 +8,16 @@ import json
 import pathlib
 import re
 
-from stylegan_culture import config
+from stylegan_culture import config, model_record
 from stylegan_culture.config import InputError
 from stylegan_culture.demo import example
+from stylegan_culture.files import read_json
 
 LITERT = "build/demo/node_modules/@litertjs"
 PAGE = pathlib.Path(__file__).parent / "page"
-MODEL_FILE = re.compile(r".+_(?P<size>\d+)_(?P<precision>int8|float16|float32)\.tflite")
+MODEL_FILE = re.compile(r".+_(?P<size>\d{2,4})_(?P<precision>int8|float16|float32)\.tflite")
 PRECISIONS = ("int8", "float16", "float32")  # in the order of preference: what a phone likes best
+SIZES = (16, 4096)  # px that a file's name may tell
 USUAL_SIZE = 256  # px; the size to begin with
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -89,25 +91,22 @@ def describe(folder: pathlib.Path) -> dict:
     (name, size in px, precision, bytes; small before large, int8 first) and `chosen`, the name of
     the file to begin with: the 256 px int8 one, or else what is nearest to it.
     """
-    try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        cultures = [
-            {
-                "key": culture["key"],
-                "title": culture.get("title") or culture["key"],
-                "region": culture.get("region", ""),
-                "period": culture.get("period", ""),
-            }
-            for culture in facts["cultures"]
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder}/model.json is damaged ({error}); export it again") from None
+    record = folder / "model.json"
+    facts = read_json(record, "export it again")
+    cultures = [
+        {
+            "key": culture.key,
+            "title": culture.title or culture.key,
+            "region": culture.region,
+            "period": culture.period,
+        }
+        for culture in model_record.read_cultures(facts, record)
+    ]
+    name = model_record.read_text(facts, "name", record, "") or folder.resolve().name
     files = _tflite_files(folder)
-    if not files or not cultures:
-        missing = "TFLite file NAME_SIZE_PRECISION.tflite" if cultures else "culture in model.json"
-        raise InputError(f"{folder} has no {missing}; export it again")
+    if not files:
+        raise InputError(f"{folder} has no TFLite file NAME_SIZE_PRECISION.tflite; export it again")
     nearest = min(files, key=lambda file: (abs(file["size"] - USUAL_SIZE), _rank(file)))
-    name = facts.get("name") or folder.resolve().name
     return {"name": name, "cultures": cultures, "files": files, "chosen": nearest["name"]}
 
 
@@ -115,7 +114,7 @@ def _tflite_files(folder: pathlib.Path) -> list[dict]:
     files = []
     for path in folder.glob("*.tflite"):
         match = MODEL_FILE.fullmatch(path.name)
-        if match:
+        if match and SIZES[0] <= int(match["size"]) <= SIZES[1]:
             files.append(
                 {
                     "name": path.name,

@@ -11,6 +11,7 @@ from stylegan_culture.explain import carriers, page, places, projector, styles, 
 from stylegan_culture.explain.artworks import collect
 from stylegan_culture.explain.options import ExplainConfig
 from stylegan_culture.files import write_json
+from stylegan_culture.model_record import file_part
 from stylegan_culture.pages.document import complete
 
 COLUMNS = ("picture", "for and against", "Grad-CAM")
@@ -116,11 +117,11 @@ def _sheets(found: Found) -> dict:
     for culture, rows in found.places.items():
         cells = [cell for row in rows for cell in row]
         labels = [*COLUMNS, *(f"restyled: {text}" for text in COLUMNS)]
-        sheets[f"places_{culture}.png"] = images.grid(
+        sheets[f"places_{file_part(culture)}.png"] = images.grid(
             cells, len(labels), row_labels=names, column_labels=labels
         )
     for culture, strips in found.walks.items():
-        sheets[f"walk_{culture}.png"] = _strips(
+        sheets[f"walk_{file_part(culture)}.png"] = _strips(
             strips, names, [f"{step:+.0f}" for step in record["steps"]]
         )
     if found.path is not None:
@@ -128,7 +129,7 @@ def _sheets(found: Found) -> dict:
         sheets["path.png"] = _strips(found.path, names, labels)
     if record["channels"]:
         for culture in record["cultures"]:
-            sheets[f"channels_{culture}.png"] = carriers.sheet(
+            sheets[f"channels_{file_part(culture)}.png"] = carriers.sheet(
                 record["channels"], found.pieces, culture
             )
     return sheets

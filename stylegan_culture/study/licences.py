@@ -5,10 +5,15 @@ and `date` (`pipelines.ingest`); other tables of tags may have them too.
 """
 
 import csv
+import io
+import os
 import pathlib
 
 from pipelines.sampling import identifier
+from stylegan_culture.config import InputError
+from stylegan_culture.files import open_file
 
+LARGEST = 64 * 2**20  # bytes of a table
 NOT_STATED = "not stated"
 
 
@@ -21,7 +26,10 @@ def read(data: str) -> dict:
     path = path if path.is_file() else path / "manifest.csv"
     if not path.is_file():
         return {}
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_file(path) as opened:
+        if os.fstat(opened.fileno()).st_size > LARGEST:
+            raise InputError(f"{path} has more than {LARGEST:,} bytes; name a smaller table")
+        file = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
         rows = [row for row in csv.DictReader(file) if row.get("path") and row.get("culture")]
     return {
         identifier(row["culture"].split(";")[0].strip(), pathlib.Path(row["path"]).stem): row

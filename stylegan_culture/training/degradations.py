@@ -36,8 +36,12 @@ class DamageConfig:
     damage: str = option(
         ",".join(KINDS), f"kinds, separated by commas, of {', '.join(KINDS)}; all learn together"
     )
-    least_noise: float = option(5.0, "least deviation of the noise of denoise, in 1/255")
-    most_noise: float = option(40.0, "greatest deviation, in 1/255; it is drawn for each picture")
+    least_noise: float = option(
+        5.0, "least deviation of the noise of denoise, in 1/255", low=0.0, high=255.0
+    )
+    most_noise: float = option(
+        40.0, "greatest deviation, in 1/255; it is drawn for each picture", low=0.0, high=255.0
+    )
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:

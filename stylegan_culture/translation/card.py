@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from stylegan_culture import __version__, config, images
+from stylegan_culture.model_record import read_cultures
 from stylegan_culture.translation.loading import WEIGHTS
 
 SHOWN = 6  # pictures on the sheet
@@ -15,6 +16,7 @@ LICENCE = "Apache-2.0 (code and weights; the training pictures have their own li
 
 def described(name: str, translations, facts: dict, sizes, signature: str, folder) -> dict:
     """What model.json, the SavedModels' assets and the TFLite metadata say."""
+    read_cultures(facts, folder, least=0)
     return {
         "name": name,
         "version": __version__,
