@@ -146,7 +146,7 @@ def from_dict(options_class: type, values: dict):
     known = {field.name: field for field in dataclasses.fields(options_class)}
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise InputError(f"unknown setting {unknown[0]!r} for {options_class.__name__}")
+        raise InputError(f"unknown setting {shortened(unknown[0])} for {options_class.__name__}")
     base = options_class()
     changes = {}
     for name, value in values.items():
@@ -181,7 +181,7 @@ def check_value(field: dataclasses.Field, value):
             for word, bound in (("at least", low), ("at most", high))
             if bound is not None
         )
-        raise InputError(f"{field.name} is {value} and has to be {bounds}")
+        raise InputError(f"{field.name} is {shortened(value)} and has to be {bounds}")
     if allowed.get("multiple") and value % allowed["multiple"]:
         raise InputError(
             f"{field.name} is {value} and has to be a multiple of {allowed['multiple']}"

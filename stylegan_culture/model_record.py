@@ -13,6 +13,7 @@ from stylegan_culture.config import InputError, from_dict, shortened
 MOST_CULTURES = 1000
 LONGEST_KEY = 100  # characters
 LONGEST_TEXT = 2000
+LONGEST_REASON = 300
 MOST_PICTURES = 10**9  # of a culture
 SIDES = (8, 4096)  # pixels of the pictures that a network was trained on
 REMEDY = "take the model from its maker again, or make it anew"
@@ -141,8 +142,9 @@ def file_part(key: str) -> str:
 
 
 def damaged(place, reason: str, remedy: str = REMEDY) -> InputError:
-    """The error that says what is wrong with a record."""
-    return InputError(f"{place} is damaged ({reason}); {remedy}")
+    """The error that says what is wrong with a record, in one line whatever names it has."""
+    told = "".join(c if c.isprintable() else "?" for c in reason[:LONGEST_REASON])
+    return InputError(f"{place} is damaged ({told}); {remedy}")
 
 
 def _culture(record: dict, place) -> Culture:

@@ -29,6 +29,12 @@ RUBBISH = {
 NO_NUMBERS = (None, "64", [64], {"a": 1}, True, 1.5, -1, 10**9, 10**30)
 NO_SWITCHES = (None, "true", 1, [], 10**30)
 NO_TEXTS = (5, ["a"], {}, True, "\x1b[2J", "a\u202eb", "x" * 3000)
+_NONE_OF = {
+    int: NO_NUMBERS,
+    float: tuple(value for value in NO_NUMBERS if value != 1.5),
+    bool: NO_SWITCHES,
+    str: NO_TEXTS,
+}
 BAD_CULTURES = {
     "none": [],
     "one": [{"key": "a"}],
@@ -72,8 +78,7 @@ def records(good: dict, cultures: bool = True, settings=(), texts=(), numbers=()
             group = group[key]
         spoilt = [("unknown", 1), ("__class__", "os.system")]
         for name, value in group.items():
-            wrong = NO_SWITCHES if isinstance(value, bool) else NO_NUMBERS
-            spoilt += [(name, one) for one in (NO_TEXTS if isinstance(value, str) else wrong)]
+            spoilt += [(name, one) for one in _NONE_OF[type(value)]]
         for name, value in spoilt:
             changed = copy.deepcopy(good)
             inner = changed

@@ -193,7 +193,11 @@ class CultureMoments:
         if _digest(content) != facts.get("sha256"):
             raise InputError(f"{path} is not the file that its JSON describes; {REMEDY}")
         place = path.with_suffix(".json")
-        named, taps, counts = _read_facts(facts, place)
+        try:
+            named, taps, counts = _read_facts(facts, place)
+        except InputError as error:
+            reason_alone = str(error).rpartition("; ")[0]
+            raise InputError(f"{reason_alone}; {REMEDY}") from None
         arrays = parse_archive(content, path, "culture moments")
         try:
             moments = {

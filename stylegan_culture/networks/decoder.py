@@ -79,7 +79,7 @@ def load_decoders(path, backbone, taps=None) -> dict:
         fingerprint = one_text(values.pop("fingerprint"))
     except (KeyError, ValueError):
         raise InputError(
-            f"{path} does not hold decoders: it does not say of which backbone"
+            f"{path} does not hold decoders: it has no fingerprint of a backbone"
         ) from None
     if fingerprint != backbone.fingerprint:
         raise InputError(

@@ -58,15 +58,17 @@ def restore(path: pathlib.Path, state: dict) -> int:
     sizes = (dtypes[name].itemsize * math.prod(one.shape) for name, one in state.items())
     try:
         values = read_archive(path, "a checkpoint", sum(sizes) + SPARE)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; resume from another checkpoint") from None
     except InputError as error:
         raise InputError(f"{error}; delete it to resume from an older one") from None
-    step = values.pop("step", np.array(-1))
-    if step.shape or step.dtype.kind not in "iu" or not 0 <= step <= MOST_STEPS:
+    step = values.pop("step", None)
+    if step is not None and not _is_step(step):
         raise InputError(f"{path} does not say its step; delete it to resume from an older one")
     wrong = set(values) ^ set(state)
     wrong |= {n for n in set(values) - wrong if values[n].shape != tuple(state[n].shape)}
     wrong |= {n for n in set(values) - wrong if values[n].dtype.kind != dtypes[n].kind}
-    if wrong:
+    if step is None or wrong:
         raise InputError(
             f"{path} belongs to a run of another configuration; resume it with the settings in "
             "its run.json, or start a new run folder"
@@ -74,6 +76,10 @@ def restore(path: pathlib.Path, state: dict) -> int:
     for name, variable in state.items():
         variable.assign(values[name])
     return int(step)
+
+
+def _is_step(value: np.ndarray) -> bool:
+    return not value.shape and value.dtype.kind in "iu" and 0 <= value <= MOST_STEPS
 
 
 def _dtype(variable) -> np.dtype:

@@ -8,7 +8,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from stylegan_culture.config import InputError, option
+from stylegan_culture.config import InputError, option, shortened
 from stylegan_culture.networks.holes import known, with_holes
 from stylegan_culture.training.replicas import normal, uniform
 
@@ -49,10 +49,10 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(name.strip() for name in text.split(",") if name.strip())
     unknown = [name for name in kinds if name not in KINDS]
     if unknown or not kinds:
-        named = repr(unknown[0]) if unknown else "nothing"
+        named = shortened(unknown[0]) if unknown else "nothing"
         raise InputError(f"--damage names {named}; there are {', '.join(KINDS)}")
     if len(set(kinds)) < len(kinds):
-        raise InputError(f"--damage {text} names a kind twice; name each once")
+        raise InputError(f"--damage {shortened(text)} names a kind twice; name each once")
     return kinds
 
 
