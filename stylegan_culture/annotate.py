@@ -14,6 +14,7 @@ import sys
 from stylegan_culture import config as settings
 from stylegan_culture import tables
 from stylegan_culture.config import InputError, option, run_command, visible
+from stylegan_culture.model_record import keys_of, read_cultures
 
 SHIPPED = "culture_tagger"
 BATCH = 16  # pictures that pass the network at once
@@ -88,7 +89,7 @@ def _annotate(files, config: AnnotateConfig):
     from stylegan_culture.networks.tagger import find_tagger, load_tagger
 
     tagger, facts = load_tagger(find_tagger(config.model), config.weights)
-    cultures = [culture["key"] for culture in facts["cultures"]]
+    cultures = keys_of(read_cultures(facts, config.model))
     ask = tf.function(tagger.probabilities, reduce_retracing=True)
     parent = pathlib.Path(config.out).resolve().parent
     rows, skipped, batch = [], [], []

@@ -5,6 +5,7 @@ taken, Python objects and links to other files are refused, and so are numbers t
 HDF5 is looked through by a process of its own first, since damage can crash its library.
 """
 
+import io
 import math
 import os
 import pathlib
@@ -21,33 +22,40 @@ from stylegan_culture.config import InputError
 LARGEST = 256 * 2**20  # bytes of all arrays of a file
 MOST_MEMBERS = 20_000  # of an archive
 LONGEST_DIRECTORY = 4 * 2**20  # bytes of an archive's list of members
+LONGEST_SIDE = 2**26  # of an array, also of one without numbers
 KINDS = "fiubU"  # floats, integers, booleans, text
 _END = struct.Struct("<4s4H2LH")  # of a zip file: its last record
 _LONGEST_COMMENT = 2**16
 
 
-def read_archive(path, what: str, most: int = LARGEST) -> dict[str, np.ndarray]:
-    """All arrays of a NumPy archive (.npz) by name.
+def read_archive(path, what: str, most: int = LARGEST, names=None) -> dict[str, np.ndarray]:
+    """The arrays of a NumPy archive (.npz) by name.
 
     Args:
         path: of the file.
         what: it should be, such as "culture moments", for the message.
         most: bytes that all arrays may have together.
+        names: of the arrays that are wanted; None: all.
 
     Raises:
-        InputError: the file is damaged, holds Python objects or numbers that are not finite, or its
-            arrays have more than `most` bytes.
+        InputError: the file is damaged, lacks an array, holds Python objects or numbers that are
+            not finite, or its arrays have more than `most` bytes.
         FileNotFoundError: it is missing.
     """
-    try:
-        with files.open_file(path) as file:
-            _check_directory(file)
-            with zipfile.ZipFile(file) as archive:
-                return _read_members(archive, most)
-    except (InputError, FileNotFoundError):
-        raise
-    except Exception as error:  # zipfile, zlib and NumPy raise whatever they meet in damage
-        raise InputError(f"{path} does not hold {what} ({files.reason(error)})") from None
+    with files.open_file(path) as file:
+        return _read_file(file, path, what, most, names)
+
+
+def parse_archive(content: bytes, path, what: str, most: int = LARGEST) -> dict[str, np.ndarray]:
+    """As `read_archive`, of the content of the file at `path`."""
+    return _read_file(io.BytesIO(content), path, what, most, None)
+
+
+def one_text(value: np.ndarray) -> str:
+    """The text that an array of an archive holds; ValueError for any other array."""
+    if value.shape or value.dtype.kind != "U":
+        raise ValueError("it has an array where a text belongs")
+    return str(value)
 
 
 def load_weights(path, least: int, build, remedy: str):
@@ -142,13 +150,23 @@ def _count_numbers(data) -> int:
     """How many numbers an HDF5 data set holds, all of them finite."""
     if not hasattr(data, "is_virtual") or data.external or data.is_virtual:
         raise ValueError("it has data in other files")
+    if "dtype" in data.attrs:  # Keras would take whole numbers for parts of others
+        raise ValueError("it has numbers of a kind that no network here has")
     if data.dtype.kind not in "fiu":
         raise ValueError(f"it has {data.dtype} where numbers belong")
     if data.size is None or 4 * data.size > LARGEST:
         raise ValueError(f"it has more than {LARGEST // 4:,} numbers")
-    if not np.isfinite(np.asarray(data[()], np.float64)).all():
-        raise ValueError("it has numbers that are not finite")
+    _check_finite(data[()])
     return int(data.size)
+
+
+def _check_finite(values) -> None:
+    """Raises ValueError where numbers are not finite once they are float32, as networks are."""
+    if np.asarray(values).dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.asarray(values, np.float32)).all():
+            raise ValueError("it has numbers that are not finite")
 
 
 def _check_directory(file) -> None:
@@ -165,16 +183,28 @@ def _check_directory(file) -> None:
     file.seek(0)
 
 
-def _read_members(archive: zipfile.ZipFile, most: int) -> dict[str, np.ndarray]:
+def _read_file(file, path, what: str, most: int, wanted) -> dict[str, np.ndarray]:
+    try:
+        _check_directory(file)
+        with zipfile.ZipFile(file) as archive:
+            return _read_members(archive, most, wanted)
+    except Exception as error:  # zipfile, zlib and NumPy raise whatever they meet in damage
+        raise InputError(f"{path} does not hold {what} ({files.reason(error)})") from None
+
+
+def _read_members(archive: zipfile.ZipFile, most: int, wanted) -> dict[str, np.ndarray]:
     members = archive.infolist()
     names = [member.filename.removesuffix(".npy") for member in members]
     if len(set(names)) < len(names):
         raise ValueError("it has two arrays of one name")
     if sum(member.file_size for member in members) > most + 4096 * len(members):
         raise ValueError(f"its arrays have more than {most:,} bytes")
-    return {
-        name: _read_member(archive, member) for name, member in zip(names, members, strict=True)
-    }
+    places = dict(zip(names, members, strict=True))
+    wanted = names if wanted is None else wanted
+    for name in wanted:
+        if name not in places:
+            raise ValueError(f"it has no array {name}")
+    return {name: _read_member(archive, places[name]) for name in wanted}
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
@@ -192,6 +222,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
         if dtype.kind not in KINDS:
             raise ValueError(f"it has {dtype} where numbers belong")
         count = math.prod(shape)
+        if max(shape, default=0) > LONGEST_SIDE:
+            raise ValueError("an array is too long")
         if min(shape, default=0) < 0 or count * dtype.itemsize != member.file_size - file.tell():
             raise ValueError("an array is not as large as it says")
         values = np.empty(count, dtype)
@@ -202,6 +234,5 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
                 raise EOFError("it is cut off")
             rest = rest[read:]
         file.read(1)  # at the end the checksum is compared
-    if dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError("it has numbers that are not finite")
+    _check_finite(values)
     return values.reshape(shape, order="F" if by_columns else "C")

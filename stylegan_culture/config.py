@@ -72,7 +72,13 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
 
 
 def option(
-    default, help_text: str, choices: tuple | None = None, low=None, high=None, table: bool = False
+    default,
+    help_text: str,
+    choices: tuple | None = None,
+    low=None,
+    high=None,
+    multiple: int | None = None,
+    table: bool = False,
 ):
     """A dataclass field with a default, a help text (with units) and what it may be.
 
@@ -81,10 +87,11 @@ def option(
         help_text: for --help.
         choices: all values that it may have.
         low, high: the least and the largest number that it may be.
+        multiple: what a whole number has to be a multiple of.
         table: whether it may name a table of pictures; then there is a flag --outside besides,
             which adds `OUTSIDE` to it.
     """
-    allowed = {"choices": choices, "low": low, "high": high, "table": table}
+    allowed = {"choices": choices, "low": low, "high": high, "multiple": multiple, "table": table}
     return dataclasses.field(default=default, metadata={"help": help_text, **allowed})
 
 
@@ -133,15 +140,21 @@ def add_outside(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def from_flags(base, namespace: argparse.Namespace):
-    """`base` with every field replaced that the command line named; nested groups included."""
+    """`base` with every field replaced that the command line named; nested groups included.
+
+    Raises:
+        InputError: a value that its field's `option` does not allow.
+    """
     changes = {}
     for field in dataclasses.fields(base):
         value = getattr(base, field.name)
         if dataclasses.is_dataclass(value):
             changes[field.name] = from_flags(value, namespace)
         elif hasattr(namespace, field.name):
-            given = getattr(namespace, field.name)
-            changes[field.name] = tuple(given) if isinstance(given, list) else given
+            try:
+                changes[field.name] = check_value(field, getattr(namespace, field.name))
+            except InputError as error:
+                raise InputError(f"--{field.name.replace('_', '-')}: {error}") from None
         text = changes.get(field.name, value)
         if field.metadata.get("table") and text and hasattr(namespace, "outside"):
             changes[field.name] = text.removesuffix(OUTSIDE) + OUTSIDE
@@ -160,7 +173,7 @@ def from_dict(options_class: type, values: dict):
     known = {field.name: field for field in dataclasses.fields(options_class)}
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise InputError(f"unknown setting {unknown[0]!r} for {options_class.__name__}")
+        raise InputError(f"unknown setting {shortened(unknown[0])} for {options_class.__name__}")
     base = options_class()
     changes = {}
     for name, value in values.items():
@@ -195,7 +208,11 @@ def check_value(field: dataclasses.Field, value):
             for word, bound in (("at least", low), ("at most", high))
             if bound is not None
         )
-        raise InputError(f"{field.name} is {value} and has to be {bounds}")
+        raise InputError(f"{field.name} is {shortened(value)} and has to be {bounds}")
+    if allowed.get("multiple") and value % allowed["multiple"]:
+        raise InputError(
+            f"{field.name} is {value} and has to be a multiple of {allowed['multiple']}"
+        )
     return value
 
 

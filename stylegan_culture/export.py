@@ -15,6 +15,7 @@ import numpy as np
 
 from stylegan_culture import (
     __version__,
+    arrays,
     config,
     images,
     samplers,
@@ -24,6 +25,7 @@ from stylegan_culture import (
 )
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.files import read_measures, write_json
+from stylegan_culture.model_record import check_told, keys_of, read_cultures
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.pages.text import code, json_block, markdown
 
@@ -85,6 +87,8 @@ def _complete(options) -> None:
             f"{options.run} draws pictures from noise, which is not exported; use its run folder: "
             f"python -m stylegan_culture.stylize --sample 8 --model {options.run} --out sheet.png"
         )
+    if facts:
+        check_told(facts, options.run)
     options.translates = facts.get("trainer") in translation.LOADERS
     precisions, size = serving.PRECISIONS, 256
     if options.translates:
@@ -102,7 +106,7 @@ def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
         from pipelines.input import load_source
 
         source = load_source(facts["data"], facts["image_size"], "held_out")
-        keys = [culture["key"] for culture in facts["cultures"]]
+        keys = keys_of(read_cultures(facts, "run.json", least=0))
         own = source.tags[:, [key in keys for key in source.cultures]].any(axis=1)
         source = source.select(np.flatnonzero(own)) if own.any() else source
         steps = np.linspace(0, len(source) - 1, min(wanted, len(source))).astype(int)
@@ -133,8 +137,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
     name = pathlib.Path(options.out).name
     if options.half:
         model.set_weights([w.astype("float16").astype("float32") for w in model.get_weights()])
-    model.save_weights(folder / "copy.weights.h5")
-    (folder / "copy.weights.h5").rename(folder / "weights.h5")
+    arrays.save_weights(model, folder / "weights.h5")
     described = describe(name, model, facts, options, folder)
     write_json(folder / "model.json", described)
     pictures = load_pictures(options.pictures, CALIBRATION + CHECKED, facts)
@@ -293,7 +296,8 @@ def _sheet(model, facts, pictures, size: int, path) -> None:
         for mixture in np.eye(len(model.cultures), dtype=np.float32):
             restyled = model.stylize(content[None], mixture[None], strength)
             cells.append(np.asarray(restyled)[0])
-    labels = ["content", *(c.get("title", c["key"]) for c in facts["cultures"])]
+    titles = (culture.title or culture.key for culture in read_cultures(facts, path))
+    labels = ["content", *titles]
     images.write(path, images.grid(cells, len(labels), None, labels))
 
 

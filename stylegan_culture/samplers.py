@@ -2,10 +2,10 @@
 
 import pathlib
 
-from stylegan_culture import config
+from stylegan_culture import arrays, model_record
 from stylegan_culture.config import InputError
 from stylegan_culture.files import read_run
-from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
+from stylegan_culture.networks.dcgan import LARGEST, START, NoiseGenerator, SamplerConfig
 
 TRAINERS = ("dcgan", "vae")
 WEIGHTS = "model.weights.h5"  # of a run folder: those of the generator, for a VAE the decoder's
@@ -30,20 +30,21 @@ def load(folder) -> tuple[NoiseGenerator, dict]:
             f"{folder} is no run that draws pictures from noise; make one with "
             "`python -m stylegan_culture.train --trainer dcgan --run DIR`"
         )
+    record = pathlib.Path(folder) / "run.json"
+    settings = model_record.read_group(facts, "config", record)
+    sizes = model_record.read_group(settings, "sampler", record)
+    sampler = model_record.read_settings(SamplerConfig, sizes, record)
+    cultures = model_record.read_cultures(facts, record)
+    count = len(cultures) if sampler.conditional else 1
+    size = model_record.read_number(facts, "image_size", record, 2 * START, LARGEST)
     try:
-        sampler = config.from_dict(SamplerConfig, facts["config"]["sampler"])
-        count = len(facts["cultures"]) if sampler.conditional else 1
-        generator = NoiseGenerator(count, facts["image_size"], sampler).create_weights()
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder}/run.json is damaged ({error}); train the folder anew") from None
-    path = pathlib.Path(folder) / WEIGHTS
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; finish the run with --resume first")
-    try:
-        generator.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise InputError(
-            f"{path} is damaged or of another config ({reason}); make it anew"
-        ) from None
+        least = sampler.least_weights(count, size)
+    except ValueError as error:
+        raise model_record.damaged(record, f"its image_size is {error}") from None
+    generator = arrays.load_weights(
+        record.with_name(WEIGHTS),
+        least,
+        lambda: NoiseGenerator(count, size, sampler).create_weights(),
+        "finish the run with --resume, or train anew",
+    )
     return generator, facts

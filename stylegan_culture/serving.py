@@ -8,17 +8,15 @@ import collections
 import contextlib
 import importlib.resources
 import io
-import json
 import pathlib
 import re
-import shutil
 import tempfile
 
 import numpy as np
 
-from stylegan_culture import config, tflite
+from stylegan_culture import arrays, model_record, tflite
 from stylegan_culture.config import InputError
-from stylegan_culture.files import read_run, write_json
+from stylegan_culture.files import read_json, read_run, write_json
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 
 SIGNATURES = ("stylize", "encode_style", "stylize_with")
@@ -34,14 +32,13 @@ CULTURES_A_PICTURE = 3  # that each picture is calibrated and compared in
 def load_run(folder) -> tuple[CultureModel, dict]:
     """The averaged model of a run folder, and its run.json; `InputError` where either is bad."""
     facts = read_run(folder)
-    try:
-        cultures = [culture["key"] for culture in facts["cultures"]]
-        sizes = facts["config"]["generator"]
-    except (KeyError, TypeError):
+    settings = facts.get("config")
+    if not isinstance(settings, dict) or "generator" not in settings or "cultures" not in facts:
         raise InputError(
             f"{folder} holds no model that restyles into any of its cultures; name another folder"
-        ) from None
-    return _load(pathlib.Path(folder) / "model.weights.h5", cultures, sizes), facts
+        )
+    folder = pathlib.Path(folder)
+    return _load(folder / "run.json", facts, settings["generator"], "model.weights.h5"), facts
 
 
 def load_model(reference) -> tuple[CultureModel, dict]:
@@ -51,13 +48,9 @@ def load_model(reference) -> tuple[CultureModel, dict]:
         return load_run(folder)
     if not (folder / "model.json").is_file():
         folder = _find_shipped(str(reference))
-    try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        cultures = [culture["key"] for culture in facts["cultures"]]
-        weights = _load(folder / "weights.h5", cultures, facts["generator"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{folder}/model.json is damaged ({error}); export it again") from None
-    return weights, facts
+    facts = read_json(folder / "model.json", "export it again")
+    sizes = model_record.read_group(facts, "generator", folder / "model.json")
+    return _load(folder / "model.json", facts, sizes, "weights.h5"), facts
 
 
 def save_model(model: CultureModel, folder, facts: dict, size: int | None = None) -> None:
@@ -254,7 +247,7 @@ def _convert_int8(folder, model, pictures, checked) -> bytes:
     file = pathlib.Path(folder) / "int8.tflite"
     for level in range(len(FLOAT_LAYERS)):
         content = mlir_quantize(calibrated, denylisted_nodes=float_operations(calibrated, level))
-        file.write_bytes(content)
+        file.write_bytes(tflite.made_here(content))
         squares = _squares(_outputs(model, checked, tflite.Runner(file)), expected)
         if _psnr(squares.mean()) >= WANTED_INT8_PSNR:
             break
@@ -288,20 +281,17 @@ def _converter(folder, precision: str):
     return converter
 
 
-def _load(path, cultures, sizes) -> CultureModel:
-    model = CultureModel(cultures, config.from_dict(GeneratorConfig, sizes)).create_weights()
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; train or export the model first")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            # Keras reads `weights.h5` as its legacy format unless the name ends `.weights.h5`.
-            model.load_weights(shutil.copyfile(path, pathlib.Path(folder) / "copy.weights.h5"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise InputError(
-            f"{path} is damaged or of another config ({reason}); make it anew"
-        ) from None
-    return model
+def _load(record: pathlib.Path, facts: dict, sizes, weights: str) -> CultureModel:
+    """The model that a record describes, with the weights beside it."""
+    model_record.read_backbone(facts, record)  # now, and not when evaluation is almost done
+    keys = model_record.keys_of(model_record.read_cultures(facts, record))
+    checked = model_record.read_settings(GeneratorConfig, sizes, record)
+    return arrays.load_weights(
+        record.with_name(weights),
+        checked.least_model_weights(len(keys)),
+        lambda: CultureModel(keys, checked).create_weights(),
+        "train or export the model anew",
+    )
 
 
 def _find_shipped(name: str) -> pathlib.Path:

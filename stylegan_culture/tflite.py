@@ -1,19 +1,26 @@
 """TFLite files: named metadata inside the file, a signature runner, what operators a file holds.
 
-Depends on no network: whatever file this project exports, or a peer's, can be read with it.
+Depends on no network: whatever file this project exports, or a peer's, can be read with it. A file
+that this process has not made itself is first looked through by a process of its own, since damage
+can crash, hang or swell its readers.
 """
 
 import collections
 import contextlib
+import hashlib
 import io
 import json
 import pathlib
 
 import numpy as np
 
+from stylegan_culture import isolation
 from stylegan_culture.config import InputError
+from stylegan_culture.files import LARGEST_JSON, parse_json, read_bytes
 
 METADATA_NAME = "stylegan_culture.json"
+LARGEST = 512 * 2**20  # bytes of a file
+_sound = set()  # SHA-256 of contents that this process made or looked through
 
 
 def write_metadata(model: bytes, facts: dict) -> bytes:
@@ -34,18 +41,65 @@ def write_metadata(model: bytes, facts: dict) -> bytes:
     parsed.buffers.append(buffer)
     others = [old for old in parsed.metadata or [] if _text(old.name) != METADATA_NAME]
     parsed.metadata = [*others, entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
+    return made_here(bytes(flatbuffer_utils.convert_object_to_bytearray(parsed)))
+
+
+def made_here(content: bytes) -> bytes:
+    """Notes that this process made the content of a file, which so needs no look; returns it."""
+    _sound.add(hashlib.sha256(content).hexdigest())
+    return content
+
+
+def look_through(path) -> None:
+    """Makes sure that a file can be read: parsed, and its interpreter made, by another process.
+
+    Each content is looked through once.
+
+    Raises:
+        InputError: the file is missing, too large, no TFLite file, or damaged.
+    """
+    try:
+        content = read_bytes(path, LARGEST)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} does not exist; make it with `python -m stylegan_culture.export`"
+        ) from None
+    if content[4:8] != b"TFL3":
+        raise InputError(f"{path} is no TFLite file; give one that export wrote")
+    digest = hashlib.sha256(content).hexdigest()
+    if digest not in _sound:
+        try:
+            isolation.call(examine, path, name=str(path))
+        except InputError as error:
+            raise InputError(f"{error}; export it again") from None
+        _sound.add(digest)
+
+
+def examine(path: str) -> None:
+    """Parses a file and makes ready to run all that it holds; for `isolation.call`."""
+    # TensorFlow's own analyser is this one, without the rest of TensorFlow.
+    from ai_edge_litert import _pywrap_analyzer_wrapper
+    from ai_edge_litert.interpreter import Interpreter
+
+    parsed = _parse(path)
+    _metadata_of(parsed)
+    _count(parsed)
+    interpreter = Interpreter(path, num_threads=1)
+    interpreter.allocate_tensors()
+    for name in interpreter.get_signature_list():
+        interpreter.get_signature_runner(name).get_input_details()
+    _pywrap_analyzer_wrapper.ModelAnalyzer(path, True, True)
 
 
 def read_metadata(path) -> dict:
     """The JSON that `write_metadata` put into a file; raises `InputError` where there is none."""
-    parsed = _parse(path)
-    for entry in parsed.metadata or []:
-        if _text(entry.name) == METADATA_NAME:
-            return json.loads(bytes(parsed.buffers[entry.buffer].data).decode("utf-8"))
-    raise InputError(
-        f"{path} holds no culture names; export it with `python -m stylegan_culture.export`"
-    )
+    look_through(path)
+    facts = _metadata_of(_parse(path))
+    if facts is None:
+        raise InputError(
+            f"{path} holds no culture names; export it with `python -m stylegan_culture.export`"
+        )
+    return facts
 
 
 class Runner:
@@ -62,7 +116,7 @@ class Runner:
     def __init__(self, path, threads: int = 2):
         from ai_edge_litert.interpreter import Interpreter
 
-        _require_file(path)
+        look_through(path)
         try:
             self.interpreter = Interpreter(str(path), num_threads=threads)
         except (ValueError, RuntimeError) as error:
@@ -103,9 +157,15 @@ def analyse(path) -> dict:
     operators whose result is 8-bit), `bytes`, and `gpu` (the verdict of
     TensorFlow's analyser in its words; that analyser says itself that it guarantees nothing).
     """
-    from tensorflow.lite.python import schema_py_generated as schema
+    look_through(path)
+    found = _count(_parse(path))
+    return found | {"bytes": pathlib.Path(path).stat().st_size, "gpu": gpu_verdict(path)}
 
-    parsed = _parse(path)
+
+def _count(parsed) -> dict:
+    """What `analyse` says of the operators."""
+    from ai_edge_litert import schema_py_generated as schema
+
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
     signatures = {
         entry.subgraphIndex: _text(entry.signatureKey) for entry in parsed.signatureDefs or []
@@ -127,14 +187,14 @@ def analyse(path) -> dict:
         "operators": operators,
         "builtin_only": not custom,
         "quantised": {name: count for name, count in quantised.items() if count},
-        "bytes": pathlib.Path(path).stat().st_size,
-        "gpu": gpu_verdict(path),
     }
 
 
 def gpu_verdict(path) -> str:
     """TensorFlow's opinion of whether the GPU delegate takes a file; no guarantee, by its words."""
     import tensorflow as tf
+
+    look_through(path)
 
     text = io.StringIO()
     with contextlib.redirect_stdout(text):
@@ -144,7 +204,8 @@ def gpu_verdict(path) -> str:
 
 
 def operations(model: bytes):
-    """Yields `(graph index, operator name, name of the first output tensor)` in order."""
+    """Yields `(graph index, operator name, name of the first output tensor)` in order, of content
+    that this process made."""
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
@@ -158,18 +219,20 @@ def operations(model: bytes):
 
 
 def _parse(path):
-    from tensorflow.lite.tools import flatbuffer_utils
+    from ai_edge_litert.tools import flatbuffer_utils
 
-    _require_file(path)
-    content = pathlib.Path(path).read_bytes()
-    if content[4:8] != b"TFL3":
-        raise InputError(f"{path} is no TFLite file; give one that export wrote")
-    return flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    return flatbuffer_utils.convert_bytearray_to_object(bytearray(read_bytes(path, LARGEST)))
 
 
-def _require_file(path) -> None:
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"{path} does not exist; make it with `python -m stylegan_culture.export`")
+def _metadata_of(parsed) -> dict | None:
+    """The JSON of `write_metadata` in a parsed file; ValueError where it is damaged."""
+    for entry in parsed.metadata or []:
+        if _text(entry.name) == METADATA_NAME:
+            content = bytes(parsed.buffers[entry.buffer].data)
+            if len(content) > LARGEST_JSON:
+                raise ValueError("its metadata are too long")
+            return parse_json(content)
+    return None
 
 
 def _text(value) -> str:

@@ -24,6 +24,7 @@ LEVELS = {
     "picture_files": 0.2,
     "arrays": 0.3,
     "tables": 0.3,
+    "model_record": 0.3,
     "images": 0.5,
     "outputs": 0.6,
     "features": 1,

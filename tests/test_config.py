@@ -277,3 +277,27 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         raise RuntimeError
     assert path.read_bytes() == b"first"
     assert [each.name for each in path.parent.iterdir()] == ["x.bin"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounded:
+    width: int = option(64, "channels", low=64, high=256, multiple=64)
+    rate: float = option(0.5, "share", low=0.0, high=1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--width", "65"), "--width: width is 65 and has to be a multiple of 64"),
+        (("--width", "0"), "--width: width is 0 and has to be at least 64 and at most 256"),
+        (("--rate", "nan"), "--rate: rate is nan"),
+        (("--rate", "2"), "--rate: rate is 2.0 and has to be at least 0.0"),
+    ],
+)
+def test_flags_keep_to_what_their_option_allows(given, words):
+    parser = argparse.ArgumentParser()
+    config.add_flags(parser, Bounded)
+    with pytest.raises(InputError, match=words):
+        config.from_flags(Bounded(), parser.parse_args(given))
+    with pytest.raises(InputError, match="has to be"):
+        config.from_dict(Bounded, {given[0][2:]: float(given[1])})

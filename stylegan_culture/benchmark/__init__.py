@@ -11,12 +11,12 @@ import os
 import pathlib
 import platform
 import resource
-import subprocess
 import sys
 import time
 
 import numpy as np
 
+from stylegan_culture import isolation, tflite
 from stylegan_culture.config import InputError
 from stylegan_culture.files import write_json
 
@@ -35,11 +35,17 @@ def prepare(path, threads: int):
     """A function without arguments that runs a file once, on random inputs that are set before.
 
     A file with signatures runs `stylize`, or its first signature; one without runs as a whole.
+
+    Raises:
+        InputError: the file is missing, no TFLite file, damaged, or cannot be run.
     """
+    tflite.look_through(path)
+    return _prepared(path, threads)
+
+
+def _prepared(path, threads: int):
     from ai_edge_litert.interpreter import Interpreter
 
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"{path} does not exist; export it first")
     try:
         interpreter = Interpreter(str(path), num_threads=threads)
         signatures = interpreter.get_signature_list()
@@ -64,6 +70,7 @@ def measure(paths, threads: int, runs: int) -> list[dict]:
     Each timed run follows an untimed one of the same file: with the files taking turns, a first
     run would pay for the weights that another file has driven out of the caches.
     """
+    peaks = [peak_memory(path, threads) for path in paths]  # first: a file may crash what runs it
     functions = [prepare(path, threads) for path in paths]
     times = [[] for _ in functions]
     for function in functions:
@@ -82,9 +89,9 @@ def measure(paths, threads: int, runs: int) -> list[dict]:
             "median_ms": float(np.median(record)),
             "p95_ms": float(np.percentile(record, 95)),
             "times_as_fast_as_first": first / float(np.median(record)),
-            "peak_memory_mb": peak_memory(path, threads),
+            "peak_memory_mb": peak,
         }
-        for path, record in zip(paths, times, strict=True)
+        for path, record, peak in zip(paths, times, peaks, strict=True)
     ]
 
 
@@ -92,17 +99,19 @@ def peak_memory(path, threads: int) -> float:
     """Megabytes of resident memory that a fresh process takes at most to load and run a file.
 
     The interpreter and Python are in it: about 60 MB for an empty model.
+
+    Raises:
+        InputError: the file is missing, or cannot be run within `isolation.SECONDS`.
     """
-    command = [sys.executable, "-m", "stylegan_culture.benchmark", "--peak-memory", str(path)]
-    answer = subprocess.run(
-        [*command, "--threads", str(threads)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    )
-    if answer.returncode:
-        raise InputError(f"{path} cannot be run alone: {answer.stderr.strip()[-200:]}")
-    return float(answer.stdout.split()[-1])
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"{path} does not exist; export it first")
+    return isolation.call(run_alone, str(path), threads, name=str(path))
+
+
+def run_alone(path: str, threads: int) -> float:
+    """Runs a file once; the megabytes that this process took. For `isolation.call`."""
+    _prepared(path, threads)()
+    return _own_peak()
 
 
 def report(results: list[dict], threads: int, runs: int) -> str:
@@ -144,16 +153,9 @@ def main(arguments=None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
     parser.add_argument("--runs", type=int, default=50, help="timed runs a file (default: 50)")
     parser.add_argument("--json", help="also write the results to this file")
-    parser.add_argument("--peak-memory", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.runs < 1 or options.threads < 1:
         raise InputError("--runs and --threads have to be at least 1")
-    if options.peak_memory:
-        function = prepare(options.models[0], options.threads)
-        for _ in range(3):
-            function()
-        print(_own_peak())
-        return
     results = measure(options.models, options.threads, options.runs)
     print(report(results, options.threads, options.runs))
     if options.json:

@@ -13,7 +13,7 @@ import pathlib
 import re
 import typing
 
-from stylegan_culture import config, files
+from stylegan_culture import config, files, model_record
 from stylegan_culture.config import InputError
 from stylegan_culture.demo import example
 
@@ -25,7 +25,6 @@ USUAL_SIZE = 256  # px; the size to begin with
 SMALLEST_SIZE, LARGEST_SIZE, SIZE_STEP = 16, 2048, 8  # px; a browser has 4 GB at most
 MOST_FILES, MOST_SIZES = 48, 8  # an example picture is made for each size
 MOST_BUILDS = 100  # files of LiteRT.js
-MOST_CULTURES, LONGEST_TEXT = 1000, 1000  # a slider for each culture; characters
 LARGEST_FILE = 2**30  # bytes; the browser holds a file whole
 EXPORT_AGAIN = "export it again"
 CONTENT_TYPES = {
@@ -144,47 +143,27 @@ def describe(folder: pathlib.Path) -> dict:
     the file to begin with: the 256 px int8 one, or else what is nearest to it.
     """
     _file(folder, "model.json")  # and no link to a file of the user
-    facts = files.read_json(folder / "model.json", EXPORT_AGAIN)
-    cultures = facts.get("cultures")
-    if not isinstance(cultures, list) or len(cultures) > MOST_CULTURES:
-        raise InputError(
-            f"{folder}/model.json is damaged (cultures is no list of at most {MOST_CULTURES:,}); "
-            f"{EXPORT_AGAIN}"
-        )
-    cultures = [_culture(folder, culture) for culture in cultures]
+    record = folder / "model.json"
+    facts = files.read_json(record, EXPORT_AGAIN)
+    cultures = [
+        {
+            "key": culture.key,
+            "title": culture.title or culture.key,
+            "region": culture.region,
+            "period": culture.period,
+        }
+        for culture in model_record.read_cultures(facts, record)
+    ]
     tflite_files = _tflite_files(folder)
-    if not tflite_files or not cultures:
-        missing = "TFLite file NAME_SIZE_PRECISION.tflite" if cultures else "culture in model.json"
-        raise InputError(f"{folder} has no {missing}; {EXPORT_AGAIN}")
+    if not tflite_files:
+        raise InputError(f"{folder} has no TFLite file NAME_SIZE_PRECISION.tflite; {EXPORT_AGAIN}")
     nearest = min(tflite_files, key=lambda file: (abs(file["size"] - USUAL_SIZE), _rank(file)))
     return {
-        "name": _text(folder, facts, "name") or folder.resolve().name,
+        "name": model_record.read_text(facts, "name", record, "") or folder.resolve().name,
         "cultures": cultures,
         "files": tflite_files,
         "chosen": nearest["name"],
     }
-
-
-def _culture(folder: pathlib.Path, facts) -> dict[str, str]:
-    """What the page has to know of a culture of model.json."""
-    if not isinstance(facts, dict):
-        raise InputError(f"{folder}/model.json is damaged (a culture is no object); {EXPORT_AGAIN}")
-    told = {name: _text(folder, facts, name) for name in ("key", "title", "region", "period")}
-    if not told["key"]:
-        raise InputError(f"{folder}/model.json is damaged (a culture has no key); {EXPORT_AGAIN}")
-    return {**told, "title": told["title"] or told["key"]}
-
-
-def _text(folder: pathlib.Path, facts: dict, name: str) -> str:
-    """A text of model.json; "" where there is none."""
-    value = facts.get(name)
-    value = "" if value is None else value
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        raise InputError(
-            f"{folder}/model.json is damaged ({name} is {config.shortened(value)} and has to be a "
-            f"text of at most {LONGEST_TEXT:,} characters); {EXPORT_AGAIN}"
-        )
-    return value
 
 
 def _tflite_files(folder: pathlib.Path) -> list[dict]:

@@ -9,6 +9,7 @@ from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
 from stylegan_culture.evaluate.options import TrialConfig
 from stylegan_culture.files import write_json
+from stylegan_culture.model_record import read_backbone
 
 SHOWN = 4  # contents whose results the page shows in every culture
 
@@ -132,8 +133,7 @@ def evenly(count: int, wanted: int):
 
 def _trained_against(facts: dict, backbone) -> bool:
     """Whether a model was trained against the very network that judges it."""
-    used = facts.get("backbone") or facts.get("config", {}).get("backbone") or {}
-    return used.get("backbone") == backbone.name
+    return read_backbone(facts, "the model's record") == backbone.name
 
 
 def _require_enough(trial) -> None:

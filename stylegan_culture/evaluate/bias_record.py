@@ -6,6 +6,7 @@ import numpy as np
 
 from stylegan_culture.analysis import distances, fairness
 from stylegan_culture.analysis.judge import PHOTOGRAPH
+from stylegan_culture.model_record import read_cultures
 
 REPLICATES = 1000
 TOLD = ("named", "content_distance")  # measured content by content, so that they can be paired
@@ -89,7 +90,8 @@ def quality_of(trial, served: dict, sources, artworks: dict, recall, seed: int) 
 
 def representation_of(trial, quality: dict, facts: dict, seed: int) -> dict:
     """Training pictures against quality, by ranks."""
-    own = {one.get("key"): one.get("pictures") for one in facts.get("cultures", [])}
+    known = read_cultures(facts, "the model's record", least=0)
+    own = {culture.key: culture.pictures for culture in known}
     told = all(own.get(culture) for culture in trial.cultures)
     counts = {
         name: int(own[name] if told else trial.training_counts[name]) for name in trial.cultures

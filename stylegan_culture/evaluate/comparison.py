@@ -11,6 +11,7 @@ from stylegan_culture.evaluate import gatys_control, measures, methods, page, re
 from stylegan_culture.evaluate import trial as trials
 from stylegan_culture.evaluate.options import EvaluateConfig
 from stylegan_culture.files import write_json
+from stylegan_culture.model_record import read_backbone
 from stylegan_culture.pages.document import complete
 
 
@@ -73,5 +74,4 @@ def measure(config: EvaluateConfig, trial, judged) -> tuple[dict, dict]:
 
 def _seen(method, backbone) -> bool:
     """Whether a model was trained against the very network that judges it."""
-    used = method.facts.get("backbone") or method.facts.get("config", {}).get("backbone") or {}
-    return used.get("backbone") == backbone.name
+    return read_backbone(method.facts, "the model's record") == backbone.name

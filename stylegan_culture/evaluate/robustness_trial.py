@@ -13,6 +13,7 @@ from stylegan_culture import serving
 from stylegan_culture.analysis import corruptions, robustness
 from stylegan_culture.analysis.robustness import Attack, Effort
 from stylegan_culture.config import InputError
+from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks.tagger import find_tagger, load_tagger
 
 EXAMPLES = 4  # pictures of each kind that the page shows
@@ -38,7 +39,8 @@ def measured(config) -> tuple[dict, dict]:
 
 def _of_tagger(config) -> tuple[dict, list]:
     tagger, facts = load_tagger(find_tagger(config.tagger), config.weights)
-    names, side = [culture["key"] for culture in facts["cultures"]], int(facts["side"])
+    cultures, side = read_cultures(facts, config.tagger), facts["side"]
+    names = list(keys_of(cultures))
     pictures, labels, ids = _artworks(config, names, side)
     shape = [tf.TensorSpec((None, side, side, 3), tf.float32)]
     logits_of = tf.function(lambda batch: tagger(batch), input_signature=shape)
@@ -64,7 +66,7 @@ def _of_tagger(config) -> tuple[dict, list]:
             shown = _fooled(tagger, (pictures, changed, labels), gave_way, names)
     record = {
         "name": pathlib.Path(config.tagger).name,
-        "cultures": _titles(facts["cultures"]),
+        "cultures": {culture.key: culture.name for culture in cultures},
         "side": side,
         "counts": dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True)),
         "pictures": ids,
@@ -148,7 +150,8 @@ def _of_stylizer(config) -> tuple[dict, list]:
         ]
         for kind, severities in corruptions.SEVERITIES.items()
     }
-    about = {"name": pathlib.Path(config.model).name, "cultures": _titles(facts["cultures"])}
+    titles = {culture.key: culture.name for culture in read_cultures(facts, config.model)}
+    about = {"name": pathlib.Path(config.model).name, "cultures": titles}
     return about | {"photographs": ids, "levels": list(STYLIZER_LEVELS), **summary}, shown
 
 
@@ -218,11 +221,6 @@ def _by_name(values, labels, names, seed: int) -> dict:
         "mean": found["mean"],
         "cultures": dict(zip(names, found["cultures"], strict=True)),
     }
-
-
-def _titles(cultures: list) -> dict:
-    """Key to title; a culture of a data set of one's own may have none."""
-    return {one["key"]: one.get("title") or one["key"].replace("_", " ") for one in cultures}
 
 
 def _first_by_hash(ids, numbers, count: int) -> list[int]:

@@ -10,6 +10,7 @@ from pipelines.preprocess import center_crop
 from stylegan_culture import images, serving
 from stylegan_culture.config import InputError
 from stylegan_culture.explain.options import ExplainConfig
+from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.tagger import find_tagger, load_tagger
 from stylegan_culture.stylization.mixtures import mixture_of
@@ -90,7 +91,8 @@ def load(config: ExplainConfig, files) -> Subjects:
     squares = [center_crop(images.read_uint8(file), config.size) for file in files]
     tagger, known = load_tagger(find_tagger(config.tagger), config.weights)
     model, facts = serving.load_model(config.model)
-    seen = tuple(culture["key"] for culture in known["cultures"])
+    told = read_cultures(known, config.tagger)
+    seen = keys_of(told)
     for culture in (*config.cultures, *config.ends):
         for kind, own in (("--model", model.cultures), ("--tagger", seen)):
             if culture not in own:
@@ -98,8 +100,8 @@ def load(config: ExplainConfig, files) -> Subjects:
                 raise InputError(
                     f"{kind} {name} knows no culture {culture!r}, but {', '.join(own)}"
                 )
-    described = [*known["cultures"], *facts["cultures"]]
-    titles = {one["key"]: one.get("title") or one["key"].replace("_", " ") for one in described}
+    described = (*told, *read_cultures(facts, config.model))
+    titles = {culture.key: culture.name for culture in described}
     backbone = tagger.backbone
     tap = backbone.content_tap if config.tap == "content" else config.tap
     if tap not in backbone.taps:
@@ -107,7 +109,7 @@ def load(config: ExplainConfig, files) -> Subjects:
     return Subjects(
         model=model,
         tagger=tagger,
-        side=int(known["side"]),
+        side=known["side"],
         seen=seen,
         titles=titles,
         names=tuple(_names(files)),

@@ -13,12 +13,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from stylegan_culture.arrays import read_archive
 from stylegan_culture.config import InputError, shipped_file
 from stylegan_culture.features.applications import VGG19, ResNet50
+from stylegan_culture.features.archive import check_runs
 from stylegan_culture.features.distilled import DistilledVGG19
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
 from stylegan_culture.features.mobilenet import MobileNetV1
-from stylegan_culture.files import written_whole
+from stylegan_culture.files import reason, written_whole
 
 BACKBONES = {
     "inception_resnet_v2": InceptionResNetV2,
@@ -61,6 +63,8 @@ def build_backbone(name: str, weights: str = "culture", seed: int = 0, dtype=Non
         if weights in ("culture", "random", "imagenet"):
             raise InputError(f"{name} has no weights {weights!r}; give the path of its .npz file")
         backbone = BACKBONES[name](weights, dtype=dtype, name=name)
+        grey = np.full((1, *2 * (backbone.least_size,), 3), 0.5, np.float32)
+        check_runs(weights, lambda: backbone(grey).values(), f"weights of {name}")
     elif weights == "imagenet":
         backbone = _with_imagenet(name, dtype)
     elif weights == "random":
@@ -154,9 +158,8 @@ def _with_imagenet(name: str, dtype):
             return BACKBONES[name](source="imagenet", dtype=dtype, name=name)
         application = keras.applications.InceptionResNetV2(include_top=False, weights="imagenet")
     except Exception as error:  # urllib, h5py and keras each raise their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"the ImageNet weights could not be downloaded or read ({reason}); put "
+            f"the ImageNet weights could not be downloaded or read ({reason(error)}); put "
             f"{IMAGENET_FILES[name]} into {_keras_folder()}, or "
             f"choose other weights: {WEIGHTS_HELP}"
         ) from None
@@ -188,16 +191,15 @@ def _path_of(name: str, weights: str) -> pathlib.Path:
 
 
 def _with_file(name: str, path: pathlib.Path, dtype):
-    if not path.is_file():
-        raise InputError(f"no backbone weights at {path}; choose among: {WEIGHTS_HELP}")
     try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            arrays = {entry: archive[entry] for entry in archive.files}
-        backbone = BACKBONES[name](dtype=dtype, name=name)
-        _assign(backbone, arrays)
-    except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} does not hold weights of {name}: {reason}") from None
+        values = read_archive(path, f"weights of {name}")
+    except FileNotFoundError:
+        raise InputError(f"no backbone weights at {path}; choose among: {WEIGHTS_HELP}") from None
+    backbone = BACKBONES[name](dtype=dtype, name=name)
+    try:
+        _assign(backbone, values)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} does not hold weights of {name}: {reason(error)}") from None
     return backbone
 
 
@@ -222,5 +224,7 @@ def _assign(backbone, arrays: dict) -> None:
     for name, variable in named.items():
         if values[name].shape != tuple(variable.shape):
             raise ValueError(f"{name} is {values[name].shape}, not {tuple(variable.shape)}")
+        if name.endswith("variance") and values[name].min() < 0.0:
+            raise ValueError(f"{name} is below 0")
     for name, variable in named.items():
         variable.assign(values[name])

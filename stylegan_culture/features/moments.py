@@ -4,16 +4,28 @@ import dataclasses
 import difflib
 import hashlib
 import io
-import json
 import pathlib
 
 import numpy as np
 
-from stylegan_culture.config import InputError
+from stylegan_culture.arrays import LARGEST, parse_archive
+from stylegan_culture.config import InputError, shortened
 from stylegan_culture.features import alignment
-from stylegan_culture.files import write_json, written_whole
+from stylegan_culture.files import read_bytes, read_json, reason, write_json, written_whole
+from stylegan_culture.model_record import (
+    damaged,
+    keys_of,
+    read_cultures,
+    read_group,
+    read_number,
+    read_text,
+)
 
 PRECISIONS = ("float32", "float16")
+MOST_CHANNELS = 4096  # of a tap
+MOST_NUMBERS = 2**26  # of all covariances, 8 bytes each in memory
+MOST_SAMPLES = 10**15
+MOST_SIDE = 10**5  # pixels
 REMEDY = "make it anew with `python -m stylegan_culture.study moments`"
 
 
@@ -174,30 +186,33 @@ class CultureMoments:
         """Reads what `save` wrote; `InputError` for a missing, damaged or mismatched file."""
         path = _checked(path)
         try:
-            facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            content = path.read_bytes()
+            facts = read_json(path.with_suffix(".json"), REMEDY)
+            content = read_bytes(path, LARGEST)
         except FileNotFoundError as error:
             raise InputError(f"no culture moments: {error.filename} is missing; {REMEDY}") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"the JSON of {path} is damaged ({error}); {REMEDY}") from None
+        if _digest(content) != facts.get("sha256"):
+            raise InputError(f"{path} is not the file that its JSON describes; {REMEDY}")
+        place = path.with_suffix(".json")
         try:
-            if _digest(content) != facts["sha256"]:
-                raise ValueError("it is not the file that its JSON describes")
-            with np.load(io.BytesIO(content)) as archive:
-                moments = {
-                    culture: {
-                        tap: _unpacked(archive, f"{number}/{tap}", facts["counts"][culture][tap])
-                        for tap in facts["taps"]
-                    }
-                    for number, culture in enumerate(facts["cultures"])
+            named, taps, counts = _read_facts(facts, place)
+        except InputError as error:
+            reason_alone = str(error).rpartition("; ")[0]
+            raise InputError(f"{reason_alone}; {REMEDY}") from None
+        arrays = parse_archive(content, path, "culture moments")
+        try:
+            moments = {
+                culture: {
+                    tap: _unpacked(arrays, f"{number}/{tap}", size, counts[culture][tap])
+                    for tap, size in taps.items()
                 }
-            named = {name: facts[name] for name in _FACTS}
-            return cls(**{**named, "cultures": tuple(facts["cultures"])}, moments=moments)
-        except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path} is damaged ({reason}); {REMEDY}") from None
+                for number, culture in enumerate(named["cultures"])
+            }
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path} is damaged ({reason(error)}); {REMEDY}") from None
+        return cls(**named, moments=moments)
 
 
+_GROUPS = ("pictures", "taps", "counts")
 _FACTS = tuple(f.name for f in dataclasses.fields(CultureMoments) if f.name != "moments")
 
 
@@ -233,13 +248,40 @@ def _packed(moments: Moments, precision: str) -> dict:
     }
 
 
-def _unpacked(archive, name: str, count: int) -> Moments:
+def _read_facts(facts: dict, place) -> tuple[dict, dict, dict]:
+    """What a JSON says: the fields of `CultureMoments` but the moments, the numbers of each tap,
+    and the samples of each culture and tap. Raises `InputError` where it may not be so."""
+    keys = facts.get("cultures")
+    cultures = [{"key": key} for key in keys] if isinstance(keys, list) else None
+    keys = keys_of(read_cultures({"cultures": cultures}, place, least=1))
+    shrinkage = facts.get("shrinkage")
+    if type(shrinkage) not in (int, float) or not 0.0 <= shrinkage <= 1.0:
+        raise damaged(place, f"its shrinkage is {shortened(shrinkage)} and has to be from 0 to 1")
+    pictures, taps, counts = (read_group(facts, name, place) for name in _GROUPS)
+    sizes = {tap: read_number(taps, tap, place, 1, MOST_CHANNELS) for tap in taps}
+    if len(keys) * sum(size**2 for size in sizes.values()) > MOST_NUMBERS:
+        raise damaged(place, f"its covariances have more than {MOST_NUMBERS:,} numbers")
+    samples = {}
+    for key in keys:
+        own = read_group(counts, key, place)
+        samples[key] = {tap: read_number(own, tap, place, 1, MOST_SAMPLES) for tap in sizes}
+    named = {name: read_text(facts, name, place) for name in ("backbone", "weights", "sources")}
+    named |= {
+        "short_side": read_number(facts, "short_side", place, 1, MOST_SIDE),
+        "shrinkage": float(shrinkage),
+        "cultures": keys,
+        "pictures": {key: read_number(pictures, key, place, 0, MOST_SAMPLES) for key in keys},
+    }
+    return named, sizes, samples
+
+
+def _unpacked(arrays: dict, name: str, size: int, count: int) -> Moments:
     mean, deviations, triangle = (
-        archive[f"{name}/{kind}"].astype(np.float64) for kind in ("mean", "deviation", "triangle")
+        arrays[f"{name}/{kind}"].astype(np.float64) for kind in ("mean", "deviation", "triangle")
     )
-    if not all(np.isfinite(values).all() for values in (mean, deviations, triangle)):
-        raise ValueError(f"{name} is not finite")
-    factor = np.zeros((len(mean), len(mean)))
-    factor[np.triu_indices(len(mean))] = triangle
+    if mean.shape != (size,) or deviations.shape != (size,):
+        raise ValueError(f"{name} has not {size} numbers")
+    factor = np.zeros((size, size))
+    factor[np.triu_indices(size)] = triangle
     factor *= deviations
     return Moments(count, mean, factor.T @ factor)

@@ -5,12 +5,12 @@ Zhu et al., arXiv 1703.10593, section 4 and appendix 7.2; the generator after Jo
 """
 
 import dataclasses
-import pathlib
 
 import keras
 from keras import ops
 
-from stylegan_culture.config import InputError, from_dict, option
+from stylegan_culture import arrays
+from stylegan_culture.config import InputError, option
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 from stylegan_culture.networks.discriminator import SpectralConvolution
 
@@ -23,18 +23,22 @@ WIDEST = 8  # times `patch_filters`: where a discriminator's layers stop to grow
 class TranslatorConfig:
     """Size of a generator; the default is the paper's for 256 px."""
 
-    filters: int = option(64, "channels of the generators' first layer")
-    blocks: int = option(9, "residual blocks of the generators")
+    filters: int = option(64, "channels of the generators' first layer", low=1, high=512)
+    blocks: int = option(9, "residual blocks of the generators", low=0, high=64)
     residual: bool = option(
         False, "generators change their picture rather than draw it anew; learns in fewer steps"
     )
+
+    def least_weights(self) -> int:
+        """Fewer numbers than a `CyclePair` of this size has: its convolutions' kernels."""
+        return 2 * self.filters * (self.filters * (288 * self.blocks + 180) + 294)
 
 
 @dataclasses.dataclass(frozen=True)
 class PatchConfig:
     """Size of a discriminator; the default sees patches of 70 px, as in the paper."""
 
-    patch_filters: int = option(64, "channels of the discriminators' first layer")
+    patch_filters: int = option(64, "channels of the discriminators' first layer", high=512)
     patch_layers: int = option(3, "their layers that halve: 1, 2 or 3 see 16, 34 or 70 px")
     patch_norm: str = option(
         "instance",
@@ -185,15 +189,11 @@ class CyclePair(keras.Model):
         return self.forth if key == self.domains[1] else self.back
 
 
-def load_pair(path, domains, config: dict) -> CyclePair:
+def load_pair(path, domains, sizes: TranslatorConfig) -> CyclePair:
     """A pair in float32 with the weights of a file; `InputError` where they do not fit."""
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; train the run to its end first")
-    pair = CyclePair(domains, from_dict(TranslatorConfig, config)).create_weights()
-    try:
-        pair.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise InputError(f"{path} is damaged or of another size ({reason}); train anew") from None
-    return pair
+    return arrays.load_weights(
+        path,
+        sizes.least_weights(),
+        lambda: CyclePair(domains, sizes).create_weights(),
+        "train the run to its end, or anew",
+    )

@@ -14,10 +14,11 @@ from stylegan_culture.networks.blocks import (
     UpConvolution,
     leaky_relu,
 )
-from stylegan_culture.networks.generator import MappingNetwork
+from stylegan_culture.networks.generator import MappingNetwork, least_mapping_weights
 
 START = 4  # pixels a side of the smallest map
 PLACE_GAIN = 4.0  # learned places move so much faster than kernels, which every picture shares
+LARGEST = 1024  # pixels a side of a picture
 MOST_WIDENING = 8  # channels of the smallest maps, in channels at full resolution
 
 
@@ -25,10 +26,28 @@ MOST_WIDENING = 8  # channels of the smallest maps, in channels at full resoluti
 class SamplerConfig:
     """Size of the generator of pictures from noise."""
 
-    width: int = option(32, "channels at full resolution, twice as many at each lower one up to 8x")
-    noise_size: int = option(64, "numbers of noise that a picture is made from")
-    code_size: int = option(64, "numbers of the code that noise and culture are mapped to")
+    width: int = option(
+        32, "channels at full resolution, twice as many at each lower one up to 8x", low=1, high=256
+    )
+    noise_size: int = option(64, "numbers of noise that a picture is made from", low=1, high=4096)
+    code_size: int = option(
+        64, "numbers of the code that noise and culture are mapped to", low=1, high=1024
+    )
     conditional: bool = option(True, "pictures of the culture asked for; else of all, unasked")
+
+    def widths(self, size: int) -> list[int]:
+        """Channels of each map of a network for pictures of `size` px, the smallest map first."""
+        sides = (START, *stage_sizes(size))
+        return [self.width * min(MOST_WIDENING, size // side) for side in sides]
+
+    def least_weights(self, cultures: int, size: int) -> int:
+        """Fewer numbers than a `NoiseGenerator` of this size has."""
+        first, *others = widths = self.widths(size)
+        start = START**2 * first * (self.noise_size + self.code_size)
+        doublings = sum(9 * before * width for before, width in zip(widths, others, strict=False))
+        places = sum(side**2 * width for side, width in zip(stage_sizes(size), others, strict=True))
+        mapping = least_mapping_weights(cultures, self.noise_size, self.code_size)
+        return start + doublings + places + mapping
 
 
 class NoiseGenerator(keras.Model):
@@ -49,7 +68,7 @@ class NoiseGenerator(keras.Model):
 
     Args:
         cultures: K, at least 1.
-        size: S, 4 times a power of two, at least 8.
+        size: S, 4 times a power of two, from 8 to `LARGEST`.
         config: `SamplerConfig`.
     """
 
@@ -58,7 +77,7 @@ class NoiseGenerator(keras.Model):
         self.cultures, self.size, self.config = cultures, size, config
         policy = {"dtype": self.dtype_policy}
         sizes = stage_sizes(size)
-        widths = [config.width * min(MOST_WIDENING, size // own) for own in (START, *sizes)]
+        widths = config.widths(size)
         self.mapping = MappingNetwork(cultures, config)
         self.start = keras.layers.Dense(START * START * widths[0], dtype="float32")
         self.doublings = [UpConvolution(width, smooth=True, **policy) for width in widths[1:]]
@@ -103,8 +122,8 @@ def stage_sizes(size: int) -> list[int]:
     sizes = [START]
     while sizes[-1] < size:
         sizes.append(2 * sizes[-1])
-    if sizes[-1] != size or size <= START:
-        raise ValueError(f"{size} is not 4 times a power of two from 8 on")
+    if sizes[-1] != size or not START < size <= LARGEST:
+        raise ValueError(f"{size} is not 4 times a power of two from 8 to {LARGEST}")
     return sizes[1:]
 
 

@@ -1,14 +1,14 @@
 """The decoder of a backbone's tap: features back to the picture that they came from."""
 
-import pathlib
-
 import keras
 import numpy as np
 
-from stylegan_culture.config import InputError
+from stylegan_culture.arrays import one_text, read_archive
+from stylegan_culture.config import InputError, shortened
 from stylegan_culture.files import written_whole
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 
+MOST_CHANNELS = 4096  # of a tap
 WIDTHS = {1: 24, 2: 48, 4: 96, 8: 160, 16: 192, 32: 192}  # channels at each stride
 
 
@@ -68,25 +68,25 @@ def load_decoders(path, backbone, taps=None) -> dict:
     Raises `InputError` where the file is missing or damaged, belongs to other weights of the
     backbone, or lacks a tap.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
+    try:
+        values = read_archive(path, "decoders")
+    except FileNotFoundError:
         raise InputError(
             f"no decoders at {path}; train them with `python -m stylegan_culture.train --trainer "
             "decoder`"
-        )
+        ) from None
     try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        fingerprint = str(arrays.pop("fingerprint"))
-    except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} does not hold decoders: {reason}") from None
+        fingerprint = one_text(values.pop("fingerprint"))
+    except (KeyError, ValueError):
+        raise InputError(
+            f"{path} does not hold decoders: it has no fingerprint of a backbone"
+        ) from None
     if fingerprint != backbone.fingerprint:
         raise InputError(
             f"the decoders in {path} were trained for other weights of {backbone.name} "
-            f"({fingerprint}, not {backbone.fingerprint}); train decoders for these"
+            f"({shortened(fingerprint)}, not {backbone.fingerprint}); train decoders for these"
         )
-    found = {name.rpartition("/")[0] for name in arrays}
+    found = {name.rpartition("/")[0] for name in values}
     wanted = [tap for tap in backbone.taps if tap in (found if taps is None else taps)]
     missing = sorted(set(taps or ()) - found)
     if missing:
@@ -94,9 +94,9 @@ def load_decoders(path, backbone, taps=None) -> dict:
         raise InputError(f"{path} has no decoder for {missing[0]}; it has {known}")
     decoders = {}
     for tap in wanted:
-        values = [arrays[name] for name in sorted(arrays) if name.rpartition("/")[0] == tap]
+        own = [values[name] for name in sorted(values) if name.rpartition("/")[0] == tap]
         try:
-            decoders[tap] = _decoder_of(values, backbone.strides[tap])
+            decoders[tap] = _decoder_of(own, backbone.strides[tap])
         except (ValueError, IndexError):
             raise InputError(
                 f"the decoder for {tap} in {path} is of another size; train it anew"
@@ -106,7 +106,10 @@ def load_decoders(path, backbone, taps=None) -> dict:
 
 def _decoder_of(values: list, stride: int) -> Decoder:
     """A decoder with these weights; ValueError or IndexError where they do not fit it."""
+    height, width, channels, filters = values[0].shape
+    if (height, width, filters) != (3, 3, WIDTHS[stride]) or not 1 <= channels <= MOST_CHANNELS:
+        raise ValueError
     decoder = Decoder(stride)
-    decoder.build((None, None, None, values[0].shape[2]))
+    decoder.build((None, None, None, channels))
     decoder.set_weights([value.astype(np.float32) for value in values])
     return decoder

@@ -22,16 +22,21 @@ from stylegan_culture.networks.blocks import (
 )
 
 STRIDE = 8
+MAPPED = 128  # channels of the mapping network
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorConfig:
     """Size of the generator; the default takes 1.6 GMAC at 256 x 256 px."""
 
-    width: int = option(128, "channels at 1/8 resolution, a multiple of 64")
-    blocks: int = option(8, "modulated residual blocks at 1/8 resolution")
-    code_size: int = option(64, "numbers in a style code")
-    noise_size: int = option(16, "numbers of noise that a mapped style code is made from")
+    width: int = option(
+        128, "channels at 1/8 resolution, a multiple of 64", low=64, high=1024, multiple=64
+    )
+    blocks: int = option(8, "modulated residual blocks at 1/8 resolution", low=0, high=64)
+    code_size: int = option(64, "numbers in a style code", low=1, high=1024)
+    noise_size: int = option(
+        16, "numbers of noise that a mapped style code is made from", low=1, high=4096
+    )
     fade: bool = option(
         False, "full strength leaves out the content's finest lines, so that a style draws its own"
     )
@@ -42,6 +47,17 @@ class GeneratorConfig:
     grain: bool = option(
         False, "add noise fixed in place, from which a style draws irregular strokes on plain areas"
     )
+
+    def least_weights(self) -> int:
+        """Fewer numbers than a `Generator` of this size has: its largest layers."""
+        modulated = 4 * self.blocks * self.width * (self.width + self.code_size)
+        return modulated + 9 * self.width**2 + 16 * self.width * self.code_size
+
+    def least_model_weights(self, cultures: int) -> int:
+        """Fewer numbers than a `CultureModel` of this size has, of so many cultures."""
+        encoder = self.width * (17 * self.width + 4 * self.code_size)
+        mapping = least_mapping_weights(cultures, self.noise_size, self.code_size)
+        return self.least_weights() + encoder + mapping
 
 
 class Generator(keras.Model):
@@ -165,13 +181,18 @@ class Generator(keras.Model):
         return self.decode(self.encode(image), code, strength, grain=grain)
 
 
+def least_mapping_weights(cultures: int, noise_size: int, code_size: int) -> int:
+    """Fewer numbers than a `MappingNetwork` has."""
+    return MAPPED * (cultures + noise_size + 2 * MAPPED + code_size)
+
+
 class MappingNetwork(keras.Model):
     """Noise `[B, Z]` and culture weights `[B, K]` to a style code `[B, D]` (arXiv 1812.04948).
 
     Noise zero gives the culture's default code, the one that its name stands for.
     """
 
-    def __init__(self, cultures: int, config: GeneratorConfig, hidden=128, **kwargs):
+    def __init__(self, cultures: int, config: GeneratorConfig, hidden=MAPPED, **kwargs):
         super().__init__(**kwargs)
         self.cultures, self.config = cultures, config
         self.embedding = keras.layers.Dense(hidden, dtype="float32")

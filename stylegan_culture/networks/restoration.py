@@ -11,12 +11,12 @@ convolution costs a quarter, and unfolds its correction to single pixels.
 """
 
 import dataclasses
-import pathlib
 
 import keras
 from keras import ops
 
-from stylegan_culture.config import InputError, from_dict, option
+from stylegan_culture import arrays
+from stylegan_culture.config import option
 from stylegan_culture.networks.blocks import (
     ACTIVATED,
     Convolution,
@@ -32,16 +32,29 @@ PLANES = 4
 class RestorationConfig:
     """Sizes of the drafting generator and of the refining path."""
 
-    width: int = option(64, "channels of the generator at 1/8 resolution, a multiple of 64")
-    blocks: int = option(4, "modulated residual blocks of the generator")
-    code_size: int = option(32, "numbers in the code of a kind of damage")
-    refining_width: int = option(64, "channels of the refining path at 1/2 resolution")
-    refining_blocks: int = option(5, "residual blocks of the refining path")
+    width: int = option(
+        64,
+        "channels of the generator at 1/8 resolution, a multiple of 64",
+        low=64,
+        high=1024,
+        multiple=64,
+    )
+    blocks: int = option(4, "modulated residual blocks of the generator", low=1, high=64)
+    code_size: int = option(32, "numbers in the code of a kind of damage", low=1, high=1024)
+    refining_width: int = option(
+        64, "channels of the refining path at 1/2 resolution", low=1, high=1024
+    )
+    refining_blocks: int = option(5, "residual blocks of the refining path", low=1, high=64)
 
     @property
     def generator(self) -> GeneratorConfig:
         """Sizes of the generator that drafts."""
         return GeneratorConfig(self.width, self.blocks, self.code_size, smooth=True)
+
+    def least_weights(self) -> int:
+        """Fewer numbers than a `RestorationModel` of this size has: its largest layers."""
+        refined = self.refining_blocks * (18 * self.refining_width + 2 * self.code_size) + 324
+        return self.generator.least_weights() + refined * self.refining_width
 
 
 class RefiningBlock(keras.layers.Layer):
@@ -150,15 +163,11 @@ class RestorationModel(keras.Model):
         return self
 
 
-def load_restorer(path, kinds, sizes: dict) -> RestorationModel:
+def load_restorer(path, kinds, sizes: RestorationConfig) -> RestorationModel:
     """A model in float32 with the weights of a file; `InputError` where they do not fit."""
-    path = pathlib.Path(path)
-    model = RestorationModel(kinds, from_dict(RestorationConfig, sizes)).create_weights()
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; train the run to its end first")
-    try:
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise InputError(f"{path} is damaged or of another size ({reason}); train anew") from None
-    return model
+    return arrays.load_weights(
+        path,
+        sizes.least_weights(),
+        lambda: RestorationModel(kinds, sizes).create_weights(),
+        "train the run to its end, or anew",
+    )

@@ -2,15 +2,17 @@
 
 import json
 import pathlib
-import zipfile
 
 import numpy as np
 
+from stylegan_culture import model_record
+from stylegan_culture.arrays import one_text, read_archive
 from stylegan_culture.config import InputError, shipped_file
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.files import written_whole
+from stylegan_culture.files import parse_json, written_whole
 from stylegan_culture.networks.classifier import CultureHead, CultureTagger
 
+SIDES = (16, 1024)  # pixels of the squares that a tagger may ask for
 ARRAYS = ("mean", "deviation", "kernel", "bias", "temperature")
 
 
@@ -60,25 +62,46 @@ def load_tagger(path, weights: str = "") -> tuple[CultureTagger, dict]:
     Raises:
         InputError: no such file, a damaged one, or a backbone of other weights.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; train one with --trainer classifier")
     try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            facts = json.loads(str(archive["facts"]))
-            arrays = {name: archive[name] for name in ARRAYS}
-        head = CultureHead(len(facts["cultures"]), facts["exclusive"])
-        head.build((None, len(arrays["mean"])))
-        variables = (head.mean, head.deviation, *head.logits.weights, head.temperature)
-        for variable, name in zip(variables, ARRAYS, strict=True):
-            variable.assign(arrays[name])
-        wanted = (facts["backbone"], weights or facts["weights"], facts["fingerprint"])
-        int(facts["side"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        values = read_archive(path, "a culture tagger", names=("facts", *ARRAYS))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; train one with --trainer classifier") from None
+    try:
+        facts = parse_json(one_text(values["facts"]).encode("utf-8"))
+    except ValueError as error:
         raise InputError(f"{path} is no culture tagger: {error}") from None
-    backbone = build_backbone(*wanted[:2])
-    if backbone.fingerprint != wanted[2]:
+    cultures = model_record.read_cultures(facts, path)
+    model_record.read_number(facts, "side", path, *SIDES)
+    if not isinstance(facts.get("exclusive"), bool):
+        raise InputError(f"{path} is no culture tagger: it does not say how many tags there are")
+    name, known, fingerprint = (
+        model_record.read_text(facts, key, path) for key in ("backbone", "weights", "fingerprint")
+    )
+    backbone = build_backbone(name, weights or known)
+    if backbone.fingerprint != fingerprint:
         raise InputError(
-            f"{path} was trained on other weights of {wanted[0]}; name those with --weights"
+            f"{path} was trained on other weights of {name}; name those with --weights"
         )
-    return CultureTagger(backbone, head), facts
+    tagger = CultureTagger(backbone)
+    channels = tagger.describe(np.zeros((1, *2 * (backbone.least_size,), 3), np.float32)).shape[-1]
+    tagger.head = _head(values, channels, len(cultures), facts["exclusive"], path)
+    return tagger, facts
+
+
+def _head(values: dict, channels: int, cultures: int, exclusive: bool, path) -> CultureHead:
+    """The head with the arrays of a file, for descriptors `[B, channels]`."""
+    shapes = ((channels,), (channels,), (channels, cultures), (cultures,), ())
+    for name, shape in zip(ARRAYS, shapes, strict=True):
+        if values[name].shape != shape or values[name].dtype.kind != "f":
+            raise InputError(
+                f"{path} is no culture tagger: its {name} has the shape {values[name].shape} and "
+                f"has to have {shape}"
+            )
+    if values["deviation"].min() <= 0.0 or values["temperature"] <= 0.0:
+        raise InputError(f"{path} is no culture tagger: it divides by numbers that are not above 0")
+    head = CultureHead(cultures, exclusive)
+    head.build((None, channels))
+    variables = (head.mean, head.deviation, *head.logits.weights, head.temperature)
+    for variable, name in zip(variables, ARRAYS, strict=True):
+        variable.assign(values[name])
+    return head

@@ -11,6 +11,7 @@ Pictures are `[H, W, 3]` in [0, 1]; style codes `[1, D]`; strength in [0, 1].
 import numpy as np
 
 from stylegan_culture import images
+from stylegan_culture.config import InputError
 from stylegan_culture.networks.generator import STRIDE, CultureModel
 
 ENCODER_MARGIN = 2  # positions at 1/8: the receptive field is 7 pixels to a side, plus alignment
@@ -47,7 +48,8 @@ def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int |
     strength = np.full((1, 1), strength, np.float32)
     code = np.asarray(code, np.float32)
     if tile is None and height * width <= UNTILED_PIXELS:
-        result = _array(model.stylize_with(padded[None], code, strength))[0]
+        drawn = model.generator(padded[None], code, strength)
+        result = np.clip(finite(_array(drawn)[0]), 0.0, 1.0)
     else:
         features = encode_tiled(model, padded, tile or TILE)
         moments = {name: moments_of(features[name], model) for name in model.generator.whitened}
@@ -144,8 +146,16 @@ def decode_tiled(model, features, moments, style, tile):
         picture = _array(model.generator.decode(piece, code, strength, moments, noise))[0]
         inner = [_scaled(_inside(c, o), STRIDE) for c, o in zip(core, outer, strict=True)]
         target = [_scaled(part, STRIDE) for part in core]
-        result[target[0], target[1]] = np.clip(picture[inner[0], inner[1]], 0.0, 1.0)
+        result[target[0], target[1]] = np.clip(finite(picture[inner[0], inner[1]]), 0.0, 1.0)
     return result
+
+
+def finite(drawn) -> np.ndarray:
+    """What a network drew; `InputError` where its numbers overflowed, which would be black."""
+    drawn = np.asarray(drawn, np.float32)
+    if not np.isfinite(drawn).all():
+        raise InputError("the model draws no picture: its numbers overflow; use another model")
+    return drawn
 
 
 def _part(maps, outer, rows: int) -> dict[str, np.ndarray]:

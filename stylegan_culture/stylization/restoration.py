@@ -10,7 +10,15 @@ from stylegan_culture import images
 from stylegan_culture.config import InputError
 from stylegan_culture.networks.holes import known, with_holes
 from stylegan_culture.networks.restoration import RestorationModel
-from stylegan_culture.stylization.feedforward import TILE, UNTILED_PIXELS, YIQ, pad, restyle, tiles
+from stylegan_culture.stylization.feedforward import (
+    TILE,
+    UNTILED_PIXELS,
+    YIQ,
+    finite,
+    pad,
+    restyle,
+    tiles,
+)
 
 COARSE = 4  # pixels: what is smaller counts as detail in `fuse`
 KEPT = 0.6  # share of a repair that stays where it is most detailed, at full strength
@@ -82,12 +90,13 @@ def _refined(model: RestorationModel, given, drawn, code, tile: int | None):
     It is local, so tiles that are wider by what it sees give the same picture.
     """
     if tile is None:
-        return np.clip(np.asarray(model.refine(given[None], drawn[None], code))[0], 0.0, 1.0)
+        whole = np.asarray(model.refine(given[None], drawn[None], code))[0]
+        return np.clip(finite(whole), 0.0, 1.0)
     result = np.empty_like(drawn)
     for core, outer in tiles(*given.shape[:2], tile, model.refiner.reach):
         part = np.asarray(model.refine(given[outer][None], drawn[outer][None], code))[0]
         inner = tuple(
             slice(c.start - o.start, c.stop - o.start) for c, o in zip(core, outer, strict=True)
         )
-        result[core] = np.clip(part[inner], 0.0, 1.0)
+        result[core] = np.clip(finite(part[inner]), 0.0, 1.0)
     return result

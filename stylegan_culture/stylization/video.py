@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from stylegan_culture import images
+from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.stylization import feedforward
 from stylegan_culture.stylization.feedforward import YIQ
 
@@ -106,9 +107,44 @@ class FrameRestyler:
         return {**self._past, "cuts": np.array(self.cuts)}
 
     def restore(self, state) -> None:
-        """Goes on from what `state` gave."""
-        self._past = {name: np.asarray(value) for name, value in state.items()}
-        self.cuts = int(self._past.pop("cuts"))
+        """Goes on from what `state` gave.
+
+        Raises:
+            ValueError: it is no state of such a restyler.
+        """
+        past = {name: np.asarray(value) for name, value in state.items()}
+        cuts = past.pop("cuts", None)
+        if cuts is None or cuts.shape or cuts.dtype.kind not in "iu" or cuts < 0:
+            raise ValueError("it has no number of cuts")
+        wanted = self._kinds(past.get("frame"))
+        if set(past) != set(wanted):
+            raise ValueError("it has other parts than the frame before")
+        for name, (shape, dtype) in wanted.items():
+            if past[name].shape != shape or past[name].dtype != dtype:
+                raise ValueError(f"its {name} is {past[name].dtype} {past[name].shape}")
+        self._past, self.cuts = past, int(cuts)
+
+    def _kinds(self, frame) -> dict:
+        """Shape and type of all that is kept of a frame `[H, W, 3]`, sides multiples of 8."""
+        if frame is None or frame.ndim != 3 or not all(frame.shape):
+            raise ValueError("it has no frame")
+        height, width = frame.shape[0] // STRIDE, frame.shape[1] // STRIDE
+        kinds = {
+            "frame": ((height * STRIDE, width * STRIDE, 3), np.uint8),
+            "thumb": (THUMB[::-1], np.float32),
+        }
+        if self.smoothing <= 0:
+            return kinds
+        small = feedforward.encode_tiled(
+            self.model, np.zeros((2 * STRIDE, 2 * STRIDE, 3), np.float32), feedforward.TILE
+        )
+        for name in self.model.generator.whitened:
+            times, channels = small[name].shape[1] // 2, small[name].shape[3]
+            mean, covariance = feedforward.moments_of(small[name], self.model)
+            kinds[f"{name}/features"] = ((1, times * height, times * width, channels), np.float32)
+            kinds[f"{name}/mean"] = (mean.shape, np.float32)
+            kinds[f"{name}/covariance"] = (covariance.shape, np.float32)
+        return kinds
 
     def _is_new_scene(self, present) -> bool:
         same_size = self._past["frame"].shape == present["frame"].shape

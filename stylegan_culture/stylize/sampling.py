@@ -16,6 +16,7 @@ from PIL import Image
 from stylegan_culture import images, samplers, serving
 from stylegan_culture.config import InputError
 from stylegan_culture.files import file_names, written_whole
+from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks import noise
 from stylegan_culture.stylization import feedforward
 from stylegan_culture.stylization.mixtures import mixture_of
@@ -66,7 +67,7 @@ def _cultures(options) -> tuple[list[Row], int]:
             "`train --trainer dcgan` or `--trainer vae`, which draws without"
         )
     generator, facts = samplers.load(options.model)
-    keys = [culture["key"] for culture in facts["cultures"]]
+    keys = keys_of(read_cultures(facts, options.model))
     if not generator.config.conditional:
         if options.culture is not None:
             raise InputError(f"{options.model} was trained --no-conditional; leave --culture out")
@@ -82,7 +83,7 @@ def _cultures(options) -> tuple[list[Row], int]:
 def _sampler(generator, mixture):
     def draw(points):
         labels = np.repeat(mixture, len(points), 0)
-        return np.asarray(generator(points, labels))
+        return feedforward.finite(generator(points, labels))
 
     return draw
 

@@ -10,10 +10,13 @@ import shutil
 
 import numpy as np
 
+from stylegan_culture.arrays import read_archive
 from stylegan_culture.config import InputError
 from stylegan_culture.files import written_whole
 
 FRAMES = 48  # in a piece: what a killed run may lose
+LARGEST = 2**30  # bytes of a state: that of 8,000 x 4,000 pixels
+MOST_PIECES = 10**6
 
 
 class Segments:
@@ -35,13 +38,15 @@ class Segments:
         file = self.folder / "state.npz"
         if not file.is_file():
             return
+        remedy = f"remove {self.folder}"
         try:
-            with np.load(file) as arrays:
-                self.state = {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{file} is damaged ({error}); remove its folder") from None
-        self.times = self.state.pop("segments/times")
-        self.count = int(self.state.pop("segments/count"))
+            self.state = read_archive(file, "the state of a clip", LARGEST)
+        except InputError as error:
+            raise InputError(f"{error}; {remedy}") from None
+        times, count = (self.state.pop(f"segments/{name}", None) for name in ("times", "count"))
+        if not _fit(times, count):
+            raise InputError(f"{file} does not hold the state of a clip (no frames); {remedy}")
+        self.times, self.count = times, int(count)
 
     def path(self, number: int) -> pathlib.Path:
         """Where piece `number` lies."""
@@ -71,3 +76,14 @@ class Segments:
             ours = name.startswith(f".{self._place.name}.") and name.endswith(".parts")
             if ours and folder.is_dir():
                 shutil.rmtree(folder)
+
+
+def _fit(times, count) -> bool:
+    """Whether arrays are the number of finished pieces and the times of their frames in order."""
+    if times is None or count is None or count.shape or times.ndim != 2 or times.shape[1] != 2:
+        return False
+    if times.dtype != np.int64 or count.dtype.kind not in "iu" or not 1 <= count <= MOST_PIECES:
+        return False
+    if not count <= len(times) <= count * FRAMES:
+        return False
+    return bool((np.diff(times[:, 0]) > 0).all() and times[:, 1].min() > 0)

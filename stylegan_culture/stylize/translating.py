@@ -5,7 +5,8 @@ import numpy as np
 
 from stylegan_culture import translation
 from stylegan_culture.config import InputError
-from stylegan_culture.stylization.feedforward import pad
+from stylegan_culture.model_record import keys_of, read_cultures
+from stylegan_culture.stylization.feedforward import finite, pad
 
 
 def is_asked(model: str) -> bool:
@@ -15,7 +16,8 @@ def is_asked(model: str) -> bool:
 
 def prepare(options):
     """`function(content [H, W, 3], preview) -> [H, W, 3]`, whose results are of `--culture`."""
-    keys = [culture["key"] for culture in translation.read_facts(options.model)["cultures"]]
+    facts = translation.read_facts(options.model)
+    keys = keys_of(read_cultures(facts, options.model))
     does = f"{options.model} is a CycleGAN, which turns {keys[0]} into {keys[-1]} and back"
     if options.style:
         raise InputError(f"{does}; it follows no --style, so name --culture KEY")
@@ -29,6 +31,6 @@ def prepare(options):
     def run(content, preview):
         height, width = content.shape[:2]
         result = network(pad(np.asarray(content, np.float32))[None])
-        return np.asarray(result)[0, :height, :width]
+        return finite(result)[0, :height, :width]
 
     return run

@@ -39,7 +39,12 @@ def main(options) -> None:
     restyler = _restyler(options)
     segments = Segments(place, _key(clip, restyler, options, place))
     if segments.state is not None:
-        restyler.restore(segments.state)
+        try:
+            restyler.restore(segments.state)
+        except ValueError as error:
+            raise InputError(
+                f"the state of an earlier run is damaged ({error}); remove {segments.folder}"
+            ) from None
         print(f"goes on after frame {segments.done}", file=sys.stderr)
     restyle = _frame_function(restyler, options, output.even)
     _write_pieces(clip, output, segments, restyler, restyle)

@@ -1,6 +1,7 @@
 """What every trainer's command does alike: flags, run folders, sources, resuming, measures."""
 
 import argparse
+import contextlib
 import dataclasses
 import glob
 import pathlib
@@ -22,7 +23,8 @@ from pipelines.input import (
 )
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.files import file_name, read_run, write_run
+from stylegan_culture.files import file_name, read_measures, read_run, reason, write_run
+from stylegan_culture.model_record import read_settings, read_text
 from stylegan_culture.training import checkpoint, distribution, loop
 from stylegan_culture.training.options import resolve_precision
 
@@ -149,11 +151,11 @@ def _may_begin(flags, folder: pathlib.Path) -> bool:
 
 
 def _check_saved(folder: pathlib.Path, trainer: str, config) -> None:
-    record = read_run(folder)
-    made_by = record.get("trainer", "culture")
+    record, path = read_run(folder), pathlib.Path(folder) / "run.json"
+    made_by = read_text(record, "trainer", path, "culture")
     if made_by != trainer:
         raise InputError(f"{folder} is a run of --trainer {made_by}; name it, or another folder")
-    saved = settings.from_dict(type(config), record["config"])
+    saved = read_settings(type(config), record.get("config"), path)
     wanted = dataclasses.replace(config, loop=saved.loop)
     if saved != wanted:
         names = sorted(_different(dataclasses.asdict(saved), dataclasses.asdict(wanted)))
@@ -299,6 +301,19 @@ def train(trainer, config, source, content, folder, start: int, judge=None) -> d
         "images_per_second": round(pictures / max(result["seconds"], 1e-9), 2),
         "losses": result["losses"],
     }
+
+
+@contextlib.contextmanager
+def measures_of(folder):
+    """The measures in a run folder's metrics.json; `InputError` where they cannot be told."""
+    measures = read_measures(folder)
+    try:
+        yield measures
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{pathlib.Path(folder) / 'metrics.json'} is damaged ({reason(error)}); delete it and "
+            "resume the run"
+        ) from None
 
 
 def announce(folder, sheet: str, **files) -> None:

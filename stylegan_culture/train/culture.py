@@ -11,6 +11,7 @@ import tensorflow as tf
 from pipelines.input import DataConfig, evaluation_arrays, load_content, load_source
 from stylegan_culture import images
 from stylegan_culture.analysis.truth import MEASURES, judge_transfer
+from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import write_json
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
@@ -232,7 +233,7 @@ def _save(trainer, config: TrainConfig, folder: pathlib.Path, metrics: dict, kee
         for name, image in trainer.samples().items():
             images.write(folder / "samples" / f"{name}_best.png", image)
     else:
-        trainer.average.save_weights(folder / "model.weights.h5")
+        save_weights(trainer.average, folder / "model.weights.h5")
     if config.data.data == "ornaments":
         metrics["against_truth"] = _judge_ornaments(trainer.average, config)
     write_json(folder / "metrics.json", metrics)
@@ -241,13 +242,13 @@ def _save(trainer, config: TrainConfig, folder: pathlib.Path, metrics: dict, kee
 def _announce(folder: pathlib.Path) -> None:
     """Says where everything is, and the measures against the truth where there is one."""
     common.announce(folder, "cultures")
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    if "kept" in metrics:
-        kept = metrics["kept"]
-        figure = kept["figures"][kept["metric"]]
-        print(f"kept: the weights of step {kept['step']}, best by {kept['metric']} ({figure:.3f})")
-    for name in MEASURES if "against_truth" in metrics else ():
-        print(f"  {name.replace('_', ' ')}: {metrics['against_truth'][name]:.1%}")
+    with common.measures_of(folder) as metrics:
+        if "kept" in metrics:
+            kept = metrics["kept"]
+            step, figure = kept["step"], kept["figures"][kept["metric"]]
+            print(f"kept: the weights of step {step}, best by {kept['metric']} ({figure:.3f})")
+        for name in MEASURES if "against_truth" in metrics else ():
+            print(f"  {name.replace('_', ' ')}: {metrics['against_truth'][name]:.1%}")
 
 
 def _judge_ornaments(model, config: TrainConfig) -> dict:

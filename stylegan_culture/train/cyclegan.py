@@ -11,6 +11,7 @@ import tensorflow as tf
 from pipelines.input import DataConfig, evaluation_arrays, load_source
 from pipelines.sampling import Source
 from stylegan_culture.analysis.truth import mean_square
+from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import write_json
 from stylegan_culture.networks.cyclegan import (
@@ -102,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not flags.team.leads:
         return
     if metrics is not None:
-        trainer.average.save_weights(folder / "model.weights.h5")
+        save_weights(trainer.average, folder / "model.weights.h5")
         metrics["held_out"] = judge(trainer.average, config)
         write_json(folder / "metrics.json", metrics)
     _announce(folder, keys)
@@ -239,9 +240,9 @@ def _check_values(config: CycleTrainConfig) -> tuple[str, ...]:
 def _announce(folder: pathlib.Path, keys) -> None:
     """Says where everything is, and how good it is."""
     common.announce(folder, "_to_".join(keys), model=folder / "model.weights.h5")
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    for direction, figures in metrics["held_out"].items():
-        text = f"  {direction}: there and back {figures['cycle_psnr']:.1f} dB"
-        if "named_as_target" in figures:
-            text += f", named as the other {figures['named_as_target']:.1%}"
-        print(text)
+    with common.measures_of(folder) as metrics:
+        for direction, figures in metrics["held_out"].items():
+            text = f"  {direction}: there and back {figures['cycle_psnr']:.1f} dB"
+            if "named_as_target" in figures:
+                text += f", named as the other {figures['named_as_target']:.1%}"
+            print(text)

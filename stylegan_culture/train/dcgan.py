@@ -7,6 +7,7 @@ import pathlib
 
 from pipelines.input import DataConfig
 from stylegan_culture import samplers
+from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import write_json
 from stylegan_culture.networks.dcgan import SamplerConfig
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not flags.team.leads:
         return
     if metrics is not None:
-        trainer.average.save_weights(folder / samplers.WEIGHTS)
+        save_weights(trainer.average, folder / samplers.WEIGHTS)
         if config.data.data == "ornaments":
             metrics["samples"] = samples.judge_ornaments(trainer.average, config)
         write_json(folder / "metrics.json", metrics)

@@ -4,13 +4,12 @@ So the run folder serves `export`, `stylize` and `evaluate` from the first check
 run be unfinished, and a run that was killed goes on comparing where it was.
 """
 
-import json
 import math
-import os
 import pathlib
 
-from stylegan_culture.config import InputError
-from stylegan_culture.files import write_json
+from stylegan_culture.arrays import load_weights, save_weights
+from stylegan_culture.config import InputError, shortened
+from stylegan_culture.files import read_json, write_json
 
 WEIGHTS, RECORD = "model.weights.h5", "best.json"
 
@@ -47,10 +46,15 @@ class Keeper:
         self.judged.append(found)
         if step not in known and self._better(found):
             self.best = found
-            self._write_weights()
-        record = {"metric": self.metric, "more_is_better": self.more}
+            save_weights(self.model, self.folder / WEIGHTS)
+        record = {
+            "metric": self.metric,
+            "more_is_better": self.more,
+            "best": self.best and _for_json(self.best),
+            "judged": [_for_json(entry) for entry in self.judged],
+        }
         # Last: where a kill comes before, the step is judged again on resuming.
-        write_json(self.folder / RECORD, record | {"best": self.best, "judged": self.judged})
+        write_json(self.folder / RECORD, record)
         return found["figures"]
 
     def finish(self) -> dict | None:
@@ -60,7 +64,12 @@ class Keeper:
         """
         if self.best is None:
             return None
-        self.model.load_weights(self.folder / WEIGHTS)
+        load_weights(
+            self.folder / WEIGHTS,
+            self.model.count_params(),
+            lambda: self.model,
+            f"delete it and {RECORD} to keep the last step's weights",
+        )
         return {"metric": self.metric, **self.best}
 
     def _better(self, found: dict) -> bool:
@@ -70,13 +79,14 @@ class Keeper:
         known = self.best["figures"][self.metric]
         return figure >= known if self.more else figure <= known
 
-    def _write_weights(self) -> None:
-        temporary = self.folder / f"part_{WEIGHTS}"  # Keras wants the name's end
-        try:
-            self.model.save_weights(temporary)
-            os.replace(temporary, self.folder / WEIGHTS)
-        finally:
-            temporary.unlink(missing_ok=True)
+    def _is_entry(self, entry) -> bool:
+        """Whether something is a step with its figures, that of the metric among them."""
+        if not isinstance(entry, dict) or type(entry.get("step")) is not int:
+            return False
+        figures = entry.get("figures")
+        if not isinstance(figures, dict) or self.metric not in figures:
+            return False
+        return all(type(figure) in (int, float, type(None)) for figure in figures.values())
 
     def _read(self):
         """The best step and all judged ones as best.json has them; none where there is no file."""
@@ -84,15 +94,27 @@ class Keeper:
         if not path.is_file():
             return None, []
         remedy = "delete it to begin the comparison anew"
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            best, judged, metric = (record[name] for name in ("best", "judged", "metric"))
-            for entry in [*judged, *([best] if best is not None else [])]:
-                float(entry["figures"][metric]), int(entry["step"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error}); {remedy}") from None
+        record = read_json(path, remedy)
+        best, judged, metric = (record.get(name) for name in ("best", "judged", "metric"))
         if metric != self.metric:
-            raise InputError(f"{path} was kept by {metric}, not by {self.metric}; {remedy}")
+            raise InputError(
+                f"{path} was kept by {shortened(metric)}, not by {self.metric}; {remedy}"
+            )
+        entries = judged if isinstance(judged, list) else [None]
+        for entry in entries if best is None else [*entries, best]:
+            if not self._is_entry(entry):
+                raise InputError(f"{path} is damaged ({shortened(entry)} is no step); {remedy}")
         if best is not None and not (self.folder / WEIGHTS).is_file():
             raise InputError(f"{path} is there and {WEIGHTS} of its best step is not; {remedy}")
-        return best, judged
+        return best and _from_json(best), [_from_json(entry) for entry in judged]
+
+
+def _for_json(entry: dict) -> dict:
+    """A judged step, null for figures that are not finite."""
+    figures = {name: x if math.isfinite(x) else None for name, x in entry["figures"].items()}
+    return {"step": entry["step"], "figures": figures}
+
+
+def _from_json(entry: dict) -> dict:
+    figures = {name: math.nan if x is None else x for name, x in entry["figures"].items()}
+    return {"step": entry["step"], "figures": figures}

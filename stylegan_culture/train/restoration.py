@@ -7,6 +7,7 @@ import json
 import pathlib
 
 from pipelines.input import DataConfig
+from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import write_json
 from stylegan_culture.networks.generator import STRIDE
@@ -76,14 +77,14 @@ def main(arguments: list[str] | None = None) -> None:
     metrics = common.train(trainer, config, source, content, folder, start)
     weights = folder / "model.weights.h5"
     if metrics is not None:
-        trainer.average.save_weights(weights)
+        save_weights(trainer.average, weights)
         held_out = common.load_sources(config.data, "held_out")
         size = config.data.image_size
         tint = restored.usual_tint(source, content, size)
         metrics["held_out"] = restored.judge(trainer.average, size, *held_out, tint)
         write_json(folder / "metrics.json", metrics)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    print(restored.table(metrics["held_out"]))
+    with common.measures_of(folder) as metrics:
+        print(restored.table(metrics["held_out"]))
     common.announce(folder, trainer.kinds[0], weights=weights)
 
 

@@ -1,8 +1,6 @@
 """What the trainers of generators from noise do alike: checks, judging, what is printed."""
 
 import functools
-import json
-import pathlib
 
 import numpy as np
 
@@ -103,10 +101,11 @@ def judge_ornaments(generator, config) -> dict:
 
 def announce(folder) -> None:
     """Prints what a run's metrics.json says of its samples and of held-out pictures."""
-    metrics = json.loads((pathlib.Path(folder) / "metrics.json").read_text(encoding="utf-8"))
-    for name, text in MEASURES.items():
-        if name in metrics.get("samples", {}):
-            print(f"  {text}: {metrics['samples'][name]:.1%}")
-    if "held_out" in metrics:
-        found = metrics["held_out"]
-        print(f"  held-out pictures decoded again: {found['psnr']:.1f} dB, {found['kl']:.0f} nats")
+    with common.measures_of(folder) as metrics:
+        for name, text in MEASURES.items():
+            if name in metrics.get("samples", {}):
+                print(f"  {text}: {metrics['samples'][name]:.1%}")
+        if "held_out" in metrics:
+            found = metrics["held_out"]
+            told = f"{found['psnr']:.1f} dB, {found['kl']:.0f} nats"
+            print(f"  held-out pictures decoded again: {told}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture import samplers
+from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import write_json
 from stylegan_culture.networks.dcgan import SamplerConfig
@@ -67,8 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not flags.team.leads:
         return
     if metrics is not None:
-        trainer.average.decoder.save_weights(folder / samplers.WEIGHTS)
-        trainer.average.encoder.save_weights(folder / "encoder.weights.h5")
+        save_weights(trainer.average.decoder, folder / samplers.WEIGHTS)
+        save_weights(trainer.average.encoder, folder / "encoder.weights.h5")
         metrics["held_out"] = _measure(trainer, held_out, config.data.image_size)
         if config.data.data == "ornaments":
             metrics["samples"] = samples.judge_ornaments(trainer.average.decoder, config)

@@ -5,35 +5,30 @@ or the new one. Everything random in training is drawn from (seed, step), and ba
 of t, so variables and step are the whole state.
 """
 
+import math
 import os
 import pathlib
-import zipfile
-import zlib
+import re
 
 import numpy as np
 
+from stylegan_culture.arrays import read_archive
 from stylegan_culture.config import InputError
+from stylegan_culture.files import written_whole
 
-PATTERN = "step_*.npz"
-# What NumPy and the zip format raise for a file that was cut, overwritten or has a flipped bit.
-DAMAGE = (
-    *(OSError, ValueError, EOFError, TypeError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
+NAME = re.compile(r"step_\d{8,}\.npz")
+SPARE = 2**16  # bytes of a checkpoint besides its state
+MOST_STEPS = 10**9
 
 
 def save(folder: pathlib.Path, state: dict, step: int, keep: int = 2) -> pathlib.Path:
     """Writes `step_NNNNNNNN.npz` and removes all but the `keep` newest checkpoints."""
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     path = path_of(folder, step)
-    temporary = path.with_suffix(".part")
-    with open(temporary, "wb") as file:
+    with written_whole(path) as file:
         np.savez(file, step=step, **{name: np.asarray(value) for name, value in state.items()})
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
-    for old in sorted(folder.glob(PATTERN))[:-keep]:
+    for old in _all(folder)[:-keep]:
         old.unlink()
     return path
 
@@ -45,7 +40,12 @@ def path_of(folder: pathlib.Path, step: int) -> pathlib.Path:
 
 def latest(folder: pathlib.Path) -> pathlib.Path | None:
     """The newest checkpoint of a folder, or None."""
-    return max(pathlib.Path(folder).glob(PATTERN), default=None)
+    return max(_all(folder), default=None)
+
+
+def _all(folder) -> list[pathlib.Path]:
+    """Every checkpoint of a folder, the oldest first."""
+    return sorted(path for path in pathlib.Path(folder).glob("*") if NAME.fullmatch(path.name))
 
 
 def restore(path: pathlib.Path, state: dict) -> int:
@@ -54,23 +54,34 @@ def restore(path: pathlib.Path, state: dict) -> int:
     All entries are read and compared before the first is assigned. Raises `InputError` where the
     file is damaged or belongs to networks of another configuration.
     """
+    dtypes = {name: _dtype(variable) for name, variable in state.items()}
+    sizes = (dtypes[name].itemsize * math.prod(one.shape) for name, one in state.items())
     try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            values = {name: archive[name] for name in archive.files}
-    except DAMAGE as error:
-        raise InputError(
-            f"{path} is a damaged checkpoint ({error}); delete it to resume from an older one"
-        ) from None
-    step = int(values.pop("step", -1))
-    wrong = {name for name, value in state.items() if values.get(name) is None} | (
-        set(values) - set(state)
-    )
-    wrong |= {n for n in set(values) & set(state) if values[n].shape != tuple(state[n].shape)}
-    if step < 0 or wrong:
+        values = read_archive(path, "a checkpoint", sum(sizes) + SPARE)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; resume from another checkpoint") from None
+    except InputError as error:
+        raise InputError(f"{error}; delete it to resume from an older one") from None
+    step = values.pop("step", None)
+    if step is not None and not _is_step(step):
+        raise InputError(f"{path} does not say its step; delete it to resume from an older one")
+    wrong = set(values) ^ set(state)
+    wrong |= {n for n in set(values) - wrong if values[n].shape != tuple(state[n].shape)}
+    wrong |= {n for n in set(values) - wrong if values[n].dtype.kind != dtypes[n].kind}
+    if step is None or wrong:
         raise InputError(
             f"{path} belongs to a run of another configuration; resume it with the settings in "
             "its run.json, or start a new run folder"
         )
     for name, variable in state.items():
         variable.assign(values[name])
-    return step
+    return int(step)
+
+
+def _is_step(value: np.ndarray) -> bool:
+    return not value.shape and value.dtype.kind in "iu" and 0 <= value <= MOST_STEPS
+
+
+def _dtype(variable) -> np.dtype:
+    """Of a Keras or a TensorFlow variable."""
+    return np.dtype(getattr(variable.dtype, "name", variable.dtype))

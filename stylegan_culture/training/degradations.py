@@ -8,7 +8,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from stylegan_culture.config import InputError, option
+from stylegan_culture.config import InputError, option, shortened
 from stylegan_culture.networks.holes import known, with_holes
 from stylegan_culture.training.replicas import normal, uniform
 
@@ -36,8 +36,12 @@ class DamageConfig:
     damage: str = option(
         ",".join(KINDS), f"kinds, separated by commas, of {', '.join(KINDS)}; all learn together"
     )
-    least_noise: float = option(5.0, "least deviation of the noise of denoise, in 1/255")
-    most_noise: float = option(40.0, "greatest deviation, in 1/255; it is drawn for each picture")
+    least_noise: float = option(
+        5.0, "least deviation of the noise of denoise, in 1/255", low=0.0, high=255.0
+    )
+    most_noise: float = option(
+        40.0, "greatest deviation, in 1/255; it is drawn for each picture", low=0.0, high=255.0
+    )
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
@@ -45,10 +49,10 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(name.strip() for name in text.split(",") if name.strip())
     unknown = [name for name in kinds if name not in KINDS]
     if unknown or not kinds:
-        named = repr(unknown[0]) if unknown else "nothing"
+        named = shortened(unknown[0]) if unknown else "nothing"
         raise InputError(f"--damage names {named}; there are {', '.join(KINDS)}")
     if len(set(kinds)) < len(kinds):
-        raise InputError(f"--damage {text} names a kind twice; name each once")
+        raise InputError(f"--damage {shortened(text)} names a kind twice; name each once")
     return kinds
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from stylegan_culture import __version__, config, images
 from stylegan_culture.config import visible
+from stylegan_culture.model_record import read_cultures
 from stylegan_culture.pages.text import code, json_block, markdown
 from stylegan_culture.translation.loading import WEIGHTS
 
@@ -17,6 +18,7 @@ LICENCE = "Apache-2.0 (code and weights; the training pictures have their own li
 
 def described(name: str, translations, facts: dict, sizes, signature: str, folder) -> dict:
     """What model.json, the SavedModels' assets and the TFLite metadata say."""
+    read_cultures(facts, folder, least=0)
     return {
         "name": name,
         "version": __version__,

@@ -2,18 +2,19 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 import typing
 
 import numpy as np
 
+from stylegan_culture import model_record
 from stylegan_culture.config import InputError
-from stylegan_culture.files import read_run
+from stylegan_culture.files import read_json, read_run
 from stylegan_culture.networks import cyclegan
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.networks.holes import known
-from stylegan_culture.networks.restoration import RestorationModel, load_restorer
+from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel, load_restorer
+from stylegan_culture.training.degradations import DamageConfig, parse_kinds
 
 WEIGHTS = "model.weights.h5"  # of run folders and of the folders that `files` writes
 
@@ -42,49 +43,60 @@ def load(folder) -> tuple[list[Translation], dict]:
     facts = read_facts(folder)
     if facts.get("trainer") not in LOADERS:
         raise InputError(f"{folder} holds no network from pictures to pictures")
-    try:
-        return LOADERS[facts["trainer"]](folder, facts), facts
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder} is damaged ({error} is missing); make it anew") from None
+    return LOADERS[facts["trainer"]](folder, facts), facts
 
 
 def read_facts(folder) -> dict:
     """The folder's run.json or, where it has none, model.json; {} where it has neither."""
     folder = pathlib.Path(folder)
-    if (folder / "run.json").is_file() or not (folder / "model.json").is_file():
-        return read_run(folder) if (folder / "run.json").is_file() else {}
-    try:
-        return json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{folder}/model.json is damaged ({error}); export it again") from None
+    if (folder / "run.json").is_file():
+        facts = read_run(folder)
+    elif (folder / "model.json").is_file():
+        facts = read_json(folder / "model.json", "export it again")
+    else:
+        return {}
+    model_record.read_text(facts, "trainer", folder, "")
+    return facts
 
 
 def _of_cyclegan(folder: pathlib.Path, facts: dict) -> list[Translation]:
     """Both directions of a CycleGAN, from a run folder or a model folder."""
-    titles = {culture["key"]: culture.get("title", "") for culture in facts["cultures"]}
-    first, second = titles
-    pair = cyclegan.load_pair(folder / WEIGHTS, tuple(titles), facts["config"]["translator"])
+    cultures = model_record.read_cultures(facts, folder)
+    if len(cultures) != 2:
+        raise model_record.damaged(folder, f"a CycleGAN has 2 cultures, not {len(cultures)}")
+    settings = model_record.read_group(facts, "config", folder)
+    keys = model_record.keys_of(cultures)
+    translator = model_record.read_group(settings, "translator", folder)
+    sizes = model_record.read_settings(cyclegan.TranslatorConfig, translator, folder)
+    pair = cyclegan.load_pair(folder / WEIGHTS, keys, sizes)
     return [
         Translation(
-            f"{source}_to_{target}",
-            pair.towards(target),
+            f"{model_record.file_part(source.key)}_to_{model_record.file_part(target.key)}",
+            pair.towards(target.key),
             cyclegan.STRIDE,
             {
-                "source": source,
-                "target": target,
-                "source_title": titles[source],
-                "target_title": titles[target],
+                "source": source.key,
+                "target": target.key,
+                "source_title": source.title,
+                "target_title": target.title,
             },
         )
-        for source, target in ((first, second), (second, first))
+        for source, target in (cultures, cultures[::-1])
     ]
 
 
 def load_restoration(folder, facts: dict) -> RestorationModel:
     """The model of a folder of `train --trainer restore`, or exported from one."""
-    config_of = facts["config"]
-    kinds = [name.strip() for name in config_of["damage"]["damage"].split(",")]
-    return load_restorer(pathlib.Path(folder) / WEIGHTS, kinds, config_of["sizes"])
+    settings = model_record.read_group(facts, "config", folder)
+    damage, sizes = (
+        model_record.read_settings(kind, model_record.read_group(settings, name, folder), folder)
+        for name, kind in (("damage", DamageConfig), ("sizes", RestorationConfig))
+    )
+    try:
+        kinds = parse_kinds(damage.damage)
+    except InputError as error:
+        raise model_record.damaged(folder, str(error)) from None
+    return load_restorer(pathlib.Path(folder) / WEIGHTS, kinds, sizes)
 
 
 def _of_restoration(folder: pathlib.Path, facts: dict) -> list[Translation]:

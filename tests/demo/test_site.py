@@ -195,7 +195,7 @@ def test_a_file_that_goes_while_serving_is_no_traceback(folders, serving_on, tmp
     [
         ("no model", "neither a model folder nor a shipped model"),
         ("no files", "no TFLite file"),
-        ("no cultures", "no culture"),
+        ("no cultures", "a list of 0 cultures"),
         ("no json", "damaged"),
         ("no list", "damaged"),
         ("no litert", "make demo"),

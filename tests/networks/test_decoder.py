@@ -176,7 +176,7 @@ def _damage(path, backbone, kind):
     ("kind", "words"),
     [
         ("missing", ("no decoders at", "--trainer decoder")),
-        ("folder", ("no decoders at", "--trainer decoder")),
+        ("folder", ("is a folder",)),
         ("text", ("does not hold decoders",)),
         ("empty", ("does not hold decoders",)),
         ("cut", ("does not hold decoders",)),
@@ -209,7 +209,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(saved, decoders, backbone, monke
         raise OSError("no space left on device")
 
     monkeypatch.setattr(module.np, "savez_compressed", fill)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match="cannot be written .*no space"):
         save_decoders(saved, decoders, "fedcba9876543210")
     monkeypatch.undo()
     assert saved.read_bytes() == before

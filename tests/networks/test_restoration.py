@@ -1,5 +1,7 @@
 """The restoring network: how holes are filled, what it sees, and what its codes do."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -90,7 +92,9 @@ def test_gradients_reach_every_weight(model, generator):
 def test_weights_of_another_size_are_refused(model, tmp_path):
     path = tmp_path / "model.weights.h5"
     with pytest.raises(InputError, match="does not exist"):
-        load_restorer(path, model.kinds, {})
+        load_restorer(path, model.kinds, SIZES)
     model.save_weights(path)
-    with pytest.raises(InputError, match="another size"):
-        load_restorer(path, model.kinds, {"refining_width": 16})
+    with pytest.raises(InputError, match="of a smaller network"):
+        load_restorer(path, model.kinds, RestorationConfig())
+    with pytest.raises(InputError, match="of another network"):
+        load_restorer(path, model.kinds, dataclasses.replace(SIZES, refining_width=7))

@@ -82,10 +82,14 @@ def test_files_that_are_no_tagger_are_refused(tagger, facts, vgg_archive, tmp_pa
     with pytest.raises(InputError, match="does not exist"):
         load_tagger(path)
     path.write_bytes(b"no archive")
-    with pytest.raises(InputError, match="no culture tagger"):
+    with pytest.raises(InputError, match="does not hold a culture tagger"):
         load_tagger(path)
-    save_tagger(path, tagger, {**facts, "cultures": [{"key": "one"}]})  # of two logits
-    with pytest.raises(InputError, match="no culture tagger"):
+    save_tagger(path, tagger, {**facts, "cultures": [{"key": "one"}]})
+    with pytest.raises(InputError, match="1 cultures and needs 2"):
+        load_tagger(path)
+    three = [{"key": key} for key in ("one", "two", "three")]  # of two logits
+    save_tagger(path, tagger, {**facts, "cultures": three})
+    with pytest.raises(InputError, match="no culture tagger: its kernel"):
         load_tagger(path)
 
 

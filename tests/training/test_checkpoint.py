@@ -33,12 +33,20 @@ def _assert_same(found, expected):
 
 def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
     state = _state()
-    state["model/0000"].assign(np.float32([[np.nan, -0.0, 1e-45, 3e38]] * 3))
+    state["model/0000"].assign(np.float32([[1.0, -0.0, 1e-45, 3e38]] * 3))
     path = checkpoint.save(tmp_path / "new", state, 17)
     other = _state(seed=1)
     assert checkpoint.restore(path, other) == 17
     _assert_same(_values(other), _values(state))
     assert np.signbit(np.asarray(other["model/0000"])[0, 1])
+
+
+def test_numbers_that_are_not_finite_are_no_state_to_go_on_from(tmp_path):
+    state = _state()
+    state["model/0000"].assign(np.float32([[np.nan, 0.0, 0.0, 0.0]] * 3))
+    path = checkpoint.save(tmp_path, state, 17)
+    with pytest.raises(InputError, match="not finite.*delete it"):
+        checkpoint.restore(path, _state(seed=1))
 
 
 def test_only_the_newest_are_kept_and_the_last_is_found(tmp_path):

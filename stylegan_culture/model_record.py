@@ -1,0 +1,165 @@
+"""What the record of a model says (run.json, model.json, a tagger's facts), typed and bounded.
+
+The record may come with a stranger's model, so nothing in it is used as it stands: each value is
+read by one of these functions, which refuse another type, an endless text or an absurd number in
+one sentence.
+"""
+
+import dataclasses
+import unicodedata
+
+from stylegan_culture.config import InputError, from_dict, shortened
+
+MOST_CULTURES = 1000
+LONGEST_KEY = 100  # characters
+LONGEST_TEXT = 2000
+LONGEST_REASON = 300
+MOST_PICTURES = 10**9  # of a culture
+SIDES = (8, 4096)  # pixels of the pictures that a network was trained on
+REMEDY = "take the model from its maker again, or make it anew"
+_JOINERS = "\u200c\u200d"  # Persian and Indian scripts need them; all other marks are not shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Culture:
+    """A culture that a model knows.
+
+    Fields:
+        key: what it is asked for by, unique within its model.
+        title, region, period: for people; "" where the record does not say.
+        pictures: that the model learnt it from, or None.
+    """
+
+    key: str
+    title: str = ""
+    region: str = ""
+    period: str = ""
+    pictures: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The title, or the key as words."""
+        return self.title or self.key.replace("_", " ")
+
+
+def read_cultures(record: dict, place, least: int = 2) -> tuple[Culture, ...]:
+    """The cultures of a model in the order of its mixtures.
+
+    Args:
+        record: the model's, with a list of objects under "cultures".
+        place: the file that it was read from, for the message.
+        least: how many the model needs; with 0 the list may be missing.
+
+    Raises:
+        InputError: another type, fewer or more than `MOST_CULTURES`, two of one key, or texts that
+            are too long or cannot be shown.
+    """
+    found = record.get("cultures", [] if least == 0 else None)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise damaged(place, "it names no list of cultures")
+    if not least <= len(found) <= MOST_CULTURES:
+        raise damaged(
+            place,
+            f"it has a list of {len(found)} cultures and needs {least} to {MOST_CULTURES}",
+        )
+    cultures = tuple(_culture(one, place) for one in found)
+    keys = [culture.key for culture in cultures]
+    twins = [key for number, key in enumerate(keys) if key in keys[:number]]
+    if twins:
+        raise damaged(place, f"two of its cultures are called {shortened(twins[0])}")
+    return cultures
+
+
+def keys_of(cultures) -> tuple[str, ...]:
+    """The keys of `Culture`s in order."""
+    return tuple(culture.key for culture in cultures)
+
+
+def read_text(
+    record: dict, name: str, place, default: str | None = None, longest: int = LONGEST_TEXT
+) -> str:
+    """A text that can be shown in one line, of at most `longest` characters.
+
+    `default` stands for one that is missing or null; without it `InputError` is raised.
+    """
+    text = record.get(name)
+    if text is None and default is not None:
+        return default
+    if not isinstance(text, str) or len(text) > longest or not all(map(_is_shown, text)):
+        raise damaged(place, f"its {name} is {shortened(text)}, no text that can be shown")
+    return text
+
+
+def read_number(record: dict, name: str, place, low: int, high: int) -> int:
+    """A whole number from `low` to `high`; `InputError` for anything else, and where it lacks."""
+    number = record.get(name)
+    if type(number) is not int or not low <= number <= high:
+        raise damaged(
+            place, f"its {name} is {shortened(number)} and has to be from {low} to {high}"
+        )
+    return number
+
+
+def read_group(record: dict, name: str, place) -> dict:
+    """An object within the record; `InputError` where it is missing or something else."""
+    group = record.get(name)
+    if not isinstance(group, dict):
+        raise damaged(place, f"its {name} is {shortened(group)} and has to be an object of names")
+    return group
+
+
+def read_settings(settings_class: type, values, place):
+    """A settings dataclass from what a record says of it; `InputError` where it may not be so."""
+    try:
+        return from_dict(settings_class, values)
+    except InputError as error:
+        raise damaged(place, str(error)) from None
+
+
+def read_backbone(record: dict, place) -> str:
+    """The backbone that a model was trained against; "" where the record names none."""
+    for group in (record, record.get("config")):
+        if isinstance(group, dict) and group.get("backbone") is not None:
+            return read_text(read_group(group, "backbone", place), "backbone", place, "")
+    return ""
+
+
+def check_told(record: dict, place) -> None:
+    """Raises `InputError` where what a model card repeats of a run is something else than the text
+    or number that a run has there."""
+    read_text(record, "data", place)
+    read_number(record, "image_size", place, *SIDES)
+    for name in ("command", "commit", "precision"):
+        read_text(record, name, place, "")
+    versions = read_group({"versions": {}} | record, "versions", place)
+    for name in versions:
+        read_text(versions, name, place)
+
+
+def file_part(key: str) -> str:
+    """A culture's key as a part of a file's name: it leads to no other folder."""
+    return "".join("_" if c in '/\\:*?"<>|' else c for c in key).lstrip(".") or "_"
+
+
+def damaged(place, reason: str, remedy: str = REMEDY) -> InputError:
+    """The error that says what is wrong with a record, in one line whatever names it has."""
+    told = "".join(c if c.isprintable() else "?" for c in reason[:LONGEST_REASON])
+    return InputError(f"{place} is damaged ({told}); {remedy}")
+
+
+def _culture(record: dict, place) -> Culture:
+    key = read_text(record, "key", place, longest=LONGEST_KEY)
+    if not key.strip():
+        raise damaged(place, "a culture's key is empty")
+    texts = {name: read_text(record, name, place, "") for name in ("title", "region", "period")}
+    pictures = None
+    if record.get("pictures") is not None:
+        pictures = read_number(record, "pictures", place, 0, MOST_PICTURES)
+    return Culture(key, **texts, pictures=pictures)
+
+
+def _is_shown(character: str) -> bool:
+    """Whether a character is printed where it stands; marks that turn text around are not."""
+    return (
+        character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+    )
