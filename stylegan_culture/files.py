@@ -25,6 +25,7 @@ from stylegan_culture.config import InputError, git_commit, package_versions, vi
 
 SOFTWARE = f"stylegan_culture {__version__}"  # how results say who made them
 LARGEST_JSON = 16 * 2**20  # bytes
+LONGEST_REASON = 300  # characters of what a library says of a damaged file
 DEEPEST_JSON = 40  # lists and objects within each other
 LOCK = ".stylegan_culture.lock"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -232,8 +233,9 @@ def written_whole(path):
 
 
 def reason(error: BaseException) -> str:
-    """Why something failed, in a few words of one line; a full disk is named as that."""
+    """Why something failed, in one line that can be shown; a full disk is named as that."""
     text = (str(error).splitlines() or [type(error).__name__])[0]
+    text = "".join(c if c.isprintable() else "?" for c in text[:LONGEST_REASON])
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
         return "the disk is full; make room"
