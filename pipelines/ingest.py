@@ -6,15 +6,12 @@ Rows are written as they come, so a run that is killed goes on where it was: a w
 either table, or whose file is there, is not asked for again. What failed for now is, the next time.
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import io
 import os
 import pathlib
 import re
-import urllib.parse
 
 import numpy as np
 import tqdm
@@ -22,8 +19,8 @@ from PIL import Image
 
 from pipelines import museums, polite, vocabulary
 from stylegan_culture import images, tables
-from stylegan_culture.config import InputError, option
-from stylegan_culture.files import written_whole
+from stylegan_culture.config import InputError, option, shortened
+from stylegan_culture.files import locked, open_file, written_whole
 
 MANIFEST = (
     *("path", "culture", "source", "identifier", "title", "culture_published", "date", "medium"),
@@ -36,11 +33,11 @@ SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
 CELLS, TINTS = 16, 4  # sides of a fingerprint's two parts: differences, and mean colours
 ALIKE, NEAR = 12, 10.0  # bits of 256, and levels of 255, that pictures of one work may differ by
 FAILURES = 3  # one after the other: then the museum, or its pictures' host, is down
-# What has to stand in columns that are read as numbers; a fingerprint is written in hexadecimals.
-_NUMBERS = dict.fromkeys(("width", "height"), re.compile(r"[0-9]{0,9}"))
-_NUMBERS["works"] = re.compile(r"[0-9]{1,9}")
-_NUMBERS["fingerprint"] = re.compile(f"[0-9a-f]{{{2 * (CELLS**2 // 8 + 3 * TINTS**2)}}}")
+LONGEST_REASON = 300  # characters
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_SUM = re.compile(r"[0-9a-f]{64}")
+_PRINT = re.compile(rf"[0-9a-f]{{{2 * (CELLS**2 // 8 + 3 * TINTS**2)}}}")
+_SIZE = re.compile(r"[0-9]{1,9}x[0-9]{1,9}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,20 +76,21 @@ def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
     """
     wanted = _check(config)
     folder = pathlib.Path(config.out).expanduser()
-    with _alone(folder):
+    with locked(folder):
         return _ingest(config, folder, wanted, reader)
 
 
 def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> Report:
-    reader = reader or polite.Reader(config.reading, folder / ".answers")
+    reader = reader or polite.Reader(config.reading, folder / ".answers", base=config.base)
     works, base = museums.SOURCES[config.source]
+    base = polite.plain_address(config.base) or base
     shelf = _Shelf(folder, config)
     asked = [culture for culture in vocabulary.CULTURES if culture.key in wanted]
     terms = [(term, culture.key) for culture in asked for term in culture.terms]
     unmapped, seen, failures = {}, set(), 0
     bar = tqdm.tqdm(desc=f"pictures of {config.source}", initial=len(shelf.rows), disable=None)
     try:
-        for work in works(reader, (config.base or base).rstrip("/"), terms, shelf.is_open):
+        for work in works(reader, base.rstrip("/"), terms, shelf.is_open):
             failures = failures + 1 if work is None else failures
             if work is not None and work.identifier not in seen:
                 seen.add(work.identifier)
@@ -125,29 +123,20 @@ def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> 
     return Report(kept, len(shelf.rejected), shelf.failed, unmapped, reader.asked)
 
 
-@contextlib.contextmanager
-def _alone(folder: pathlib.Path):
-    """Keeps other runs out of a folder; the system lets go when this one ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another run is at work in {folder}; wait for it") from None
-        yield
-
-
 class _Shelf:
     """The folder: what it holds, what was rejected, and how more comes in."""
 
     def __init__(self, folder: pathlib.Path, config: IngestConfig):
         self.folder, self.config, self.failed = folder, config, 0
         self.rows = _read_table(folder / "manifest.csv", MANIFEST)
+        rejected = _read_table(folder / "rejected.csv", REJECTED)
+        _check_rows(folder, self.rows, rejected)
+        _known_texts(folder / "unmapped.csv")
         # A picture that was too small may be large enough for other settings.
         self.rejected = [
             row
-            for row in _read_table(folder / "rejected.csv", REJECTED)
-            if not row["width"] or min(int(row["width"]), int(row["height"] or 0)) < config.least
+            for row in rejected
+            if not row["width"] or min(int(row["width"]), int(row["height"])) < config.least
         ]
         self.done = {(row["source"], row["identifier"]) for row in self.rows + self.rejected}
         self.counts = {}
@@ -169,13 +158,15 @@ class _Shelf:
         if not _NAME.fullmatch(work.identifier):
             return self._reject(work, "an identifier that no file can be named by")
         stem = self.folder / culture / f"{work.source}_{work.identifier}"
+        most = self.config.reading.largest * 2**20
         try:
-            content, pixels, suffix = _left_over(stem) or reader.picture(work.picture, _decode)
+            found = _left_over(stem, most) or reader.picture(work.picture, _decode)
         except polite.Exhausted:
             self.failed += 1
             return None
         except polite.Unavailable as error:
             return self._reject(work, str(error))
+        content, pixels, suffix = found
         height, width = pixels.shape[:2]
         if min(height, width) < self.config.least:
             return self._reject(work, "too small", width, height)
@@ -216,7 +207,8 @@ class _Shelf:
         return self.rows[alike[0]]["path"] if len(alike) else ""
 
     def _reject(self, work: museums.Work, reason: str, width="", height="") -> bool:
-        row = dataclasses.asdict(work) | {"reason": reason, "width": width, "height": height}
+        facts = {"reason": reason[:LONGEST_REASON], "width": width, "height": height}
+        row = dataclasses.asdict(work) | facts
         _append(self.folder / "rejected.csv", REJECTED, row)
         self.rejected.append(row)
         self.done.add((work.source, work.identifier))
@@ -246,13 +238,17 @@ def _decode(content: bytes) -> tuple[bytes, np.ndarray, str]:
         raise polite.Wrong(f"no picture ({error})") from None
 
 
-def _left_over(stem: pathlib.Path):
-    """`_decode` of a picture file that a killed run left without its row; a damaged one goes."""
+def _left_over(stem: pathlib.Path, most: int):
+    """`_decode` of a picture file that a killed run left without its row; a damaged one goes.
+
+    Raises:
+        InputError: it has more than `most` bytes.
+    """
     for suffix in dict.fromkeys(SUFFIXES.values()):
         path = stem.with_name(stem.name + suffix)
         if path.is_file():
             try:
-                return _decode(path.read_bytes())
+                return _decode(read_bytes(path, most))
             except polite.Wrong:
                 path.unlink()
     return None
@@ -263,8 +259,8 @@ def _check(config: IngestConfig) -> set[str]:
     polite.check(config.reading)
     if config.source not in museums.SOURCES:
         raise InputError(f"--source {config.source!r}: use one of {', '.join(museums.SOURCES)}")
-    if config.base and urllib.parse.urlsplit(config.base).scheme not in ("http", "https"):
-        raise InputError(f"--base {config.base} has to begin with http:// or https://")
+    if config.base and not polite.plain_address(config.base):
+        raise InputError("--base has to be an address that begins with http:// or https://")
     if not config.out:
         raise InputError("name a folder with --out DIR")
     if config.limit < 1 or config.least < 1:
@@ -277,24 +273,40 @@ def _check(config: IngestConfig) -> set[str]:
     return wanted or known
 
 
+def _check_rows(folder: pathlib.Path, kept: list[dict], rejected: list[dict]) -> None:
+    """Raises `InputError` for values that this program does not write, and would trip over."""
+    for row in kept:
+        right = _SUM.fullmatch(row["sha256"]) and _PRINT.fullmatch(row["fingerprint"])
+        if not right or not row["culture"].isprintable():
+            raise InputError(
+                f"the row of {shortened(row['path'])} in {folder / 'manifest.csv'} is damaged; "
+                "remove it"
+            )
+    for row in rejected:
+        size = f"{row['width']}x{row['height']}"
+        if size != "x" and not _SIZE.fullmatch(size):
+            raise InputError(
+                f"the row of {shortened(row['identifier'])} in {folder / 'rejected.csv'} has the "
+                f"size {shortened(size)}; remove it"
+            )
+
+
 def _read_table(path: pathlib.Path, header: tuple) -> list[dict]:
     """The whole rows of a table; one that a kill has cut short is taken away."""
-    if not path.is_file():
+    if not path.exists():
+        if path.is_symlink():
+            raise InputError(f"{path} leads to nothing; remove it")
         return []
+    if list(header) != tables.header(path):
+        with open_file(path) as file:
+            begun = file.read(len(",".join(header)) + 1)
+        if b"\n" in begun or not ",".join(header).encode().startswith(begun):
+            raise InputError(f"{path} is no table of this program; choose another --out")
     tables.cut_torn_row(path)
-    if not path.stat().st_size:
-        return []
-    first, cells = tables.read(path)
-    rows = [dict(zip(header, row, strict=False)) for row in cells]
-    whole = all(len(row) == len(header) for row in cells)
-    if tuple(first) != header or not whole or not all(map(_is_sound, rows)):
+    _, cells = tables.read(path)
+    if any(len(row) != len(header) for row in cells):
         raise InputError(f"{path} is no table of this program; choose another --out")
-    return rows
-
-
-def _is_sound(row: dict) -> bool:
-    """Whether the cells that are read as numbers are such."""
-    return all(_NUMBERS[name].fullmatch(cell) for name, cell in row.items() if name in _NUMBERS)
+    return [dict(zip(header, row, strict=True)) for row in cells]
 
 
 def _append(path: pathlib.Path, header: tuple, row: dict) -> None:
@@ -302,11 +314,19 @@ def _append(path: pathlib.Path, header: tuple, row: dict) -> None:
     tables.append(path, header, [" ".join(str(row[name]).split()) for name in header])
 
 
-def _merge_unmapped(path: pathlib.Path, source: str, unmapped: dict) -> None:
-    """Adds what a source's run did not understand to what earlier ones did not."""
+def _known_texts(path: pathlib.Path) -> dict:
+    """{(source, text): works} of what earlier runs did not understand."""
     known = {}
     for row in _read_table(path, UNMAPPED):
+        if not re.fullmatch(r"[0-9]{1,9}", row["works"]):
+            raise InputError(f"{path} has {shortened(row['works'])} works of a text; remove it")
         known[row["source"], row["culture_published"]] = int(row["works"])
+    return known
+
+
+def _merge_unmapped(path: pathlib.Path, source: str, unmapped: dict) -> None:
+    """Adds what a source's run did not understand to what earlier ones did not."""
+    known = _known_texts(path)
     for text, count in unmapped.items():
         known[source, text] = max(count, known.get((source, text), 0))
     ordered = sorted(known.items(), key=lambda item: (-item[1], item[0]))

@@ -11,7 +11,7 @@ for one that did not answer.
 import dataclasses
 import itertools
 
-from pipelines.polite import Exhausted, Wrong
+from pipelines.polite import Exhausted, Wrong, plain_address
 
 CLEVELAND, MET, ARTIC = (
     "https://openaccess-api.clevelandart.org/api",
@@ -23,15 +23,18 @@ ARTIC_FIELDS = (
     "id,title,place_of_origin,artist_title,date_display,medium_display,is_public_domain,image_id"
 )
 ARTIC_PICTURES = "https://www.artic.edu/iiif/2"
+LONGEST_TEXT = 2000  # characters; what is longer is cut
+MOST_WORKS = 2_000_000  # that are asked for in a run: a list without end has one
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A work as its museum publishes it; text that is not known is empty.
+    """A work as its museum publishes it; text that is not known is empty, long text is cut.
 
     identifier: unique within the source, fit for a file name.
     culture: free text, see `vocabulary.normalise`.
-    page, picture: addresses of the object's page and of its picture.
+    page, picture: addresses of the object's page and of its picture, without passwords; empty for
+        what is no address of http or https.
     """
 
     source: str
@@ -47,7 +50,7 @@ class Work:
 
 def cleveland(reader, base: str, terms, open_to):
     """Works of the Cleveland Museum of Art, all cultures: its interface has no filter for them."""
-    for skip in itertools.count(0, CLEVELAND_PAGE):
+    for skip in range(0, MOST_WORKS, CLEVELAND_PAGE):
         query = {"cc0": "", "has_image": 1, "limit": CLEVELAND_PAGE, "skip": skip}
         answer = reader.json(f"{base}/artworks/", query, _check_cleveland)
         for record in answer["data"]:
@@ -55,14 +58,14 @@ def cleveland(reader, base: str, terms, open_to):
             if _at(record, "share_license_status") == "CC0" and isinstance(picture, str):
                 yield Work(
                     "cleveland",
-                    str(_at(record, "id")),
+                    _identifier(_at(record, "id")),
                     _text(record.get("title")),
                     _joined(record.get("culture")),
                     _text(record.get("creation_date")) or _years(record),
                     _text(record.get("technique")) or _text(record.get("type")),
                     "CC0",
-                    _text(record.get("url")),
-                    picture,
+                    _address(record.get("url")),
+                    _address(picture),
                 )
         if not answer["data"] or skip + CLEVELAND_PAGE >= answer["info"]["total"]:
             return
@@ -108,30 +111,30 @@ def _met_work(reader, base: str, number: int):
         _text(record.get("objectDate")),
         _text(record.get("medium")),
         "CC0",
-        _text(record.get("objectURL")),
-        picture,
+        _address(record.get("objectURL")),
+        _address(picture),
     )
 
 
 def artic(reader, base: str, terms, open_to):
     """Works of the Art Institute of Chicago; its place of origin stands for the culture."""
-    for page in itertools.count(1):
+    for page in range(1, MOST_WORKS // ARTIC_PAGE + 1):
         query = {"page": page, "limit": ARTIC_PAGE, "fields": ARTIC_FIELDS}
         answer = reader.json(f"{base}/artworks", query, _check_artic)
-        pictures = _text(_at(answer, "config", "iiif_url")) or ARTIC_PICTURES
+        pictures = _address(_at(answer, "config", "iiif_url")) or ARTIC_PICTURES
         for record in answer["data"]:
-            number, picture = _at(record, "id"), _text(_at(record, "image_id"))
+            number, picture = _identifier(_at(record, "id")), _text(_at(record, "image_id"))
             if _at(record, "is_public_domain") is True and picture:
                 yield Work(
                     "artic",
-                    str(number),
+                    number,
                     _text(record.get("title")),
                     _text(record.get("place_of_origin")),
                     _text(record.get("date_display")),
                     _text(record.get("medium_display")),
                     "CC0",
                     f"https://www.artic.edu/artworks/{number}",
-                    f"{pictures}/{picture}/full/843,/0/default.jpg",
+                    _address(f"{pictures}/{picture}/full/843,/0/default.jpg"),
                 )
         if not answer["data"] or page >= answer["pagination"]["total_pages"]:
             return
@@ -147,7 +150,7 @@ def _check_cleveland(answer) -> None:
 
 def _check_met(answer) -> None:
     numbers = answer.get("objectIDs", 0) if isinstance(answer, dict) else 0
-    whole = isinstance(numbers, list) and all(type(one) is int for one in numbers)
+    whole = isinstance(numbers, list) and all(map(_is_number, numbers))
     _require(numbers is None or whole, "objectIDs")
 
 
@@ -172,19 +175,36 @@ def _at(record, *names):
     return record
 
 
+def _is_number(value) -> bool:
+    """Whether a value is the number of an object."""
+    return type(value) is int and 0 <= value < 2**53
+
+
 def _text(value) -> str:
-    """Text in one line that any file can hold; empty for what is no text."""
+    """Text in one line that any file can hold, cut at `LONGEST_TEXT`; empty for what is no text."""
     if not isinstance(value, str):
         return ""
-    return " ".join(value.encode("utf-8", "replace").decode("utf-8").split())
+    value = value[: 10 * LONGEST_TEXT]  # words of a text of megabytes would take gigabytes
+    line = " ".join(value.encode("utf-8", "replace").decode("utf-8").split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 3] + "..."
 
 
 def _joined(value) -> str:
     """Several texts in one, or the text itself."""
     texts = map(_text, value) if isinstance(value, list) else [_text(value)]
-    return "; ".join(filter(None, texts))
+    return _text("; ".join(filter(None, texts)))
+
+
+def _identifier(value) -> str:
+    """A number or a text as text; no file is named by what is cut here."""
+    return _text(str(value) if _is_number(value) else value)[:200].strip()
+
+
+def _address(value) -> str:
+    """An address without a password; empty for what is none."""
+    return plain_address(value) if isinstance(value, str) else ""
 
 
 def _years(record) -> str:
     ends = [record.get(f"creation_date_{end}") for end in ("earliest", "latest")]
-    return "-".join(dict.fromkeys(str(year) for year in ends if type(year) is int))
+    return _text("-".join(dict.fromkeys(str(year) for year in ends if type(year) is int)))

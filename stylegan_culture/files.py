@@ -109,8 +109,12 @@ def read_bytes(path, most: int) -> bytes:
     return content
 
 
-def parse_json(content: bytes) -> dict:
+def parse_json(content: bytes, any_text: bool = False) -> dict:
     """The object that JSON bytes hold.
+
+    Args:
+        content: the bytes.
+        any_text: whether a text may hold half a surrogate pair, which no file can hold.
 
     Raises:
         ValueError: no UTF-8, no JSON, another value than an object, more than `DEEPEST_JSON`
@@ -141,7 +145,8 @@ def parse_json(content: bytes) -> dict:
             if isinstance(one, (dict, list))
         ]
         if not level:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair raises
+            if not any_text:  # half a surrogate pair raises
+                json.dumps(value, ensure_ascii=False).encode("utf-8")
             return value
     raise ValueError("its values lie too deep within each other")
 

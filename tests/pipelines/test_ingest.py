@@ -16,6 +16,7 @@ from museum import Museum, picture
 from pipelines import folder, ingest, polite, prepare
 from stylegan_culture import images
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
+from stylegan_culture.files import locked
 
 WANTED = {
     "Japan, Edo period (1615-1868)": "japanese",
@@ -240,7 +241,7 @@ def test_pictures_that_are_refused_for_now_are_asked_for_another_time(tmp_path):
 
 def test_two_runs_do_not_share_a_folder(tmp_path):
     museum = Museum(10)
-    with museum.open(), ingest._alone(tmp_path), pytest.raises(InputError, match="another run"):
+    with museum.open(), locked(tmp_path), pytest.raises(InputError, match="another run"):
         ingest.ingest(settings(tmp_path, museum))
     with museum.open():
         assert sum(ingest.ingest(settings(tmp_path, museum)).kept.values()) == 5
