@@ -22,9 +22,9 @@ import tqdm
 from PIL import Image
 
 from pipelines import museums, polite, vocabulary
-from stylegan_culture import images
+from stylegan_culture import images, picture_files
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import written_whole
+from stylegan_culture.files import read_bytes, written_whole
 
 MANIFEST = (
     *("path", "culture", "source", "identifier", "title", "culture_published", "date", "medium"),
@@ -32,7 +32,7 @@ MANIFEST = (
 )
 REJECTED = ("source", "identifier", "page", "picture", "width", "height", "reason")
 UNMAPPED = ("source", "culture_published", "works")
-SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
 SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
 CELLS, TINTS = 16, 4  # sides of a fingerprint's two parts: differences, and mean colours
 ALIKE, NEAR = 12, 10.0  # bits of 256, and levels of 255, that pictures of one work may differ by
@@ -237,7 +237,7 @@ def _decode(content: bytes) -> tuple[bytes, np.ndarray, str]:
     """A picture's bytes, pixels and file suffix; `polite.Wrong` where it cannot be read whole."""
     try:
         pixels = images.read_uint8(content)
-        with Image.open(io.BytesIO(content), formats=images.READABLE) as picture:
+        with images.opened(content) as (picture, _):
             return content, pixels, SUFFIXES[picture.format]
     except (InputError, KeyError, OSError) as error:
         raise polite.Wrong(f"no picture ({error})") from None
@@ -249,7 +249,7 @@ def _left_over(stem: pathlib.Path):
         path = stem.with_name(stem.name + suffix)
         if path.is_file():
             try:
-                return _decode(path.read_bytes())
+                return _decode(read_bytes(path, picture_files.MOST_BYTES))
             except polite.Wrong:
                 path.unlink()
     return None
