@@ -8,7 +8,6 @@ either table, or whose file is there, is not asked for again. What failed for no
 
 import dataclasses
 import hashlib
-import io
 import os
 import pathlib
 import re
@@ -20,7 +19,7 @@ from PIL import Image
 from pipelines import museums, polite, vocabulary
 from stylegan_culture import images, tables
 from stylegan_culture.config import InputError, option, shortened
-from stylegan_culture.files import locked, open_file, written_whole
+from stylegan_culture.files import locked, open_file, read_bytes, written_whole
 
 MANIFEST = (
     *("path", "culture", "source", "identifier", "title", "culture_published", "date", "medium"),
@@ -28,7 +27,7 @@ MANIFEST = (
 )
 REJECTED = ("source", "identifier", "page", "picture", "width", "height", "reason")
 UNMAPPED = ("source", "culture_published", "works")
-SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
 SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
 CELLS, TINTS = 16, 4  # sides of a fingerprint's two parts: differences, and mean colours
 ALIKE, NEAR = 12, 10.0  # bits of 256, and levels of 255, that pictures of one work may differ by
@@ -232,7 +231,7 @@ def _decode(content: bytes) -> tuple[bytes, np.ndarray, str]:
     """A picture's bytes, pixels and file suffix; `polite.Wrong` where it cannot be read whole."""
     try:
         pixels = images.read_uint8(content)
-        with Image.open(io.BytesIO(content), formats=images.READABLE) as picture:
+        with images.opened(content) as (picture, _):
             return content, pixels, SUFFIXES[picture.format]
     except (InputError, KeyError, OSError) as error:
         raise polite.Wrong(f"no picture ({error})") from None

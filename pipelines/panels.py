@@ -84,6 +84,8 @@ def cut(source, target, short_side: int = 0) -> tuple[int, int, list[str]]:
     and cut in their own pixels. Returns the numbers of pages read and of panels written, and why
     files were skipped; raises `InputError` where there is no folder, or the target lies within it.
     """
+    if short_side < 0:
+        raise InputError(f"--short-side {short_side} is no number of pixels; use 0 for none")
     source, target = folder.existing(source).resolve(), pathlib.Path(target).expanduser().resolve()
     if target == source or source in target.parents:
         raise InputError(f"--out {target} lies within the pages' folder; choose another one")

@@ -44,8 +44,8 @@ def main(arguments=None) -> None:
         for text in skipped:
             print(f"skipped: {visible(text)}")
         return
-    if options.size < 1:
-        raise InputError("--size has to be at least 1 pixel")
+    if not 1 <= options.size <= preprocess.LARGEST:
+        raise InputError(f"--size has to be from 1 to {preprocess.LARGEST} pixels")
     if options.kind == "content":
         source = input.load_content(f"folder:{options.name}", options.size, "all")
     else:
@@ -105,6 +105,7 @@ def sheet(source: sampling.Source, size: int) -> np.ndarray:
     """The first pictures of every culture in a row each, as one labelled picture."""
     groups = [source.of_culture(number) for number in range(len(source.cultures))]
     groups = groups or [np.arange(len(source))]
+    images.check_sheet(len(groups) * SHEET_COLUMNS, SHEET_COLUMNS, size, size)
     blank = np.full((size, size, 3), 255, np.uint8)
     pictures = []
     for group in groups:

@@ -13,6 +13,7 @@ DRAWS = 4
 # Pictures are kept at this many times the crop's size: a training crop then shows at least a
 # quarter of the short side, and a museum's 5000-pixel scan does not fill the memory.
 DETAIL = 4
+LARGEST = 8192  # side of a crop, pixels
 
 
 def random_crop(image: np.ndarray, size: int, draw, least_scale: float = 0.0) -> np.ndarray:
@@ -91,3 +92,5 @@ def _square(image: np.ndarray, box, size: int, mirror: bool) -> np.ndarray:
 def _check_size(size: int) -> None:
     if size < 1:
         raise InputError(f"a crop of {size} pixels is impossible; the size has to be at least 1")
+    if size > LARGEST:
+        raise InputError(f"a crop of {size} pixels is too large; use at most {LARGEST}")

@@ -29,6 +29,7 @@ from stylegan_culture.model_record import check_told, keys_of, read_cultures
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.pages.text import code, json_block, markdown
 
+KEPT_PIXELS = 1024  # side of the squares of a folder's pictures that are kept in memory
 CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
 CALIBRATION_PIXELS = 27 * 512**2  # of all calibration pictures together: it runs without threads
 
@@ -100,8 +101,8 @@ def _complete(options) -> None:
 
 
 def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
-    """Pictures of a folder, float32 in [0, 1] in the sizes that they have; of the run's data where
-    no folder is given."""
+    """The middle squares of a folder's pictures, at most `KEPT_PIXELS` a side; whole pictures of
+    the run's data where no folder is given; float32 in [0, 1]."""
     if folder is None:
         from pipelines.input import load_source
 
@@ -116,7 +117,8 @@ def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
         for path in sorted(pathlib.Path(folder).rglob("*")):
             if path.is_file() and len(found) < wanted:
                 try:
-                    found.append(images.read(path))
+                    pixels = images.read_uint8(path, short_side=KEPT_PIXELS)
+                    found.append(_middle(pixels).astype(np.float32) / 255)
                 except InputError as error:
                     print(f"skipped: {error}", file=sys.stderr)
     if not found:
@@ -124,11 +126,16 @@ def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
     return found
 
 
-def square(picture: np.ndarray, size: int) -> np.ndarray:
-    """The centre square of a picture, resized to `[size, size, 3]`."""
+def _middle(picture: np.ndarray) -> np.ndarray:
+    """The centre square of a picture, a copy."""
     edge = min(picture.shape[:2])
     top, left = ((length - edge) // 2 for length in picture.shape[:2])
-    return images.resize(picture[top : top + edge, left : left + edge], size, size)
+    return picture[top : top + edge, left : left + edge].copy()
+
+
+def square(picture: np.ndarray, size: int) -> np.ndarray:
+    """The centre square of a picture, resized to `[size, size, 3]`."""
+    return images.resize(_middle(picture), size, size)
 
 
 def build(options: argparse.Namespace, folder: pathlib.Path) -> None:

@@ -46,6 +46,7 @@ WRITABLE = {
 LONGEST_LABEL = 200  # characters, on a sheet
 ORIENTATION, SOFTWARE_TAG = 0x0112, 0x0131  # of EXIF and TIFF
 READABLE_SUFFIXES = (*WRITABLE, ".gif", ".ppm", ".pgm", ".pbm", ".avif")
+STANDARD_INPUT = ("-", "/dev/stdin")
 _limit_lock, _limits = threading.Lock(), []  # Pillow's limit, and one more for each that waits
 _big_file = threading.RLock()
 
@@ -82,8 +83,11 @@ def read_uint8(path, max_pixels: int = MAX_PIXELS, short_side: int | None = None
     return _decode(path, Wanted(max_pixels, short_side, eight=True))
 
 
-def standard_input() -> bytes:
-    """The picture file on standard input, for `read`; `InputError` where it is too long."""
+def given(source: str):
+    """What `read` takes of a picture that a command line names: its path, or its bytes where that
+    is standard input (- or /dev/stdin). `InputError` where these are too many."""
+    if source not in STANDARD_INPUT:
+        return source
     content = sys.stdin.buffer.read(picture_files.MOST_BYTES + 1)
     if len(content) > picture_files.MOST_BYTES:
         raise InputError(
@@ -207,6 +211,22 @@ def fit_long_side(image: np.ndarray, size: int) -> np.ndarray:
     return resize(image, height, width)
 
 
+def check_sheet(count: int, columns: int, height: int, width: int, most=FLOAT_PIXELS) -> None:
+    """Raises `InputError` where a sheet of so many pictures would be too large for memory.
+
+    Args:
+        count: of the pictures.
+        columns: of the sheet.
+        height, width: of a picture, pixels.
+        most: pixels of the sheet.
+    """
+    if max(1, -(-count // columns)) * height * columns * width > most:
+        raise InputError(
+            f"a sheet of {count} pictures of {width}x{height} pixels is too large for memory; show "
+            "fewer or smaller ones"
+        )
+
+
 def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2) -> np.ndarray:
     """Lays pictures of one size out in rows of `columns`, on white, float32 [H, W, 3] in [0, 1].
 
@@ -218,6 +238,7 @@ def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2
     if not images:
         raise InputError("a sheet needs at least one picture")
     height, width = images[0].shape[:2]
+    check_sheet(len(images), columns, height, width)
     rows = -(-len(images) // columns)
     font = _font(max(10, min(18, width // 8)))
     row_texts = [_wrap(_label(text), font, max(96, width)) for text in row_labels or []]
@@ -437,6 +458,15 @@ def decode_into(given: str, made: str, wanted: dict) -> None:
     except InputError as error:
         raise InputError(str(error).removeprefix("the picture ")) from None
     np.save(made, pixels)
+
+
+def check_pillow(picture: Image.Image) -> None:
+    """Raises `InputError` where a picture that a caller gives is larger than `read` allows; one
+    that Pillow has opened and not decoded yet stays so."""
+    try:
+        picture_files.check_size(*picture.size, FLOAT_PIXELS)
+    except picture_files.Unreadable as error:
+        raise InputError(f"the picture {error}") from None
 
 
 def from_pillow(picture: Image.Image, eight: bool = False) -> np.ndarray:

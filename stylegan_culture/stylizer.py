@@ -47,7 +47,7 @@ class Stylizer:
 
         Raises:
             InputError: an unknown culture, a file that is no picture, an array of another shape
-                or range, a strength outside [0, 1].
+                or range, a strength outside [0, 1], a picture that is too large for memory.
         """
         if not 0.0 <= strength <= 1.0:
             raise InputError(f"strength {strength} is not between 0 and 1")
@@ -78,6 +78,7 @@ def _as_array(picture) -> np.ndarray:
     if isinstance(picture, (str, os.PathLike)):
         return images.read(picture)
     if isinstance(picture, Image.Image):
+        images.check_pillow(picture)
         picture = images.from_pillow(picture)
     array = np.asarray(picture)
     if array.ndim != 3 or array.shape[2] != 3 or not array.size:

@@ -54,7 +54,7 @@ LEVELS = {
 COMMANDS = {unit for unit, level in LEVELS.items() if level == 5}
 PIPELINES_MAY_USE = {
     *("stylegan_culture.config", "stylegan_culture.files", "stylegan_culture.images"),
-    *("stylegan_culture.outputs", "stylegan_culture.tables"),
+    *("stylegan_culture.outputs", "stylegan_culture.picture_files", "stylegan_culture.tables"),
 }
 
 

@@ -17,6 +17,9 @@ from stylegan_culture.networks.generator import STRIDE, CultureModel
 ENCODER_MARGIN = 2  # positions at 1/8: the receptive field is 7 pixels to a side, plus alignment
 TILE = 512  # pixels; 2 cores reach full speed from about 256 on
 UNTILED_PIXELS = 1024 * 1024
+# What a whole picture may take: TensorFlow, the network and a tile have the rest of 2 GB.
+WHOLE_PIXELS = 18_000_000
+WHOLE_BYTES = 56 * WHOLE_PIXELS  # of content and result, 12 each a pixel, and features: 32
 EXAMPLE_PIXELS = 512  # longest edge of a style picture as the style encoder sees it
 # Rows: luminance Y, chrominance I and Q (NTSC), for RGB columns.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
@@ -42,8 +45,12 @@ def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int |
 
     Returns:
         float32 `[H, W, 3]` in [0, 1].
+
+    Raises:
+        InputError: the picture is too large to be restyled within 2 GB of memory.
     """
     height, width = image.shape[:2]
+    check_size(height, width)
     padded = pad(np.asarray(image, np.float32))
     strength = np.full((1, 1), strength, np.float32)
     code = np.asarray(code, np.float32)
@@ -52,9 +59,26 @@ def restyle(model: CultureModel, image, code, strength: float = 1.0, tile: int |
         result = np.clip(finite(_array(drawn)[0]), 0.0, 1.0)
     else:
         features = encode_tiled(model, padded, tile or TILE)
+        del padded  # a picture's memory
         moments = {name: moments_of(features[name], model) for name in model.generator.whitened}
         result = decode_tiled(model, features, moments, (code, strength), tile or TILE)
     return result[:height, :width]
+
+
+def check_size(height: int, width: int, most: float = WHOLE_PIXELS, remedy: str = "") -> None:
+    """Raises `InputError` where a picture of that size is too large to be made whole.
+
+    Args:
+        height, width: in pixels.
+        most: pixels that it may have.
+        remedy: the end of the sentence, instead of the advice to give `--size`.
+    """
+    if height * width > most:
+        size = int(max(height, width) * (most / (height * width)) ** 0.5)
+        raise InputError(
+            f"a picture of {width}x{height} pixels is too large for memory; "
+            f"{remedy or f'give --size {max(1, size)} or less'}"
+        )
 
 
 def example_code(model: CultureModel, picture) -> np.ndarray:
@@ -70,7 +94,12 @@ def encode_tiled(model: CultureModel, image, tile: int) -> dict[str, np.ndarray]
     whole = {}
     for core, outer in tiles(rows, columns, tile // STRIDE, ENCODER_MARGIN):
         piece = image[_scaled(outer[0], STRIDE), _scaled(outer[1], STRIDE)]
-        for name, value in model.generator.encode(piece[None]).items():
+        found = model.generator.encode(piece[None])
+        if not whole:  # networks differ in how many numbers a position has
+            inside = (outer[0].stop - outer[0].start) * (outer[1].stop - outer[1].start)
+            each = 24 * STRIDE**2 + sum(4 * np.prod(v.shape) for v in found.values()) / inside
+            check_size(*image.shape[:2], WHOLE_BYTES / each * STRIDE**2)
+        for name, value in found.items():
             value = _array(value)
             factor = value.shape[1] // (outer[0].stop - outer[0].start)
             if name not in whole:
@@ -120,8 +149,8 @@ def keep_colour(content, restyled, match: bool = True):
         luminance = (luminance - luminance.mean(dtype=np.float64)) * spread
         luminance = luminance + original.mean(dtype=np.float64)
     # Adding the same number to R, G and B moves Y and leaves I and Q.
-    shift = (luminance - original)[..., None].astype(np.float32)
-    return np.clip(content + shift, 0.0, 1.0)
+    shifted = content + (luminance - original)[..., None].astype(np.float32)
+    return np.clip(shifted, 0.0, 1.0, out=shifted)
 
 
 def decode_tiled(model, features, moments, style, tile):

@@ -14,6 +14,7 @@ from stylegan_culture.stylization.feedforward import (
     TILE,
     UNTILED_PIXELS,
     YIQ,
+    check_size,
     finite,
     pad,
     restyle,
@@ -21,6 +22,7 @@ from stylegan_culture.stylization.feedforward import (
 )
 
 COARSE = 4  # pixels: what is smaller counts as detail in `fuse`
+RESTORED_PIXELS, ENLARGED_PIXELS = 15_000_000, 17_000_000  # that fit 2 GB of memory
 KEPT = 0.6  # share of a repair that stays where it is most detailed, at full strength
 
 
@@ -38,7 +40,8 @@ def restore(model: RestorationModel, picture, kind: str, hole=None, tile: int | 
         float32 `[H, W, 3]` in [0, 1].
 
     Raises:
-        InputError: a kind that the model has not learnt, or a hole where none is asked for.
+        InputError: a kind that the model has not learnt, a hole where none is asked for, or a
+            result that is too large for memory.
     """
     if kind not in model.kinds:
         raise InputError(f"this model restores {', '.join(model.kinds)}, not {kind!r}")
@@ -47,10 +50,16 @@ def restore(model: RestorationModel, picture, kind: str, hole=None, tile: int | 
     picture = np.asarray(picture, np.float32)
     if kind.startswith("enlarge"):
         factor = int(kind.removeprefix("enlarge"))
-        picture = images.resize(picture, factor * picture.shape[0], factor * picture.shape[1])
+        sides = [factor * side for side in picture.shape[:2]]
+        remedy = f"reduce the picture to {int(ENLARGED_PIXELS**0.5) // factor} pixels a side first"
+        check_size(*sides, ENLARGED_PIXELS, remedy)
+        picture = images.resize(picture, *sides)
+    else:
+        check_size(*picture.shape[:2], RESTORED_PIXELS)
     height, width = picture.shape[:2]
     if hole is None:
         given = np.asarray(known(pad(picture)[None]))[0]
+        picture = None  # an enlarged one is not needed any more
     else:
         masked = pad(np.concatenate([picture, hole[..., None] > 0.5], -1, dtype=np.float32))
         given = np.asarray(with_holes(masked[None, ..., :3], masked[None, ..., 3:]))[0]
@@ -74,7 +83,13 @@ def fuse(repaired, restyled, strength: float = 1.0) -> np.ndarray:
     detail = _smoothed(np.abs(luminance - _smoothed(luminance)))
     weight = np.clip(detail / max(float(np.quantile(detail, 0.95)), 1e-4), 0.0, 1.0)
     share = strength * (1.0 - KEPT * weight[..., None])
-    return np.clip(repaired + share * (restyled - repaired), 0.0, 1.0).astype(np.float32)
+    result = np.empty(repaired.shape, np.float32)
+    rows = max(1, images.STRIP // max(1, repaired.shape[1]))
+    for top in range(0, len(result), rows):  # copies are of bands alone
+        band = slice(top, top + rows)
+        mixed = repaired[band] + share[band] * (restyled[band] - repaired[band])
+        result[band] = np.clip(mixed, 0.0, 1.0)
+    return result
 
 
 def _smoothed(plane):

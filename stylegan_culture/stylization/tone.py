@@ -6,6 +6,8 @@ the picture alone: equal values stay equal, and darker stays darker.
 
 import numpy as np
 
+from stylegan_culture.images import STRIP
+
 LEVELS = 256
 LEAST, MOST = 0.25, 2.5  # slopes before scaling; 1 where values are as frequent as on average
 REACH = 4  # levels to each side over which frequencies are averaged
@@ -20,7 +22,9 @@ def tone_curve(picture, strength: float = 1.0) -> np.ndarray:
     tones fall together and no noise is blown up (after Pizer et al., "Adaptive histogram
     equalization", 1987, of the whole picture at once). `strength` 0 is the identity, 1 the curve.
     """
-    counts, _ = np.histogram(np.clip(picture, 0.0, 1.0), LEVELS, (0.0, 1.0))
+    counts = sum(
+        np.histogram(np.clip(strip, 0.0, 1.0), LEVELS, (0.0, 1.0))[0] for strip in _strips(picture)
+    )
     window = np.ones(2 * REACH + 1) / (2 * REACH + 1)
     frequency = np.convolve(np.pad(counts / counts.mean(), REACH, "edge"), window, "valid")
     slopes = np.clip(frequency, LEAST, MOST)
@@ -30,6 +34,14 @@ def tone_curve(picture, strength: float = 1.0) -> np.ndarray:
 
 def spread_tones(picture, strength: float = 1.0) -> np.ndarray:
     """The picture `[H, W, 3]` in [0, 1] through its own `tone_curve`; float32."""
-    knots = np.linspace(0.0, 1.0, LEVELS + 1)
-    clipped = np.clip(picture, 0.0, 1.0)
-    return np.interp(clipped, knots, tone_curve(picture, strength)).astype(np.float32)
+    knots, curve = np.linspace(0.0, 1.0, LEVELS + 1), tone_curve(picture, strength)
+    result = np.empty(np.shape(picture), np.float32)
+    for strip, part in zip(_strips(picture), _strips(result), strict=True):
+        part[...] = np.interp(np.clip(strip, 0.0, 1.0), knots, curve)
+    return result
+
+
+def _strips(picture):
+    """The picture `[H, W, ...]` in bands of rows, views: copies are of bands alone."""
+    rows = max(1, STRIP // max(1, picture.shape[1]))
+    return [picture[top : top + rows] for top in range(0, len(picture), rows)]

@@ -11,6 +11,7 @@ from stylegan_culture.stylize import restoring, video
 from stylegan_culture.stylize.options import destinations, parse
 
 SHEET_PIXELS = 384  # longest edge of a picture on the sheet of --compare
+STANDARD_OUTPUT = ("-", "/dev/stdout")
 
 
 def main(arguments=None) -> None:
@@ -27,21 +28,19 @@ def main(arguments=None) -> None:
     if options.compare is not None:
         _compare(options)
         return
+    if options.out in STANDARD_OUTPUT:
+        _pass_on(options)
+        return
     places = destinations(options.images, options.out)
     for source, place in zip(options.images, places, strict=True):
         if place.exists() and place.resolve() == pathlib.Path(source).resolve():
             raise InputError(f"{place} would overwrite its source; choose another --out")
-    from stylegan_culture.stylize import methods
-
-    if options.restore is not None:
-        run = restoring.prepare(options)
-    else:
-        run = methods.prepare(options.methods[0], options)
+    run = _prepare(options)
     failed = []
     for source, place in zip(options.images, places, strict=True):
         try:
             preview = place.with_name(f"{place.stem}.preview.png")
-            images.write(place, _restyle(run, methods.fit, source, options, preview))
+            images.write(place, _restyle(run, source, options.methods[0], options, preview))
         except InputError as error:
             if len(places) == 1:
                 raise
@@ -56,9 +55,29 @@ def main(arguments=None) -> None:
         )
 
 
-def _restyle(run, fit, source: str, options, preview):
+def _prepare(options):
+    """`function(content, preview) -> picture`, as of `methods.prepare`."""
+    if options.restore is not None:
+        return restoring.prepare(options)
+    from stylegan_culture.stylize import methods
+
+    return methods.prepare(options.methods[0], options)
+
+
+def _pass_on(options) -> None:
+    """Writes the one result as PNG to standard output, and nothing else."""
+    if len(options.images) > 1:
+        raise InputError(f"--out {options.out} takes one picture, not {len(options.images)}")
+    result = _restyle(_prepare(options), options.images[0], options.methods[0], options, None)
+    sys.stdout.buffer.write(images.encoded(result, ".png"))
+    sys.stdout.buffer.flush()
+
+
+def _restyle(run, source: str, method: str, options, preview):
     """One picture from its file to its result."""
-    content = fit(images.read(source), options.size)
+    from stylegan_culture.stylize.methods import fit, read
+
+    content = read(images.given(source), method, options)
     result = run(content, preview)
     if options.keep_colour:
         from stylegan_culture.stylization.feedforward import keep_colour
@@ -74,17 +93,22 @@ def _compare(options) -> None:
         raise InputError(f"--compare writes one sheet; {place} is no picture file such as out.png")
     from stylegan_culture.stylize import methods
 
+    labels = ["content"] + ["style"] * len(options.style) + list(options.methods)
+    count = len(labels) * len(options.images)
+    images.check_sheet(count, len(labels), SHEET_PIXELS, SHEET_PIXELS)
+
+    def cell(picture):
+        return _on_square(methods.fit(picture, SHEET_PIXELS))
+
     columns = []
     for method in options.methods:
         run = methods.prepare(method, options)
-        columns.append([_restyle(run, methods.fit, s, options, None) for s in options.images])
-    styles = [images.read(path) for path in options.style]
-    labels = ["content"] + (["style"] * len(styles) if styles else []) + list(options.methods)
+        columns.append([cell(_restyle(run, s, method, options, None)) for s in options.images])
+    styles = [cell(images.read(path, longest=SHEET_PIXELS)) for path in options.style]
     cells = []
     for row, source in enumerate(options.images):
-        content = images.read(source)
+        content = cell(images.read(source, longest=SHEET_PIXELS))
         cells += [content, *styles, *(column[row] for column in columns)]
-    cells = [_on_square(methods.fit(cell, SHEET_PIXELS)) for cell in cells]
     images.write(place, images.grid(cells, len(labels), column_labels=labels))
     print(place)
 

@@ -2,18 +2,24 @@
 
 A clip has `frames()`, which starts anew at each call, and the times of its frames as whole numbers
 of `time_base` seconds. PyAV (extra `video`) is loaded when a video is opened.
+
+A video may come from a stranger. FFmpeg is given an opened file and a closed list of formats, so
+that no playlist leads it to other files, and a process that may be ended goes through the file
+before this one does.
 """
 
+import contextlib
 import dataclasses
 import fractions
 import hashlib
 import importlib.util
+import os
 import pathlib
 import re
 
 import numpy as np
 
-from stylegan_culture import images
+from stylegan_culture import files, images, isolation
 from stylegan_culture.config import InputError
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv")
@@ -21,6 +27,13 @@ PICTURES = (*images.WRITABLE, ".ppm", ".avif")
 FOLDER_RATE = 25  # frames a second that a folder of pictures is taken for
 HIGH_DYNAMIC_RANGE = (16, 18)  # transfer characteristics PQ and HLG of ITU-T H.273
 SHORTFALL = 0.25  # seconds that a file may end before the length that its header tells
+# FFmpeg's demuxers of `VIDEOS` and of what is written; none of them opens other files.
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,ogg,asf,gif,nut"
+FRAME_PIXELS = 9_000_000  # of a frame that is restyled within 2 GB of memory: 4096 x 2160
+WALKED = 50_000_000  # bytes of a clip that may be looked through in a second, beside 10 seconds
+FASTEST = 1000  # frames a second, and seconds a frame
+LONGEST = 100 * 3600  # seconds of a clip
+STRETCHED = 100  # times that a pixel may be wider than high, or higher than wide
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +83,7 @@ class FolderClip:
     def frames(self):
         """Yields every `Frame`; a picture that cannot be read raises `InputError`."""
         for number, file in enumerate(self.files):
-            yield Frame(images.read_uint8(file), number, 1)
+            yield Frame(images.read_uint8(file, FRAME_PIXELS), number, 1)
 
     def digest(self) -> str:
         """SHA-256 of names and contents."""
@@ -92,17 +105,15 @@ class VideoClip:
     def __init__(self, path):
         need_pyav()
         self.path = pathlib.Path(path)
+        seconds = isolation.SECONDS + _size(path) / WALKED
+        self.total = isolation.call(count_frames, str(path), name=str(path), seconds=seconds)
         with opened(path) as container:
             stream = _picture_stream(container, path)
-            context = stream.codec_context
-            if context.color_trc in HIGH_DYNAMIC_RANGE:
-                raise InputError(f"{path} has a high dynamic range; convert it to BT.709 first")
             self.time_base = stream.time_base
             self.rate = stream.average_rate or stream.guessed_rate or fractions.Fraction(25)
             aspect = stream.sample_aspect_ratio
             self.aspect = aspect if aspect and aspect != 1 else None
             self.audio = bool(container.streams.audio)
-            self.total = _walk(container, stream, path)
 
     def frames(self):
         """Yields every `Frame`, upright; damage raises `InputError`."""
@@ -112,10 +123,13 @@ class VideoClip:
         with opened(self.path) as container:
             stream = _picture_stream(container, self.path)
             stream.thread_type = "AUTO"
+            stream.codec_context.options = _decoder()
             step = max(1, round(1 / (self.rate * self.time_base)))
             try:
                 for frame in container.decode(stream):
                     time = frame.pts if frame.pts is not None else (last + step if number else 0)
+                    if abs(time * self.time_base) > LONGEST:
+                        raise InputError(f"{self.path} has a frame at an absurd time; repair it")
                     if last is not None and time <= last:
                         continue  # a second picture for the same moment: it would not be seen
                     yield Frame(_upright(frame, self.path), time, frame.duration or step)
@@ -133,18 +147,69 @@ class VideoClip:
         return _digest(self.path)
 
 
+@contextlib.contextmanager
 def opened(path):
     """The file's PyAV container for reading; `InputError` where there is none."""
     import av
 
     try:
-        return av.open(str(path))
+        file = files.open_file(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; check the path") from None
-    except av.error.FFmpegError as error:
+    limits = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    with file:
+        try:
+            container = av.open(file, container_options=limits, options=_decoder())
+        except (av.error.FFmpegError, ValueError) as error:
+            raise InputError(
+                f"{path} is no video that can be read, or is cut off ({files.reason(error)}); "
+                "replace it"
+            ) from None
+        with container:
+            yield container
+
+
+def _decoder() -> dict[str, str]:
+    """Options of FFmpeg's decoders: a frame that is too large is refused before it has memory."""
+    return {"max_pixels": str(FRAME_PIXELS)}
+
+
+def count_frames(path: str) -> int:
+    """How many frames a video has, whose numbers make sense; for `isolation.call`."""
+    try:
+        with opened(path) as container:
+            stream = _picture_stream(container, path)
+            _check(stream, path)
+            return _walk(container, stream, path)
+    except InputError as error:
+        raise InputError(str(error).removeprefix(f"{path} ")) from None
+
+
+def _check(stream, path) -> None:
+    """Raises `InputError` where what the header says cannot be, or cannot be shown as RGB."""
+    context = stream.codec_context
+    if context.color_trc in HIGH_DYNAMIC_RANGE:
+        raise InputError(f"{path} has a high dynamic range; convert it to BT.709 first")
+    if context.width * context.height > FRAME_PIXELS:
         raise InputError(
-            f"{path} is no video that can be read, or is cut off ({error.strerror}); replace it"
-        ) from None
+            f"{path} has frames of {context.width}x{context.height} pixels, more than the limit of "
+            f"{FRAME_PIXELS}; reduce it first"
+        )
+    rate, base = stream.average_rate or stream.guessed_rate or 25, stream.time_base
+    if not base or not 0 < base <= FASTEST or not 1 / FASTEST <= rate <= FASTEST:
+        raise InputError(f"{path} is damaged (its frames come at {rate} a second); repair it")
+    aspect = stream.sample_aspect_ratio or 1
+    if not 1 / STRETCHED <= aspect <= STRETCHED:
+        raise InputError(f"{path} is damaged (its pixels are {aspect} times as wide as high)")
+
+
+def _size(path) -> int:
+    """Bytes of an ordinary file; `InputError` otherwise."""
+    try:
+        with files.open_file(path) as file:
+            return os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; check the path") from None
 
 
 def _picture_stream(container, path):
@@ -178,6 +243,8 @@ def _walk(container, stream, path) -> int:
 
 def _upright(frame, path) -> np.ndarray:
     """The frame's pixels, uint8 `[H, W, 3]`, turned as the file asks."""
+    if frame.width * frame.height > FRAME_PIXELS:
+        raise InputError(f"{path} has frames of {frame.width}x{frame.height} pixels; reduce it")
     quarters, rest = divmod(round(frame.rotation), 90)
     if rest:
         raise InputError(f"{path} asks to be turned by {frame.rotation} degrees; turn it first")
@@ -191,5 +258,5 @@ def _number(file: pathlib.Path):
 
 
 def _digest(file) -> str:
-    with open(file, "rb") as opened_file:
+    with files.open_file(file) as opened_file:
         return hashlib.file_digest(opened_file, "sha256").hexdigest()

@@ -23,6 +23,7 @@ from stylegan_culture.stylize import translating
 
 CLASSICAL_PIXELS = 1024  # longest edge where --size asks for no other
 GATYS_PIXELS = 512
+TRAINING_FREE = 2048 * 2048  # pixels: about 6 GB of memory
 PREVIEW_STEPS = 20
 SHIPPED = "culture_backbone"
 
@@ -41,8 +42,22 @@ def fit(picture, longest: int | None):
     if longest is None:
         return picture
     scale = longest / max(picture.shape[:2])
-    height, width = (max(1, round(size * scale)) for size in picture.shape[:2])
-    return images.resize(picture, height, width)
+    feedforward.check_size(*(max(1, round(edge * scale)) for edge in picture.shape[:2]))
+    return images.fit_long_side(picture, longest)
+
+
+def read(source, method: str, options) -> np.ndarray:
+    """A content picture from its file (a path, or its bytes), no larger than the method takes it.
+
+    Where --size asks for none, the training-free methods have a size of their own.
+    """
+    usual = {"generator": None, "gatys": GATYS_PIXELS}.get(method, CLASSICAL_PIXELS)
+    usual = None if options.restore else usual
+    content = fit(images.read(source, longest=options.size or usual), options.size)
+    # A mask has to be as large as its picture, so that both are reduced together, later.
+    if options.size is None and not options.mask and max(content.shape[:2]) > (usual or np.inf):
+        content = fit(content, usual)
+    return content
 
 
 def _generator(options):
@@ -59,7 +74,9 @@ def style_code(model, options) -> np.ndarray:
     if options.culture is not None:
         return np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
     weights = classical.normalised_weights(options.weights, len(options.style))
-    codes = [feedforward.example_code(model, images.read(path)) for path in options.style]
+    longest = feedforward.EXAMPLE_PIXELS
+    examples = (images.read(path, longest=longest) for path in options.style)
+    codes = [feedforward.example_code(model, picture) for picture in examples]
     return sum(weight * code for weight, code in zip(weights, codes, strict=True))
 
 
@@ -79,6 +96,7 @@ def _classical(method: str, options):
         if options.size is None and max(content.shape[:2]) > CLASSICAL_PIXELS:
             content = fit(content, CLASSICAL_PIXELS)
             masks = [fit(mask[..., None], CLASSICAL_PIXELS)[..., 0] for mask in masks]
+        feedforward.check_size(*content.shape[:2], TRAINING_FREE)
         return classical.transfer(
             backbone,
             decoders,
@@ -96,8 +114,8 @@ def _classical(method: str, options):
 def _targets(backbone, taps, options) -> list[dict]:
     """What to restyle towards: the example pictures, or one mixture of cultures' moments."""
     if options.style:
-        pictures = (images.read(path) for path in options.style)
         longest = options.size or feedforward.EXAMPLE_PIXELS
+        pictures = (images.read(path, longest=longest) for path in options.style)
         pictures = (fit(p, min(longest, max(p.shape[:2]))) for p in pictures)  # never enlarged
         return [classical.example_target(backbone, taps, picture) for picture in pictures]
     found = CultureMoments.load(_file(options.moments, "moments.npz", "--moments"))
@@ -108,7 +126,7 @@ def _targets(backbone, taps, options) -> list[dict]:
 
 def _mask(path: str, shape, size: int | None) -> np.ndarray:
     """A mask file as `[H, W]` in [0, 1]; it has to be of the content's size."""
-    mask = images.read(path).mean(axis=-1)
+    mask = images.read(path, longest=size).mean(axis=-1)
     if size is not None:
         mask = fit(np.repeat(mask[..., None], 3, -1), size)[..., 0]
     if mask.shape != tuple(shape):
@@ -126,8 +144,9 @@ def _gatys(options):
     def run(content, preview):
         if options.size is None and max(content.shape[:2]) > GATYS_PIXELS:
             content = fit(content, GATYS_PIXELS)
+        feedforward.check_size(*content.shape[:2], TRAINING_FREE)
         longest = max(content.shape[:2])
-        styles = [fit(images.read(path), longest) for path in options.style]
+        styles = [fit(images.read(path, longest=longest), longest) for path in options.style]
         iterates = gatys.restyle(backbone, content, styles, config, options.weights)
         return _follow(iterates, preview)
 

@@ -17,6 +17,7 @@ METHODS = {
     "match": "replaces features by the nearest of --style",
     "moments": "moves features to the moments of a whole --culture",
 }
+MOST_SAMPLES = 10_000  # of each culture, steps between them included
 STEADY = 0.15  # seconds
 SPREAD = 0.35  # of style codes: about that of encoded artworks in a culture of the shipped model
 NEEDS_PICTURE = ("gatys", "alpha", "match")
@@ -30,6 +31,8 @@ def parse(arguments) -> argparse.Namespace:
     if not options.images and options.sample is None:
         raise InputError("name a picture to restyle, or draw from noise with --sample N")
     options.methods = _methods(options)
+    if options.size is not None and options.size < 1:
+        raise InputError(f"--size {options.size}: a picture has at least 1 pixel")
     if options.strength is not None and not 0.0 <= options.strength <= 1.0:
         raise InputError(f"--strength {options.strength} is not between 0 and 1")
     if not 0.0 <= options.steady < float("inf"):
@@ -67,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="IMAGE",
         help="picture files; or one video, one folder of numbered frames, or one GIF where --out "
-        "names a clip; none to --sample from noise alone",
+        "names a clip; - for standard input; none to --sample from noise alone",
     )
     add("--method", choices=METHODS, help="how to restyle (default: generator); see below")
     add("--compare", metavar="METHODS", help="several methods, such as wct,match, on one sheet")
@@ -99,7 +102,12 @@ def _parser() -> argparse.ArgumentParser:
         help="longest edge of the result (default: the picture's own; at most 512 for gatys, 1024 "
         "for the other training-free methods)",
     )
-    add("--out", required=True, help="file, or folder for several pictures or a clip's frames")
+    add(
+        "--out",
+        required=True,
+        help="file, or folder for several pictures or a clip's frames; - writes one picture as "
+        "PNG to standard output",
+    )
     add(
         "--model",
         default=restoring.CULTURE_MODEL,
@@ -190,6 +198,11 @@ def _check_sampling(options) -> None:
     if options.sample < 1 or options.seed < 0:
         raise InputError(
             f"--sample {options.sample} and --seed {options.seed}: draw at least 1, seed from 0 on"
+        )
+    if options.sample * (options.walk or 1) > MOST_SAMPLES:
+        raise InputError(
+            f"--sample and --walk ask for more than {MOST_SAMPLES:,} pictures; ask for fewer at a "
+            "time, with another --seed each time"
         )
     if not 0.0 <= options.spread < float("inf"):
         raise InputError(f"--spread {options.spread} is no deviation; use e.g. {SPREAD}")

@@ -124,7 +124,7 @@ def _hole(options, shape):
     """The mask `[h, w]` of inpaint, of its picture's size; None for other kinds."""
     if options.restore != "inpaint":
         return None
-    hole = images.read(options.mask[0]).mean(axis=-1)
+    hole = images.read(options.mask[0], longest=options.size).mean(axis=-1)
     if options.size is not None:
         hole = images.resize(hole[..., None], *shape)[..., 0]
     if hole.shape != tuple(shape):

@@ -24,12 +24,13 @@ from stylegan_culture.stylize.methods import fit
 
 SHEET_PIXELS = 256  # longest edge of a restyled picture on a sheet or in a GIF
 FRAME_MILLISECONDS = 80  # of a GIF
+GIF_PIXELS = 400_000_000  # of all frames, a byte each
 BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What draws one row: its label, and points of noise `[n, Z]` to pictures `[n, H, W, 3]`."""
+    """What draws one row: its label, and points of noise `[n, Z]` to pictures `[H, W, 3]`."""
 
     label: str
     draw: typing.Callable
@@ -51,7 +52,10 @@ def main(options) -> None:
         rows, size, first = *_cultures(options), None
     points = noise.draw(options.sample, size, options.seed)
     if clip:
-        _write_gif(place, _frames(rows, noise.walk(points, options.walk, closed=True)))
+        path = noise.walk(points, options.walk, closed=True)
+        count, cell = len(rows) * len(path), _cell(rows, points, first)
+        images.check_sheet(count, len(rows), *cell, most=GIF_PIXELS)
+        _write_gif(place, _frames(rows, path))
     elif suffix:
         images.write(place, _sheet(rows, points, options.walk, first))
     else:
@@ -98,12 +102,14 @@ def _styles(options, sheet: bool) -> tuple[list[Row], int, np.ndarray]:
         raise InputError(f"{options.model} draws without a picture; leave {options.images[0]} out")
     model, _ = serving.load_model(options.model)
     code = np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
-    content = fit(images.read(options.images[0]), options.size or (SHEET_PIXELS if sheet else None))
+    longest = options.size or (SHEET_PIXELS if sheet else None)
+    content = fit(images.read(images.given(options.images[0]), longest=longest), longest)
     strength = 1.0 if options.strength is None else options.strength
 
     def draw(points):
         styles = code + options.spread * points
-        return [feedforward.restyle(model, content, style[None], strength) for style in styles]
+        # One at a time: a picture may be large.
+        return (feedforward.restyle(model, content, style[None], strength) for style in styles)
 
     return [Row(options.culture, draw)], model.config.code_size, content
 
@@ -117,6 +123,8 @@ def _sheet(rows, points, steps, first) -> np.ndarray:
         legs = [points]
     else:
         legs = [noise.walk(points[i : i + 2], steps) for i in range(len(points) - 1)]
+    columns = len(legs[0]) + (first is not None)
+    images.check_sheet(len(rows) * len(legs) * columns, columns, *_cell(rows, points, first))
     cells, labels = [], []
     with _progress(sum(map(len, legs)) * len(rows)) as bar:
         for row in rows:
@@ -124,15 +132,19 @@ def _sheet(rows, points, steps, first) -> np.ndarray:
                 cells += [] if first is None else [first]
                 cells += _drawn(row, leg, bar)
                 labels.append(row.label)
-    columns = len(legs[0]) + (first is not None)
     return images.grid(cells, columns, labels if any(labels) else None)
+
+
+def _cell(rows, points, first) -> tuple[int, int]:
+    """Height and width of one picture of a sheet."""
+    return (rows[0].draw(points[:1])[0] if first is None else first).shape[:2]
 
 
 def _frames(rows, path):
     """For every point of a walk one picture: all rows beside each other."""
     with _progress(len(path) * len(rows)) as bar:
         for point in path:
-            cells = [_drawn(row, point[None], bar)[0] for row in rows]
+            cells = [next(_drawn(row, point[None], bar)) for row in rows]
             yield images.to_uint8(images.grid(cells, len(cells)))
 
 
@@ -165,13 +177,12 @@ def _write_folder(place, rows, points, steps) -> None:
                 images.write(place / f"{name}_{number:04d}.png", picture)
 
 
-def _drawn(row: Row, points, bar) -> list:
-    """The pictures of a row, a few at a time, so that memory is bounded."""
-    pictures = []
+def _drawn(row: Row, points, bar):
+    """Yields the pictures of a row; a few are drawn at a time, so that memory is bounded."""
     for begin in range(0, len(points), BATCH):
-        pictures += list(row.draw(points[begin : begin + BATCH]))
-        bar.update(len(pictures) - begin)
-    return pictures
+        for picture in row.draw(points[begin : begin + BATCH]):
+            bar.update()
+            yield picture
 
 
 def _progress(total: int):

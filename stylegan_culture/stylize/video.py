@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import tqdm
 
+from stylegan_culture import files
 from stylegan_culture.config import InputError
 from stylegan_culture.stylize.clips import is_clip, open_clip
 from stylegan_culture.stylize.outputs import is_clip_place, output_for
@@ -47,14 +48,29 @@ def main(options) -> None:
             ) from None
         print(f"goes on after frame {segments.done}", file=sys.stderr)
     restyle = _frame_function(restyler, options, output.even)
-    _write_pieces(clip, output, segments, restyler, restyle)
-    output.finish(segments)
+    with _in_one_sentence(place):
+        _write_pieces(clip, output, segments, restyler, restyle)
+        output.finish(segments)
     segments.remove()
     print(place)
     if options.flicker:
         from stylegan_culture.stylize.flicker import excess
 
         print(f"flicker: warp error {excess(clip, open_clip(place)):.6f} above the source's own")
+
+
+@contextlib.contextmanager
+def _in_one_sentence(place: pathlib.Path):
+    """Turns what FFmpeg says of frames and times that it cannot write into an `InputError`."""
+    try:
+        yield
+    except Exception as error:
+        av = sys.modules.get("av")  # a folder of pictures does without
+        if av is None or not isinstance(error, (av.error.FFmpegError, OverflowError)):
+            raise
+        raise InputError(
+            f"{place} cannot be written ({files.reason(error)}); convert the clip first"
+        ) from None
 
 
 def _check(options) -> tuple[pathlib.Path, pathlib.Path]:
