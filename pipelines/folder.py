@@ -6,7 +6,9 @@ is decoded again whenever it is drawn, with the same result.
 """
 
 import concurrent.futures
+import contextlib
 import csv
+import io
 import os
 import pathlib
 import typing
@@ -17,9 +19,11 @@ import numpy as np
 from pipelines.sampling import Source, held_out, identifier
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.files import written_whole
 
 IGNORED = {"thumbs.db", "desktop.ini"}
 CSV_HEADER = ("path", "culture")
+SKIPPED = ("path", "reason")  # header of a report on skipped files
 
 
 class Entry(typing.NamedTuple):
@@ -79,16 +83,28 @@ def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     return source
 
 
+def tabled(*data: str) -> list[pathlib.Path]:
+    """Pictures that tables of `folder:PATH` name, wherever they lie; none of other data."""
+    found = []
+    for text in data:
+        kind, _, name = text.partition(":")
+        path = pathlib.Path(name).expanduser()
+        if kind != "folder" or not path.exists():
+            continue
+        with contextlib.suppress(InputError):  # which is told when the data are loaded
+            if path.is_file() or _find_table(path):
+                found += [entry.file for entry in listed(path)[0]]
+    return found
+
+
 def write_report(path, source: Source) -> None:
     """Writes the skipped files as CSV `path,reason` (UTF-8), whole or not at all."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "reason"))
-        writer.writerows(source.skipped)
-    os.replace(temporary, path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(SKIPPED)
+    writer.writerows(source.skipped)
+    with written_whole(path) as file:
+        file.write(text.getvalue().encode("utf-8"))
 
 
 def existing(path) -> pathlib.Path:

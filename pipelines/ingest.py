@@ -31,6 +31,7 @@ MANIFEST = (
     *("licence", "page", "picture", "sha256", "width", "height", "fingerprint"),
 )
 REJECTED = ("source", "identifier", "page", "picture", "width", "height", "reason")
+ANSWERS = ".answers"  # folder in which a museum's answers are kept
 UNMAPPED = ("source", "culture_published", "works")
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
 SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
@@ -81,7 +82,7 @@ def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
 
 
 def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> Report:
-    reader = reader or polite.Reader(config.reading, folder / ".answers")
+    reader = reader or polite.Reader(config.reading, folder / ANSWERS)
     works, base = museums.SOURCES[config.source]
     shelf = _Shelf(folder, config)
     asked = [culture for culture in vocabulary.CULTURES if culture.key in wanted]

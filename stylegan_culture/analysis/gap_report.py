@@ -4,10 +4,11 @@ The record that `study alignment` writes holds under `maps`, for the name of eac
 what `alignment.compare_maps` returns.
 """
 
-import os
 import pathlib
 
 import numpy as np
+
+from stylegan_culture.files import SOFTWARE, written_whole
 
 MEASURES = {
     "frechet": ("Frechet", "Frechet distance / shared variance"),
@@ -45,6 +46,11 @@ def table(record: dict) -> str:
         "part.\nHalves of one: two random halves of one culture's held-out pictures, the floor."
     )
     return "\n".join(lines)
+
+
+def names(maps) -> list[str]:
+    """The names of the files that `draw` writes, for maps without "none"."""
+    return [*(f"gaps_{name}.png" for name in maps), "measures.png"]
 
 
 def draw(record: dict, folder) -> list[pathlib.Path]:
@@ -177,11 +183,9 @@ def new_figure(rows: int, columns: int, width: float, height: float):
 
 
 def save(figure, path) -> None:
-    """Writes a figure as PNG, whole or not at all."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    figure.savefig(temporary, format="png", dpi=110)
-    os.replace(temporary, path)
+    """Writes a figure as PNG, whole or not at all, that says who made it."""
+    with written_whole(path) as file:
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": SOFTWARE})
 
 
 def _cell(figure: dict) -> str:

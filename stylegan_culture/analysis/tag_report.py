@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from stylegan_culture.files import written_whole
+from stylegan_culture.analysis import gap_report
 
 PARTS = {"held_out": "held-out fifth", "folds": "cross-validation"}
 
@@ -38,8 +38,9 @@ def draw(record: dict, cultures, folder) -> None:
     part = max((name for name in PARTS if name in record), key=lambda n: record[n]["pictures"])
     title = f"{PARTS[part]}, {record[part]['pictures']} pictures"
     folder = pathlib.Path(folder)
-    _save(_confusion(np.array(record[part]["confusion"]), cultures, title), folder, "confusion")
-    _save(_calibration(record[part], title), folder, "calibration")
+    confusion = _confusion(np.array(record[part]["confusion"]), cultures, title)
+    gap_report.save(confusion, folder / "confusion.png")
+    gap_report.save(_calibration(record[part], title), folder / "calibration.png")
 
 
 def _confusion(shares, cultures, title: str):
@@ -87,11 +88,6 @@ def _figure(width: float, height: float):
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def _save(figure, folder: pathlib.Path, name: str) -> None:
-    with written_whole(folder / f"{name}.png") as file:
-        figure.savefig(file, format="png", dpi=110)
 
 
 def _cell(value) -> str:

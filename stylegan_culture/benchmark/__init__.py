@@ -18,7 +18,8 @@ import time
 import numpy as np
 
 from stylegan_culture.config import InputError
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
+from stylegan_culture.outputs import Outputs, add_flag
 
 
 def processor() -> str:
@@ -144,6 +145,7 @@ def main(arguments=None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
     parser.add_argument("--runs", type=int, default=50, help="timed runs a file (default: 50)")
     parser.add_argument("--json", help="also write the results to this file")
+    add_flag(parser)
     parser.add_argument("--peak-memory", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.runs < 1 or options.threads < 1:
@@ -154,6 +156,8 @@ def main(arguments=None) -> None:
             function()
         print(_own_peak())
         return
+    if options.json:
+        Outputs(options.models, options.overwrite).claim(options.json)
     results = measure(options.models, options.threads, options.runs)
     print(report(results, options.threads, options.runs))
     if options.json:
@@ -164,7 +168,7 @@ def main(arguments=None) -> None:
             "runs": options.runs,
             "results": results,
         }
-        write_json(options.json, facts)
+        write_result(options.json, facts)
 
 
 def _own_peak() -> float:

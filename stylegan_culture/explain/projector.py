@@ -13,6 +13,7 @@ from stylegan_culture import images
 from stylegan_culture.explain.artworks import Artworks
 from stylegan_culture.explain.options import ExplainConfig
 from stylegan_culture.explain.subjects import Subjects
+from stylegan_culture.files import SOFTWARE, write_text
 
 TILE = 48  # pixels a side of a picture in the sprite
 COLUMNS = ("name", "kind", "culture")
@@ -76,12 +77,12 @@ def write(folder, points: Points) -> None:
     """Writes all files of the projector into a folder that exists."""
     for name, values in zip(TENSORS.values(), (points.codes, points.descriptors), strict=True):
         lines = ("\t".join(f"{value:.6g}" for value in row) for row in values)
-        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(folder / name, "\n".join(lines) + "\n")
     rows = [COLUMNS, *points.rows]
     cleaned = ("\t".join(" ".join(cell.split()) for cell in row) for row in rows)
-    (folder / "metadata.tsv").write_text("\n".join(cleaned) + "\n", encoding="utf-8")
+    write_text(folder / "metadata.tsv", "\n".join(cleaned) + "\n")
     images.write(folder / "sprite.png", sprite(points.tiles))
-    (folder / "projector_config.pbtxt").write_text(_config(), encoding="utf-8")
+    write_text(folder / "projector_config.pbtxt", _config())
 
 
 def sprite(tiles: list) -> np.ndarray:
@@ -101,4 +102,4 @@ def _config() -> str:
         f"    single_image_dim: {TILE}\n    single_image_dim: {TILE}\n  }}\n}}\n"
         for name, file in TENSORS.items()
     ]
-    return "".join(blocks)
+    return "".join([f"# {SOFTWARE}\n", *blocks])

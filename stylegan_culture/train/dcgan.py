@@ -8,7 +8,7 @@ import pathlib
 from pipelines.input import DataConfig
 from stylegan_culture import samplers
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.dcgan import SamplerConfig
 from stylegan_culture.networks.discriminator import TrunkConfig
 from stylegan_culture.train import common, samples
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         trainer.average.save_weights(folder / samplers.WEIGHTS)
         if config.data.data == "ornaments":
             metrics["samples"] = samples.judge_ornaments(trainer.average, config)
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     common.announce(folder, "samples")
     samples.announce(folder)
 

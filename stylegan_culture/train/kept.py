@@ -6,11 +6,11 @@ run be unfinished, and a run that was killed goes on comparing where it was.
 
 import json
 import math
-import os
 import pathlib
 
+from stylegan_culture import arrays
 from stylegan_culture.config import InputError
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 
 WEIGHTS, RECORD = "model.weights.h5", "best.json"
 
@@ -47,10 +47,10 @@ class Keeper:
         self.judged.append(found)
         if step not in known and self._better(found):
             self.best = found
-            self._write_weights()
+            arrays.save_weights(self.model, self.folder / WEIGHTS)
         record = {"metric": self.metric, "more_is_better": self.more}
         # Last: where a kill comes before, the step is judged again on resuming.
-        write_json(self.folder / RECORD, record | {"best": self.best, "judged": self.judged})
+        write_result(self.folder / RECORD, record | {"best": self.best, "judged": self.judged})
         return found["figures"]
 
     def finish(self) -> dict | None:
@@ -69,14 +69,6 @@ class Keeper:
             return math.isfinite(figure)
         known = self.best["figures"][self.metric]
         return figure >= known if self.more else figure <= known
-
-    def _write_weights(self) -> None:
-        temporary = self.folder / f"part_{WEIGHTS}"  # Keras wants the name's end
-        try:
-            self.model.save_weights(temporary)
-            os.replace(temporary, self.folder / WEIGHTS)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _read(self):
         """The best step and all judged ones as best.json has them; none where there is no file."""

@@ -8,7 +8,7 @@ import pathlib
 
 from pipelines.input import DataConfig
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.networks.restoration import RestorationConfig
 from stylegan_culture.train import common, restored
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
         size = config.data.image_size
         tint = restored.usual_tint(source, content, size)
         metrics["held_out"] = restored.judge(trainer.average, size, *held_out, tint)
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     print(restored.table(metrics["held_out"]))
     common.announce(folder, trainer.kinds[0], weights=weights)

@@ -7,14 +7,16 @@ of t, so variables and step are the whole state.
 
 import os
 import pathlib
+import re
 import zipfile
 import zlib
 
 import numpy as np
 
 from stylegan_culture.config import InputError
+from stylegan_culture.files import written_whole
 
-PATTERN = "step_*.npz"
+NAME = re.compile(r"step_[0-9]{8,}\.npz")  # a copy under another name is the user's
 # What NumPy and the zip format raise for a file that was cut, overwritten or has a flipped bit.
 DAMAGE = (
     *(OSError, ValueError, EOFError, TypeError, RuntimeError),
@@ -24,16 +26,12 @@ DAMAGE = (
 
 def save(folder: pathlib.Path, state: dict, step: int, keep: int = 2) -> pathlib.Path:
     """Writes `step_NNNNNNNN.npz` and removes all but the `keep` newest checkpoints."""
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     path = path_of(folder, step)
-    temporary = path.with_suffix(".part")
-    with open(temporary, "wb") as file:
+    with written_whole(path) as file:
         np.savez(file, step=step, **{name: np.asarray(value) for name, value in state.items()})
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
-    for old in sorted(folder.glob(PATTERN))[:-keep]:
+    for old in _all(folder)[:-keep]:
         old.unlink()
     return path
 
@@ -45,7 +43,13 @@ def path_of(folder: pathlib.Path, step: int) -> pathlib.Path:
 
 def latest(folder: pathlib.Path) -> pathlib.Path | None:
     """The newest checkpoint of a folder, or None."""
-    return max(pathlib.Path(folder).glob(PATTERN), default=None)
+    return max(_all(folder), default=None)
+
+
+def _all(folder) -> list[pathlib.Path]:
+    """The checkpoints of a folder, the oldest first."""
+    found = (one for one in pathlib.Path(folder).glob("step_*.npz") if NAME.fullmatch(one.name))
+    return sorted(found)
 
 
 def restore(path: pathlib.Path, state: dict) -> int:
