@@ -104,9 +104,7 @@ class Outputs:
             raise InputError(
                 f"{path} would overwrite {known}, which the command reads; choose another place"
             )
-        for folder in path.parents:
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"{path} cannot be written: {folder} is a file; name a folder")
+        _check_above(path)
         if not exists:
             return
         if not path.is_file():
@@ -173,9 +171,9 @@ class Outputs:
     def check_folder(self, path) -> pathlib.Path:
         """A folder's path; raises `InputError` where it is an input or cannot be a folder."""
         path = pathlib.Path(path)
-        for place in (path, *path.parents):
-            if _exists(place) and not place.is_dir():
-                raise InputError(f"{path} cannot be a folder: {place} is a file; name another one")
+        if _exists(path) and not path.is_dir():
+            raise InputError(f"{path} is a file; name a folder")
+        _check_above(path)
         if self._same(path) is not None:
             raise InputError(
                 f"results in {path} would lie among what the command reads; name another folder"
@@ -288,6 +286,12 @@ def _comment(path: pathlib.Path) -> str:
 
 def _exists(path) -> bool:
     return os.path.lexists(path)
+
+
+def _check_above(path: pathlib.Path) -> None:
+    for place in path.parents:
+        if _exists(place) and not place.is_dir():
+            raise InputError(f"{path} lies below {place}, which is a file; name another folder")
 
 
 def _place(path) -> pathlib.Path:
