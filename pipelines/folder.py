@@ -6,6 +6,7 @@ is decoded again whenever it is drawn, with the same result.
 """
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import re
@@ -20,6 +21,7 @@ from stylegan_culture.config import OUTSIDE, InputError
 
 IGNORED = {"thumbs.db", "desktop.ini"}
 CSV_HEADER = ("path", "culture")
+SKIPPED = ("path", "reason")  # header of a report on skipped files
 LEADS_OUT = "lies outside the folder of its table; add --outside to read it all the same"
 # Paths from a home folder, a drive or another machine, whatever system this is.
 _ELSEWHERE = re.compile(r"~$|~[^/\\]*[/\\]|[A-Za-z]:[/\\]|\\\\")
@@ -83,9 +85,23 @@ def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     return source
 
 
+def tabled(*data: str) -> list[pathlib.Path]:
+    """Pictures that tables of `folder:PATH` name, wherever they lie; none of other data."""
+    found = []
+    for text in data:
+        kind, _, name = text.partition(":")
+        path = pathlib.Path(name).expanduser()
+        if kind != "folder" or not path.exists():
+            continue
+        with contextlib.suppress(InputError):  # which is told when the data are loaded
+            if path.is_file() or _find_table(path):
+                found += [entry.file for entry in listed(path)[0]]
+    return found
+
+
 def write_report(path, source: Source) -> None:
     """Writes the skipped files as CSV `path,reason` (UTF-8), whole or not at all."""
-    tables.write(path, ("path", "reason"), source.skipped)
+    tables.write(path, SKIPPED, source.skipped)
 
 
 def located(path) -> tuple[pathlib.Path, bool]:

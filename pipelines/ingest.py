@@ -26,6 +26,7 @@ MANIFEST = (
     *("licence", "page", "picture", "sha256", "width", "height", "fingerprint"),
 )
 REJECTED = ("source", "identifier", "page", "picture", "width", "height", "reason")
+ANSWERS = ".answers"  # folder in which a museum's answers are kept
 UNMAPPED = ("source", "culture_published", "works")
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
 SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
@@ -80,7 +81,7 @@ def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
 
 
 def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> Report:
-    reader = reader or polite.Reader(config.reading, folder / ".answers", base=config.base)
+    reader = reader or polite.Reader(config.reading, folder / ANSWERS, base=config.base)
     works, base = museums.SOURCES[config.source]
     base = polite.plain_address(config.base) or base
     shelf = _Shelf(folder, config)

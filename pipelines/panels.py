@@ -20,6 +20,7 @@ OFFSET, SPAN = 32, 64  # that make whole positive numbers of bins
 LIGHT, FAINT, WARM = 48, 18, 36  # paper: L at least, |a| at most, b between 0 and this
 TONE_WEIGHT, DISTANCE = 0.6, 11.0  # what is farther from the paper's colour is painted
 STEP, SHRINK = 12, 16  # pixels between places and between sides that are tried
+COUNT = 3  # squares of a page at most
 OVERLAP = 0.25  # share of a square that earlier ones may cover
 
 _TO_LAB = ImageCms.buildTransform(
@@ -51,7 +52,9 @@ def painted(image: np.ndarray) -> np.ndarray:
     return np.linalg.norm((lab - centre) * [TONE_WEIGHT, 1.0, 1.0], axis=-1) > DISTANCE
 
 
-def squares(mask: np.ndarray, least: int = 150, share: float = 0.8, count: int = 3) -> list[tuple]:
+def squares(
+    mask: np.ndarray, least: int = 150, share: float = 0.8, count: int = COUNT
+) -> list[tuple]:
     """At most `count` squares (top, left, side) of which a `share` lies in a mask bool [H, W].
 
     The largest come first, down to `least` pixels; later ones overlap earlier ones little.
@@ -73,6 +76,27 @@ def squares(mask: np.ndarray, least: int = 150, share: float = 0.8, count: int =
     return found
 
 
+def places(source, target):
+    """Yields the files that `cut` may write for every picture below a folder; `InputError` as
+    there."""
+    source, target = _folders(source, target)
+    for file in folder.files(source):
+        yield from (_place(source, target, file, number) for number in range(COUNT))
+
+
+def _folders(source, target) -> tuple[pathlib.Path, pathlib.Path]:
+    source, target = folder.existing(source).resolve(), pathlib.Path(target).expanduser().resolve()
+    if target == source or source in target.parents:
+        raise InputError(f"--out {target} lies within the pages' folder; choose another one")
+    return source, target
+
+
+def _place(source, target, file: pathlib.Path, number: int) -> pathlib.Path:
+    """Where a panel of a page goes."""
+    stem = file.stem if file.stem[-1].isdigit() else f"{file.stem}_0"
+    return target / file.relative_to(source).parent / f"{stem}_{number}.png"
+
+
 def cut(source, target, short_side: int = 0) -> tuple[int, int, list[str]]:
     """Cuts the panels of every picture below a folder into PNG files of the same tree.
 
@@ -86,14 +110,10 @@ def cut(source, target, short_side: int = 0) -> tuple[int, int, list[str]]:
     """
     if short_side < 0:
         raise InputError(f"--short-side {short_side} is no number of pixels; use 0 for none")
-    source, target = folder.existing(source).resolve(), pathlib.Path(target).expanduser().resolve()
-    if target == source or source in target.parents:
-        raise InputError(f"--out {target} lies within the pages' folder; choose another one")
+    source, target = _folders(source, target)
     pages, written, skipped = 0, set(), []
     for file in folder.files(source):
-        stem = file.stem if file.stem[-1].isdigit() else f"{file.stem}_0"
-        place = target / file.relative_to(source).parent
-        if place / f"{stem}_0.png" in written:
+        if _place(source, target, file, 0) in written:
             skipped.append(f"{file}: another page of this name has been cut")
             continue
         try:
@@ -104,8 +124,9 @@ def cut(source, target, short_side: int = 0) -> tuple[int, int, list[str]]:
         for number, panel in enumerate(panels_of(page)):
             if 0 < short_side < min(panel.shape[:2]):
                 panel = images.fit_short_side(panel, short_side)
-            images.write(place / f"{stem}_{number}.png", panel)
-            written.add(place / f"{stem}_{number}.png")
+            place = _place(source, target, file, number)
+            images.write(place, panel)
+            written.add(place)
         pages += 1
     return pages, len(written), skipped
 

@@ -8,6 +8,7 @@ pictures in the public domain from a museum's open interface.
 """
 
 import argparse
+import pathlib
 import sys
 
 import numpy as np
@@ -23,6 +24,8 @@ from stylegan_culture.config import (
     run_command,
     visible,
 )
+from stylegan_culture.files import locked
+from stylegan_culture.outputs import Outputs, add_flag, has_header, named
 
 SHEET_COLUMNS = 8
 
@@ -31,7 +34,9 @@ def main(arguments=None) -> None:
     """Runs the command; raises `InputError` for wrong input."""
     options = _parser().parse_args(arguments)
     if options.kind == "museum":
-        _collect(from_flags(ingest.IngestConfig(), options))
+        config = from_flags(ingest.IngestConfig(), options)
+        _claim_museum(config, options.overwrite)
+        _collect(config)
         return
     if getattr(options, "outside", False):
         options.name += OUTSIDE
@@ -39,13 +44,20 @@ def main(arguments=None) -> None:
         _record(options)
         return
     if options.kind == "panels":
-        pages, written, skipped = panels.cut(options.name, options.out, options.short_side)
+        outputs = Outputs(named(options.name), options.overwrite)
+        for place in panels.places(options.name, options.out):
+            outputs.check(place)
+        with locked(pathlib.Path(options.out).expanduser()):
+            pages, written, skipped = panels.cut(options.name, options.out, options.short_side)
         print(f"{written} panels of {pages} pages in {options.out}")
         for text in skipped:
             print(f"skipped: {visible(text)}")
         return
     if not 1 <= options.size <= preprocess.LARGEST:
         raise InputError(f"--size has to be from 1 to {preprocess.LARGEST} pixels")
+    outputs = _outputs(options)
+    if options.sheet:
+        outputs.claim(options.sheet)
     if options.kind == "content":
         source = input.load_content(f"folder:{options.name}", options.size, "all")
     else:
@@ -57,6 +69,23 @@ def main(arguments=None) -> None:
     if options.sheet:
         images.write(options.sheet, sheet(source, options.size))
         print(f"sheet: {options.sheet}")
+
+
+def _outputs(options) -> Outputs:
+    """What a command with a report reads and writes; the report is claimed."""
+    data = f"folder:{options.name}" if getattr(options, "name", None) else ""
+    outputs = Outputs([*named(data), *folder.tabled(data)], options.overwrite)
+    outputs.claim(options.report, folder.SKIPPED)
+    return outputs
+
+
+def _claim_museum(config: ingest.IngestConfig, overwrite: bool) -> None:
+    """Raises `InputError` where the folder holds files of somebody else and nothing of a museum."""
+    place = pathlib.Path(config.out).expanduser()
+    tables = {"manifest": ingest.MANIFEST, "rejected": ingest.REJECTED, "unmapped": ingest.UNMAPPED}
+    known = (has_header(place / f"{name}.csv", header) for name, header in tables.items())
+    if config.out and not (any(known) or (place / ingest.ANSWERS).is_dir()):
+        Outputs((), overwrite).claim_folder(place)
 
 
 def _collect(config: ingest.IngestConfig) -> None:
@@ -74,6 +103,7 @@ def _collect(config: ingest.IngestConfig) -> None:
 
 def _record(options: argparse.Namespace) -> None:
     config = from_flags(records.RecordsConfig(), options)
+    _outputs(options)
     report = records.write(options.name, config)
     folder.write_report(options.report, report)
     rows = [("culture", "pictures", "held out")]
@@ -144,6 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     pages.add_argument(
         "--short-side", type=int, default=0, help="reduce larger panels to so many pixels (0: none)"
     )
+    for one in kinds.choices.values():
+        add_flag(one)
     return parser
 
 

@@ -14,7 +14,6 @@ import json
 import os
 import pathlib
 import shlex
-import shutil
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from pipelines import folder
 from pipelines.sampling import held_out
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option
+from stylegan_culture.files import locked, temporary_folder
 
 NAME, VERSION = "culture_pictures", "1.0.0"
 SPLITS = ("train", "held_out")
@@ -74,11 +74,8 @@ def write(path, config: RecordsConfig) -> Report:
     out = pathlib.Path(config.out).expanduser()
     if (out / NAME).exists():
         raise InputError(f"{out} holds a data set already; remove it or name another --out")
-    part = out / ".records.part"
-    shutil.rmtree(part, ignore_errors=True)  # a killed run's
-    part.mkdir(parents=True)
-    try:
-        (path, _), (entries, skipped) = folder.located(path), folder.listed(path)
+    (path, _), (entries, skipped) = folder.located(path), folder.listed(path)
+    with locked(out), temporary_folder(out) as part:
         items = list(enumerate(entries))
         if config.beam:
             reasons = _examine_on_beam(items, config.short_side, beam_options, part)
@@ -87,10 +84,6 @@ def write(path, config: RecordsConfig) -> Report:
         plan = _plan(path, items, skipped, reasons, config.short_side)
         _build(plan, beam_options, part)
         os.replace(part / NAME, out / NAME)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if not any(out.iterdir()):
-            out.rmdir()
     facts = plan.metadata
     counts = {name: (one["pictures"], one["held_out"]) for name, one in facts["cultures"].items()}
     return Report(counts, tuple(tuple(pair) for pair in facts["skipped"]))

@@ -15,8 +15,10 @@ from stylegan_culture import config as settings
 from stylegan_culture import tables
 from stylegan_culture.config import InputError, option, run_command, visible
 from stylegan_culture.model_record import keys_of, read_cultures
+from stylegan_culture.outputs import Outputs, add_flag, named
 
 SHIPPED = "culture_tagger"
+DISAGREEMENTS = ("path", "old", "probability of old", "new", "probability of new")
 BATCH = 16  # pictures that pass the network at once
 
 
@@ -24,7 +26,7 @@ BATCH = 16  # pictures that pass the network at once
 class AnnotateConfig:
     """What is annotated, by what, and how sure it has to be."""
 
-    out: str = option("", "the CSV to write; it must not exist, since it may hold corrections")
+    out: str = option("", "the CSV to write; one that exists may hold corrections and is kept")
     model: str = option(SHIPPED, "a run of --trainer classifier, its .npz file, or a shipped name")
     weights: str = option("", "the backbone's weights, where they are not what the model names")
     sure: float = option(0.6, "probability above 0.5 from which a tag is proposed, up to 1")
@@ -42,14 +44,21 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("folder", metavar="DIR", help="folder of pictures, searched to its depth")
     settings.add_flags(parser, AnnotateConfig)
+    add_flag(parser)
     flags = parser.parse_args(arguments)
     config = settings.from_flags(AnnotateConfig(), flags)
-    _check(config)
+    _check(config, flags.overwrite)
     from pipelines import folder
 
     root, out = folder.existing(flags.folder), pathlib.Path(config.out)
     if not root.is_dir():
         raise InputError(f"{root} is a file; name a folder of pictures")
+    read = named(root, config.model, config.weights, config.compare)
+    outputs = Outputs(read, flags.overwrite)
+    outputs.claim(out)
+    outputs.claim(_beside(out, "skipped"), folder.SKIPPED)
+    if config.compare:
+        outputs.claim(_beside(out, "disagreements"), DISAGREEMENTS)
     old = _old_tags(config.compare)
     files = [file for file in folder.files(root) if file.suffix.lower() != ".csv"]
     cultures, rows, skipped = _annotate(files, config)
@@ -62,18 +71,26 @@ def main(arguments: list[str] | None = None) -> None:
     if any(row["path"].startswith("../") for row in rows):
         print(f"pictures lie outside of {out.parent}: train on the table with --outside")
     if skipped:
-        report = out.with_name(f"{out.stem}_skipped.csv")
-        tables.write(report, ("path", "reason"), skipped)
+        report = _beside(out, "skipped")
+        tables.write(report, folder.SKIPPED, skipped)
         print(f"{len(skipped)} files skipped, named in {report}")
     if config.compare:
         _report(out, rows, old)
 
 
-def _check(config: AnnotateConfig) -> None:
+def _beside(out: pathlib.Path, what: str) -> pathlib.Path:
+    """The path of a further table beside the one of `--out`."""
+    return out.with_name(f"{out.stem}_{what}.csv")
+
+
+def _check(config: AnnotateConfig, overwrite: bool) -> None:
     if not config.out:
         raise InputError("name the table to write with --out FILE.csv")
-    if pathlib.Path(config.out).exists():
-        raise InputError(f"--out {config.out} exists and may hold corrections; name another file")
+    if pathlib.Path(config.out).exists() and not overwrite:
+        raise InputError(
+            f"--out {config.out} exists and may hold corrections; name another file, or add "
+            "--overwrite to replace it"
+        )
     if not 0.5 < config.sure <= 1.0:
         raise InputError("--sure has to be above 0.5 and at most 1")
 
@@ -169,9 +186,8 @@ def _report(out: pathlib.Path, rows, old: dict) -> None:
                 (row["path"], ";".join(before), f"{of_old:.4f}", row["guess"], row["probability"])
             )
     found.sort(key=lambda one: -float(one[-1]))
-    report = out.with_name(f"{out.stem}_disagreements.csv")
-    header = ("path", "old", "probability of old", "new", "probability of new")
-    tables.write(report, header, found)
+    report = _beside(out, "disagreements")
+    tables.write(report, DISAGREEMENTS, found)
     print(f"{len(found)} of {known} pictures tagged before are seen otherwise: {report}")
 
 

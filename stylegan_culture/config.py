@@ -12,6 +12,7 @@ A command's options are a frozen dataclass whose fields carry their help text:
 
 import argparse
 import dataclasses
+import errno
 import math
 import pathlib
 import platform
@@ -24,6 +25,7 @@ import typing
 EXIT_INPUT = 2
 EXIT_ALARM = 3
 EXIT_INTERRUPTED = 130
+LONGEST_REASON = 300  # characters of what a library says of a damaged file
 OUTSIDE = "?outside"  # at the end of a table's path: its rows may lead out of its folder
 # Control characters, ends of lines, halves of surrogate pairs (bytes of a file's name that are no
 # UTF-8), and what turns the direction of writing or cannot be seen at all.
@@ -31,6 +33,12 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
+# What the system says where nothing more can be written, and what we say.
+FULL = {
+    errno.ENOSPC: ("No space left on device", "the disk is full; make room"),
+    errno.EDQUOT: ("Disk quota exceeded", "the disk's quota is full; make room"),
+    errno.EFBIG: ("File too large", "the file is too large for the disk or for this user"),
+}
 
 
 class InputError(Exception):
@@ -53,12 +61,6 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
     except InputError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)
         return EXIT_INPUT
-    except OSError as error:
-        if error.errno is None:
-            raise
-        place = "" if error.filename is None else f"{error.filename}: "
-        print(f"error: {visible(f'{place}{error.strerror}')}", file=sys.stderr)
-        return EXIT_INPUT
     except MemoryError:
         print("error: memory ran out; use smaller or fewer pictures", file=sys.stderr)
         return EXIT_INPUT
@@ -68,7 +70,39 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except Exception as error:
+        sentence = _refused(error)
+        if not sentence:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        return EXIT_INPUT
     return 0
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in a few words of one line; a full disk is named as that."""
+    text = (str(error).splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return _full(error) or getattr(error, "strerror", None) or text
+
+
+def _full(error: BaseException) -> str:
+    """Words for an error of a full disk, which TensorFlow and HDF5 tell by its text alone; else
+    ""."""
+    number, text = getattr(error, "errno", None), str(error)
+    for code, (said, words) in FULL.items():
+        if number == code or said in text:
+            return words
+    return ""
+
+
+def _refused(error: Exception) -> str:
+    """The sentence for what the system refuses; "" for other errors, which are faults of ours."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return f"{error.filename}: {reason(error)}"
+    if _full(error):
+        return f"nothing more can be written ({_full(error)})"
+    return (error.strerror or "") if isinstance(error, OSError) else ""
 
 
 def option(

@@ -8,8 +8,8 @@ target and moved there only when every file agrees with the Keras model.
 import argparse
 import hashlib
 import pathlib
+import re
 import sys
-import tempfile
 
 import numpy as np
 
@@ -24,11 +24,25 @@ from stylegan_culture import (
     translation,
 )
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.files import read_measures, write_json
+from stylegan_culture.files import (
+    locked,
+    read_measures,
+    temporary_folder,
+    write_result,
+    write_text,
+    written_whole,
+)
 from stylegan_culture.model_record import check_told, keys_of, read_cultures
 from stylegan_culture.networks.generator import STRIDE
+from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.pages.text import code, json_block, markdown
 
+# All that an earlier export may have left beside TFLite files; the rest is the user's.
+WRITTEN = (
+    r"model\.json|model_card\.md|samples\.jpg|weights\.h5|model\.weights\.h5"
+    r"|saved_model\w*/(saved_model\.pb|fingerprint\.pb|assets/model\.json"
+    r"|variables/variables\.(index|data-[0-9]+-of-[0-9]+))"
+)
 KEPT_PIXELS = 1024  # side of the squares of a folder's pictures that are kept in memory
 CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
 CALIBRATION_PIXELS = 27 * 512**2  # of all calibration pictures together: it runs without threads
@@ -61,6 +75,7 @@ def parse(arguments) -> argparse.Namespace:
     parser.add_argument(
         "--notes", default="", help="Markdown files to append to the model card: measures, credits"
     )
+    add_flag(parser)
     options = parser.parse_args(arguments)
     _complete(options)
     options.precisions = [part.strip() for part in options.precisions.split(",")]
@@ -146,7 +161,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         model.set_weights([w.astype("float16").astype("float32") for w in model.get_weights()])
     arrays.save_weights(model, folder / "weights.h5")
     described = describe(name, model, facts, options, folder)
-    write_json(folder / "model.json", described)
+    write_result(folder / "model.json", described)
     pictures = load_pictures(options.pictures, CALIBRATION + CHECKED, facts)
     shown = load_pictures(options.samples, SHOWN, facts) if options.samples else pictures
     serving.save_model(model, folder / "saved_model", described)
@@ -165,13 +180,14 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         contents = serving.convert(model, described, size, options.precisions, calibration, checked)
         for precision, content in contents.items():
             files[precision] = folder / f"{name}_{size}_{precision}.tflite"
-            files[precision].write_bytes(content)
+            with written_whole(files[precision]) as file:
+                file.write(content)
         measures = serving.parity(model, checked, folder / "saved_model", files)
         rows += [_row(path, measures[precision]) for precision, path in files.items()]
     _sheet(model, facts, shown, min(options.sizes), folder / "samples.jpg")
     card = [model_card(described, facts, read_measures(options.run), rows)]
     card += [path.read_text(encoding="utf-8") for path in options.notes]
-    (folder / "model_card.md").write_text("\n".join(card), encoding="utf-8")
+    write_text(folder / "model_card.md", "\n".join(card))
 
 
 def build_translations(options: argparse.Namespace, folder: pathlib.Path) -> None:
@@ -263,18 +279,38 @@ def main(arguments=None) -> None:
     """Builds beside the target, then replaces the target in one step."""
     options = parse(arguments)
     target = pathlib.Path(options.out)
-    if target.exists() and any(target.iterdir()) and not (target / "model.json").is_file():
-        raise InputError(f"{target} holds something else than a model; choose another --out")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export_") as temporary:
-        folder = pathlib.Path(temporary) / "model"
+    _claim(options, target)
+    with locked(target, beside=True), temporary_folder(target.parent) as temporary:
+        folder = temporary / "model"
         folder.mkdir()
         (build_translations if options.translates else build)(options, folder)
-        if target.exists():
-            target.replace(pathlib.Path(temporary) / "old")
-        folder.replace(target)
+        _claim(options, target)  # what came meanwhile
+        _replace(folder, target, temporary / "old")
     for path in sorted(target.iterdir()):
         print(path)
+
+
+def _claim(options: argparse.Namespace, target: pathlib.Path) -> None:
+    """Raises `InputError` where the target holds anything but an earlier export, or an input."""
+    facts = translation.read_facts(options.run)
+    texts = (facts.get("data", ""), facts.get("content", "")) if not options.pictures else ()
+    inputs = [*named(options.run, options.pictures, options.samples, *texts), *options.notes]
+    name = re.escape(str(translation.read_facts(target).get("name", target.name)))
+    written = re.compile(rf"{WRITTEN}|{name}(_\w+)?_[0-9]+_(float32|float16|int8)\.tflite")
+    Outputs(inputs, options.overwrite).claim_whole_folder(target, written)
+
+
+def _replace(folder: pathlib.Path, target: pathlib.Path, old: pathlib.Path) -> None:
+    """Puts a folder into the place of another; where that fails, the other stays."""
+    if not target.exists():
+        folder.replace(target)
+        return
+    target.replace(old)
+    try:
+        folder.replace(target)
+    except OSError:
+        old.replace(target)
+        raise
 
 
 def _row(path: pathlib.Path, measure: dict) -> str:

@@ -21,11 +21,10 @@ import sys
 import unicodedata
 
 from stylegan_culture import __version__
-from stylegan_culture.config import InputError, git_commit, package_versions, visible
+from stylegan_culture.config import InputError, git_commit, package_versions, reason, visible
 
 SOFTWARE = f"stylegan_culture {__version__}"  # how results say who made them
 LARGEST_JSON = 16 * 2**20  # bytes
-LONGEST_REASON = 300  # characters of what a library says of a damaged file
 DEEPEST_JSON = 40  # lists and objects within each other
 LOCK = ".stylegan_culture.lock"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -221,30 +220,30 @@ def written_whole(path):
         raise InputError(f"{path} is no ordinary file; choose another place")
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_remains(path.parent)
-        temporary, file = _new_file(path.parent)
-        with file:
-            yield file
-        os.replace(temporary, path)
+        with _made(path.parent):
+            try:
+                remove_remains(path.parent)
+                temporary, file = _new_file(path.parent)
+                with file:
+                    yield file
+                os.replace(temporary, path)
+            finally:
+                if temporary is not None:
+                    with contextlib.suppress(OSError):
+                        temporary.unlink(missing_ok=True)
     except OSError as error:
         if error.filename is not None and str(error.filename) not in (str(temporary), str(path)):
             raise
-        raise InputError(f"{path} cannot be written ({reason(error)})") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        raise InputError(f"{shown(path)} cannot be written ({reason(error)})") from None
 
 
-def reason(error: BaseException) -> str:
-    """Why something failed, in one line that can be shown; a full disk is named as that."""
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    text = "".join(c if c.isprintable() else "?" for c in text[:LONGEST_REASON])
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
-        return "the disk is full; make room"
-    return getattr(error, "strerror", None) or text
+def shown(path) -> pathlib.Path:
+    """A path as messages name it: a file of `temporary_folder` by where it would have gone."""
+    parts = pathlib.Path(path).parts
+    for number, part in enumerate(parts):
+        if _UNFINISHED.fullmatch(part):
+            return pathlib.Path(*parts[:number], *parts[number + 2 :])
+    return pathlib.Path(path)
 
 
 def write_json(path, value) -> None:
@@ -259,6 +258,11 @@ def write_text(path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
+def write_result(path, record: dict) -> None:
+    """Writes a command's record as JSON that says which program made it."""
+    write_json(path, {"software": SOFTWARE, **record})
+
+
 def write_run(folder: pathlib.Path, config, **facts) -> None:
     """Writes `run.json`: the config, the package versions, the git commit and further facts."""
     record = {
@@ -267,7 +271,7 @@ def write_run(folder: pathlib.Path, config, **facts) -> None:
         "commit": git_commit(),
         **facts,
     }
-    write_json(pathlib.Path(folder) / "run.json", record)
+    write_result(pathlib.Path(folder) / "run.json", record)
 
 
 def read_run(folder: pathlib.Path) -> dict:
@@ -303,45 +307,69 @@ def temporary_folder(parent):
         InputError: it cannot be made, or the disk is full.
     """
     parent = pathlib.Path(parent)
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        remove_remains(parent)
-        whole = parent / _unfinished_name()
-        whole.mkdir()
-    except OSError as error:
-        raise InputError(f"nothing can be written in {parent} ({reason(error)})") from None
-    try:
-        with open(whole / LOCK, "xb") as file:
-            _lock(file)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_made(parent))
+            remove_remains(parent)
+            whole = parent / _unfinished_name()
+            whole.mkdir()
+            stack.callback(shutil.rmtree, whole, ignore_errors=True)
+            _lock(stack.enter_context(open(whole / LOCK, "xb")))
             (whole / "content").mkdir()
-            yield whole / "content"
-    finally:
-        shutil.rmtree(whole, ignore_errors=True)
+        except OSError as error:
+            raise InputError(f"nothing can be written in {parent} ({reason(error)})") from None
+        yield whole / "content"
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder, beside: bool = False):
     """Keeps other runs out of a folder, which is made where it is missing.
 
     The system lets go when this run ends, however it ends.
+
+    Args:
+        folder: where this run will be at work.
+        beside: whether the lock lies beside the folder, which then may be missing or replaced.
 
     Raises:
         InputError: another run is at work in it, or it cannot be written.
     """
     folder = pathlib.Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = _own_lock(folder / LOCK)
-    except OSError as error:
-        raise InputError(f"nothing can be written in {folder} ({reason(error)})") from None
-    if file is None:
-        raise InputError(f"another run is at work in {folder}; wait for it or name another folder")
+    lock = folder / LOCK
+    if beside:
+        lock = folder.parent / f"{LOCK}.{folder.name}"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_made(lock.parent))
+            file = _own_lock(lock)
+        except OSError as error:
+            raise InputError(f"nothing can be written in {folder} ({reason(error)})") from None
+        if file is None:
+            raise InputError(
+                f"another run is at work on {folder}; wait for it or choose another place"
+            )
+        stack.callback(file.close)
+        stack.callback(_remove_lock, lock)
+        yield
+
+
+@contextlib.contextmanager
+def _made(folder: pathlib.Path):
+    """Makes a folder, and its parents, where it is missing; what stays empty of them goes."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # of the lock that is held: nobody else's goes
-            (folder / LOCK).unlink()
-        file.close()
+        with contextlib.suppress(OSError):  # the first that holds something ends it
+            for place in missing:
+                place.rmdir()
+
+
+def _remove_lock(lock: pathlib.Path) -> None:
+    """Removes a lock that this run holds: nobody else's goes."""
+    with contextlib.suppress(OSError):
+        lock.unlink()
 
 
 def remove_remains(folder: pathlib.Path) -> None:

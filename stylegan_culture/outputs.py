@@ -2,25 +2,59 @@
 
 An output is never one of the command's inputs, nor another output of it. A file that is there
 already is replaced only where this program made it, or where the user asked for it by --overwrite.
-A picture says who made it in its Software tag, a clip in its comment, a page in its head, JSON by
-its key "software"; every other file belongs to the folder that it lies in, which is this program's
-where it holds one of `RECORDS`.
+A picture says who made it in its Software tag, a clip and a GIF in their comment, a page in its
+head, JSON by its key "software", a table by its header; every other file belongs to the folder that
+it lies in, which is this program's where it holds one of `RECORDS` or a page.
 """
 
-import json
+import argparse
 import os
 import pathlib
 import re
+import unicodedata
 
 from stylegan_culture import files, images
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, shipped_file
 
-RECORDS = ("run.json", "model.json")  # a folder with one of them, or with a page, is ours
+# A folder with one of them that says so, or with a page, is ours.
+RECORDS = (
+    *("run.json", "model.json", "study.json", "alignment.json", "evaluation.json", "bias.json"),
+    *("robustness.json", "explain.json"),
+)
+EARLIER = {"run.json": "config", "model.json": "cultures"}  # their keys before "software"
 PAGE = re.compile(rb'<meta name="generator" content="stylegan_culture [^"]*">')
+PROJECTOR = "projector_config.pbtxt"  # its first line says who made it, and so its folder
 HEAD = 4096  # bytes of a page in which its mark stands
 CLIPS = (".mp4", ".m4v", ".mov", ".mkv")
-OVERWRITE_HELP = "replace files that are there, also where this program did not make them"
 _MADE = "stylegan_culture "
+
+
+def add_flag(parser: argparse.ArgumentParser, default=False) -> None:
+    """Adds `--overwrite` to the flags of a command."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        default=default,
+        help="replace files that are there, also where this program did not make them",
+    )
+
+
+def named(*texts) -> list[pathlib.Path]:
+    """Files and folders that values of a command's options may name.
+
+    Args:
+        texts: paths, KIND:PATH as --data takes it, names of shipped models; empty ones are passed
+            over.
+    """
+    found = []
+    for text in map(str, filter(None, texts)):
+        plain = text.partition(":")[2]
+        places = {text, text.partition("?")[0], plain, plain.partition("?")[0]}
+        found += [pathlib.Path(place).expanduser() for place in sorted(filter(None, places))]
+        for name in ("model.json", "weights.npz", "classifier.npz"):
+            shipped = shipped_file(text, name)
+            found += [] if shipped is None else [shipped.parent]
+    return found
 
 
 class Outputs:
@@ -34,67 +68,144 @@ class Outputs:
 
     def __init__(self, inputs=(), overwrite: bool = False):
         self.overwrite = overwrite
-        self._inputs = [pathlib.Path(path) for path in inputs if path and _exists(path)]
+        known = [pathlib.Path(path) for path in inputs if path and _exists(path)]
+        self._inputs = {_place(path): path for path in known}
+        self._identities = {_identity(path): path for path in known}
+        self._identities.pop(None, None)  # of links that lead nowhere
         self._claimed = set()
 
-    def claim(self, path) -> pathlib.Path:
+    def claim(self, path, header=None) -> pathlib.Path:
         """Takes a file as an output of the command; returns its path.
+
+        Args:
+            path: of the file.
+            header: column names of a table, by which one that is there is known as ours.
 
         Raises:
             InputError: it is an input, is named twice, is a folder or a device, or was made by
                 somebody else.
         """
         path = pathlib.Path(path)
-        place = _place(path)
-        if place in self._claimed:
+        self.check(path, header)
+        if _key(path) in self._claimed:
             raise InputError(f"two results would be written to {path}; give them different names")
-        self.check(path)
-        self._claimed.add(place)
+        self._claimed.add(_key(path))
         return path
 
-    def check(self, path) -> None:
+    def check(self, path, header=None) -> None:
         """Raises `InputError` where a file must not be written: as `claim`, but it may be named
         again."""
         path = pathlib.Path(path)
-        for known in self._inputs:
-            if _same(path, known) or (known.is_dir() and _exists(path) and _within(path, known)):
-                raise InputError(
-                    f"{path} would overwrite {known}, which the command reads; choose another place"
-                )
-        for folder in path.parents:
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"{path} cannot be written: {folder} is a file; name a folder")
-        if not _exists(path):
+        exists, ours_by_header = _exists(path), header is not None and has_header(path, header)
+        known = self._same(path)
+        if known is None and exists and not ours_by_header:  # such a table is not read as data
+            known = self._around(path)
+        if known is not None:
+            raise InputError(
+                f"{path} would overwrite {known}, which the command reads; choose another place"
+            )
+        _check_above(path)
+        if not exists:
             return
         if not path.is_file():
             raise InputError(f"{path} is no ordinary file; choose another place")
-        if not self.overwrite and not made_here(path):
+        if not (self.overwrite or ours_by_header or (header is None and made_here(path))):
             raise InputError(
                 f"{path} exists and this program did not make it; choose another place, or add "
                 "--overwrite to replace it"
             )
 
-    def claim_folder(self, path) -> pathlib.Path:
+    def claim_folder(self, path, names=()) -> pathlib.Path:
         """Takes a folder as the place of a command's results: a new or an empty one, or one with
-        results of this program. Each file that is written there is claimed as well.
+        results of this program; returns its path.
+
+        Args:
+            path: of the folder.
+            names: of the files that will be written there; none may be an input or somebody else's.
 
         Raises:
             InputError: it is a file, is an input, or holds files of somebody else.
         """
-        path = pathlib.Path(path)
-        for place in (path, *path.parents):
-            if _exists(place) and not place.is_dir():
-                raise InputError(f"{path} cannot be a folder: {place} is a file; name another one")
-        for known in self._inputs:
-            if _same(path, known):
-                raise InputError(
-                    f"results in {path} would lie among what the command reads; name another folder"
-                )
-        if path.is_dir() and not self.overwrite and not ours(path) and _entries(path):
+        path = self.check_folder(path)
+        if path.is_dir() and not self.overwrite and not ours(path) and holds_files(path):
+            raise InputError(
+                f"{path} holds other files; name a new folder, or add --overwrite to write there"
+            )
+        for name in names:
+            self.check(path / name)
+        return path
+
+    def claim_new_folder(self, path) -> pathlib.Path:
+        """As `claim_folder`, for a folder that has to be new or empty, and that holds no input."""
+        path = self.check_folder(path)
+        self._check_below(path)
+        if path.is_dir() and not self.overwrite and holds_files(path):
             raise InputError(
                 f"{path} holds other files; name a new folder, or add --overwrite to write there"
             )
         return path
+
+    def claim_whole_folder(self, path, written: re.Pattern) -> pathlib.Path:
+        """As `claim_folder`, for a folder that is replaced as a whole.
+
+        Args:
+            path: of the folder.
+            written: names below it that an earlier run may have written; none but such are lost.
+        """
+        path = self.claim_folder(path)
+        self._check_below(path)
+        for one in sorted(path.rglob("*")):
+            name = one.relative_to(path).as_posix()
+            if self._around(one) is not None:
+                raise InputError(
+                    f"{path} lies in {self._around(one)}, which the command reads; choose another "
+                    "place"
+                )
+            if (one.is_symlink() or not one.is_dir()) and not written.fullmatch(name):
+                raise InputError(
+                    f"{one} would be lost, since {path} is replaced as a whole; move it away, or "
+                    "choose another place"
+                )
+        return path
+
+    def check_folder(self, path) -> pathlib.Path:
+        """A folder's path; raises `InputError` where it is an input or cannot be a folder."""
+        path = pathlib.Path(path)
+        if _exists(path) and not path.is_dir():
+            raise InputError(f"{path} is a file; name a folder")
+        _check_above(path)
+        if self._same(path) is not None:
+            raise InputError(
+                f"results in {path} would lie among what the command reads; name another folder"
+            )
+        return path
+
+    def free(self, path) -> pathlib.Path:
+        """Takes a file that is not there, `path` or the like with a number; returns its path."""
+        path, number = pathlib.Path(path), 2
+        found = path
+        while _exists(found) or _key(found) in self._claimed:
+            found, number = path.with_name(f"{path.stem}_{number}{path.suffix}"), number + 1
+        self._claimed.add(_key(found))
+        return found
+
+    def _check_below(self, folder: pathlib.Path) -> None:
+        """Raises `InputError` where an input lies in a folder."""
+        place = _place(folder)
+        for known, name in self._inputs.items():
+            if place in known.parents:
+                raise InputError(
+                    f"{folder} holds {name}, which the command reads; choose another place"
+                )
+
+    def _same(self, path: pathlib.Path):
+        """The input that a path leads to, by whatever name; None where it leads to none."""
+        return self._inputs.get(_place(path)) or self._identities.get(_identity(path))
+
+    def _around(self, path: pathlib.Path):
+        """The input folder in which a path lies; None without."""
+        parents = (self._same(parent) for parent in _place(path).parents)
+        return next((known for known in parents if known is not None), None)
 
 
 def made_here(path) -> bool:
@@ -107,36 +218,58 @@ def made_here(path) -> bool:
         return _comment(path).startswith(_MADE)
     if suffix == ".html":
         return _is_page(path)
-    return ours(path.parent) or (suffix == ".json" and _says_software(path))
+    if suffix == ".json":
+        return _says_software(path)
+    if suffix == ".npz" and _says_software(path.with_suffix(".json")):
+        return True
+    return ours(path.parent)
 
 
 def ours(folder) -> bool:
     """Whether a folder holds results of this program."""
     folder = pathlib.Path(folder)
-    if any(_says_software(folder / name, ("config", "cultures")) for name in RECORDS):
+    if any(_says_software(folder / name) for name in RECORDS):
+        return True
+    if _head(folder / PROJECTOR).startswith(f"# {_MADE}".encode()):
         return True
     return any(_is_page(page) for page in folder.glob("*.html"))
 
 
-def _says_software(path: pathlib.Path, instead=()) -> bool:
-    """Whether a JSON file has the key "software" of this program, or one of the keys `instead`,
-    which its records had before."""
-    try:
-        found = files.parse_json(files.read_bytes(path, files.LARGEST_JSON))
-    except (OSError, ValueError, InputError, json.JSONDecodeError):
-        return False
-    text = found.get("software")
-    return any(name in found for name in instead) or (
-        isinstance(text, str) and text.startswith(_MADE)
+def holds_files(folder) -> bool:
+    """Whether a folder holds anything but locks and remains of killed runs."""
+    return any(
+        not one.name.startswith(".stylegan_culture") for one in pathlib.Path(folder).iterdir()
     )
 
 
+def _says_software(path: pathlib.Path) -> bool:
+    """Whether a JSON file has the key "software" of this program, or the key that such a record
+    had before."""
+    try:
+        found = files.parse_json(files.read_bytes(path, files.LARGEST_JSON))
+    except (OSError, ValueError, InputError):
+        return False
+    text = found.get("software")
+    return EARLIER.get(path.name) in found or (isinstance(text, str) and text.startswith(_MADE))
+
+
+def has_header(path: pathlib.Path, header) -> bool:
+    """Whether a table's first line names these columns and no others."""
+    line = _head(path).split(b"\n")[0].strip()
+    return line == ",".join(header).encode()
+
+
 def _is_page(path: pathlib.Path) -> bool:
+    return PAGE.search(_head(path)) is not None
+
+
+def _head(path: pathlib.Path) -> bytes:
+    """The first bytes of a file; none of what cannot be read."""
     try:
         with files.open_file(path) as file:
-            return PAGE.search(file.read(HEAD)) is not None
+            return file.read(HEAD)
     except (OSError, InputError):
-        return False
+        return b""
 
 
 def _comment(path: pathlib.Path) -> str:
@@ -151,29 +284,32 @@ def _comment(path: pathlib.Path) -> str:
         return ""
 
 
-def _entries(folder: pathlib.Path) -> bool:
-    """Whether a folder holds anything but locks and remains of killed runs."""
-    return any(not one.name.startswith(".stylegan_culture") for one in folder.iterdir())
-
-
 def _exists(path) -> bool:
     return os.path.lexists(path)
 
 
-def _same(path: pathlib.Path, other: pathlib.Path) -> bool:
-    """Whether two paths are of one file: by name, or, where both exist, by what they lead to."""
-    if _place(path) == _place(other):
-        return True
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False
-
-
-def _within(path: pathlib.Path, folder: pathlib.Path) -> bool:
-    """Whether a file lies in a folder or below it."""
-    return _place(folder) in _place(path).parents
+def _check_above(path: pathlib.Path) -> None:
+    for place in path.parents:
+        if _exists(place) and not place.is_dir():
+            raise InputError(f"{path} lies below {place}, which is a file; name another folder")
 
 
 def _place(path) -> pathlib.Path:
-    return pathlib.Path(path).resolve()
+    try:
+        return pathlib.Path(path).resolve()
+    except RuntimeError:  # a link to itself
+        return pathlib.Path(path).absolute()
+
+
+def _key(path) -> str:
+    """One text for all names that some system takes for the same."""
+    return unicodedata.normalize("NFC", str(_place(path))).casefold()
+
+
+def _identity(path):
+    """What a path leads to, as the system counts it; None where there is nothing."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino

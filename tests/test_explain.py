@@ -12,7 +12,7 @@ from reader import Reader
 from pipelines.input import load_source
 from pipelines.preprocess import center_crop
 from stylegan_culture import config as settings
-from stylegan_culture import explain, images, serving
+from stylegan_culture import explain, files, images, serving
 from stylegan_culture.analysis import channels
 from stylegan_culture.explain import record as records
 from stylegan_culture.features.backbones import build_backbone
@@ -20,6 +20,8 @@ from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.networks.tagger import load_tagger, save_tagger
 from stylegan_culture.training.tagging import TaggingConfig, train_head
+
+PREVIOUS = '<meta name="generator" content="stylegan_culture 0"> the previous page'
 
 SIDE = 64
 TITLES = {"lattice": "The <lattice>", "waves": "Waves"}
@@ -249,11 +251,14 @@ def test_one_picture_without_artworks_will_do(flags, tmp_path):
     """What needs artworks is left out and the page says so; sheets of an earlier run go."""
     out = tmp_path / "out"
     out.mkdir()
+    files.write_result(out / "explain.json", {})
     for name in ("channels_waves.png", "places_knots.png", "own.png"):
-        (out / name).write_text("of before")
+        images.write(out / name, np.zeros((4, 4, 3), np.uint8))
+    (out / "walk_mine.png").write_text("a user's")
     arguments = flags(FILES[:1], out=out, projector=tmp_path / "elsewhere")
     assert settings.run_command(explain.main, arguments) == 0
     names = {"explain.html", "explain.json", "places_waves.png", "walk_waves.png", "own.png"}
+    names |= {"walk_mine.png"}
     assert {path.name for path in out.iterdir()} == names
     record = json.loads((out / "explain.json").read_text("utf-8"))
     assert record["channels"] is record["codes"] is record["path"] is None
@@ -267,7 +272,7 @@ def test_one_picture_without_artworks_will_do(flags, tmp_path):
 def test_a_failure_leaves_the_previous_page(flags, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "explain.html").write_text("the previous page")
+    (out / "explain.html").write_text(PREVIOUS)
 
     def fails(*_):
         raise OSError(28, "No space left on device", "explain.html")
@@ -276,7 +281,7 @@ def test_a_failure_leaves_the_previous_page(flags, tmp_path, monkeypatch):
     assert settings.run_command(explain.main, flags(FILES[:1], out=out)) == settings.EXIT_INPUT
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in out.iterdir()] == ["explain.html"]
-    assert (out / "explain.html").read_text() == "the previous page"
+    assert (out / "explain.html").read_text() == PREVIOUS
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ with files.locked(sys.argv[1]):
         first.communicate("\n")
         with files.locked(folder):
             pass
-        assert list(folder.iterdir()) == []
+        assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
 
 
 FULL = """

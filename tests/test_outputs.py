@@ -59,7 +59,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
     (folder / "diary.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):
         Outputs().claim_folder(folder)
-    with pytest.raises(InputError, match="is a file"):
+    with pytest.raises(InputError, match="which is a file"):
         Outputs().claim_folder(folder / "diary.txt" / "below")
     with pytest.raises(InputError, match="among what the command reads"):
         Outputs([folder], overwrite=True).claim_folder(folder)

@@ -9,10 +9,12 @@ from reader import Reader
 
 from pipelines import cultures
 from stylegan_culture import config as settings
-from stylegan_culture import images, study
+from stylegan_culture import files, images, study
 from stylegan_culture.analysis import colour, looks
 from stylegan_culture.pages.numbers import number
 from stylegan_culture.study import page, words
+
+PREVIOUS = '<meta name="generator" content="stylegan_culture 0"> the previous page'
 
 SIDE = 72
 CULTURES = {"ink": 7, "lattice": 6, "ukiyo_e": 8, "rare": 2}
@@ -207,8 +209,9 @@ def test_without_enough_pictures_the_page_comes_without_distances(pictures, vgg_
         shutil.copytree(pictures / name, tmp_path / "art" / name)
     out = tmp_path / "out"
     out.mkdir()
-    for name in ("map.png", "own.txt"):
-        (out / name).write_text("of before")
+    files.write_result(out / "study.json", {})
+    images.write(out / "map.png", np.zeros((4, 4, 3), np.uint8))
+    (out / "own.txt").write_text("a user's")
     assert _run(*_flags(tmp_path / "art", out, vgg_archive)) == 0
     assert {path.name for path in out.iterdir()} == {
         *("study.html", "study.json", "figures.png", "palettes.png", "own.txt")
@@ -221,7 +224,7 @@ def test_without_enough_pictures_the_page_comes_without_distances(pictures, vgg_
 def test_a_failure_leaves_the_previous_page(pictures, vgg_archive, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "study.html").write_text("the previous page")
+    (out / "study.html").write_text(PREVIOUS)
 
     def fails(*_):
         raise OSError(28, "No space left on device", "study.html")
@@ -230,7 +233,7 @@ def test_a_failure_leaves_the_previous_page(pictures, vgg_archive, tmp_path, mon
     assert _run(*_flags(pictures, out, vgg_archive)) == settings.EXIT_INPUT
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in out.iterdir()] == ["study.html"]
-    assert (out / "study.html").read_text() == "the previous page"
+    assert (out / "study.html").read_text() == PREVIOUS
 
 
 @pytest.fixture

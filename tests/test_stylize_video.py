@@ -307,9 +307,12 @@ def test_what_a_clip_cannot_be_given(run, source, tmp_path, capsys, monkeypatch)
 def test_a_damaged_state_is_refused(source, tmp_path):
     from stylegan_culture.config import InputError
 
-    folder = segments.Segments(tmp_path / "out.mp4", "key").folder
-    (folder / "state.npz").write_bytes(b"PK damaged")
-    with pytest.raises(
-        InputError, match=r"does not hold the state of a clip .*; remove .*\.parts$"
+    place, key = tmp_path / "out.mp4", 16 * "a"
+    with segments.Segments.opened(place, key) as pieces:
+        pieces.finished([(0, 1)], {})
+        (pieces.folder / "state.npz").write_bytes(b"PK damaged")
+    with (
+        pytest.raises(InputError, match=r"does not hold the state of a clip .*; remove .*\.parts$"),
+        segments.Segments.opened(place, key),
     ):
-        segments.Segments(tmp_path / "out.mp4", "key")
+        pass

@@ -49,6 +49,11 @@ def table(record: dict) -> str:
     return "\n".join(lines)
 
 
+def names(maps) -> list[str]:
+    """The names of the files that `draw` writes, for maps without "none"."""
+    return [*(f"gaps_{name}.png" for name in maps), "measures.png"]
+
+
 def draw(record: dict, folder) -> list[pathlib.Path]:
     """Draws every map's gaps before and after, and all measures; returns the PNG files."""
     folder = pathlib.Path(folder)

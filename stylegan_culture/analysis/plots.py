@@ -7,7 +7,7 @@ the font lacks is a box without a warning, and the picture has a size that can b
 import contextlib
 import warnings
 
-from stylegan_culture.files import written_whole
+from stylegan_culture.files import SOFTWARE, written_whole
 
 DOTS = 110  # an inch
 MOST_NUMBERED = 60  # cultures up to which every cell of a heat map has its number
@@ -37,7 +37,7 @@ def plot(path, width: float, height: float):
         yield figure
         dots = min(DOTS, LONGEST_SIDE / max(figure.get_size_inches()))
         with written_whole(path) as file:
-            figure.savefig(file, format="png", dpi=dots)
+            figure.savefig(file, format="png", dpi=dots, metadata={"Software": SOFTWARE})
 
 
 @contextlib.contextmanager

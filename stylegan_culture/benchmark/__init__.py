@@ -18,7 +18,8 @@ import numpy as np
 
 from stylegan_culture import isolation, tflite
 from stylegan_culture.config import InputError
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
+from stylegan_culture.outputs import Outputs, add_flag
 
 
 def processor() -> str:
@@ -153,9 +154,12 @@ def main(arguments=None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
     parser.add_argument("--runs", type=int, default=50, help="timed runs a file (default: 50)")
     parser.add_argument("--json", help="also write the results to this file")
+    add_flag(parser)
     options = parser.parse_args(arguments)
     if options.runs < 1 or options.threads < 1:
         raise InputError("--runs and --threads have to be at least 1")
+    if options.json:
+        Outputs(options.models, options.overwrite).claim(options.json)
     results = measure(options.models, options.threads, options.runs)
     print(report(results, options.threads, options.runs))
     if options.json:
@@ -166,7 +170,7 @@ def main(arguments=None) -> None:
             "runs": options.runs,
             "results": results,
         }
-        write_json(options.json, facts)
+        write_result(options.json, facts)
 
 
 def _own_peak() -> float:

@@ -15,10 +15,11 @@ import time
 import numpy as np
 from PIL import Image
 
-from pipelines import preprocess
+from pipelines import folder, preprocess
 from stylegan_culture import benchmark
 from stylegan_culture.config import InputError, add_flags, from_flags, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
+from stylegan_culture.outputs import Outputs, add_flag, named
 
 AHEAD = 4  # batches that a loader prepares before they are asked for
 PLAIN = "Pillow, bilinear"
@@ -44,14 +45,19 @@ def main(arguments: list[str]) -> None:
         prog="python -m stylegan_culture.benchmark input", description=__doc__.split("\n\n")[0]
     )
     add_flags(parser, LoadingConfig)
-    settings = from_flags(LoadingConfig(), parser.parse_args(arguments))
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    settings = from_flags(LoadingConfig(), flags)
     _check(settings)
+    if settings.json:
+        inputs = [*named(settings.data), *folder.tabled(settings.data)]
+        Outputs(inputs, flags.overwrite).claim(settings.json)
     _keep_to(settings.cores)
     results = measure(settings)
     print(report(results, settings))
     if settings.json:
         facts = {"processor": benchmark.processor(), **dataclasses.asdict(settings)}
-        write_json(settings.json, facts | {"results": results})
+        write_result(settings.json, facts | {"results": results})
 
 
 def measure(settings: LoadingConfig) -> list[dict]:

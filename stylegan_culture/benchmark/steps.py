@@ -14,7 +14,8 @@ import numpy as np
 
 from stylegan_culture import benchmark
 from stylegan_culture.config import InputError, add_flags, from_flags, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
+from stylegan_culture.outputs import Outputs, add_flag
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 UNTIMED = 2  # steps of each precision at the start: the first compiles
@@ -37,13 +38,17 @@ def main(arguments: list[str]) -> None:
         prog="python -m stylegan_culture.benchmark steps", description=__doc__.split("\n\n")[0]
     )
     add_flags(parser, StepsConfig)
-    settings = from_flags(StepsConfig(), parser.parse_args(arguments))
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    settings = from_flags(StepsConfig(), flags)
     _check(settings)
+    if settings.json:
+        Outputs((), flags.overwrite).claim(settings.json)
     results = measure(settings)
     print(report(results, settings))
     if settings.json:
         facts = {"processor": benchmark.processor(), "cores": os.cpu_count()}
-        write_json(settings.json, facts | dataclasses.asdict(settings) | results)
+        write_result(settings.json, facts | dataclasses.asdict(settings) | results)
 
 
 def measure(settings: StepsConfig) -> dict:

@@ -4,14 +4,16 @@
 """
 
 import argparse
-import pathlib
 import sys
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.evaluate.options import EvaluateConfig, TrialConfig
+from stylegan_culture.evaluate.options import PEER, EvaluateConfig, TrialConfig, names_of
+from stylegan_culture.files import locked
+from stylegan_culture.outputs import Outputs, add_flag, named
 
 REPORTS = ("bias", "robustness")
+FILES = ("evaluation.html", "evaluation.json", "evaluation.md")  # and a sheet for each method
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,12 +28,28 @@ def main(arguments: list[str] | None = None) -> None:
         "their own, with options of their own: evaluate bias, evaluate robustness.",
     )
     settings.add_flags(parser, EvaluateConfig)
-    config = settings.from_flags(EvaluateConfig(), parser.parse_args(arguments))
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(EvaluateConfig(), flags)
     check_trial(config.trial, required=() if config.method or config.peer else ("model",))
     _check(config)
+    methods = [*names_of(config.trial.model), *config.method, *([PEER] if config.peer else [])]
+    more = (config.features_weights, config.style, config.peer)
+    claim(config.trial, FILES + tuple(f"{name}.png" for name in methods), flags.overwrite, more)
     from stylegan_culture.evaluate import comparison
 
-    comparison.run(config)
+    with locked(config.trial.out):
+        comparison.run(config)
+
+
+def claim(config: TrialConfig, names, overwrite: bool, more=()) -> None:
+    """Takes the folder of a trial's report and its files; raises `InputError` where one may not be
+    written. `more` are further paths that the command reads."""
+    from pipelines.folder import tabled
+
+    inputs = named(*config.model, config.data, config.content, config.judge, *more)
+    inputs += tabled(config.data, config.content)
+    Outputs(inputs, overwrite).claim_folder(config.out, names)
 
 
 def check_trial(config: TrialConfig, required=("model",)) -> None:
@@ -45,9 +63,6 @@ def check_trial(config: TrialConfig, required=("model",)) -> None:
         raise InputError("--photographs has to be at least 2")
     if config.artworks < 0:
         raise InputError("--artworks is the number of pictures of each culture, at least 0")
-    for place in (pathlib.Path(config.out), *pathlib.Path(config.out).parents):
-        if place.is_file():
-            raise InputError(f"--out {config.out}: {place} is a file; name a folder")
 
 
 def _check(config: EvaluateConfig) -> None:

@@ -8,9 +8,11 @@ import time
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
 from stylegan_culture.evaluate.options import TrialConfig
-from stylegan_culture.files import write_json
+from stylegan_culture.files import locked, write_result, write_text
 from stylegan_culture.model_record import read_backbone
+from stylegan_culture.outputs import add_flag
 
+FILES = ("bias.html", "bias.json")
 SHOWN = 4  # contents whose results the page shows in every culture
 
 
@@ -34,13 +36,17 @@ def main(arguments: list[str] | None = None) -> None:
         "what comes where no culture is asked for.",
     )
     settings.add_flags(parser, BiasConfig)
-    config = settings.from_flags(BiasConfig(), parser.parse_args(arguments))
-    from stylegan_culture.evaluate import check_trial
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(BiasConfig(), flags)
+    from stylegan_culture.evaluate import check_trial, claim
 
     check_trial(config.trial)
     if config.trial_contents < 2:
         raise InputError("--trial-contents has to be at least 2")
-    run(config)
+    claim(config.trial, FILES, flags.overwrite)
+    with locked(config.trial.out):
+        run(config)
 
 
 def run(config: BiasConfig) -> None:
@@ -57,9 +63,8 @@ def run(config: BiasConfig) -> None:
     record["seconds"] = round(time.monotonic() - started, 1)
     folder = pathlib.Path(config.trial.out)
     with complete(folder) as unfinished:
-        write_json(unfinished / "bias.json", record)
-        page = bias_page.html_of(record, pictures)
-        (unfinished / "bias.html").write_text(page, encoding="utf-8")
+        write_result(unfinished / "bias.json", record)
+        write_text(unfinished / "bias.html", bias_page.html_of(record, pictures))
     for name in record["models"]:
         print("\n  ".join(map(settings.visible, (name, *bias_words.brief(record, name)))))
     print(f"every number: {folder / 'bias.json'}")

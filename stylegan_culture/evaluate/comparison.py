@@ -10,7 +10,7 @@ from stylegan_culture.config import InputError
 from stylegan_culture.evaluate import gatys_control, measures, methods, page, report, tools
 from stylegan_culture.evaluate import trial as trials
 from stylegan_culture.evaluate.options import EvaluateConfig
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result, write_text
 from stylegan_culture.model_record import read_backbone
 from stylegan_culture.pages.document import complete
 
@@ -28,11 +28,11 @@ def run(config: EvaluateConfig) -> None:
     table = report.table(record)
     with complete(folder) as unfinished:
         report.draw(trial, pictures, unfinished)
-        write_json(unfinished / "evaluation.json", record)
+        write_result(unfinished / "evaluation.json", record)
         text = f"## Evaluation\n\n{table}\n"
-        (unfinished / "evaluation.md").write_text(text, encoding="utf-8")
+        write_text(unfinished / "evaluation.md", text)
         html = page.html_of(record, page.pictures_of(trial, record, pictures))
-        (unfinished / "evaluation.html").write_text(html, encoding="utf-8")
+        write_text(unfinished / "evaluation.html", html)
     print(table)
     print(f"page, sheets and every number: {folder}")
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from stylegan_culture import images, serving
 from stylegan_culture.analysis import peer
 from stylegan_culture.config import InputError, shipped_file
+from stylegan_culture.evaluate.options import PEER, names_of
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.features.moments import CultureMoments
 from stylegan_culture.networks.decoder import load_decoders
@@ -18,7 +19,6 @@ from stylegan_culture.stylization import classical
 
 BATCH = 8
 SHIPPED = "culture_backbone"
-PEER = "wct_vgg19"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,15 +43,11 @@ class Method:
 def prepare_models(config, trial) -> list[Method]:
     """The models of `--model`, each with a name of its own."""
     found = []
-    for reference in config.model:
+    for name, reference in zip(names_of(config.model), config.model, strict=True):
         model, facts = serving.load_model(reference)
         unknown = sorted(set(trial.cultures) - set(model.cultures))
         if unknown:
             raise InputError(f"{reference} has no culture {unknown[0]!r}; leave it out of --data")
-        name = pathlib.Path(reference).resolve().name
-        taken = [method.name for method in found]
-        if name in taken:
-            name = f"{name}_{len(taken) + 1}"
         found.append(Method(name, "model", _by_model(model, trial.cultures), model, facts))
     return found
 

@@ -1,10 +1,12 @@
 """The options of `evaluate` and its sub-commands."""
 
 import dataclasses
+import pathlib
 
 from stylegan_culture.config import option
 
 METHODS = ("identity", "truth", "adain", "wct", "match", "moments", "alpha")
+PEER = "wct_vgg19"  # what multi-level WCT is called
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,3 +46,12 @@ class EvaluateConfig:
     peer: str = option("", "path of its stage networks (.npz): measures multi-level WCT besides")
     gatys: int = option(0, "contents optimised by Gatys, to compare the style distance with")
     gallery: int = option(100, "photographs among which the source has to be the nearest")
+
+
+def names_of(models) -> list[str]:
+    """A name for each model of `--model`: its folder's, with a number where one is repeated."""
+    found = []
+    for reference in models:
+        name = pathlib.Path(reference).resolve().name
+        found.append(f"{name}_{len(found) + 1}" if name in found else name)
+    return found

@@ -11,8 +11,10 @@ import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import locked, write_result, write_text
+from stylegan_culture.outputs import Outputs, add_flag, named
 
+FILES = ("robustness.html", "robustness.json")
 PLOTS = ("robustness_attacks.png", "robustness_corruptions.png", "robustness_stylizer.png")
 
 
@@ -49,8 +51,21 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     settings.add_flags(parser, RobustnessConfig)
-    config = settings.from_flags(RobustnessConfig(), parser.parse_args(arguments))
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(RobustnessConfig(), flags)
     _check(config)
+    from pipelines.folder import tabled
+
+    inputs = named(config.tagger, config.weights, config.model, config.data, config.content)
+    inputs += tabled(config.data, config.content)
+    Outputs(inputs, flags.overwrite).claim_folder(config.out, FILES + PLOTS)
+    with locked(config.out):
+        run(config)
+
+
+def run(config: RobustnessConfig) -> None:
+    """Measures all, and puts the files into place when they are complete."""
     from stylegan_culture.analysis import robustness_plots
     from stylegan_culture.evaluate import robustness_page, robustness_trial, robustness_words
     from stylegan_culture.pages import document
@@ -64,9 +79,9 @@ def main(arguments: list[str] | None = None) -> None:
     folder = pathlib.Path(config.out)
     with document.complete(folder, PLOTS) as unfinished:
         robustness_plots.draw(record, unfinished)
-        write_json(unfinished / "robustness.json", record)
+        write_result(unfinished / "robustness.json", record)
         page = robustness_page.html_of(record, pictures)
-        (unfinished / "robustness.html").write_text(page, encoding="utf-8")
+        write_text(unfinished / "robustness.html", page)
     for sentence in robustness_words.findings(record):
         print(settings.visible(sentence))
     print(f"page, plots and every number: {folder / 'robustness.html'}")
@@ -84,6 +99,3 @@ def _check(config: RobustnessConfig) -> None:
             raise InputError(f"--{name} has to be at least {least}")
     if config.size < 32 or config.size % 16:
         raise InputError(f"--size is {config.size} and has to be a multiple of 16 from 32 on")
-    for place in (pathlib.Path(config.out), *pathlib.Path(config.out).parents):
-        if place.is_file():
-            raise InputError(f"--out {config.out}: {place} is a file; name a folder")

@@ -9,7 +9,9 @@ import pathlib
 import time
 
 from stylegan_culture import config as settings
-from stylegan_culture.explain.options import ExplainConfig, check
+from stylegan_culture.explain.options import PROJECTOR, ExplainConfig, check, names, projector_of
+from stylegan_culture.files import locked
+from stylegan_culture.outputs import Outputs, add_flag, named
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -21,15 +23,26 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
     settings.add_flags(parser, ExplainConfig)
+    add_flag(parser)
     flags = parser.parse_args(arguments)
     config = settings.from_flags(ExplainConfig(), flags)
     check(config)
+    from pipelines.folder import tabled
+
+    inputs = [*flags.pictures, *named(config.model, config.tagger, config.weights, config.data)]
+    outputs, embeddings = (
+        Outputs(inputs + tabled(config.data), flags.overwrite),
+        projector_of(config),
+    )
+    outputs.claim_folder(config.out, names(config))
+    outputs.claim_folder(embeddings, PROJECTOR)
     from stylegan_culture.explain import record
 
-    started = time.monotonic()
-    found = record.measure(config, flags.pictures)
-    found.record["seconds"] = round(time.monotonic() - started, 1)
-    projector = record.write(config, found)
+    with locked(config.out), locked(embeddings):
+        started = time.monotonic()
+        found = record.measure(config, flags.pictures)
+        found.record["seconds"] = round(time.monotonic() - started, 1)
+        projector = record.write(config, found)
     page = pathlib.Path(config.out) / "explain.html"
     print(f"every number: {page.with_name('explain.json')}")
     print(f"projector: tensorboard --logdir {projector}")

@@ -5,6 +5,11 @@ import pathlib
 
 from stylegan_culture.config import InputError, option
 
+SHEETS = ("places_", "walk_", "channels_")  # what the names of a culture's sheets begin with
+PROJECTOR = (  # the files of the projector
+    *("style_tensors.tsv", "feature_tensors.tsv", "metadata.tsv", "sprite.png"),
+    "projector_config.pbtxt",
+)
 MOST_POINTS = 1000  # a culture; a sprite of 8192 pixels a side holds 28,900 pictures of 48
 
 
@@ -44,14 +49,25 @@ class ExplainConfig:
         return tuple(filter(None, map(str.strip, self.path.split(","))))
 
 
+def projector_of(config: ExplainConfig) -> pathlib.Path:
+    """The folder of the projector's files."""
+    return pathlib.Path(config.projector or pathlib.Path(config.out) / "projector")
+
+
+def names(config: ExplainConfig) -> list[str]:
+    """The names of the files in `--out`, of those that are written always or with some options."""
+    sheets = [f"{kind}{key}.png" for kind in SHEETS for key in config.cultures]
+    return ["explain.html", "explain.json", "path.png", *sheets]
+
+
 def check(config: ExplainConfig) -> None:
     """Raises `InputError` for what cannot be done, before anything is loaded."""
     if not config.out:
         raise InputError("name the folder for the page with --out DIR")
-    for folder in (config.out, config.projector):
-        for place in (pathlib.Path(folder), *pathlib.Path(folder).parents):
-            if folder and place.is_file():
-                raise InputError(f"{place} is a file; name a folder for the results")
+    if config.projector and pathlib.Path(config.projector).resolve() == (
+        pathlib.Path(config.out).resolve()
+    ):
+        raise InputError("--projector and --out name one folder; name two")
     if not config.cultures:
         raise InputError("say which culture to explain: --culture KEY, or KEY,KEY")
     if config.path and (len(config.ends) != 2 or len(set(config.ends)) != 2):

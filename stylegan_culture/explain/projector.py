@@ -13,6 +13,7 @@ from stylegan_culture import images, tables
 from stylegan_culture.explain.artworks import Artworks
 from stylegan_culture.explain.options import ExplainConfig
 from stylegan_culture.explain.subjects import Subjects
+from stylegan_culture.files import SOFTWARE, write_text
 
 TILE = 48  # pixels a side of a picture in the sprite
 COLUMNS = ("name", "kind", "culture")
@@ -80,7 +81,7 @@ def write(folder, points: Points) -> None:
     cleaned = ([" ".join(cell.split()) for cell in row] for row in points.rows)
     tables.write(folder / "metadata.tsv", COLUMNS, cleaned, "\t")
     images.write(folder / "sprite.png", sprite(points.tiles))
-    (folder / "projector_config.pbtxt").write_text(_config(), encoding="utf-8")
+    write_text(folder / "projector_config.pbtxt", _config())
 
 
 def sprite(tiles: list) -> np.ndarray:
@@ -100,4 +101,4 @@ def _config() -> str:
         f"    single_image_dim: {TILE}\n    single_image_dim: {TILE}\n  }}\n}}\n"
         for name, file in TENSORS.items()
     ]
-    return "".join(blocks)
+    return "".join([f"# {SOFTWARE}\n", *blocks])

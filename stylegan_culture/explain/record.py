@@ -9,12 +9,11 @@ from stylegan_culture import config as settings
 from stylegan_culture import images
 from stylegan_culture.explain import carriers, page, places, projector, styles, subjects
 from stylegan_culture.explain.artworks import collect
-from stylegan_culture.explain.options import ExplainConfig
-from stylegan_culture.files import file_names, write_json
+from stylegan_culture.explain.options import SHEETS, ExplainConfig, projector_of
+from stylegan_culture.files import file_names, write_result, write_text
 from stylegan_culture.pages.document import complete
 
 COLUMNS = ("picture", "for and against", "Grad-CAM")
-SHEETS = ("places_", "walk_", "channels_", "path")  # what the names of sheets begin with
 WITHOUT_DATA = (
     "the channels that carry a culture",
     "the style codes of artworks",
@@ -72,15 +71,14 @@ def write(config: ExplainConfig, found: Found) -> pathlib.Path:
     """Writes sheets, numbers, page and the projector's files, all or none; returns the projector's
     folder."""
     folder = pathlib.Path(config.out)
-    other = pathlib.Path(config.projector) if config.projector else folder / "projector"
-    sheets = _sheets(found)
-    earlier = [file.name for kind in SHEETS for file in folder.glob(f"{kind}*.png")]
+    other, sheets = projector_of(config), _sheets(found)
+    earlier = [file.name for kind in (*SHEETS, "path") for file in folder.glob(f"{kind}*.png")]
     with complete(folder, earlier) as unfinished, complete(other) as embeddings:
         projector.write(embeddings, found.points)
         for name, sheet in sheets.items():
             images.write(unfinished / name, sheet)
-        write_json(unfinished / "explain.json", found.record)
-        (unfinished / "explain.html").write_text(page.html_of(found), encoding="utf-8")
+        write_result(unfinished / "explain.json", found.record)
+        write_text(unfinished / "explain.html", page.html_of(found))
     return other
 
 

@@ -4,14 +4,16 @@ import dataclasses
 import difflib
 import hashlib
 import io
+import os
 import pathlib
 
 import numpy as np
 
+from stylegan_culture import files
 from stylegan_culture.arrays import LARGEST, parse_archive
 from stylegan_culture.config import InputError, shortened
 from stylegan_culture.features import alignment
-from stylegan_culture.files import read_bytes, read_json, reason, write_json, written_whole
+from stylegan_culture.files import read_bytes, read_json, reason
 from stylegan_culture.model_record import (
     damaged,
     keys_of,
@@ -150,7 +152,7 @@ class CultureMoments:
         }
 
     def save(self, path, precision: str = "float32") -> None:
-        """Writes FILE.npz, and FILE.json beside it; each appears whole or not at all.
+        """Writes FILE.npz, and FILE.json beside it; both appear whole or not at all.
 
         Of a covariance S the deviations s and an upper triangle R with S = D R'R D, D = diag(s),
         are kept: the columns of R have length 1, so that in float16 strong and weak channels have
@@ -170,8 +172,6 @@ class CultureMoments:
                     arrays[f"{number}/{tap}/{kind}"] = value
         held = io.BytesIO()
         np.savez(held, **arrays)
-        with written_whole(path) as file:
-            file.write(held.getvalue())
         facts = {name: getattr(self, name) for name in _FACTS}
         taps = {tap: len(one.mean) for tap, one in self.moments[self.cultures[0]].items()}
         counts = {
@@ -179,7 +179,13 @@ class CultureMoments:
             for culture, found in self.moments.items()
         }
         facts |= {"taps": taps, "counts": counts, "precision": precision}
-        write_json(path.with_suffix(".json"), {**facts, "sha256": _digest(held.getvalue())})
+        facts["sha256"] = _digest(held.getvalue())
+        with files.temporary_folder(path.parent) as folder:  # the two belong together
+            with files.written_whole(folder / path.name) as file:
+                file.write(held.getvalue())
+            files.write_result(folder / path.with_suffix(".json").name, facts)
+            for made in folder.iterdir():
+                os.replace(made, path.with_name(made.name))
 
     @classmethod
     def load(cls, path) -> "CultureMoments":

@@ -10,10 +10,10 @@ import importlib.resources
 import io
 import os
 import pathlib
-import shutil
-import tempfile
 
+from stylegan_culture import files
 from stylegan_culture.files import SOFTWARE
+from stylegan_culture.outputs import made_here
 from stylegan_culture.pages.text import escaped
 
 # Its own style and pictures within it; `outputs` finds who made it in the line after this one.
@@ -76,15 +76,11 @@ def complete(folder: pathlib.Path, plots=()):
         folder: where the files go; it is made, and its parents, where it is missing.
         plots: names of files that go when an earlier page left them and this one lacks them.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with files.temporary_folder(folder) as unfinished:
         yield unfinished
-        folder.mkdir(exist_ok=True)
-        files = sorted(unfinished.iterdir(), key=lambda file: file.suffix == ".html")
-        for file in files:
+        done = sorted(unfinished.iterdir(), key=lambda file: file.suffix == ".html")
+        for file in done:
             os.replace(file, folder / file.name)
-        for name in set(plots) - {file.name for file in files}:
-            (folder / name).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(unfinished)
+        for name in set(plots) - {file.name for file in done}:
+            if made_here(folder / name):
+                (folder / name).unlink()

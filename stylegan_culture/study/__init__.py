@@ -5,11 +5,11 @@
 
 import argparse
 import dataclasses
-import pathlib
 import sys
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.study import alignment, backbones, moments, page
 from stylegan_culture.study.options import (
     AlignmentConfig,
@@ -43,10 +43,12 @@ def main(arguments: list[str] | None = None) -> None:
         "backbone.",
     )
     settings.add_flags(parser.add_argument_group("the page"), PageConfig)
+    add_flag(parser)
     studies = parser.add_subparsers(dest="study", metavar="STUDY")
     for name, (options, _, text) in STUDIES.items():
         own = studies.add_parser(name, prog=f"{parser.prog} {name}", help=text, description=text)
         settings.add_flags(own, options)
+        add_flag(own, argparse.SUPPRESS)
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments:
         parser.error("name --data and --out for the page, or a STUDY")
@@ -56,12 +58,19 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("data", "out"):
         if not getattr(config, name):
             raise InputError(f"--{name} is missing; {name} is {_help_of(options, name)}")
-    for parent in pathlib.Path(config.out).parents:
-        if parent.is_file():
-            raise InputError(f"--out {config.out} lies below {parent}, which is a file")
     if config.short_side < 1 or getattr(config, "positions", 2) < 2:
         raise InputError("--short-side has to be at least 1 and --positions at least 2")
-    run(config)
+    run(config, Outputs(_inputs(config), flags.overwrite))
+
+
+def _inputs(config) -> list:
+    """Files and folders that a study reads."""
+    from pipelines.folder import tabled
+
+    if isinstance(config, BackbonesConfig):
+        pairs = [*config.backbones.split(","), config.teacher]
+        return [*named(config.data, *(p.partition("=")[2] for p in pairs)), *tabled(config.data)]
+    return [*named(config.data, config.weights), *tabled(config.data)]
 
 
 def _help_of(options: type, name: str) -> str:

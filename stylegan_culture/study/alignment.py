@@ -1,24 +1,36 @@
 """`study alignment`: how far apart cultures are before and after each alignment map."""
 
 import dataclasses
-import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.files import write_json
+from stylegan_culture.files import locked, write_result
+from stylegan_culture.outputs import Outputs
+from stylegan_culture.pages.document import complete
 from stylegan_culture.study import common
 from stylegan_culture.study.options import AlignmentConfig
 
 
-def run(config: AlignmentConfig) -> None:
+def run(config: AlignmentConfig, outputs: Outputs) -> None:
     """Fits every map on the training part, measures the held-out part, draws and prints."""
-    folder = pathlib.Path(config.out)
-    if folder.is_file():
-        raise InputError(f"--out {folder} is a file; name a folder")
     if not 0.0 < config.shrinkage <= 1.0 or config.replicates < 1:
         raise InputError("--shrinkage has to lie above 0 up to 1, --replicates at least at 1")
     from stylegan_culture.analysis import gap_report
+    from stylegan_culture.features.alignment import MAPS
 
+    folder = outputs.claim_folder(config.out, ("alignment.json", *gap_report.names(MAPS)))
+    with locked(folder):
+        record = _record(config)
+        with complete(folder) as unfinished:
+            write_result(unfinished / "alignment.json", record)
+            charts = gap_report.draw(record, unfinished)
+    for path in charts:
+        print(f"chart: {folder / path.name}")
+    print(f"all measures: {folder / 'alignment.json'}")
+    print(gap_report.table(record))
+
+
+def _record(config: AlignmentConfig) -> dict:
     parts = {name: common.load(config, name) for name in ("train", "held_out")}
     _require_every_culture(parts)
     backbone = common.backbone_of(config)
@@ -26,7 +38,7 @@ def run(config: AlignmentConfig) -> None:
     fitted, judged, train = _training_features(config, parts["train"], backbone, tap)
     held = _sampled(_collect(config, parts["held_out"], backbone, tap, "held-out pictures"), tap)
     record = _measure(config, fitted, judged, train, held)
-    record |= {
+    return record | {
         "cultures": list(fitted),
         "pictures": {part: common.counts(source) for part, source in parts.items()},
         "backbone": backbone.name,
@@ -37,12 +49,6 @@ def run(config: AlignmentConfig) -> None:
         "versions": settings.package_versions(),
         "commit": settings.git_commit(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "alignment.json", record)
-    for path in gap_report.draw(record, folder):
-        print(f"chart: {path}")
-    print(f"all measures: {folder / 'alignment.json'}")
-    print(gap_report.table(record))
 
 
 def _collect(config: AlignmentConfig, source, backbone, tap: str, text: str, chosen=None):

@@ -5,13 +5,14 @@ import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.files import write_json
+from stylegan_culture.files import locked, write_result
+from stylegan_culture.outputs import Outputs
 from stylegan_culture.pages.text import markdown
 from stylegan_culture.study import common
 from stylegan_culture.study.options import BackbonesConfig
 
 
-def run(config: BackbonesConfig) -> None:
+def run(config: BackbonesConfig, outputs: Outputs) -> None:
     """Probes every backbone on the same pictures, writes the measures, prints a table."""
     path = pathlib.Path(config.out)
     if path.suffix != ".json":
@@ -22,6 +23,14 @@ def run(config: BackbonesConfig) -> None:
     teacher = _split(config.teacher) if config.teacher else None
     if teacher is not None and teacher not in named:
         named.append(teacher)
+    outputs.claim(path)
+    with locked(path, beside=True):
+        record = _measure(config, path, named, teacher)
+    print(f"all measures: {path}")
+    print(table(record, config.folds))
+
+
+def _measure(config: BackbonesConfig, path: pathlib.Path, named, teacher) -> dict:
     from pipelines.sampling import held_out
     from stylegan_culture.analysis import backbones as analysis
     from stylegan_culture.features.backbones import build_backbone
@@ -50,7 +59,7 @@ def run(config: BackbonesConfig) -> None:
         found["weights"] = built[each].fingerprint
         if teacher is not None:
             found["rank_correlation"] = analysis.rank_correlation(own, styles[teacher])
-    write_json(
+    write_result(
         path,
         {
             "backbones": record,
@@ -61,8 +70,7 @@ def run(config: BackbonesConfig) -> None:
             "commit": settings.git_commit(),
         },
     )
-    print(f"all measures: {path}")
-    print(table(record, config.folds))
+    return record
 
 
 def table(record: dict, folds: int) -> str:

@@ -3,15 +3,24 @@
 import pathlib
 
 from stylegan_culture.config import InputError, visible
+from stylegan_culture.files import locked
+from stylegan_culture.outputs import Outputs
 from stylegan_culture.study import common
 from stylegan_culture.study.options import MomentsConfig
 
 
-def run(config: MomentsConfig) -> None:
+def run(config: MomentsConfig, outputs: Outputs) -> None:
     """Writes the culture moments of one part of the data."""
     path = pathlib.Path(config.out)
     if path.suffix != ".npz":
         raise InputError(f"--out {path} does not end in .npz; name such a file")
+    outputs.claim(path)
+    outputs.claim(path.with_suffix(".json"))
+    with locked(path, beside=True):
+        _make(config, path)
+
+
+def _make(config: MomentsConfig, path: pathlib.Path) -> None:
     source = common.load(config, config.part)
     backbone = common.backbone_of(config)
     from stylegan_culture.analysis.moments import culture_moments

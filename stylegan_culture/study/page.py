@@ -7,26 +7,33 @@ import time
 from pipelines import cultures
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.files import write_json
+from stylegan_culture.files import locked, write_result, write_text
+from stylegan_culture.outputs import Outputs
 from stylegan_culture.pages import document
 from stylegan_culture.pages.numbers import word
 from stylegan_culture.study import common, licences, traditions, words
 from stylegan_culture.study.options import PageConfig
 
 NARROW, WIDE = 0.5, 2.0  # proportions that shown pictures are cut to
+FILES = ("study.html", "study.json")
 PLOTS = ("figures.png", "palettes.png", "map.png", "gaps.png")
 
 
-def run(config: PageConfig) -> None:
-    """Measures all, draws all beside the folder, and puts it into place when it is complete."""
-    folder = pathlib.Path(config.out)
-    if folder.is_file():
-        raise InputError(f"--out {folder} is a file; name a folder")
+def run(config: PageConfig, outputs: Outputs) -> None:
+    """Measures all, draws all apart, and puts it into its folder when it is complete."""
     for name, least in (("replicates", 1), ("pairs", 0)):
         if getattr(config, name) < least:
             raise InputError(f"--{name} has to be at least {least}")
     if config.short_side < 16:
         raise InputError("--short-side has to be at least 16 for the page")
+    folder = outputs.claim_folder(config.out, FILES + PLOTS)
+    with locked(folder):
+        _make(config, folder)
+    print(f"every number: {folder / 'study.json'}")
+    print(f"page: {folder / 'study.html'} ({(folder / 'study.html').stat().st_size / 1e6:.1f} MB)")
+
+
+def _make(config: PageConfig, folder: pathlib.Path) -> None:
     started = time.monotonic()
     source = common.load(config, "all")
     backbone = common.backbone_of(config)
@@ -42,8 +49,6 @@ def run(config: PageConfig) -> None:
     record["seconds"] = round(time.monotonic() - started, 1)
     with document.complete(folder, PLOTS) as unfinished:
         _write(unfinished, record, pictures)
-    print(f"every number: {folder / 'study.json'}")
-    print(f"page: {folder / 'study.html'} ({(folder / 'study.html').stat().st_size / 1e6:.1f} MB)")
 
 
 def html_of(record: dict, pictures: dict) -> str:
@@ -168,5 +173,5 @@ def _write(folder: pathlib.Path, record: dict, pictures: dict) -> None:
     from stylegan_culture.analysis import portrait_plots
 
     portrait_plots.draw(record, folder)
-    write_json(folder / "study.json", record)
-    (folder / "study.html").write_text(html_of(record, pictures), encoding="utf-8")
+    write_result(folder / "study.json", record)
+    write_text(folder / "study.html", html_of(record, pictures))

@@ -7,8 +7,9 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.outputs import Outputs
 from stylegan_culture.stylize import restoring, video
-from stylegan_culture.stylize.options import destinations, parse
+from stylegan_culture.stylize.options import destinations, inputs, parse
 
 SHEET_PIXELS = 384  # longest edge of a picture on the sheet of --compare
 STANDARD_OUTPUT = ("-", "/dev/stdout")
@@ -17,29 +18,29 @@ STANDARD_OUTPUT = ("-", "/dev/stdout")
 def main(arguments=None) -> None:
     """Restyles every picture; bad ones among several are named, skipped, and end in exit code 2."""
     options = parse(arguments)
+    outputs = Outputs(inputs(options), options.overwrite)
     if options.sample is not None:
         from stylegan_culture.stylize import sampling
 
-        sampling.main(options)
+        sampling.main(options, outputs)
         return
     if video.is_asked(options):
-        video.main(options)
+        video.main(options, outputs)
         return
     if options.compare is not None:
-        _compare(options)
+        _compare(options, outputs)
         return
     if options.out in STANDARD_OUTPUT:
         _pass_on(options)
         return
     places = destinations(options.images, options.out)
-    for source, place in zip(options.images, places, strict=True):
-        if place.exists() and place.resolve() == pathlib.Path(source).resolve():
-            raise InputError(f"{place} would overwrite its source; choose another --out")
+    for place in places:
+        outputs.claim(place)
     run = _prepare(options)
     failed = []
     for source, place in zip(options.images, places, strict=True):
         try:
-            preview = place.with_name(f"{place.stem}.preview.png")
+            preview = outputs.free(place.with_name(f"{place.stem}.preview.png"))
             images.write(place, _restyle(run, source, options.methods[0], options, preview))
         except InputError as error:
             if len(places) == 1:
@@ -86,11 +87,12 @@ def _restyle(run, source: str, method: str, options, preview):
     return result
 
 
-def _compare(options) -> None:
+def _compare(options, outputs: Outputs) -> None:
     """One sheet: each picture and what every method makes of it, styles in the first column."""
     place = pathlib.Path(options.out)
     if place.suffix.lower() not in images.WRITABLE:
         raise InputError(f"--compare writes one sheet; {place} is no picture file such as out.png")
+    outputs.claim(place)
     from stylegan_culture.stylize import methods
 
     labels = ["content"] + ["style"] * len(options.style) + list(options.methods)

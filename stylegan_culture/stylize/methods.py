@@ -20,12 +20,12 @@ from stylegan_culture.stylization import classical, feedforward, gatys
 from stylegan_culture.stylization.mixtures import culture_weights, mixture_of
 from stylegan_culture.stylization.options import GatysConfig
 from stylegan_culture.stylize import translating
+from stylegan_culture.stylize.options import SHIPPED
 
 CLASSICAL_PIXELS = 1024  # longest edge where --size asks for no other
 GATYS_PIXELS = 512
 TRAINING_FREE = 2048 * 2048  # pixels: about 6 GB of memory
 PREVIEW_STEPS = 20
-SHIPPED = "culture_backbone"
 
 
 def prepare(method: str, options):
@@ -155,16 +155,19 @@ def _gatys(options):
 
 def _follow(iterates, preview):
     """The last iterate, with a progress bar and a preview file on the way."""
-    result = None
-    with tqdm.tqdm(unit="step", dynamic_ncols=True, mininterval=1.0) as bar:
-        for iterate in iterates:
-            bar.total = iterate.steps
-            bar.update(iterate.step - bar.n)
-            result = iterate.picture
-            if preview is not None and iterate.step % PREVIEW_STEPS == 0:
-                images.write(preview, result)
-    if preview is not None:
-        pathlib.Path(preview).unlink(missing_ok=True)
+    result, written = None, False
+    try:
+        with tqdm.tqdm(unit="step", dynamic_ncols=True, mininterval=1.0) as bar:
+            for iterate in iterates:
+                bar.total = iterate.steps
+                bar.update(iterate.step - bar.n)
+                result = iterate.picture
+                if preview is not None and iterate.step % PREVIEW_STEPS == 0:
+                    images.write(preview, result)
+                    written = True
+    finally:
+        if written:
+            pathlib.Path(preview).unlink(missing_ok=True)
     return result
 
 

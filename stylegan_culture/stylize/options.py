@@ -5,6 +5,7 @@ import pathlib
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, add_flags
+from stylegan_culture.outputs import add_flag, named
 from stylegan_culture.stylization.options import GatysConfig
 from stylegan_culture.stylize import restoring
 
@@ -21,6 +22,7 @@ MOST_SAMPLES = 10_000  # of each culture, steps between them included
 STEADY = 0.15  # seconds
 SPREAD = 0.35  # of style codes: about that of encoded artworks in a culture of the shipped model
 NEEDS_PICTURE = ("gatys", "alpha", "match")
+SHIPPED = "culture_backbone"  # the files that methods without training read
 MAPS = ("transport", "coral", "ddr", "dda_as_published")
 RULES = ("linear", "barycentre")
 
@@ -108,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         help="file, or folder for several pictures or a clip's frames; - writes one picture as "
         "PNG to standard output",
     )
+    add_flag(parser)
     add(
         "--model",
         default=restoring.CULTURE_MODEL,
@@ -255,6 +258,16 @@ def _numbers(text: str, count: int) -> list[float]:
     if len(weights) != count:
         raise InputError(f"{len(weights)} weights for {count} styles; give one for each")
     return weights
+
+
+def inputs(options) -> list[pathlib.Path]:
+    """Files and folders that the command may read."""
+    moments = options.moments and pathlib.Path(options.moments).with_suffix(".json")
+    return [
+        *map(pathlib.Path, (*options.images, *options.style, *options.mask)),
+        *named(options.model, options.fuse_model, options.backbone_weights, options.decoders),
+        *named(options.moments, moments, SHIPPED, restoring.SHIPPED),
+    ]
 
 
 def destinations(sources: list[str], out: str) -> list[pathlib.Path]:

@@ -5,12 +5,15 @@ there, puts them together (`finish`). The output appears whole or not at all.
 """
 
 import contextlib
+import errno
 import heapq
 import os
 import pathlib
+import shutil
 
-from stylegan_culture import images
+from stylegan_culture import files, images
 from stylegan_culture.config import InputError
+from stylegan_culture.outputs import Outputs
 from stylegan_culture.stylize.clips import opened
 
 # B-frames would make the pieces' decoding times overlap where frames come at uneven times.
@@ -48,6 +51,10 @@ class VideoOutput:
         if clip.audio:
             self._check_sound()
 
+    def claim(self, outputs: Outputs) -> None:
+        """Takes the output; `InputError` where it must not be written."""
+        outputs.claim(self._place)
+
     def piece(self, segments):
         """A context whose value takes (number, pixels, frame) and writes the next piece."""
         options = {**ENCODER, "crf": str(self._crf)}
@@ -61,6 +68,7 @@ class VideoOutput:
             temporary = stack.enter_context(_renamed(self._place))
             container = CONTAINERS[self._place.suffix.lower()]
             output = stack.enter_context(av.open(str(temporary), "w", format=container))
+            output.metadata["comment"] = files.SOFTWARE
             first = stack.enter_context(av.open(str(segments.path(0))))
             pictures = output.add_stream_from_template(first.streams.video[0])
             pictures.time_base = self._clip.time_base
@@ -98,15 +106,25 @@ class GifOutput:
     def __init__(self, clip, place):
         self._clip, self._place = clip, place
 
+    def claim(self, outputs: Outputs) -> None:
+        """As of `VideoOutput`."""
+        outputs.claim(self._place)
+
     def piece(self, segments):
         """As of `VideoOutput`; lossless."""
         return _encoded(self._clip, segments, "ffv1", "bgr0", {})
 
     def finish(self, segments) -> None:
         """Chooses the colours and writes the GIF frame by frame."""
+        with _renamed(self._place) as temporary:
+            unsigned = temporary.with_name(f"unsigned_{temporary.name}")
+            self._write(unsigned, segments)
+            _sign(unsigned, temporary)
+
+    def _write(self, place, segments) -> None:
         import av
 
-        with _renamed(self._place) as temporary, av.open(str(temporary), "w", format="gif") as out:
+        with av.open(str(place), "w", format="gif") as out:
             graph = stream = None
             times = iter(segments.times.tolist())
             for path in segments.paths():
@@ -140,6 +158,13 @@ class FolderOutput:
         self._clip, self._place = clip, place
         self._digits = max(4, len(str(clip.total)))
 
+    def claim(self, outputs: Outputs) -> None:
+        """As of `VideoOutput`, for each picture."""
+        outputs.check_folder(self._place)
+        for number in range(self._clip.total):
+            outputs.claim(self._place / self._name(number))
+        self._outputs = outputs
+
     @contextlib.contextmanager
     def piece(self, segments):
         """As of `VideoOutput`: pictures beside the other pieces."""
@@ -149,11 +174,13 @@ class FolderOutput:
 
     def finish(self, segments) -> None:
         """Moves the pictures to their folder."""
+        names = [self._name(number) for number in range(segments.done)]
+        for name in names[self._clip.total :]:  # more frames than the file's packets promised
+            self._outputs.claim(self._place / name)
         self._place.mkdir(parents=True, exist_ok=True)
-        for number in range(segments.done):
-            name = self._name(number)
+        for name in names:
             if (segments.folder / name).exists():  # else an interrupted `finish` has moved it
-                os.replace(segments.folder / name, self._place / name)
+                _move(segments.folder / name, self._place / name)
 
     def _name(self, number: int) -> str:
         if self._clip.names is None:
@@ -168,8 +195,7 @@ def _encoded(clip, segments, codec: str, pixel_format: str, options: dict):
     import av
 
     path = segments.path(segments.count)
-    temporary = path.with_suffix(".part")
-    with av.open(str(temporary), "w", format="nut") as container:
+    with _renamed(path) as temporary, av.open(str(temporary), "w", format="nut") as container:
         stream = container.add_stream(codec, rate=clip.rate, options=options)
         stream.pix_fmt, context = pixel_format, stream.codec_context
         context.time_base = stream.time_base = clip.time_base
@@ -193,18 +219,46 @@ def _encoded(clip, segments, codec: str, pixel_format: str, options: dict):
 
         yield write
         container.mux(stream.encode(None))
-    os.replace(temporary, path)
 
 
 @contextlib.contextmanager
 def _renamed(place: pathlib.Path):
-    """A temporary name that becomes `place` when all went well, and goes otherwise."""
-    temporary = place.with_name(f".{place.name}.part")
+    """A path that becomes `place` when all went well, and goes otherwise.
+
+    Raises:
+        InputError: FFmpeg cannot write it, such as on a full disk.
+    """
+    import av
+
+    with files.temporary_folder(place.parent) as folder:
+        try:
+            yield folder / place.name
+            os.replace(folder / place.name, place)
+        except (av.error.FFmpegError, OSError) as error:
+            raise InputError(f"{place} cannot be written ({files.reason(error)})") from None
+
+
+def _move(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Moves a file, also to another disk: a folder of results may be a link to one."""
     try:
-        yield temporary
-        os.replace(temporary, place)
-    finally:
-        temporary.unlink(missing_ok=True)
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with files.written_whole(target) as file, open(source, "rb") as content:
+            shutil.copyfileobj(content, file)
+        source.unlink()
+
+
+def _sign(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a GIF and says in it who made it: a comment (GIF89a, section 24) after its colours."""
+    text = files.SOFTWARE.encode()
+    with open(source, "rb") as unsigned, open(target, "wb") as signed:
+        header = unsigned.read(13)
+        packed = header[10]  # of the screen's descriptor: whether colours follow, and how many
+        colours = unsigned.read(3 * 2 ** ((packed & 7) + 1) if packed & 0x80 else 0)
+        signed.write(header + colours + b"\x21\xfe" + bytes([len(text)]) + text + b"\x00")
+        shutil.copyfileobj(unsigned, signed)
 
 
 def _pieces(segments, target, time_base):

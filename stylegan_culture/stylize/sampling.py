@@ -6,7 +6,9 @@ shows the picture in new styles of the culture. `--walk STEPS` goes from each sa
 """
 
 import dataclasses
+import io
 import pathlib
+import struct
 import typing
 
 import numpy as np
@@ -14,10 +16,11 @@ import tqdm
 from PIL import Image
 
 from stylegan_culture import images, samplers, serving
-from stylegan_culture.config import InputError
-from stylegan_culture.files import file_names, written_whole
+from stylegan_culture.config import InputError, reason
+from stylegan_culture.files import SOFTWARE, written_whole
 from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks import noise
+from stylegan_culture.outputs import Outputs
 from stylegan_culture.stylization import feedforward
 from stylegan_culture.stylization.mixtures import mixture_of
 from stylegan_culture.stylize.methods import fit
@@ -36,7 +39,7 @@ class Row:
     draw: typing.Callable
 
 
-def main(options) -> None:
+def main(options, outputs: Outputs) -> None:
     """Draws what the options ask for and writes a sheet, a GIF or a folder of pictures."""
     place = pathlib.Path(options.out)
     suffix = place.suffix.lower()
@@ -44,13 +47,19 @@ def main(options) -> None:
     if suffix and suffix not in images.WRITABLE and not clip:
         kinds = ".gif or a folder" if options.walk is not None else "or a folder"
         raise InputError(f"{place} cannot hold samples; use {', '.join(images.WRITABLE)} {kinds}")
-    if not suffix and place.is_file():
-        raise InputError(f"{place} is a file; choose another folder")
+    if suffix:
+        outputs.claim(place)
+    else:
+        outputs.check_folder(place)
     if options.images:
         rows, size, first = _styles(options, sheet=bool(suffix))
     else:
         rows, size, first = *_cultures(options), None
     points = noise.draw(options.sample, size, options.seed)
+    if not suffix:
+        names = [place / name for name in _names(rows, len(points), options.walk)]
+        for name in names:
+            outputs.claim(name)
     if clip:
         path = noise.walk(points, options.walk, closed=True)
         count, cell = len(rows) * len(path), _cell(rows, points, first)
@@ -59,7 +68,7 @@ def main(options) -> None:
     elif suffix:
         images.write(place, _sheet(rows, points, options.walk, first))
     else:
-        _write_folder(place, rows, points, options.walk)
+        _write_folder(names, rows, points, options.walk)
     print(place)
 
 
@@ -150,31 +159,46 @@ def _frames(rows, path):
 
 def _write_gif(place, frames) -> None:
     """A GIF that repeats for ever, each frame with its own 256 colours."""
-    pictures = [Image.fromarray(frame).quantize(256) for frame in frames]
-    with written_whole(place) as file:
+    pictures, content = [Image.fromarray(frame).quantize(256) for frame in frames], io.BytesIO()
+    try:
         pictures[0].save(
-            file,
+            content,
             "GIF",
             save_all=True,
             append_images=pictures[1:],
             duration=FRAME_MILLISECONDS,
             loop=0,
+            comment=SOFTWARE.encode(),
         )
+    except (OSError, ValueError, struct.error) as error:  # more pixels a side than a GIF counts
+        raise InputError(
+            f"{place} cannot be written as GIF ({reason(error)}); choose a smaller --size"
+        ) from None
+    with written_whole(place) as file:
+        file.write(content.getvalue())
 
 
-def _write_folder(place, rows, points, steps) -> None:
-    """Samples as `CULTURE_0001.png`, or a walk's frames as `0001.png`."""
+def _names(rows, count: int, steps: int | None) -> list[str]:
+    """Names of a folder's pictures: `CULTURE_0001.png`, row by row, or `0001.png` for a walk's."""
+    if steps is not None:
+        return [f"{number:04d}.png" for number in range(1, count * steps + 1)]
+    labels = ("".join(c if c.isalnum() else "_" for c in row.label) for row in rows)
+    names = file_names(label or "sample" for label in labels)
+    return [f"{name}_{number:04d}.png" for name in names for number in range(1, count + 1)]
+
+
+def _write_folder(names, rows, points, steps) -> None:
+    """Samples, or a walk's frames, under the names that `_names` gave."""
     if steps is not None:
         path = noise.walk(points, steps, closed=True)
-        for number, frame in enumerate(_frames(rows, path), start=1):
-            images.write(place / f"{number:04d}.png", frame)
+        for name, frame in zip(names, _frames(rows, path), strict=True):
+            images.write(name, frame)
         return
-    with _progress(len(points) * len(rows)) as bar:
-        labels = ("".join(c if c.isalnum() else "_" for c in row.label) for row in rows)
-        names = file_names(label or "sample" for label in labels)
-        for name, row in zip(names, rows, strict=True):
-            for number, picture in enumerate(_drawn(row, points, bar), start=1):
-                images.write(place / f"{name}_{number:04d}.png", picture)
+    left = iter(names)
+    with _progress(len(names)) as bar:
+        for row in rows:
+            for picture in _drawn(row, points, bar):
+                images.write(next(left), picture)
 
 
 def _drawn(row: Row, points, bar):

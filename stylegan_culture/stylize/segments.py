@@ -2,21 +2,26 @@
 
 They lie in a hidden folder beside the output, named by a key of all that decides the result; when
 the output is complete the folder goes, and with it those that earlier runs for the same output
-with other options left.
+with other options left. A file in it says that this program made it: no other folder is removed.
 """
 
+import contextlib
 import pathlib
+import re
 import shutil
 
 import numpy as np
 
+from stylegan_culture import files
 from stylegan_culture.arrays import read_archive
 from stylegan_culture.config import InputError
 from stylegan_culture.files import written_whole
+from stylegan_culture.outputs import holds_files, made_here
 
 FRAMES = 48  # in a piece: what a killed run may lose
 LARGEST = 2**30  # bytes of a state: that of 8,000 x 4,000 pixels
 MOST_PIECES = 10**6
+MARK = "pieces.json"
 
 
 class Segments:
@@ -30,10 +35,29 @@ class Segments:
         state: the restyler's arrays after them, None at the start.
     """
 
-    def __init__(self, place: pathlib.Path, key: str):
-        self._place = place
-        self.folder = place.with_name(f".{place.name}.{key[:16]}.parts")
-        self.folder.mkdir(parents=True, exist_ok=True)
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, place: pathlib.Path, key: str):
+        """A context whose value is the pieces of an output and a key (hexadecimal), which no other
+        run works on; a folder without a finished piece goes at the end.
+
+        Raises:
+            InputError: another run is at work on the output, or the folder is somebody else's.
+        """
+        folder = place.with_name(f".{place.name}.{key[:16]}.parts")
+        with files.locked(place, beside=True):
+            if folder.is_dir() and holds_files(folder) and not _is_ours(folder):
+                raise InputError(f"{folder} was not made by this program; move it away")
+            files.write_result(folder / MARK, {"output": place.name})
+            segments = cls(place, folder)
+            try:
+                yield segments
+            finally:
+                if not segments.count:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def __init__(self, place: pathlib.Path, folder: pathlib.Path):
+        self._place, self.folder = place, folder
         self.times, self.count, self.state = np.zeros((0, 2), np.int64), 0, None
         file = self.folder / "state.npz"
         if not file.is_file():
@@ -71,11 +95,14 @@ class Segments:
 
     def remove(self) -> None:
         """Removes the pieces of this output, of every key."""
+        name = re.compile(rf"\.{re.escape(self._place.name)}\.[0-9a-f]{{16}}\.parts")
         for folder in self._place.parent.iterdir():
-            name = folder.name
-            ours = name.startswith(f".{self._place.name}.") and name.endswith(".parts")
-            if ours and folder.is_dir():
-                shutil.rmtree(folder)
+            if name.fullmatch(folder.name) and _is_ours(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ours(folder: pathlib.Path) -> bool:
+    return not folder.is_symlink() and made_here(folder / MARK)
 
 
 def _fit(times, count) -> bool:

@@ -15,6 +15,7 @@ import tqdm
 
 from stylegan_culture import files
 from stylegan_culture.config import InputError
+from stylegan_culture.outputs import Outputs
 from stylegan_culture.stylize.clips import is_clip, open_clip
 from stylegan_culture.stylize.outputs import is_clip_place, output_for
 from stylegan_culture.stylize.segments import FRAMES, Segments
@@ -28,30 +29,31 @@ def is_asked(options) -> bool:
     return any(is_clip(path) for path in options.images) or gif and is_clip_place(options.out)
 
 
-def main(options) -> None:
+def main(options, outputs: Outputs) -> None:
     """Restyles the clip; a run that was killed goes on with the frame after its last piece."""
     source, place = _check(options)
     clip = open_clip(source)
     output = output_for(clip, place, options.crf)
+    output.claim(outputs)
     if options.steady > 0:
         from stylegan_culture.analysis.flow import need_opencv
 
         need_opencv()
     restyler = _restyler(options)
-    segments = Segments(place, _key(clip, restyler, options, place))
-    if segments.state is not None:
-        try:
-            restyler.restore(segments.state)
-        except ValueError as error:
-            raise InputError(
-                f"the state of an earlier run is damaged ({error}); remove {segments.folder}"
-            ) from None
-        print(f"goes on after frame {segments.done}", file=sys.stderr)
-    restyle = _frame_function(restyler, options, output.even)
-    with _in_one_sentence(place):
-        _write_pieces(clip, output, segments, restyler, restyle)
-        output.finish(segments)
-    segments.remove()
+    with Segments.opened(place, _key(clip, restyler, options, place)) as segments:
+        if segments.state is not None:
+            try:
+                restyler.restore(segments.state)
+            except ValueError as error:
+                raise InputError(
+                    f"the state of an earlier run is damaged ({error}); remove {segments.folder}"
+                ) from None
+            print(f"goes on after frame {segments.done}", file=sys.stderr)
+        restyle = _frame_function(restyler, options, output.even)
+        with _in_one_sentence(place):
+            _write_pieces(clip, output, segments, restyler, restyle)
+            output.finish(segments)
+        segments.remove()
     print(place)
     if options.flicker:
         from stylegan_culture.stylize.flicker import excess
@@ -81,10 +83,7 @@ def _check(options) -> tuple[pathlib.Path, pathlib.Path]:
         raise InputError("--restore repairs pictures, not clips; extract the frames that you need")
     if options.compare is not None or options.methods != ("generator",):
         raise InputError("clips are restyled by the generator; leave out --method and --compare")
-    source, place = pathlib.Path(options.images[0]), pathlib.Path(options.out)
-    if place.exists() and place.resolve() == source.resolve():
-        raise InputError(f"{place} would overwrite its source; choose another --out")
-    return source, place
+    return pathlib.Path(options.images[0]), pathlib.Path(options.out)
 
 
 def _restyler(options):

@@ -35,10 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
     chooser = argparse.ArgumentParser(prog=common.PROGRAM, add_help=False)
     common.add_trainer_flag(chooser)
     common.add_strategy_flag(chooser)
+    common.add_run_flags(chooser)
     chosen, _ = chooser.parse_known_args(arguments)
     common.check_strategy(chosen)
     train = TRAINERS[chosen.trainer]
-    if chosen.strategy == "multiworker":
-        rejoining(train, arguments)
-    else:
-        train(arguments)
+    with common.alone(chosen):
+        if chosen.strategy == "multiworker":
+            rejoining(train, arguments)
+        else:
+            train(arguments)

@@ -8,7 +8,7 @@ import pathlib
 from pipelines.input import DataConfig
 from stylegan_culture.config import InputError, option
 from stylegan_culture.features.backbones import build_backbone, save_weights
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.train import common
 from stylegan_culture.training.distillation import DistillationConfig, DistillationTrainer
 from stylegan_culture.training.loop import LoopConfig
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     if metrics is not None:
         save_weights(weights, trainer.student)
         metrics["weights"] = build_backbone("inception_resnet_v2", str(weights)).fingerprint
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     common.announce(folder, "taps", weights=weights)
 
 

@@ -20,7 +20,7 @@ from stylegan_culture.analysis import tag_report, tagging
 from stylegan_culture.analysis.backbones import folds
 from stylegan_culture.config import InputError, option
 from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
-from stylegan_culture.files import write_json, write_run
+from stylegan_culture.files import write_result, write_run
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.tagger import save_tagger
 from stylegan_culture.train import common
@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     folder = pathlib.Path(flags.run)
     _check(config, folder)
+    common.claim(flags, config)
     source = load_source(config.data, config.side, "all")
     _check_pictures(source, config)
     backbone = build_backbone(config.backbone, config.weights)
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         command=f"{common.PROGRAM} {flags.command}",
     )
     common.report_skipped(folder, source)
-    write_json(folder / "metrics.json", judged)
+    write_result(folder / "metrics.json", judged)
     tag_report.draw(judged, source.cultures, folder)
     print(tag_report.table(judged))
     print(f"tagger, measures and plots: {folder}")
@@ -83,8 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _parse(arguments):
     parser = argparse.ArgumentParser(prog=common.PROGRAM, description=__doc__)
     common.add_trainer_flag(parser)
-    parser.add_argument("--run", default="", help="run folder for the tagger and its measures")
-    parser.add_argument("--dry-run", action="store_true", help="print the settings and stop")
+    common.add_run_flags(parser)
     settings.add_flags(parser, ClassifierConfig)
     flags = parser.parse_args(arguments)
     flags.command = shlex.join(sys.argv[1:] if arguments is None else arguments)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from pipelines.cultures import ORNAMENTS, PICTURES
-from pipelines.folder import write_report
+from pipelines.folder import tabled, write_report
 from pipelines.input import (
     DataConfig,
     Share,
@@ -23,8 +23,9 @@ from pipelines.input import (
 )
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
-from stylegan_culture.files import file_name, read_measures, read_run, reason, write_run
+from stylegan_culture.files import file_name, locked, read_measures, read_run, reason, write_run
 from stylegan_culture.model_record import read_settings, read_text
+from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.training import checkpoint, distribution, loop
 from stylegan_culture.training.options import resolve_precision
 
@@ -65,6 +66,41 @@ def add_strategy_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds `--run`, `--dry-run` and `--overwrite`: where a run leaves its files, if anywhere."""
+    parser.add_argument("--run", default="", help="run folder for checkpoints, samples and metrics")
+    parser.add_argument("--dry-run", action="store_true", help="print the settings and stop")
+    add_flag(parser)
+
+
+def alone(flags):
+    """A context in which no other run is at work on the folder of `--run`; of several processes
+    that train together the leading one sees to it."""
+    if flags.dry_run or not flags.run or not distribution.leads(flags.strategy):
+        return contextlib.nullcontext()
+    return locked(flags.run)
+
+
+def claim(flags, config) -> None:
+    """Takes the folder of a new run; raises `InputError` where it holds anything, or what the run
+    reads.
+
+    Args:
+        flags: with `run` and `overwrite`.
+        config: a dataclass, of whose texts some may name files, and data as `load_source` does.
+    """
+    texts = list(_texts(dataclasses.asdict(config)))
+    Outputs([*named(*texts), *tabled(*texts)], flags.overwrite).claim_new_folder(flags.run)
+
+
+def _texts(values):
+    for value in values.values() if isinstance(values, dict) else values:
+        if isinstance(value, (dict, tuple)):
+            yield from _texts(value)
+        elif isinstance(value, str):
+            yield value
+
+
 def parse(arguments, description: str, presets: dict, preset: str):
     """The flags of a trainer and the settings that they make of a preset.
 
@@ -75,8 +111,8 @@ def parse(arguments, description: str, presets: dict, preset: str):
         preset: the default's name.
 
     Returns:
-        flags (trainer, preset, run, resume, strategy, dry_run, command) and a dataclass as in
-        `presets`.
+        flags (trainer, preset, run, resume, strategy, dry_run, overwrite, command) and a dataclass
+        as in `presets`.
     """
     parser = argparse.ArgumentParser(prog=PROGRAM, description=description)
     add_trainer_flag(parser)
@@ -84,9 +120,8 @@ def parse(arguments, description: str, presets: dict, preset: str):
     parser.add_argument(
         "--preset", default=preset, choices=presets, help=f"settings to start from. {texts}"
     )
-    parser.add_argument("--run", default="", help="run folder for checkpoints, samples and metrics")
+    add_run_flags(parser)
     parser.add_argument("--resume", action="store_true", help="continue the run in --run")
-    parser.add_argument("--dry-run", action="store_true", help="print the settings and stop")
     add_strategy_flag(parser)
     settings.add_flags(parser, type(presets[preset][0]))
     flags = parser.parse_args(arguments)
@@ -139,6 +174,8 @@ def begin(flags, config):
         _check_saved(folder, flags.trainer, config)
     elif (folder / "run.json").exists():
         raise InputError(f"{folder} holds a run already; add --resume or name another folder")
+    else:
+        claim(flags, config)
     keras.utils.set_random_seed(config.data.seed)
     flags.team = distribution.join(flags.strategy)
     return config

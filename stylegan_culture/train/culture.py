@@ -13,7 +13,7 @@ from stylegan_culture import images
 from stylegan_culture.analysis.truth import MEASURES, judge_transfer
 from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.networks.generator import GeneratorConfig
 from stylegan_culture.train import best, common
@@ -236,7 +236,7 @@ def _save(trainer, config: TrainConfig, folder: pathlib.Path, metrics: dict, kee
         save_weights(trainer.average, folder / "model.weights.h5")
     if config.data.data == "ornaments":
         metrics["against_truth"] = _judge_ornaments(trainer.average, config)
-    write_json(folder / "metrics.json", metrics)
+    write_result(folder / "metrics.json", metrics)
 
 
 def _announce(folder: pathlib.Path) -> None:

@@ -13,7 +13,7 @@ from pipelines.sampling import Source
 from stylegan_culture.analysis.truth import mean_square
 from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.cyclegan import (
     LEAST_SIZE,
     STRIDE,
@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
     if metrics is not None:
         save_weights(trainer.average, folder / "model.weights.h5")
         metrics["held_out"] = judge(trainer.average, config)
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     _announce(folder, keys)
 
 

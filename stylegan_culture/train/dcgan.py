@@ -9,7 +9,7 @@ from pipelines.input import DataConfig
 from stylegan_culture import samplers
 from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.dcgan import SamplerConfig
 from stylegan_culture.networks.discriminator import TrunkConfig
 from stylegan_culture.train import common, samples
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         save_weights(trainer.average, folder / samplers.WEIGHTS)
         if config.data.data == "ornaments":
             metrics["samples"] = samples.judge_ornaments(trainer.average, config)
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     common.announce(folder, "samples")
     samples.announce(folder)
 

@@ -8,7 +8,7 @@ import pathlib
 from pipelines.input import DataConfig
 from stylegan_culture.config import InputError, option
 from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.decoder import save_decoders
 from stylegan_culture.train import common
 from stylegan_culture.training.decoder import DecoderConfig, DecoderTrainer
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     decoders = folder / "decoders.npz"
     if metrics is not None:
         save_decoders(decoders, trainer.decoders, fingerprint)
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     common.announce(folder, "decoded", decoders=decoders)
 
 

@@ -9,7 +9,7 @@ import pathlib
 
 from stylegan_culture.arrays import load_weights, save_weights
 from stylegan_culture.config import InputError, shortened
-from stylegan_culture.files import read_json, write_json
+from stylegan_culture.files import read_json, write_result
 
 WEIGHTS, RECORD = "model.weights.h5", "best.json"
 
@@ -54,7 +54,7 @@ class Keeper:
             "judged": [_for_json(entry) for entry in self.judged],
         }
         # Last: where a kill comes before, the step is judged again on resuming.
-        write_json(self.folder / RECORD, record)
+        write_result(self.folder / RECORD, record)
         return found["figures"]
 
     def finish(self) -> dict | None:

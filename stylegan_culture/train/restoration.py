@@ -9,7 +9,7 @@ import pathlib
 from pipelines.input import DataConfig
 from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.networks.restoration import RestorationConfig
 from stylegan_culture.train import common, restored
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
         size = config.data.image_size
         tint = restored.usual_tint(source, content, size)
         metrics["held_out"] = restored.judge(trainer.average, size, *held_out, tint)
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     with common.measures_of(folder) as metrics:
         print(restored.table(metrics["held_out"]))
     common.announce(folder, trainer.kinds[0], weights=weights)

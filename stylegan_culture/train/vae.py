@@ -11,7 +11,7 @@ from pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture import samplers
 from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_json
+from stylegan_culture.files import write_result
 from stylegan_culture.networks.dcgan import SamplerConfig
 from stylegan_culture.train import common, samples
 from stylegan_culture.training.loop import LoopConfig
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         metrics["held_out"] = _measure(trainer, held_out, config.data.image_size)
         if config.data.data == "ornaments":
             metrics["samples"] = samples.judge_ornaments(trainer.average.decoder, config)
-        write_json(folder / "metrics.json", metrics)
+        write_result(folder / "metrics.json", metrics)
     sheets = ("reconstructions", "interpolations")
     last = f"{config.loop.steps:08d}.png"
     common.announce(

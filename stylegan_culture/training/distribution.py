@@ -110,6 +110,11 @@ def count_devices(name: str) -> int:
     return 1
 
 
+def leads(name: str) -> bool:
+    """Whether this process will be the leading one; `InputError` where TF_CONFIG is no use."""
+    return name != "multiworker" or _task()[0] == 0
+
+
 def join(name: str) -> Team:
     """Starts a strategy; of several processes each waits until all are there.
 

@@ -10,7 +10,14 @@ import numpy as np
 
 from stylegan_culture import tflite
 from stylegan_culture.config import InputError
-from stylegan_culture.files import file_names, read_measures, write_json
+from stylegan_culture.files import (
+    file_names,
+    read_measures,
+    write_json,
+    write_result,
+    write_text,
+    written_whole,
+)
 from stylegan_culture.translation import card
 from stylegan_culture.translation.loading import WEIGHTS, Translation, load
 
@@ -43,7 +50,7 @@ def write(folder, name: str, run, sizes, precisions, pictures) -> dict:
     _check(translations, sizes, precisions)
     shutil.copyfile(pathlib.Path(run) / WEIGHTS, folder / WEIGHTS)
     described = card.described(name, translations, facts, sizes, SIGNATURE, folder)
-    write_json(folder / "model.json", described)
+    write_result(folder / "model.json", described)
     found = {}
     for part, called in zip(translations, _names(translations), strict=True):
         ending = f"_{called}" if called else ""
@@ -52,11 +59,12 @@ def write(folder, name: str, run, sizes, precisions, pictures) -> dict:
         for size in sizes:
             files = {p: folder / f"{name}{ending}_{size}_{p}.tflite" for p in precisions}
             for precision, content in convert(part, described, size, precisions).items():
-                files[precision].write_bytes(content)
+                with written_whole(files[precision]) as file:
+                    file.write(content)
             found |= parity(part, pictures(size), saved, files)
     card.write_sheet(translations, pictures(min(sizes)), folder / "samples.jpg")
     text = card.text(described, facts, read_measures(run), found)
-    (folder / "model_card.md").write_text(text, encoding="utf-8")
+    write_text(folder / "model_card.md", text)
     return found
 
 

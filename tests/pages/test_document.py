@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from reader import Reader
 
+from stylegan_culture import images
 from stylegan_culture.pages import document
 
 
@@ -56,14 +57,17 @@ def test_files_take_their_places_together_and_old_plots_go(tmp_path):
     folder = tmp_path / "deep" / "out"
     with document.complete(folder) as unfinished:
         (unfinished / "a.html").write_text("first")
-        (unfinished / "old.png").write_text("first")
-        assert not folder.exists()
+        images.write(unfinished / "old.png", np.zeros((4, 4, 3), np.uint8))
+        assert not (folder / "a.html").exists()
     (folder / "own.txt").write_text("not of the page")
-    with document.complete(folder, ("old.png", "new.png")) as unfinished:
+    (folder / "users.png").write_text("not of the page")
+    names = ("old.png", "new.png", "users.png")
+    with document.complete(folder, names) as unfinished:
         (unfinished / "a.html").write_text("second")
         (unfinished / "new.png").write_text("second")
         assert (folder / "a.html").read_text() == "first"
-    assert {path.name for path in folder.iterdir()} == {"a.html", "new.png", "own.txt"}
+    kept = {"own.txt", "users.png"}
+    assert {path.name for path in folder.iterdir()} == {"a.html", "new.png"} | kept
     assert (folder / "a.html").read_text() == "second"
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 

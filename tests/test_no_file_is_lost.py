@@ -1,0 +1,324 @@
+"""No command loses a file of its user: random inputs, outputs, styles, masks and flags.
+
+The real `main` functions run; in the place of networks stand functions that take no time.
+"""
+
+import functools
+import io
+import json
+import os
+import pathlib
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import ingest, prepare, records
+from stylegan_culture import (
+    annotate,
+    benchmark,
+    evaluate,
+    explain,
+    export,
+    files,
+    images,
+    samplers,
+    serving,
+    study,
+    stylize,
+    train,
+)
+from stylegan_culture.config import InputError, run_command
+from stylegan_culture.evaluate import bias, comparison, robustness
+from stylegan_culture.explain import record
+from stylegan_culture.pages import document
+from stylegan_culture.stylization import feedforward
+from stylegan_culture.stylize import methods, restoring, video
+
+ROUNDS, POOL = 250, 60
+DECOYS = (  # names that a program might take for its own temporary files
+    *(".out.png.part", "out.part", "out.png.part", "part_model.weights.h5", "a.preview.png"),
+    *("c.preview.png", ".out.0123456789abcdef.parts/0001.png", ".out.mkv.parts/state.npz"),
+    *("out/0001.png", "out/a.png", ".out.mkv.0123456789abcdef.parts/000000.nut"),
+)
+
+
+@functools.cache
+def picture(suffix: str, number: int, software: str) -> bytes:
+    """A picture file, one of `POOL` of each kind."""
+    pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
+    return images.encoded(pixels, suffix, software=software)
+
+
+@functools.cache
+def film() -> bytes:
+    """A GIF of three frames."""
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    frames, file = [Image.fromarray(one) for one in pixels], io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+class Place:
+    """A folder with pictures of a user, results of this program, and what is neither."""
+
+    def __init__(self, root: pathlib.Path, draw: np.random.Generator):
+        self.root, self.draw = root, draw
+        self.pictures, self.results = [], []
+        for name in ("d1/a.png", "d1/b.png", "d2/b.png", "d2/c.jpg", "e.webp", "out.png", "Ü.png"):
+            if draw.random() < 0.8:
+                self.pictures.append(self._picture(name))
+        for number in range(1, 4):
+            self.pictures.append(self._picture(f"frames/{number:04d}.png"))
+            self._picture(f"art/one/{number}.png")
+            self._picture(f"art/two/{number}.png")
+        for name in DECOYS:
+            if draw.random() < 0.5:
+                self._picture(name)
+        for name in ("d2/a.png", "result.png", "out/0002.png"):
+            if draw.random() < 0.5:
+                (root / name).parent.mkdir(exist_ok=True)
+                (root / name).write_bytes(picture(".png", draw.integers(POOL), files.SOFTWARE))
+                self.results.append(root / name)
+        (root / "model").mkdir()
+        facts = {"config": {}, "cultures": [{"key": "one"}, {"key": "two"}]}
+        (root / "model" / "run.json").write_text(json.dumps(facts))
+        self._picture("model/sheet.png")
+        (root / "film.gif").write_bytes(film())
+        if draw.random() < 0.5:
+            (root / "link.png").symlink_to(self.some(self.pictures))
+            os.link(self.some(self.pictures), root / "hard.png")
+            (root / "linked").symlink_to(root / "d1")
+        self.before = self.contents()
+
+    def _picture(self, name: str) -> pathlib.Path:
+        """A picture of somebody else: no Software tag."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        suffix = path.suffix if path.suffix in images.WRITABLE else ".png"
+        path.write_bytes(picture(suffix, self.draw.integers(POOL), ""))
+        return path
+
+    def some(self, values):
+        return values[self.draw.integers(len(values))]
+
+    def contents(self) -> dict:
+        """Every file's bytes by its path."""
+        found = (one for one in self.root.rglob("*") if one.is_file())
+        return {one: one.read_bytes() for one in found}
+
+    def output(self, names) -> pathlib.Path:
+        """A place to write to: often one where something lies."""
+        old = [*self.before, *(one.parent for one in self.before), self.root]
+        new = [self.root / name for name in names]
+        if (self.root / "hard.png").exists():
+            new += [self.root / name for name in ("link.png", "hard.png", "linked/b.png", "linked")]
+        return self.some(old if self.draw.random() < 0.4 else new)
+
+    def check(self, read, flags) -> None:
+        """Asserts that what the command read is as it was, and all that is not a result of ours,
+        which alone may be replaced where nobody asked for more."""
+        after = self.contents()
+        for path, content in self.before.items():
+            is_read = any(path == one or one in path.parents for one in read)
+            if is_read or not ("--overwrite" in flags or path in self.results):
+                assert after.get(path) == content, (path, flags)
+            assert path in after, (path, flags)
+        left = [one.name for one in self.root.rglob(".stylegan_culture*")]
+        assert not left, "temporary files and locks go"
+
+
+@pytest.fixture
+def no_networks(monkeypatch):
+    """Functions without a network in the place of everything that restyles or draws."""
+
+    def restyle(content, preview=None):
+        step = types.SimpleNamespace(steps=20, step=20, picture=content[::-1])
+        return methods._follow([step], preview)
+
+    model = types.SimpleNamespace(
+        cultures=("one", "two"),
+        config=types.SimpleNamespace(code_size=3),
+        fusion=lambda mixture: np.zeros((1, 3), np.float32),
+    )
+
+    class Frames:
+        model, code = types.SimpleNamespace(get_weights=list), np.zeros(3)
+        restyle = staticmethod(lambda content, seconds: content[::-1])
+        state = staticmethod(lambda: {"last": np.zeros(2)})
+        restore = staticmethod(lambda state: None)
+
+    def sampler(points, labels):
+        return np.zeros((len(points), 8, 8, 3), np.float32)
+
+    sampler.config = types.SimpleNamespace(conditional=True, noise_size=4)
+    cultures = {"cultures": [{"key": "one"}, {"key": "two"}]}
+    monkeypatch.setattr(methods, "prepare", lambda method, options: restyle)
+    monkeypatch.setattr(restoring, "prepare", lambda options: restyle)
+    monkeypatch.setattr(video, "_restyler", lambda options: Frames())
+    monkeypatch.setattr(serving, "load_model", lambda name: (model, {}))
+    monkeypatch.setattr(feedforward, "restyle", lambda model, content, *more: content)
+    monkeypatch.setattr(samplers, "load", lambda name: (sampler, cultures))
+    return monkeypatch
+
+
+def stylize_flags(place: Place) -> tuple[list, list]:
+    """Random arguments, and the files and folders that they say to read."""
+    draw = place.draw
+    known = place.pictures + place.results
+    kind = place.some(["pictures"] * 5 + ["compare", "restore", "clip", "gif", "sample", "noise"])
+    count = draw.integers(1, 4) if kind in ("pictures", "compare", "restore") else 1
+    read = [place.some(known) for _ in range(count)]
+    flags = []
+    if kind == "clip":
+        read = [place.some([place.root / "frames", place.root / "d1"])]
+    elif kind == "gif":
+        read = [place.root / "film.gif"]
+    elif kind == "noise":
+        read = []
+    flags += map(str, read)
+    if kind in ("sample", "noise"):
+        flags += ["--sample", "2"]
+        flags += ["--walk", "2"] if draw.random() < 0.5 else []
+    if kind == "restore":
+        read.append(place.some(known))
+        flags += ["--restore", "inpaint", "--mask", str(read[-1])]
+    elif kind in ("pictures", "compare") and draw.random() < 0.6:
+        for _ in range(draw.integers(1, 3)):
+            read.append(place.some(known))
+            flags += ["--style", str(read[-1])]
+            if kind == "compare" or draw.random() < 0.3:
+                read.append(place.some(known))
+                flags += ["--mask", str(read[-1])]
+        flags += ["--compare", "wct,adain"] if kind == "compare" else []
+        flags += ["--method", "wct"] if kind == "pictures" else []
+    else:
+        flags += ["--culture", "one"] if kind != "noise" else []
+        flags += ["--compare", "wct"] if kind == "compare" else []
+    for flag in ("--keep-colour", "--overwrite"):
+        flags += [flag] if draw.random() < 0.25 and kind != "restore" else []
+    flags += ["--overwrite"] if kind == "restore" and draw.random() < 0.25 else []
+    flags += ["--model", str(place.root / "model")]
+    read.append(place.root / "model")
+    names = ("new.png", "new.jpg", "out", "out.png", "OUT.PNG", "deep/new.webp", "d1", "result.png")
+    clips = ("frames", "frames/new", "out.gif", "film.gif", "new", "deep/new.gif", "out.mkv")
+    out = place.output(clips if kind in ("clip", "gif", "sample", "noise") else names)
+    return [*flags, "--out", str(out), "--steady", "0"], [one.resolve() for one in read]
+
+
+def test_stylize_loses_no_picture(no_networks, tmp_path, capsys):
+    codes = []
+    for number in range(ROUNDS):
+        place = Place(tmp_path / f"{number}", np.random.default_rng(number))
+        flags, read = stylize_flags(place)
+        is_noise = "--sample" in flags and "--culture" not in flags
+        no_networks.setattr(samplers, "is_sampler", lambda name, is_noise=is_noise: is_noise)
+        codes.append(run_command(stylize.main, flags))
+        told = capsys.readouterr().err
+        assert codes[-1] in (0, 2), told
+        place.check(read, flags)
+    assert 0.3 < np.mean(np.equal(codes, 0)) < 0.8, "both kinds of end are tried"
+
+
+def fill(folder, names) -> None:
+    """What a command leaves in its folder."""
+    with document.complete(pathlib.Path(folder)) as unfinished:
+        for name in names:
+            (unfinished / name).write_text("new")
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """In the place of each command's work, functions that write its files and nothing else."""
+
+    def set(where, name, function):
+        monkeypatch.setattr(where, name, function)
+
+    set(comparison, "run", lambda config: fill(config.trial.out, [*evaluate.FILES, "model.png"]))
+    set(bias, "run", lambda config: fill(config.trial.out, bias.FILES))
+    set(robustness, "run", lambda config: fill(config.out, robustness.FILES + robustness.PLOTS))
+    set(study.page, "_make", lambda config, folder: fill(folder, PAGE))
+    set(study.moments, "_make", lambda config, path: fill(path.parent, [path.name, "m.json"]))
+    set(study.backbones, "_measure", lambda config, path, *more: files.write_json(path, {}))
+    set(study.backbones, "table", lambda *more: "")
+    set(record, "measure", lambda config, names: types.SimpleNamespace(record={}))
+
+    def explained(config, found):
+        fill(config.out, explain.names(config))
+        fill(explain.projector_of(config), explain.PROJECTOR)
+
+    set(record, "write", explained)
+    row = annotate._row("a.png", np.array([0.1, 0.9]), ("one", "two"), True, 0.6)
+    set(annotate, "_annotate", lambda *more: (("one", "two"), [row], [("b.png", "bad")]))
+    set(benchmark, "measure", lambda *more: [])
+    set(benchmark, "report", lambda *more: "")
+    set(export, "build", lambda options, folder: (folder / "model.json").write_text("new"))
+    set(records, "_build", lambda plan, options, place: (place / records.NAME).mkdir())
+
+    def collected(config):
+        files.write_text(pathlib.Path(config.out) / "manifest.csv", "new")
+        return ingest.Report({}, 0, 0, {}, 0)
+
+    set(ingest, "ingest", collected)
+
+    def begin(kind, flags, config):
+        train.common.begin(flags, config)
+        for name in ("run.json", "model.weights.h5", "samples/sheet.png", "0001.png"):
+            files.write_text(pathlib.Path(flags.run) / name, "new")
+        raise InputError("enough")
+
+    set(train.vae.samples, "begin", begin)
+
+
+PAGE = study.page.FILES + study.page.PLOTS
+# Each command: its main function, what it writes to, and its further flags; R is the whole folder.
+COMMANDS = {
+    "evaluate": (evaluate.main, "--out", ["--model", "R/model", "--data", "folder:R/d1"]),
+    "bias": (evaluate.main, "--out", ["bias", "--model", "R/model", "--data", "folder:R/d1"]),
+    "robustness": (evaluate.main, "--out", ["robustness", "--data", "folder:R/d1"]),
+    "page": (study.main, "--out", ["--data", "folder:R"]),
+    "moments": (study.main, "m.npz", ["moments", "--data", "folder:R/d1"]),
+    "backbones": (study.main, "m.json", ["backbones", "--data", "folder:R/d2"]),
+    "explain": (explain.main, "--out", ["R/out.png", "--culture", "one", "--model", "R/model"]),
+    "projector": (explain.main, "--projector", ["R/e.webp", "--culture", "one", "--out", "R/new"]),
+    "annotate": (annotate.main, "m.csv", ["R/d1", "--compare", "R/tags.csv"]),
+    "benchmark": (benchmark.main, "--json", ["R/out.png"]),
+    "export": (export.main, "--out", ["--run", "R/model", "--pictures", "R/d1"]),
+    "train": (train.main, "--run", ["--trainer", "vae", "--data", "folder:R/d1"]),
+    "report": (prepare.main, "--report", ["folder", "R/art"]),
+    "sheet": (prepare.main, "--sheet", ["folder", "R/art", "--report", "R/skipped.csv"]),
+    "records": (prepare.main, "--out", ["records", "R/art", "--report", "R/skipped.csv"]),
+    "panels": (prepare.main, "--out", ["panels", "R/d1"]),
+    "museum": (prepare.main, "--out", ["museum"]),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_loses_a_file(no_work, tmp_path, capsys, name):
+    main, target, more = COMMANDS[name]
+    codes = []
+    for number in range(30):
+        draw = np.random.default_rng(number)
+        place = Place(tmp_path / f"{number}", draw)
+        for extra in ("m.json", "m.csv", "m_skipped.csv", "tags.csv", "new/study.html", "notes.md"):
+            if draw.random() < 0.5:
+                files.write_text(place.root / extra, "path,culture\n")
+        place.before = place.contents()
+        flags = [flag.replace("R", str(place.root), 1) for flag in more]
+        read = [pathlib.Path(flag.removeprefix("folder:")).resolve() for flag in flags]
+        read = [one for one in read if one.exists() and "new" not in one.name]
+        if name in ("report", "sheet", "records"):
+            read = [one for one in read if one.suffix != ".csv"]
+        ending = ".png" if name == "sheet" else ""
+        out = place.output([f"new{ending}", f"deep/new{ending}", "model", "d1", "out"])
+        if "." in target:
+            out, target_flag = place.root / target, "--out"
+        else:
+            target_flag = target
+        flags += [target_flag, str(out)]
+        flags += ["--overwrite"] if draw.random() < 0.25 else []
+        codes.append(run_command(main, flags))
+        assert codes[-1] in (0, 2), capsys.readouterr().err
+        place.check(read, flags)
+    assert {0, 2} == set(codes) or name == "train", "both kinds of end are tried"
