@@ -25,8 +25,8 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from stylegan_culture import files, isolation, picture_files
 from stylegan_culture.config import InputError, visible
+from stylegan_culture.picture_files import MAX_PIXELS
 
-MAX_PIXELS = 100_000_000
 FLOAT_PIXELS = 40_000_000  # of a picture in float32, of which a caller makes copies
 MEMORY = 1_100_000_000  # bytes that decoding may take: TensorFlow and a model have the rest of 2 GB
 BIG_FILE = 32 * 2**20  # bytes; of such files one is read at a time
@@ -330,6 +330,8 @@ def opened(source):
         raise InputError(f"{name} {error}") from None
     except FileNotFoundError:
         raise InputError(f"{name} is missing; check the path") from None
+    except Image.UnidentifiedImageError:
+        raise InputError(f"{name} is damaged, or of a kind that is not read; replace it") from None
     except MemoryError:
         raise InputError(f"{name} needs more memory than there is; reduce it first") from None
     except Exception as error:  # Pillow's readers raise whatever they meet in a damaged file.
@@ -346,7 +348,6 @@ def _inspected(source) -> picture_files.Inspected:
     found = picture_files.inspect(content)
     if found is None:
         raise picture_files.Unreadable(f"is no picture; known formats are {', '.join(READABLE)}")
-    picture_files.check_size(found.width or 1, found.height or 1, MAX_PIXELS * 100)
     return found
 
 

@@ -14,6 +14,7 @@ import zlib
 
 import numpy as np
 
+MAX_PIXELS = 100_000_000
 MOST_BYTES = 512 * 2**20  # of a file
 MOST_PARTS = 250_000  # chunks, segments or blocks of a file
 LONGEST_SIDE = 1_000_000  # pixels
@@ -39,7 +40,7 @@ _JPEG_EMPTY = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # what ends a scan's data
 _FILL = re.compile(rb"\xff*")
 _TOKEN = re.compile(rb"[^\s#]{1,20}")
-_BLANK = re.compile(rb"\s*")
+_BLANK, _LINE_END = re.compile(rb"\s*"), re.compile(rb"[\r\n]")
 _TIFF_KEPT = {
     *(256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 305, 317, 320, 322),
     *(
@@ -106,9 +107,12 @@ def inspect(content: bytes) -> Inspected | None:
     for known, look in _FORMATS:
         if known(content):
             try:
-                return look(content)
+                found = look(content)
             except (struct.error, IndexError):
                 raise Unreadable("is damaged or truncated (its header is cut off)") from None
+            if look is not _avif:
+                check_size(found.width, found.height, MAX_PIXELS)
+            return found
     return None
 
 
@@ -219,6 +223,7 @@ def _jpeg(content: bytes) -> Inspected:
                     "save it anew"
                 )
             frame = _jpeg_frame(content[place:end])
+            check_size(*frame[:2], MAX_PIXELS)
         place = end
         if marker == 0xDA:
             if frame is None:
@@ -338,10 +343,8 @@ def _pnm(content: bytes) -> Inspected:
     for _ in range(MOST_PARTS):
         place = _BLANK.match(content, place).end()
         if content[place : place + 1] == b"#":
-            ends = [
-                end for end in (content.find(b"\n", place), content.find(b"\r", place)) if end > 0
-            ]
-            place = min(ends, default=len(content))
+            ended = _LINE_END.search(content, place)
+            place = ended.start() if ended else len(content)
             continue
         word = _TOKEN.match(content, place)
         if word is None:

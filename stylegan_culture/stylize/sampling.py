@@ -17,7 +17,7 @@ from PIL import Image
 
 from stylegan_culture import images, samplers, serving
 from stylegan_culture.config import InputError, reason
-from stylegan_culture.files import SOFTWARE, written_whole
+from stylegan_culture.files import SOFTWARE, file_names, written_whole
 from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks import noise
 from stylegan_culture.outputs import Outputs
