@@ -65,7 +65,8 @@ def listed(path) -> tuple[list[Entry], list]:
     path, outside = located(path)
     table = path if not path.is_dir() else _find_table(path)
     entries, skipped = _from_table(table, outside) if table else _from_folders(path)
-    return _nameable(entries, skipped), skipped
+    entries = _nameable(entries, skipped)
+    return entries, [_told(*pair) for pair in skipped]
 
 
 def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
@@ -228,8 +229,15 @@ def _nameable(entries: list[Entry], skipped: list) -> list[Entry]:
             "".join((entry.identifier, *entry.cultures, *entry.details.values())).encode()
             kept.append(entry)
         except UnicodeEncodeError:
-            skipped.append((str(entry.file), "has a name that is no UTF-8; rename it"))
+            reason = "has a name that is no UTF-8; rename it"
+            skipped.append(_told(str(entry.file), reason))
     return kept
+
+
+def _told(path: str, reason: str) -> tuple[str, str]:
+    """What is said of a file that was skipped, as text that JSON can hold whatever its name is."""
+    path, reason = (text.encode("utf-8", "backslashreplace").decode() for text in (path, reason))
+    return path, reason
 
 
 def _read_files(entries: list[Entry], skipped: list, short_side: int, cache_mib: int) -> Source:
@@ -249,7 +257,7 @@ def read_all(entries: list[Entry], skipped: list, read_entry, cache_mib: int) ->
         results = pool.map(lambda entry: _try_read(entry, read_entry), entries)
         for entry, (pixels, reason) in zip(entries, results, strict=True):
             if reason:
-                skipped.append((str(entry.file), reason))
+                skipped.append(_told(str(entry.file), reason))
                 continue
             if pixels.nbytes <= room:
                 room -= pixels.nbytes

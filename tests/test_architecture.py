@@ -131,6 +131,27 @@ def test_imports_point_down(package):
 
 
 @pytest.mark.parametrize(
+    ("library", "modules"),
+    [
+        ("csv", {"stylegan_culture.tables"}),
+        ("html", {"stylegan_culture.pages.text"}),
+        ("matplotlib", {"stylegan_culture.analysis.plots"}),
+        ("matplotlib.figure", {"stylegan_culture.analysis.plots"}),
+        ("matplotlib.pyplot", set()),
+    ],
+)
+def test_texts_of_strangers_are_made_harmless_in_one_place(library, modules):
+    """What would obey them is used where that is seen to: formulas, markup, mathematics."""
+    found = {
+        _module(path)
+        for package in ("stylegan_culture", "pipelines")
+        for path in _files(package)
+        if library in _imports(path.read_text(encoding="utf-8"), _module(path))
+    }
+    assert found == modules
+
+
+@pytest.mark.parametrize(
     ("module", "source", "right"),
     [
         ("stylegan_culture.losses", "from stylegan_culture.features import linalg", True),

@@ -1,13 +1,16 @@
 """The evaluate command, end to end on small networks and pictures, and its wrong input."""
 
 import argparse
+import dataclasses
 import json
 
+import hostile
 import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate, images, serving
+from stylegan_culture.evaluate import page
 
 
 @pytest.fixture
@@ -119,9 +122,35 @@ def test_a_sound_model_is_not_accused(flags, tmp_path):
         veil = np.stack([images.resize(one, 64, 64) for one in own])
         return (0.5 * veil + 0.5 * np.asarray(pictures)).astype(np.float32)
 
-    record, _ = comparison.measure(config, trial, [methods.Method("sound", "control", paint)])
+    record, pictures = comparison.measure(
+        config, trial, [methods.Method("sound", "control", paint)]
+    )
     found = record["methods"]["sound"]
     assert found["verdicts"]["found"] == {}, found["verdicts"]["signs"]
+    _check_names(trial, record | {"seconds": 1.0}, pictures)
+
+
+def _check_names(trial, record, pictures):
+    """Names of strangers are text on the page of what was measured."""
+    names = dict(zip(("sound", "lattice", "waves"), hostile.NAMES, strict=False))
+    record["methods"]["sound"]["verdicts"]["found"] = {"copies": "x"}
+    pages = []
+    for other in ({}, names):
+        own = hostile.renamed(json.loads(json.dumps(record)), other)
+        if other:
+            for one in own["methods"].values():
+                one["verdicts"]["found"] = {hostile.TURNED: hostile.CLOSING}
+            own["judge"]["backbone"] = own["features"]["backbone"] = hostile.MARKUP
+            own["features"]["weights"], own["commit"] = "<b>" * 9, hostile.TURNED
+            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
+        one = dataclasses.replace(
+            trial, cultures=[other.get(name, name) for name in trial.cultures]
+        )
+        shown = page.pictures_of(one, own, {other.get(k, k): v for k, v in pictures.items()})
+        for strips in shown.values():
+            assert strips["strips"]
+        pages.append(page.html_of(own, shown))
+    hostile.check(pages[1], pages[0], list(names.values()))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import shutil
 
+import hostile
 import keras
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from reader import Reader
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate
-from stylegan_culture.evaluate import bias_words
+from stylegan_culture.evaluate import bias_page, bias_words
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.pages.numbers import number
 
@@ -76,6 +77,37 @@ def test_the_page_stands_alone_and_can_be_read(made):
             assert sentence.partition(": ")[2][1:] in text
     for heading, limit in bias_words.limits(record):
         assert heading in text and limit in text
+
+
+def test_names_of_strangers_are_text(made):
+    _, record, _ = made
+    models = list(record["models"])
+    names = dict(zip((*models, "lattice", "waves"), hostile.NAMES, strict=False))
+    pages = []
+    for other in ({}, names):
+        own = hostile.renamed(copy.deepcopy(record), other)
+        if other:
+            own["cultures"] = {key: key for key in own["cultures"]}
+            own["judge"] |= {"backbone": hostile.MARKUP, "weights": hostile.CLOSING}
+            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
+            own["commit"] = hostile.TURNED
+        pages.append(bias_page.html_of(own, _pictures(own)))
+    hostile.check(pages[1], pages[0], list(names.values()))
+
+
+def _pictures(record):
+    """As `bias.measure` gives them, all black."""
+    count, shown = len(record["cultures"]), len(record["contents"]["shown"])
+    black = np.zeros((8, 8, 3), np.float32)
+    found = {"contents": [black] * shown, "first": black}
+    for name, own in record["models"].items():
+        steps = len(own["drift"]["distance"])
+        found[name] = {
+            "every": [[black] * shown] * count,
+            "drift": [[black] * steps] * count,
+            "back": [[black] * 2] * count,
+        }
+    return found
 
 
 def test_figures_of_the_page_are_those_of_the_record(made):

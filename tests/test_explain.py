@@ -1,9 +1,11 @@
 """The explain command, end to end on small networks and pictures, and its wrong input."""
 
+import copy
 import dataclasses
 import json
 import shutil
 
+import hostile
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from pipelines.preprocess import center_crop
 from stylegan_culture import config as settings
 from stylegan_culture import explain, files, images, serving
 from stylegan_culture.analysis import channels
+from stylegan_culture.explain import carriers
+from stylegan_culture.explain import page as explain_page
 from stylegan_culture.explain import record as records
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.classifier import CultureTagger
@@ -107,6 +111,47 @@ def test_page_sheets_and_numbers_are_there_and_nothing_else(made):
     assert not reader.wrong and not reader.reaches_out() and not reader.unreadable()
     text = " ".join(text for _, text in reader.found)
     assert "The <lattice>" in text and "does not say" in text and "Left out" not in text
+
+
+def test_names_of_strangers_are_text_and_sheets_stay_in_the_folder(made):
+    _, record, _ = made
+    names = dict(zip((*TITLES, *FILES), hostile.NAMES[:2] + hostile.NAMES[7:9], strict=True))
+    pages, sheets = [], []
+    for other in ({}, names):
+        own = hostile.renamed(copy.deepcopy(record), other)
+        own["left_out"] = ["x"]
+        if other:
+            own["titles"] = {key: key for key in own["titles"]}
+            own["tagger"] |= dict.fromkeys(("name", "backbone", "tap", "weights"), hostile.MARKUP)
+            own["model"]["name"] = own["channels"]["tap"] = hostile.CLOSING
+            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
+            own["left_out"], own["commit"] = [hostile.MARKUP], hostile.TURNED
+            own["data"]["left_out"] = {hostile.MARKUP: 1}
+        found = _found(own)
+        pages.append(explain_page.html_of(found))
+        sheets.append(records._sheets(found))
+    hostile.check(pages[1], pages[0], list(names.values()))
+    assert len(sheets[0]) == len(sheets[1]) == 7
+    assert not [name for name in sheets[1] if "/" in name or len(name) > 200]
+
+
+def _found(record):
+    """What `explain` found, all pictures black."""
+    black, count = np.zeros((16, 16, 3), np.float32), len(record["pictures"])
+    tile = np.zeros((carriers.PIXELS, carriers.PIXELS, 3), np.uint8)
+    channels_of = record["channels"]["cultures"]
+    return records.Found(
+        record=record,
+        places={key: [[black] * 6] * count for key in record["cultures"]},
+        pieces={
+            (key, row["channel"]): [tile] * len(row["excited_by"])
+            for key, rows in channels_of.items()
+            for row in rows
+        },
+        walks={key: np.stack([[black] * len(record["steps"])] * count) for key in record["walks"]},
+        path=np.stack([[black] * len(record["path"]["shares"])] * count),
+        points=None,
+    )
 
 
 def test_scores_are_the_taggers_and_their_parts_add_up(made, tagger, model, culture_folder):

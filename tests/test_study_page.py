@@ -1,8 +1,10 @@
 """The study's page: whole, alone, true to its JSON, honest on what it leaves out."""
 
+import copy
 import json
 import shutil
 
+import hostile
 import numpy as np
 import pytest
 from reader import Reader
@@ -11,6 +13,7 @@ from pipelines import cultures
 from stylegan_culture import config as settings
 from stylegan_culture import files, images, study
 from stylegan_culture.analysis import colour, looks
+from stylegan_culture.pages import document
 from stylegan_culture.pages.numbers import number
 from stylegan_culture.study import page, words
 
@@ -202,6 +205,31 @@ def test_counts_and_imbalance(made):
     assert uneven["ratio"] == 4.0 and (uneven["largest"], uneven["smallest"]) == (8, 2)
     assert uneven["effective"] == pytest.approx(np.prod(shares**-shares))
     assert words.imbalance([5, 5, 5])["effective"] == pytest.approx(3.0)
+
+
+def test_names_of_strangers_are_text(made):
+    """Of cultures, files, titles, licences and versions; the page is built as with plain ones."""
+    _, record, _ = made
+    names = dict(zip(CULTURES, hostile.NAMES, strict=False))
+    picture = document.shown(np.zeros((8, 8, 3), np.uint8), hostile.MARKUP)
+    pages = []
+    for other in ({}, names):
+        own = hostile.renamed(copy.deepcopy(record), other)
+        if other:
+            own["titles"] = dict(zip(own["titles"], own["titles"], strict=True))
+            own["data"]["name"] = own["commit"] = own["features"]["backbone"] = hostile.CLOSING
+            own["data"]["skipped"] = [[hostile.MARKUP, hostile.TURNED]]
+            own["data"]["empty"], own["data"]["too_small"] = [hostile.LONG], [hostile.MARKUP]
+            own["without"] = own["gaps"]["map"] = own["features"]["weights"] = hostile.MARKUP
+            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
+            own["origins"] = dict.fromkeys(own["origins"], hostile.CLOSING)
+        for one in own["traditions"].values():
+            one["licences"] = {hostile.MARKUP if other else "x": 1, "CC0": 1}
+        shown = [one["examples"] for one in own["traditions"].values()]
+        shown += [one["pictures"] for one in own["neighbours"]]
+        pages.append(page.html_of(own, {name: picture for some in shown for name in some}))
+    honest, hostile_one = pages
+    hostile.check(hostile_one, honest, [*list(names.values())[:4], hostile.MARKUP])
 
 
 def test_without_enough_pictures_the_page_comes_without_distances(pictures, vgg_archive, tmp_path):

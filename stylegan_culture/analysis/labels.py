@@ -5,7 +5,7 @@ import math
 
 from stylegan_culture.config import visible
 
-LONGEST = 60  # characters
+LONGEST = 40  # characters
 
 
 def label(name: str) -> str:

@@ -32,7 +32,9 @@ def plot(path, width: float, height: float):
 
     # Texts take the setting when they are made, and ticks are made as late as when it is drawn.
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from ")
+        warnings.filterwarnings("ignore", "Glyph .* missing from ")
+        # Labels of the widest letters leave a panel no room: they overlap then.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         dots = min(DOTS, LONGEST_SIDE / max(figure.get_size_inches()))

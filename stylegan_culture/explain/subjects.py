@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pipelines.preprocess import center_crop
 from stylegan_culture import images, serving
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, visible
 from stylegan_culture.explain.options import ExplainConfig
 from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks.classifier import CultureTagger
@@ -122,6 +122,6 @@ def _names(files):
     """File names, numbered where two are the same."""
     counted = {}
     for file in files:
-        name = pathlib.Path(file).name
+        name = visible(pathlib.Path(file).name)
         counted[name] = counted.get(name, 0) + 1
         yield name if counted[name] == 1 else f"{name} ({counted[name]})"

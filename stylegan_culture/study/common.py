@@ -2,6 +2,8 @@
 
 import sys
 
+from stylegan_culture.config import visible
+
 
 def load(config, part: str):
     """The pictures of one part, reduced to the short side."""
@@ -13,10 +15,8 @@ def load(config, part: str):
     size = config.short_side if rendered else -(-config.short_side // DETAIL)
     source = load_source(config.data, size, part)
     if source.skipped:
-        print(
-            f"{len(source.skipped)} files skipped, the first: {': '.join(source.skipped[0])}",
-            file=sys.stderr,
-        )
+        first = visible(": ".join(source.skipped[0]))
+        print(f"{len(source.skipped)} files skipped, the first: {first}", file=sys.stderr)
     return source
 
 

@@ -217,6 +217,23 @@ def test_rows_stay_within_the_folder_of_their_table(within, name, monkeypatch):
     assert len(source) == 2 and source.skipped == ((name, folder.LEADS_OUT),)
 
 
+def test_what_lies_outside_by_its_name_is_not_looked_for(within, monkeypatch):
+    """On some systems a look is a greeting to another machine."""
+    looked = []
+    for name in ("exists", "realpath"):
+
+        def look(path, known=getattr(os.path, name)):
+            looked.append(str(path))
+            return known(path)
+
+        monkeypatch.setattr(os.path, name, look)
+    rows = [("a.png", "A"), ("../elsewhere/x.png", "B"), ("/elsewhere/y.png", "B")]
+    tables.write(within / "t.csv", CSV, rows)
+    folder.listed(within)
+    assert any("a.png" in path for path in looked)
+    assert not [path for path in looked if "elsewhere" in path]
+
+
 @pytest.mark.parametrize("name", ["../elsewhere/x.png", "link.png", "way/x.png", "~/x.png"])
 def test_rows_lead_out_where_that_is_asked_for(within, name, monkeypatch):
     monkeypatch.setenv("HOME", str(within.parent / "elsewhere"))
@@ -258,3 +275,8 @@ def test_impossible_and_unspeakable_names_are_skipped(tmp_path):
         os.link(os.fsencode(tmp_path) + b"/\xff.png", os.fsencode(tmp_path / culture) + b"/\xfe")
     source = folder.load(tmp_path)
     assert source.ids == ("A/a", "B/a") and "no UTF-8" in source.skipped[0][1]
+    "".join(map("".join, source.skipped)).encode()  # records keep it as JSON
+    with pytest.raises(InputError, match="no readable picture"):
+        os.makedirs(tmp_path / "photographs")
+        os.link(tmp_path / "a.png", os.fsencode(tmp_path / "photographs") + b"/\xff.png")
+        folder.load_content(tmp_path / "photographs")

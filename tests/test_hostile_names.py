@@ -1,0 +1,322 @@
+"""Names of cultures, methods and files that nobody means well: in charts, sheets, files, Markdown
+and on pages."""
+
+import dataclasses
+import json
+import os
+import re
+import warnings
+
+import hostile
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan_culture import export, files, images
+from stylegan_culture.analysis import (
+    gap_report,
+    plots,
+    portrait_plots,
+    robustness_plots,
+    tag_report,
+)
+from stylegan_culture.evaluate import report, robustness_page
+from stylegan_culture.pages import charts, document, tables, text
+from stylegan_culture.training import loop
+from stylegan_culture.translation import card
+
+SHOWN = (hostile.MARKUP, hostile.CLOSING, hostile.TURNED, "$\\frac{", "$x$", "波斯", "")
+
+
+def test_a_files_name_stays_in_its_folder_and_can_be_written(tmp_path):
+    found = files.file_names(hostile.NAMES)
+    assert len({name.casefold() for name in found}) == len(hostile.NAMES)
+    for name in found:
+        path = tmp_path / f"places_{name}.png"
+        path.write_bytes(b"")
+        assert path.parent == tmp_path and os.path.basename(path) == path.name
+        assert name[0] not in ".-~ " and name[-1] not in ". " and visible_on_every_system(name)
+    assert len(list(tmp_path.iterdir())) == len(hostile.NAMES)
+
+
+def visible_on_every_system(name):
+    return (
+        not re.search(r'[\x00-\x1f/\\<>:"|?*]', name)
+        and len(name.encode()) <= files.LONGEST_NAME + 4
+        and name.partition(".")[0].lower() not in ("con", "prn", "aux", "nul", "com1", "lpt1")
+    )
+
+
+def test_ordinary_names_stay_as_they_are():
+    names = [
+        "ukiyo_e",
+        "photo_to_ukiyo_e",
+        "Persé 波斯",
+        "Doré's wood engraving",
+        "v1.2",
+        "a-b",
+        "x",
+    ]
+    assert files.file_names(names) == names
+    assert files.file_names(["a/b", "a\\b", "A_B", "a_b_2"]) == ["a_b", "a_b_2", "A_B_3", "a_b_2_2"]
+    long, other = (files.file_name("x" * 300 + end) for end in "ab")
+    assert long != other and len(long) == files.LONGEST_NAME
+
+
+def test_sheets_of_an_evaluation_stay_in_its_folder(tmp_path):
+    trial = dataclasses.make_dataclass("Trial", ["contents", "cultures"])(
+        np.zeros((2, 8, 8, 3), np.float32), hostile.NAMES[:3]
+    )
+    own = {"results": np.zeros((3, 2, 8, 8, 3), np.uint8)}
+    folder = tmp_path / "deep" / "out"
+    report.draw(trial, dict.fromkeys(("../x", "..", "a/b", "x" * 300, "con", "a\0b"), own), folder)
+    assert len(list(folder.iterdir())) == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+
+
+def test_sheets_of_a_run_stay_in_its_folder(tmp_path):
+    sheet = np.zeros((8, 8, 3), np.float32)
+
+    class Trainer:
+        def samples(self):
+            return {"../../a_to_b": sheet, "a_to_../../b": sheet, "x" * 300: sheet, "day": sheet}
+
+        def codes(self):
+            return {}
+
+    loop._draw(Trainer(), tmp_path / "run" / "samples", 7)
+    names = {path.name for path in (tmp_path / "run" / "samples").iterdir()}
+    assert len(names) == 4 and "day_00000007.png" in names
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def _interval():
+    return {"value": 0.5, "low": 0.1, "high": 0.9}
+
+
+@pytest.fixture
+def shares():
+    return {"mean": [0.5, 0.4, 0.6], "cultures": {name: [0.5, 0.4, 0.6] for name in SHOWN}}
+
+
+@pytest.fixture
+def robustness(shares):
+    """A record of `evaluate robustness` whose every name is hostile."""
+    titles = {name: name for name in SHOWN}
+    attacks = [
+        {"levels": [0.0, 1.0, 2.0], "targeted": t, "norm": n, "method": m, "shares": [shares] * 3}
+        for t in (False, True)
+        for n in ("linf", "l2")
+        for m in ("pgd", "fgsm")
+    ]
+    kinds = ("noise", "blur", "jpeg")
+    changed = {"mean": {"amplification": [2.0, 1.0, 3.0]}, "cultures": {}}
+    changed["cultures"] = dict.fromkeys(SHOWN, changed["mean"])
+    mean = {name: [2.0, 1.0, 3.0] for name in ("input", "output", "amplification")}
+    return {
+        "tagger": {
+            **{"name": hostile.MARKUP, "side": 64, "cultures": titles, "attacks": attacks},
+            "counts": dict.fromkeys(SHOWN, 2),
+            "corruptions": {k: {"severities": [1, 2, 3], "shares": [shares] * 3} for k in kinds},
+        },
+        "stylizer": {
+            **{"name": hostile.CLOSING, "cultures": titles, "levels": [1.0, 2.0]},
+            **{"attacked": [changed] * 2, "random": [changed] * 2, "photographs": ["a", "b"]},
+            "corruptions": {k: [{"severity": 1.0, "mean": mean}] for k in kinds},
+        },
+        "config": {"steps": 2, "seed": hostile.CLOSING, "size": 64},
+        "commit": hostile.TURNED,
+    }
+
+
+def test_the_robustness_page_shows_names_as_text(robustness):
+    picture = np.zeros((8, 8, 3), np.float32)
+    honest = json.loads(json.dumps(robustness))
+    plain = {name: f"name {number}" for number, name in enumerate(SHOWN)}
+    honest["tagger"] = hostile.renamed(honest["tagger"], plain)
+    honest["stylizer"] = hostile.renamed(honest["stylizer"], plain)
+    honest["commit"] = honest["config"]["seed"] = "plain"
+    pages = []
+    for record in (robustness, honest):
+        first, second = list(record["tagger"]["cultures"])[:2]
+        example = {"before": picture, "after": picture, "levels": 1.0, "probabilities": [0.5, 0.6]}
+        kinds = dict.fromkeys(("photograph", "restyled", "random", "attacked"), picture)
+        pictures = {
+            "tagger": [example | {"names": [first, second]}],
+            "stylizer": [kinds | {"culture": first}],
+        }
+        pages.append(robustness_page.html_of(record, pictures))
+    hostile.check(*pages, [hostile.MARKUP, hostile.CLOSING, hostile.TURNED])
+
+
+def test_parts_of_pages_show_names_as_text():
+    shown = document.shown(np.zeros((8, 8, 3), np.uint8), hostile.MARKUP)
+    places = {name: ((n, n), (1.0, 0.5, 30.0)) for n, name in enumerate(hostile.NAMES[:4])}
+
+    def page(names, one):
+        name = names[0]
+        at = dict(zip(names, places.values(), strict=False))
+        parts = [
+            f"<h1>{text.escaped(name)}</h1><h2 id='limits'>b</h2>",
+            tables.figures_table([(n, str) for n in names], [(n, [n] * 4) for n in names], name),
+            tables.heat_table(names, names, [[(1.0, n)] * 4 for n in names], str, name, None, name),
+            tables.picture_table([name], [(name, [one])], name) + tables.strip([one]),
+            tables.remark(name, name) + tables.columns_of([(name, name)]),
+            tables.facts({name: name}),
+            charts.dots([(n, 1.0, 0.5, 2.0) for n in names], str, name),
+            charts.plane(at, (300, 200), name, dict.fromkeys(names, (one.address, 1.0))),
+            charts.histogram([0.5], [0.4], [name], (name, name), name),
+        ]
+        return document.document(name, parts)
+
+    plain = [f"name {n}" for n in range(4)]
+    honest = page(plain, dataclasses.replace(shown, caption="plain"))
+    hostile.check(page(hostile.NAMES[:4], shown), honest, hostile.NAMES[:4])
+
+
+def test_charts_and_sheets_take_any_name(robustness, tmp_path):
+    """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
+    names = [*SHOWN, hostile.LONG, "\udcff", "$", "a\n" * 500]
+    count, titles = len(names), dict(zip(names, names, strict=True))
+    values = np.arange(count**2, dtype=float).reshape(count, count)
+    figures = {"x": {name: [0.5, 0.1, 0.9] for name in names}}
+    tone = {"lab": [1.0, 0.0, 0.0], "share": 1.0, "srgb": "#102030"}
+    plane = {
+        **{"points": {name: [n, n % 3] for n, name in enumerate(names)}, "kept": 0.8},
+        "ellipses": dict.fromkeys(names, (0.1, 0.05, 30.0)),
+    }
+    bins = [{"confidence": 0.5, "accuracy": 0.6, "pictures": 4}]
+    tagged = {"pictures": 9, "confusion": np.eye(count).tolist(), "calibration_error": 0.1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gap_report.draw_pair(tmp_path / "pair.png", {"$": values}, names, "$\\frac{", "$")
+        bars = dict.fromkeys(names, _interval())
+        gap_report.draw_bars(tmp_path / "bars.png", {"m": (bars, None)}, "$\\frac{")
+        portrait_plots.draw_figures(tmp_path / "figures.png", figures, titles)
+        palettes = dict.fromkeys(names, {"palette": [tone]})
+        portrait_plots.draw_palettes(tmp_path / "palettes.png", palettes, titles)
+        portrait_plots.draw_map(tmp_path / "map.png", plane, titles)
+        tag_report.draw({"held_out": tagged | {"reliability": bins}}, names, tmp_path)
+        robustness_plots.draw(robustness, tmp_path)
+    pictures = np.zeros((2 * count, 12, 12, 3), np.uint8)
+    sheet = images.grid(pictures, count, row_labels=names[:2], column_labels=names)
+    images.write(tmp_path / "sheet.png", sheet)
+    sizes = [_size(path) for path in tmp_path.iterdir()]
+    assert len(sizes) == 11 and all(60 < side < 4000 for size in sizes for side in size), sizes
+
+
+def test_a_dollar_sign_is_drawn_as_it_is(tmp_path):
+    """`$x$` is as wide as three letters, and not the one of a formula."""
+    widths = {}
+    for name in ("$x$", "x"):
+        with plots.plot(tmp_path / "a.png", 2.0, 2.0) as figure:
+            drawn = figure.text(0.1, 0.5, name)
+            figure.canvas.draw()
+            widths[name] = drawn.get_window_extent().width
+    assert widths["$x$"] > 2.0 * widths["x"]
+
+
+def test_the_largest_figure_can_be_written(tmp_path):
+    with plots.plot(tmp_path / "a.png", 700.0, 10.0):
+        pass
+    assert max(_size(tmp_path / "a.png")) == plots.LONGEST_SIDE
+
+
+def _size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+PLAIN = [
+    "culture256",
+    "wct_vgg19",
+    "Doré's wood engraving",
+    "Ukiyo-e (Edo)",
+    "100% to 3.5",
+    "a_b c",
+]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_ordinary_names_stay_as_they_are_in_markdown(name):
+    assert text.markdown(name) == name and text.code(name) == f"`{name}`"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a|b", r"a\|b"),
+        ("<b>", r"\<b\>"),
+        ("[a](b)", r"\[a\](b)"),
+        ("`*_a_*`", r"\`\*\_a\_\*\`"),
+        ("https://x", r"https\://x"),
+        ("www.x", r"www\.x"),
+        ("# a", r"\# a"),
+        ("- a", r"\- a"),
+        ("1. a", r"1\. a"),
+        ("a\nb", r"a\\u000ab"),
+        ("&lt;", r"\&lt;"),
+        ("$x$", r"\$x\$"),
+        ("\\", r"\\"),
+    ],
+)
+def test_markdown_takes_no_name_for_its_own(name, written):
+    assert text.markdown(name) == written
+
+
+def test_code_in_markdown_ends_where_it_ends():
+    assert text.code("a`b``c") == "```a`b``c```" and text.code("`a`") == "`` `a` ``"
+    assert text.code("a\n# b") == "`a\\u000a# b`"
+
+
+EVIL = "a|b <script>`x` [l](javascript:1) https://x.example\n# heading\n- item \u202e"
+
+
+def _obeyed(card_text):
+    """What of Markdown is neither escaped nor code."""
+    prose = re.sub(r"```json\n.*?\n```\n", "", card_text, flags=re.DOTALL)
+    prose = re.sub(r"^    .*$", "", prose, flags=re.MULTILINE)
+    return re.sub(r"(`+).*?\1|\\.", "", prose)
+
+
+def _check_card(card_text, honest):
+    assert "<script" not in _obeyed(card_text) and "https://" not in _obeyed(card_text)
+    assert "](" not in _obeyed(card_text) and card_text.count("\n```\n") == 1
+    for mark in ("|", "\n#", "\n-", "\n"):
+        assert _obeyed(card_text).count(mark) == _obeyed(honest).count(mark), mark
+    assert all(line.isprintable() for line in card_text.splitlines())
+
+
+def test_the_card_of_a_model_of_cultures_escapes_names():
+    def made(name):
+        described = dict.fromkeys(("name", "data", "image_size", "commit"), name)
+        described["cultures"] = [dict.fromkeys(("key", "title", "region", "period"), name)]
+        facts = {"command": name, "precision": name, "parameters": name}
+        return export.model_card(described, facts, {name: f"```\n{name}"}, [])
+
+    _check_card(made(EVIL), made("plain"))
+
+
+def test_the_card_of_a_pair_escapes_names():
+    def made(name):
+        described = dict.fromkeys(("name", "data", "image_size", "commit"), name)
+        described["translations"] = [{"name": name, "source_title": name}]
+        rows = {name: {"largest_difference": 0.1, "psnr": 50.0}}
+        return card.text(described, {"command": name}, {name: f"```\n{name}"}, rows)
+
+    _check_card(made(EVIL), made("plain"))
+
+
+def test_the_table_of_an_evaluation_escapes_names():
+    interval = [0.5, 0.4, 0.6]
+    own = {"named": interval, "cultures": {EVIL: {"named": interval}}, "judge_in_training": True}
+    own |= {"crossfade_named": 0.5, "verdicts": {"found": {"copies": EVIL}}}
+    record = {
+        **{"methods": {EVIL: own, "x": own}, "cultures": [EVIL], "crossfade": True},
+        "judge": {"artworks": 0.5, "backbone": EVIL},
+    }
+    found = report.table(record)
+    rows = [_obeyed(line) for line in found.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {4}
+    for mark in ("<script", "](", "https://", "\n#", "\n-"):
+        assert mark not in _obeyed(found)
