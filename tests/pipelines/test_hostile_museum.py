@@ -19,7 +19,7 @@ from museum import Museum
 from pipelines import connections, ingest, museums, polite, prepare
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
 
-PATIENCE = 0.2  # seconds for a head; ten times as many for the rest
+PATIENCE = 0.1  # seconds for a head; ten times as many for the rest
 TICK = 0.02  # seconds between the bytes of a drip
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
 SECRET = "s3cret-passw0rd"
@@ -79,7 +79,7 @@ def drip(connection, content: bytes, rest: bytes = b"x" * 1000):
         connection.sendall(bytes([byte]))
 
 
-def flood(connection, content: bytes, part: bytes, seconds: float = 10):
+def flood(connection, content: bytes, part: bytes, seconds: float = 30):
     """Sends content and then a part for ever, as fast as it is taken."""
     connection.sendall(content)
     part, ends = part * (2**16 // len(part) + 1), time.monotonic() + seconds
@@ -89,7 +89,7 @@ def flood(connection, content: bytes, part: bytes, seconds: float = 10):
 
 def reader(base, **changes):
     """A reader that asks once, for a MiB at most."""
-    settings = {"interval": 0.0, "throttled_wait": 0.001, "attempts": 1, "timeout": PATIENCE}
+    settings = {"interval": 0.0, "throttled_wait": 0.001, "attempts": 1, "timeout": 5.0}
     return polite.Reader(polite.PoliteConfig(**{**settings, "largest": 1, **changes}), base=base)
 
 
@@ -133,7 +133,7 @@ def test_what_never_ends_ends(behave):
     with Server(behave) as server:
         started = time.monotonic()
         with pytest.raises(polite.Unavailable) as caught:
-            reader(server.address).json(f"{server.address}/a")
+            reader(server.address, timeout=PATIENCE).json(f"{server.address}/a")
         assert time.monotonic() - started < 10 * PATIENCE + 1.5
     assert "\n" not in str(caught.value)
 
@@ -143,7 +143,7 @@ def test_a_handshake_that_never_ends_ends(content):
     with Server(lambda one: drip(one, b"", content) or time.sleep(5), raw=True) as server:
         address, started = server.address.replace("http", "https"), time.monotonic()
         with pytest.raises(polite.Exhausted):
-            reader(address).json(address)
+            reader(address, timeout=PATIENCE).json(address)
         assert time.monotonic() - started < 10 * PATIENCE + 1.5
 
 
@@ -170,8 +170,8 @@ def test_connecting_to_many_addresses_ends(monkeypatch):
     monkeypatch.setattr(socket, "socket", Socket)
     started = time.monotonic()
     with pytest.raises(polite.Exhausted):
-        reader("").json("http://museum.example/a")
-    assert time.monotonic() - started < 2 * PATIENCE and len(tried) <= connections.ADDRESSES
+        reader("", timeout=PATIENCE).json("http://museum.example/a")
+    assert time.monotonic() - started < 10 * PATIENCE and len(tried) <= connections.ADDRESSES
 
 
 def _compressed(times: int) -> bytes:
@@ -218,11 +218,11 @@ def test_what_is_too_large_is_not_kept_in_memory(behave):
     tracemalloc.start()
     try:
         with Server(behave) as server, pytest.raises(polite.Unavailable) as caught:
-            reader(server.address, timeout=10.0).json(f"{server.address}/a")
+            reader(server.address, timeout=30.0).json(f"{server.address}/a")
         assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
