@@ -23,8 +23,11 @@ MOST_LINES = 1_000_000
 MOST_IN_ROW = 2**20  # characters; a cell has at most 131,072, the limit of Python's csv
 MOST_COLUMNS = 10_000
 _HEADER = 64 * 1024  # bytes in which the first line has to end
-# Also in the full width of East Asian writing, where spreadsheets take them for the same.
-_FORMULA = re.compile("['\"]*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+# Where a formula may begin: with signs also in the full width of East Asian writing, and after a
+# semicolon too, which parts cells where a comma is the decimal point.
+_SIGN = "(?=['\"]*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20])"
+_FORMULA = re.compile(f"(^|;){_SIGN}")
+_MADE_TEXT = re.compile(f"(^|;)'{_SIGN}")
 _SPELLED = re.compile(r"\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
 
@@ -106,14 +109,13 @@ def written(text: str) -> str:
         return "\\u005c" + match[0][1:] if _meant(match) else match[0]
 
     text = visible(_SPELLED.sub(spelled, text))
-    return "'" + text if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _taken(cell: str) -> str:
     """The text that `written` made a cell of."""
-    if cell.startswith("'") and _FORMULA.match(cell):
-        cell = cell[1:]
-    return _SPELLED.sub(lambda match: _meant(match) or match[0], cell)
+    text = _MADE_TEXT.sub(r"\1", cell)
+    return _SPELLED.sub(lambda match: _meant(match) or match[0], text)
 
 
 def _meant(match: re.Match) -> str:
@@ -163,9 +165,7 @@ def _rows(path, text: str, most: int | None = None) -> list[list[str]]:
             if len(row) > MOST_COLUMNS:
                 raise _too_large(path, reader.line_num, "columns", MOST_COLUMNS)
             if row or not rows:
-                rows.append(
-                    [_taken(cell) if cell[:1] == "'" or "\\" in cell else cell for cell in row]
-                )
+                rows.append([_taken(cell) if "'" in cell or "\\" in cell else cell for cell in row])
     except csv.Error as error:
         raise InputError(f"{path} is no CSV (line {reader.line_num}: {error}); mend it") from None
     return rows or [[]]

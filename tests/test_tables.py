@@ -25,7 +25,20 @@ HOSTILE = [
         '"=1"',
         "＝1",
     ),
-    *("'", "plain", "it's", "a-b", "", " x", "a,b", 'say "so"', "line\nend", "\x1b[31mred", "\0"),
+    *(
+        "x;=1;y",
+        "'",
+        "plain",
+        "it's",
+        "a-b",
+        "",
+        " x",
+        "a,b",
+        'say "so"',
+        "line\nend",
+        "\x1b[31mred",
+        "\0",
+    ),
     *("\u202etxt.jpg", "\\u202e", "\\\\u202e", "\\u005c", "\\u005cu202e", "\\u0041", "\U000e0041"),
     *("\udcff", "\\udcff", "\u2028", "\ufeffBOM", "نگارگری\u200cایرانی", "\u061c", "a\\b"),
 ]
@@ -37,7 +50,7 @@ def _cells(path, delimiter=","):
 
 
 def test_every_text_comes_back_as_it_was(tmp_path):
-    parts = ["'", '"', "=", "-", "\t", "\\", "u", "202e", "005c", "\u202e", "\udc80", "x"]
+    parts = ["'", '"', "=", "-", ";", "\t", "\\", "u", "202e", "005c", "\u202e", "\udc80", "x"]
     texts = HOSTILE + ["".join(some) for some in itertools.product(parts, repeat=3)]
     rows = [texts[n : n + 3] for n in range(0, len(texts) - 2, 3)]
     tables.write(tmp_path / "t.csv", HOSTILE[:3], rows)
@@ -51,7 +64,12 @@ def test_no_cell_is_a_formula_or_turns_the_direction(tmp_path):
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "＝")), cell
         assert cell.isprintable() or "\u200c" in cell, cell  # which Persian is written with
     content = (tmp_path / "t.csv").read_bytes()
-    assert b"'-front.jpg" in content and rb"\u202etxt.jpg" in content and b"plain" in content
+    assert (
+        b"'-front.jpg" in content
+        and b"x;'=1;y" in content
+        and rb"\u202etxt.jpg" in content
+        and b"plain" in content
+    )
     assert len(content.splitlines()) == len(HOSTILE) + 1
 
 

@@ -12,7 +12,7 @@ from pipelines.input import DataConfig, evaluation_arrays, load_source
 from pipelines.sampling import Source
 from stylegan_culture.analysis.truth import mean_square
 from stylegan_culture.arrays import save_weights
-from stylegan_culture.config import InputError, option
+from stylegan_culture.config import InputError, option, visible
 from stylegan_culture.files import write_result
 from stylegan_culture.networks.cyclegan import (
     LEAST_SIZE,
@@ -242,7 +242,7 @@ def _announce(folder: pathlib.Path, keys) -> None:
     common.announce(folder, "_to_".join(keys), model=folder / "model.weights.h5")
     with common.measures_of(folder) as metrics:
         for direction, figures in metrics["held_out"].items():
-            text = f"  {direction}: there and back {figures['cycle_psnr']:.1f} dB"
+            text = f"  {visible(direction)}: there and back {figures['cycle_psnr']:.1f} dB"
             if "named_as_target" in figures:
                 text += f", named as the other {figures['named_as_target']:.1%}"
             print(text)

@@ -220,13 +220,12 @@ def test_rows_stay_within_the_folder_of_their_table(within, name, monkeypatch):
 def test_what_lies_outside_by_its_name_is_not_looked_for(within, monkeypatch):
     """On some systems a look is a greeting to another machine."""
     looked = []
+
+    def noted(known):
+        return lambda path: looked.append(str(path)) or known(path)
+
     for name in ("exists", "realpath"):
-
-        def look(path, known=getattr(os.path, name)):
-            looked.append(str(path))
-            return known(path)
-
-        monkeypatch.setattr(os.path, name, look)
+        monkeypatch.setattr(os.path, name, noted(getattr(os.path, name)))
     rows = [("a.png", "A"), ("../elsewhere/x.png", "B"), ("/elsewhere/y.png", "B")]
     tables.write(within / "t.csv", CSV, rows)
     folder.listed(within)
