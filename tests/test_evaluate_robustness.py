@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from stylegan_culture import config, images, train
+from stylegan_culture import config, files, images, train
 from stylegan_culture.analysis import robustness as measures
 from stylegan_culture.evaluate import robustness, robustness_charts, robustness_words
 
@@ -112,7 +112,8 @@ def test_a_tagger_and_a_stylizer_are_measured(
 def test_without_a_stylizer_the_page_speaks_of_none(flags, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "robustness_stylizer.png").write_text("of an earlier page")
+    files.write_result(out / "robustness.json", {})
+    images.write(out / "robustness_stylizer.png", np.zeros((4, 4, 3), np.uint8))
     assert config.run_command(robustness.main, flags(pictures=1)) == 0
     names = {one.name for one in out.iterdir()}
     assert names == {"robustness.json", "robustness.html"} | PLOTS - {"robustness_stylizer.png"}

@@ -196,3 +196,33 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
         pass
     assert not pathlib.Path("/dev/null").is_file()
     assert json.dumps(os.listdir(tmp_path)) == "[]"
+
+
+def test_a_process_that_starts_itself_anew_does_not_wait_for_itself(tmp_path):
+    script = """
+import os, sys
+from stylegan_culture import files
+with files.locked(sys.argv[1]):
+    print("alone", flush=True)
+    if len(sys.argv) < 3:
+        os.execv(sys.executable, [sys.executable, "-c", sys.orig_argv[2], sys.argv[1], "again"])
+"""
+    done = run(script, tmp_path / "run")
+    told, wrong = done.communicate()
+    assert told.split() == ["alone", "alone"] and not done.returncode, wrong
+
+
+def test_folders_that_were_made_for_nothing_go(tmp_path):
+    with pytest.raises(InputError), files.written_whole(tmp_path / "a" / "b" / "c.txt"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(KeyError), files.temporary_folder(tmp_path / "a" / "b"):
+        raise KeyError
+    with files.locked(tmp_path / "a" / "b"), files.locked(tmp_path / "c" / "d", beside=True):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sentence_names_a_file_by_where_it_would_have_gone(tmp_path):
+    with files.temporary_folder(tmp_path) as folder:
+        assert files.shown(folder / "deep" / "a.html") == tmp_path / "deep" / "a.html"
+    assert files.shown(tmp_path / "a.html") == tmp_path / "a.html"

@@ -23,6 +23,7 @@ from stylegan_culture import (
     export,
     files,
     images,
+    outputs,
     samplers,
     serving,
     study,
@@ -269,6 +270,7 @@ def no_work(monkeypatch):
         raise InputError("enough")
 
     set(train.vae.samples, "begin", begin)
+    return monkeypatch
 
 
 PAGE = study.page.FILES + study.page.PLOTS
@@ -322,3 +324,175 @@ def test_no_command_loses_a_file(no_work, tmp_path, capsys, name):
         assert codes[-1] in (0, 2), capsys.readouterr().err
         place.check(read, flags)
     assert {0, 2} == set(codes) or name == "train", "both kinds of end are tried"
+
+
+def user(path: pathlib.Path) -> pathlib.Path:
+    """A picture of a user at a path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture(path.suffix, 0, ""))
+    return path
+
+
+def restyled(out, *more) -> int:
+    return run_command(stylize.main, [*map(str, more), "--culture", "one", "--out", str(out)])
+
+
+def test_results_may_be_made_again_and_no_other_file_is_replaced(no_networks, tmp_path, capsys):
+    source, theirs = user(tmp_path / "a.png"), user(tmp_path / "theirs" / "a.png")
+    for _ in range(2):
+        assert restyled(tmp_path / "out.png", source) == 0
+        assert restyled(tmp_path / "out", source) == 0
+    assert restyled(theirs.parent, source) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert theirs.read_bytes() == picture(".png", 0, "")
+    assert restyled(theirs.parent, source, "--overwrite") == 0
+    assert theirs.read_bytes() != picture(".png", 0, "")
+
+
+def test_a_picture_of_another_folder_is_not_replaced_before_it_is_read(
+    no_networks, tmp_path, capsys
+):
+    sources = [user(tmp_path / name / "b.png") for name in ("d1", "d2")]
+    assert restyled(tmp_path / "d2", *sources, "--overwrite") == 2
+    assert "which the command reads" in capsys.readouterr().err
+    assert sources[1].read_bytes() == picture(".png", 0, "")
+
+
+def test_a_preview_takes_a_free_name_and_goes(no_networks, tmp_path, monkeypatch):
+    source, mine = user(tmp_path / "a.png"), user(tmp_path / "out.preview.png")
+    seen, real = [], images.write
+    monkeypatch.setattr(
+        images, "write", lambda path, one: seen.append(path.name) or real(path, one)
+    )
+    assert restyled(tmp_path / "out.png", source) == 0
+    assert seen == ["out.preview_2.png", "out.png"]
+    assert {one.name for one in tmp_path.iterdir()} == {"a.png", "out.png", mine.name}
+    assert mine.read_bytes() == picture(".png", 0, "")
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.gif", "out"])
+def test_a_clip_says_who_made_it_and_leaves_folders_of_others_alone(
+    no_networks, tmp_path, capsys, name
+):
+    pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
+    for number in range(3):
+        user(tmp_path / "in" / f"{number}.png")
+    theirs = [f".{name}.parts", f".{name}.0123456789abcdef.parts", f".{name}.part"]
+    for folder in theirs:
+        user(tmp_path / folder / "0.png")
+    for _ in range(2):
+        assert restyled(tmp_path / name, tmp_path / "in", "--steady", "0") == 0
+    assert {one.name for one in tmp_path.iterdir()} == {"in", name, *theirs}
+    made = tmp_path / name / "0.png" if name == "out" else tmp_path / name
+    assert outputs.made_here(made)
+    with files.locked(tmp_path / name, beside=True):
+        assert restyled(tmp_path / name, tmp_path / "in", "--steady", "0") == 2
+    assert "another run is at work" in capsys.readouterr().err
+    if name == "out":
+        user(made)
+        assert restyled(tmp_path / name, tmp_path / "in", "--steady", "0") == 2
+        assert made.read_bytes() == picture(".png", 0, "")
+    assert restyled(tmp_path / "in", tmp_path / "in", "--steady", "0", "--overwrite") == 2
+
+
+def test_pieces_in_a_folder_of_somebody_else_are_refused(
+    no_networks, tmp_path, monkeypatch, capsys
+):
+    pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
+    source = user(tmp_path / "in" / "0.png").parent
+    monkeypatch.setattr(video, "_key", lambda *more: 16 * "a")
+    theirs = user(tmp_path / f".out.mp4.{16 * 'a'}.parts" / "0.png")
+    assert restyled(tmp_path / "out.mp4", source, "--steady", "0") == 2
+    assert "was not made by this program" in capsys.readouterr().err
+    assert [one.name for one in theirs.parent.iterdir()] == ["0.png"]
+
+
+BESIDE = ("moments", "backbones", "export")  # whose lock lies beside what they write
+ALONE = [name for name in COMMANDS if COMMANDS[name][1] not in ("--json", "--report", "--sheet")]
+
+
+@pytest.mark.parametrize("name", [one for one in ALONE if one not in ("annotate", "museum")])
+def test_a_second_run_in_a_place_is_refused(no_work, tmp_path, capsys, name):
+    main, target, more = COMMANDS[name]
+    place = Place(tmp_path, np.random.default_rng(0))
+    out = place.root / (target if "." in target else "second")
+    flags = [flag.replace("R", str(place.root), 1) for flag in more]
+    flags += ["--out" if "." in target else target, str(out)]
+    for path in ("e.webp", "out.png", "d1/a.png"):
+        user(place.root / path)
+    with files.locked(out, beside=name in BESIDE):
+        assert run_command(main, flags) == 2
+    assert "another run is at work" in capsys.readouterr().err
+    run_command(main, flags)
+    assert "another run" not in capsys.readouterr().err
+
+
+def test_a_run_that_is_alive_is_not_resumed_and_helpers_do_not_wait(no_work, tmp_path, capsys):
+    files.write_json(tmp_path / "run" / "run.json", {"config": {}})
+    flags = ["--trainer", "vae", "--run", str(tmp_path / "run"), "--resume"]
+    with files.locked(tmp_path / "run"):
+        assert run_command(train.main, flags) == 2
+        assert "another run is at work" in capsys.readouterr().err
+        cluster = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
+        no_work.setenv("TF_CONFIG", json.dumps(cluster))
+        flags = types.SimpleNamespace(dry_run=False, run=tmp_path / "run", strategy="multiworker")
+        with train.common.alone(flags):
+            pass
+        cluster["task"]["index"] = 0
+        no_work.setenv("TF_CONFIG", json.dumps(cluster))
+        with pytest.raises(InputError, match="another run"), train.common.alone(flags):
+            pass
+
+
+def test_a_run_begins_in_a_new_folder_alone(no_work, tmp_path, capsys):
+    mine = user(tmp_path / "run" / "model.weights.h5.png")
+    for trainer in ("vae", "classifier"):
+        flags = [
+            "--trainer",
+            trainer,
+            "--run",
+            str(tmp_path / "run"),
+            "--data",
+            f"folder:{tmp_path}",
+        ]
+        flags += ["--folds", "0"] if trainer == "classifier" else []
+        assert run_command(train.main, flags) == 2
+        assert "holds other files" in capsys.readouterr().err
+    assert [one.name for one in mine.parent.iterdir()] == [mine.name]
+
+
+@pytest.mark.parametrize(
+    "extra", ["diary.txt", "runs/a/run.json", "saved_model/mine.pb", "a.tflite"]
+)
+def test_export_replaces_what_it_wrote_and_nothing_else(no_work, tmp_path, capsys, extra):
+    run, out = tmp_path / "run", tmp_path / "out"
+    files.write_json(run / "run.json", {"config": {}, "cultures": []})
+    for name in ("weights.h5", "saved_model/saved_model.pb", "old_64_int8.tflite"):
+        files.write_text(out / name, "old")
+    files.write_json(out / "model.json", {"cultures": [], "name": "old"})
+    flags = ["--run", str(run), "--out", str(out), "--pictures", str(tmp_path / "pictures")]
+    files.write_text(out / extra, "a user's")
+    assert run_command(export.main, [*flags, "--overwrite"]) == 2
+    assert "would be lost" in capsys.readouterr().err
+    assert (out / extra).read_text() == "a user's" and (out / "weights.h5").is_file()
+    (out / extra).unlink()
+    (out / "runs").exists() and [one.rmdir() for one in (out / "runs" / "a", out / "runs")]
+    assert run_command(export.main, flags) == 0
+    assert [one.name for one in out.iterdir()] == ["model.json"]
+    assert {one.name for one in tmp_path.iterdir()} == {"run", "out"}
+
+
+def test_export_keeps_the_folder_where_the_new_one_cannot_come(no_work, tmp_path, monkeypatch):
+    files.write_text(tmp_path / "out" / "model.json", "old")
+    files.write_text(tmp_path / "new" / "model.json", "new")
+    real = pathlib.Path.replace
+
+    def replace(self, target):
+        if self.name == "new":
+            raise OSError("no")
+        return real(self, target)
+
+    monkeypatch.setattr(pathlib.Path, "replace", replace)
+    with pytest.raises(OSError, match="no"):
+        export._replace(tmp_path / "new", tmp_path / "out", tmp_path / "old")
+    assert (tmp_path / "out" / "model.json").read_text() == "old"

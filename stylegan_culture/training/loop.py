@@ -8,6 +8,7 @@ judges it, if anything does, is a function of the step that the command gives.
 import collections
 import dataclasses
 import math
+import os
 import pathlib
 import time
 
@@ -16,7 +17,7 @@ import tensorflow as tf
 import tqdm
 
 from stylegan_culture import images
-from stylegan_culture.config import Alarm, option
+from stylegan_culture.config import Alarm, InputError, option
 from stylegan_culture.files import file_names
 from stylegan_culture.training import checkpoint
 
@@ -93,6 +94,7 @@ def run(
     alarms are raised: so do processes that help the one that leads.
     """
     folder = pathlib.Path(folder)
+    earlier = set(_events(folder / "logs"))
     writer = _writer(folder / "logs", writes)
     alarms, started = Alarms(), time.monotonic()
     pending, values = [], {}
@@ -112,17 +114,40 @@ def run(
                 bar.set_postfix_str(f"step {done} loss {values['total']:.3f}")
             if writes and (done % config.sample_interval == 0 or done == config.steps):
                 _draw(trainer, folder / "samples", done)
+            if writes and saving:
+                writer.flush()
+                _check_written(set(_events(folder / "logs")) - earlier)
             if writes and saving and not alarms.raised:
                 checkpoint.save(folder / "checkpoints", trainer.state(), done)
                 if judge is not None:
                     _log(judge(done), done, "judged")
     writer.close()
+    _check_written(set(_events(folder / "logs")) - earlier)
     return {"losses": values, "seconds": time.monotonic() - started}
 
 
 def _writer(folder: pathlib.Path, writes: bool):
     """TensorBoard's, or one that forgets."""
     return tf.summary.create_file_writer(str(folder)) if writes else tf.summary.create_noop_writer()
+
+
+def _events(folder: pathlib.Path):
+    """TensorBoard's files."""
+    return folder.glob("events.out.tfevents.*")
+
+
+def _check_written(paths) -> None:
+    """Raises `InputError` where a file of TensorBoard ends within a record, as on a full disk:
+    TensorFlow does not always tell. A record is its length (8 bytes), 4 bytes, itself, 4 bytes."""
+    for path in paths:
+        with open(path, "rb") as file:
+            size, place = os.fstat(file.fileno()).st_size, 0
+            while place < size:
+                file.seek(place)
+                head = file.read(8)
+                place += 16 + int.from_bytes(head, "little")
+        if place != size:
+            raise InputError(f"{path} could not be written whole; make room on the disk")
 
 
 def _progress(steps: int, first_step: int, shown: bool):
