@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_culture.features import linalg
-from stylegan_culture.features.archive import read_layers
+from stylegan_culture.features.archive import check_runs, read_layers
 
 DEPTHS = (2, 2, 4, 4, 1)
 STAGES = (5, 4, 3, 2, 1)
@@ -24,6 +24,9 @@ class StageTransfer:
     Args:
         encoder: path of the whole encoder's archive.
         stages: path of the archive of stage encoders and decoders.
+
+    Raises:
+        InputError: a file is missing, damaged, or its layers do not fit each other.
     """
 
     def __init__(self, encoder: str, stages: str):
@@ -35,6 +38,8 @@ class StageTransfer:
             self.layers[f"enc{stage}"] = list(found.values())
             found = read_layers(stages, [f"dec{stage}/{n}" for n in names], "the decoders")
             self.layers[f"dec{stage}"] = list(found.values())
+        noise = np.random.default_rng(0).random((4 * MULTIPLE, 4 * MULTIPLE, 3), np.float32)
+        check_runs(stages, lambda: [self(noise, noise)], "the encoders and decoders of stages")
 
     def __call__(self, content, style, strength: float = STRENGTH) -> np.ndarray:
         """`[H, W, 3]` and `[h, w, 3]` in [0, 1] to `[H, W, 3]`, sides cut to multiples of 16."""

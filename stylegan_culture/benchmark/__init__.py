@@ -18,7 +18,7 @@ import numpy as np
 
 from stylegan_culture import isolation, tflite
 from stylegan_culture.config import InputError
-from stylegan_culture.files import write_result
+from stylegan_culture.files import reason, write_result
 from stylegan_culture.outputs import Outputs, add_flag
 
 
@@ -41,28 +41,27 @@ def prepare(path, threads: int):
         InputError: the file is missing, no TFLite file, damaged, or cannot be run.
     """
     tflite.look_through(path)
-    return _prepared(path, threads)
+    try:
+        return _prepared(path, threads)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be run ({reason(error)}); give a TFLite file") from None
 
 
 def _prepared(path, threads: int):
     from ai_edge_litert.interpreter import Interpreter
 
-    try:
-        interpreter = Interpreter(str(path), num_threads=threads)
-        signatures = interpreter.get_signature_list()
-        if signatures:
-            name = "stylize" if "stylize" in signatures else next(iter(signatures))
-            runner = interpreter.get_signature_runner(name)
-            details = runner.get_input_details()
-            inputs = {key: _random(detail) for key, detail in details.items()}
-            return lambda: runner(**inputs)
-        interpreter.allocate_tensors()
-        for detail in interpreter.get_input_details():
-            interpreter.set_tensor(detail["index"], _random(detail))
-        return interpreter.invoke
-    except (ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise InputError(f"{path} cannot be run ({reason}); give a TFLite file") from None
+    interpreter = Interpreter(str(path), num_threads=threads)
+    signatures = interpreter.get_signature_list()
+    if signatures:
+        name = "stylize" if "stylize" in signatures else next(iter(signatures))
+        runner = interpreter.get_signature_runner(name)
+        details = runner.get_input_details()
+        inputs = {key: _random(detail) for key, detail in details.items()}
+        return lambda: runner(**inputs)
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], _random(detail))
+    return interpreter.invoke
 
 
 def measure(paths, threads: int, runs: int) -> list[dict]:
@@ -102,10 +101,9 @@ def peak_memory(path, threads: int) -> float:
     The interpreter and Python are in it: about 60 MB for an empty model.
 
     Raises:
-        InputError: the file is missing, or cannot be run within `isolation.SECONDS`.
+        InputError: as `prepare`, and where one run takes longer than `isolation.SECONDS`.
     """
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"{path} does not exist; export it first")
+    tflite.look_through(path)
     return isolation.call(run_alone, str(path), threads, name=str(path))
 
 
