@@ -295,9 +295,17 @@ def _claim(options: argparse.Namespace, target: pathlib.Path) -> None:
     facts = translation.read_facts(options.run)
     texts = (facts.get("data", ""), facts.get("content", "")) if not options.pictures else ()
     inputs = [*named(options.run, options.pictures, options.samples, *texts), *options.notes]
-    name = re.escape(str(translation.read_facts(target).get("name", target.name)))
+    name = re.escape(_name_of(target))
     written = re.compile(rf"{WRITTEN}|{name}(_\w+)?_[0-9]+_(float32|float16|int8)\.tflite")
     Outputs(inputs, options.overwrite).claim_whole_folder(target, written)
+
+
+def _name_of(target: pathlib.Path) -> str:
+    """The name that an earlier export gave its files; the folder may have been renamed since."""
+    try:
+        return str(translation.read_facts(target).get("name", target.name))
+    except InputError:  # of a damaged model.json
+        return target.name
 
 
 def _replace(folder: pathlib.Path, target: pathlib.Path, old: pathlib.Path) -> None:

@@ -479,6 +479,8 @@ def test_export_replaces_what_it_wrote_and_nothing_else(no_work, tmp_path, capsy
     (out / "runs").exists() and [one.rmdir() for one in (out / "runs" / "a", out / "runs")]
     assert run_command(export.main, flags) == 0
     assert [one.name for one in out.iterdir()] == ["model.json"]
+    assert run_command(export.main, flags) == 2, "what came is no record of a model"
+    assert run_command(export.main, [*flags, "--overwrite"]) == 0
     assert {one.name for one in tmp_path.iterdir()} == {"run", "out"}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import config, export, images, samplers, serving, stylize
+from stylegan_culture import config, export, images, outputs, samplers, serving, stylize
 from stylegan_culture.networks import noise
 from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
 from stylegan_culture.stylization import feedforward
@@ -116,6 +116,7 @@ def test_a_walk_as_a_gif_repeats_and_has_all_steps(run, tmp_path):
         assert clip.n_frames == 10 and clip.info["loop"] == 0
         assert clip.size == (2 * CELL - 2, SIZE)
     assert [path.name for path in tmp_path.iterdir()] == ["walk.gif"]
+    assert outputs.made_here(out)
 
 
 def test_a_walk_in_a_folder_is_its_frames(run, tmp_path):

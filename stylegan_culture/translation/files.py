@@ -48,7 +48,11 @@ def write(folder, name: str, run, sizes, precisions, pictures) -> dict:
     folder = pathlib.Path(folder)
     translations, facts = load(run)
     _check(translations, sizes, precisions)
-    shutil.copyfile(pathlib.Path(run) / WEIGHTS, folder / WEIGHTS)
+    with (
+        written_whole(folder / WEIGHTS) as file,
+        open(pathlib.Path(run) / WEIGHTS, "rb") as weights,
+    ):
+        shutil.copyfileobj(weights, file)
     described = card.described(name, translations, facts, sizes, SIGNATURE, folder)
     write_result(folder / "model.json", described)
     found = {}
