@@ -83,11 +83,11 @@ def test_pipes_and_devices_are_refused_at_once(tmp_path):
 
 def test_large_frames_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
     large = write(tmp_path / "large.mkv", "mpeg4", (2400, 4000), 1)
-    with pytest.raises(InputError, match="4000x2400 pixels, more than the limit of 9000000"):
+    with pytest.raises(InputError, match="large.mkv has frames of more than 9,000,000 pixels"):
         clips.open_clip(large)
     gif = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0) + b",\0\0\0\0\1\0\1\0\0\2\1\0\0;"
     (tmp_path / "large.gif").write_bytes(gif)
-    with pytest.raises(InputError, match="large.gif"):
+    with pytest.raises(InputError, match="large.gif has frames of more than"):
         read(tmp_path / "large.gif")
     images.write(tmp_path / "frames" / "1.png", np.zeros((2, 3, 3), np.uint8))
     monkeypatch.setattr(clips, "FRAME_PIXELS", 5)

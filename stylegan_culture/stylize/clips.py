@@ -190,10 +190,9 @@ def _check(stream, path) -> None:
     context = stream.codec_context
     if context.color_trc in HIGH_DYNAMIC_RANGE:
         raise InputError(f"{path} has a high dynamic range; convert it to BT.709 first")
-    if context.width * context.height > FRAME_PIXELS:
+    if not 0 < context.width * context.height <= FRAME_PIXELS:  # 0: FFmpeg has refused them
         raise InputError(
-            f"{path} has frames of {context.width}x{context.height} pixels, more than the limit of "
-            f"{FRAME_PIXELS}; reduce it first"
+            f"{path} has frames of more than {FRAME_PIXELS:,} pixels, or of none; reduce it first"
         )
     rate, base = stream.average_rate or stream.guessed_rate or 25, stream.time_base
     if not base or not 0 < base <= FASTEST or not 1 / FASTEST <= rate <= FASTEST:
