@@ -65,7 +65,7 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
         print("error: memory ran out; use smaller or fewer pictures", file=sys.stderr)
         return EXIT_INPUT
     except Alarm as alarm:
-        print(f"stopped: {alarm}", file=sys.stderr)
+        print(f"stopped: {visible(str(alarm))}", file=sys.stderr)
         return EXIT_ALARM
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -74,7 +74,7 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
         sentence = _refused(error)
         if not sentence:
             raise
-        print(f"error: {sentence}", file=sys.stderr)
+        print(f"error: {visible(sentence)}", file=sys.stderr)
         return EXIT_INPUT
     return 0
 
