@@ -116,35 +116,32 @@ class FrameRestyler:
         cuts = past.pop("cuts", None)
         if cuts is None or cuts.shape or cuts.dtype.kind not in "iu" or cuts < 0:
             raise ValueError("it has no number of cuts")
-        wanted = self._kinds(past.get("frame"))
+        wanted = self._shapes(past.get("frame"))
         if set(past) != set(wanted):
             raise ValueError("it has other parts than the frame before")
-        for name, (shape, dtype) in wanted.items():
-            if past[name].shape != shape or past[name].dtype != dtype:
+        for name, shape in wanted.items():
+            kind = "u" if name == "frame" else "f"
+            if past[name].shape != shape or past[name].dtype.kind != kind:
                 raise ValueError(f"its {name} is {past[name].dtype} {past[name].shape}")
         self._past, self.cuts = past, int(cuts)
 
-    def _kinds(self, frame) -> dict:
-        """Shape and type of all that is kept of a frame `[H, W, 3]`, sides multiples of 8."""
-        if frame is None or frame.ndim != 3 or not all(frame.shape):
+    def _shapes(self, frame) -> dict:
+        """Of all that is kept of a frame `[H, W, 3]` in uint8, its sides multiples of 8."""
+        if frame is None or frame.ndim != 3 or not all(frame.shape) or frame.dtype != np.uint8:
             raise ValueError("it has no frame")
         height, width = frame.shape[0] // STRIDE, frame.shape[1] // STRIDE
-        kinds = {
-            "frame": ((height * STRIDE, width * STRIDE, 3), np.uint8),
-            "thumb": (THUMB[::-1], np.float32),
-        }
+        shapes = {"frame": (height * STRIDE, width * STRIDE, 3), "thumb": THUMB[::-1]}
         if self.smoothing <= 0:
-            return kinds
+            return shapes
         small = feedforward.encode_tiled(
             self.model, np.zeros((2 * STRIDE, 2 * STRIDE, 3), np.float32), feedforward.TILE
         )
         for name in self.model.generator.whitened:
             times, channels = small[name].shape[1] // 2, small[name].shape[3]
             mean, covariance = feedforward.moments_of(small[name], self.model)
-            kinds[f"{name}/features"] = ((1, times * height, times * width, channels), np.float32)
-            kinds[f"{name}/mean"] = (mean.shape, np.float32)
-            kinds[f"{name}/covariance"] = (covariance.shape, np.float32)
-        return kinds
+            shapes[f"{name}/features"] = (1, times * height, times * width, channels)
+            shapes[f"{name}/mean"], shapes[f"{name}/covariance"] = mean.shape, covariance.shape
+        return shapes
 
     def _is_new_scene(self, present) -> bool:
         same_size = self._past["frame"].shape == present["frame"].shape
