@@ -51,7 +51,31 @@ _limit_lock, _limits = threading.Lock(), []  # Pillow's limit, and one more for 
 _big_file = threading.RLock()
 
 
-def read(path, max_pixels: int = FLOAT_PIXELS, longest: int | None = None) -> np.ndarray:
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a picture file.
+
+    Attributes:
+        max_pixels: that it may have.
+        short_side: to which a larger one is reduced, pixels; None: as it is.
+        longest: the longest edge to which one of more than `max_pixels` is reduced, pixels.
+        remedy: what to do where it has more pixels.
+        eight: uint8, also where 8 bits lose detail.
+    """
+
+    max_pixels: int
+    short_side: int | None = None
+    longest: int | None = None
+    remedy: str = "reduce it first"
+    eight: bool = False
+
+
+def read(
+    path,
+    max_pixels: int = FLOAT_PIXELS,
+    longest: int | None = None,
+    remedy: str = Wanted.remedy,
+) -> np.ndarray:
     """Reads a picture file to float32 [H, W, 3] in [0, 1].
 
     JPEG, PNG, WebP, TIFF, BMP, GIF, PPM and AVIF; grey, palette, CMYK and 16-bit pictures become
@@ -63,12 +87,13 @@ def read(path, max_pixels: int = FLOAT_PIXELS, longest: int | None = None) -> np
         max_pixels: that it may have.
         longest: where the caller reduces the picture to this longest edge (pixels) itself: one of
             more than `max_pixels` is then read reduced to it, up to `MAX_PIXELS`.
+        remedy: what to do where it has too many pixels, the end of the sentence.
 
     Raises:
         InputError: the file is missing, empty, truncated, no picture, or needs too many pixels,
             too much memory or time: decided from its structure, before decoding.
     """
-    pixels = _decode(path, Wanted(max_pixels, longest=longest))
+    pixels = _decode(path, Wanted(max_pixels, longest=longest, remedy=remedy))
     if pixels.dtype == np.float32:
         return pixels
     return np.divide(pixels, np.float32(255), dtype=np.float32)
@@ -263,23 +288,6 @@ def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2
     return np.asarray(sheet).astype(np.float32) / 255
 
 
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-    """What is wanted of a picture file.
-
-    Attributes:
-        max_pixels: that it may have.
-        short_side: to which a larger one is reduced, pixels; None: as it is.
-        longest: the longest edge to which one of more than `max_pixels` is reduced, pixels.
-        eight: uint8, also where 8 bits lose detail.
-    """
-
-    max_pixels: int
-    short_side: int | None = None
-    longest: int | None = None
-    eight: bool = False
-
-
 class _Memory:
     """What pictures that are decoded at the same time take, together at most `most` bytes."""
 
@@ -376,7 +384,7 @@ def _decode(source, wanted: Wanted, apart: bool = False) -> np.ndarray:
     with opened(source) as (picture, found):
         width, height = picture.size
         wanted = _reduced(wanted, width, height)
-        picture_files.check_size(width, height, wanted.max_pixels)
+        picture_files.check_size(width, height, wanted.max_pixels, wanted.remedy)
         if found.isolated and not apart:
             with _memory.taken(MEMORY):
                 return _decoded_apart(source, wanted)

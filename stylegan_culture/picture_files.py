@@ -116,14 +116,12 @@ def inspect(content: bytes) -> Inspected | None:
     return None
 
 
-def check_size(width: int, height: int, most: int) -> None:
+def check_size(width: int, height: int, most: int, remedy: str = "reduce it first") -> None:
     """Raises `Unreadable` where a picture has no pixels, more than `most`, or too long a side."""
     if width < 1 or height < 1:
         raise Unreadable(f"is damaged (it has {width}x{height} pixels)")
     if width * height > most or max(width, height) > LONGEST_SIDE:
-        raise Unreadable(
-            f"has {width}x{height} pixels, more than the limit of {most}; reduce it first"
-        )
+        raise Unreadable(f"has {width}x{height} pixels, more than the limit of {most}; {remedy}")
 
 
 def _check_data(count: int, pixels: int, most: float) -> None:

@@ -77,13 +77,19 @@ def test_large_pictures_are_read_reduced_or_refused(run, picture, tmp_path, monk
     assert call(run, picture, "--out", tmp_path / "a.png") == 2
     assert "40x24 pixels is too large for memory; give --size 38" in capsys.readouterr().err
     assert call(run, picture, "--size", "38", "--out", tmp_path / "a.png") == 0
-    monkeypatch.setattr(images.read, "__defaults__", (900, None))
+    monkeypatch.setattr(images.read, "__defaults__", (900, None, "reduce it first"))
     assert call(run, picture, "--out", tmp_path / "b.png") == 2
-    assert "more than the limit of 900" in capsys.readouterr().err
+    assert "more than the limit of 900; give --size" in capsys.readouterr().err
     assert call(run, picture, "--size", "38", "--out", tmp_path / "b.png") == 0
     wide = [images.read_uint8(tmp_path / name).astype(int) for name in ("a.png", "b.png")]
     assert wide[0].shape == wide[1].shape == (23, 38, 3)
     assert np.abs(wide[0] - wide[1]).max() <= 24  # reduced in 8 bits, not in floats
+
+
+def test_a_size_that_fits_is_not_refused_for_what_is_padded():
+    side = int(feedforward.WHOLE_PIXELS**0.5)
+    padded = -(-side // feedforward.STRIDE) * feedforward.STRIDE
+    assert 56 * padded**2 <= feedforward.WHOLE_BYTES
 
 
 def test_a_wider_network_takes_smaller_pictures(culture_model, monkeypatch):

@@ -19,7 +19,8 @@ TILE = 512  # pixels; 2 cores reach full speed from about 256 on
 UNTILED_PIXELS = 1024 * 1024
 # What a whole picture may take: TensorFlow, the network and a tile have the rest of 2 GB.
 WHOLE_PIXELS = 18_000_000
-WHOLE_BYTES = 56 * WHOLE_PIXELS  # of content and result, 12 each a pixel, and features: 32
+# Of content and result, 12 each a pixel, and features: 32; and what `pad` adds.
+WHOLE_BYTES = 1.01 * 56 * WHOLE_PIXELS
 EXAMPLE_PIXELS = 512  # longest edge of a style picture as the style encoder sees it
 # Rows: luminance Y, chrominance I and Q (NTSC), for RGB columns.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)

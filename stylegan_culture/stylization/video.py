@@ -156,7 +156,8 @@ class FrameRestyler:
         for name in self.model.generator.whitened:
             carried, seen = carry(self._past[f"{name}/features"][0])
             kept = (1.0 - new) * np.asarray(seen, np.float32)[..., None]
-            features[name] = (kept * carried + (1.0 - kept) * features[name][0])[None]
+            features[name] *= 1.0 - kept  # in place: frames may be large
+            features[name] += kept * carried
 
     def _moments(self, features, new: float) -> dict:
         """Mean and covariance of the whitened features, m_t = (1 - a) m_(t-1) + a m(y_t)."""

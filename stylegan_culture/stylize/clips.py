@@ -29,7 +29,7 @@ HIGH_DYNAMIC_RANGE = (16, 18)  # transfer characteristics PQ and HLG of ITU-T H.
 SHORTFALL = 0.25  # seconds that a file may end before the length that its header tells
 # FFmpeg's demuxers of `VIDEOS` and of what is written; none of them opens other files.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,ogg,asf,gif,nut"
-FRAME_PIXELS = 9_000_000  # of a frame that is restyled within 2 GB of memory: 4096 x 2160
+FRAME_PIXELS = 9_000_000  # of a frame that is decoded: 4096 x 2160
 WALKED = 50_000_000  # bytes of a clip that may be looked through in a second, beside 10 seconds
 FASTEST = 1000  # frames a second, and seconds a frame
 LONGEST = 100 * 3600  # seconds of a clip

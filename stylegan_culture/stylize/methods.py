@@ -53,7 +53,9 @@ def read(source, method: str, options) -> np.ndarray:
     """
     usual = {"generator": None, "gatys": GATYS_PIXELS}.get(method, CLASSICAL_PIXELS)
     usual = None if options.restore else usual
-    content = fit(images.read(source, longest=options.size or usual), options.size)
+    remedy = "give --size" if options.size is None else images.Wanted.remedy
+    content = images.read(source, longest=options.size or usual, remedy=remedy)
+    content = fit(content, options.size)
     # A mask has to be as large as its picture, so that both are reduced together, later.
     if options.size is None and not options.mask and max(content.shape[:2]) > (usual or np.inf):
         content = fit(content, usual)

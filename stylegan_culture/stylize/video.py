@@ -21,6 +21,7 @@ from stylegan_culture.stylize.outputs import is_clip_place, output_for
 from stylegan_culture.stylize.segments import FRAMES, Segments
 
 SMALLEST = 16  # pixels
+FRAME_PIXELS = 5_500_000  # that are restyled and encoded within 2 GB of memory
 
 
 def is_asked(options) -> bool:
@@ -122,10 +123,12 @@ def _key(clip, restyler, options, place) -> str:
 
 def _frame_function(restyler, options, even: bool):
     """`function(pixels uint8 [H, W, 3], seconds since the last frame) -> [H, W, 3]`."""
-    from stylegan_culture.stylization.feedforward import keep_colour
+    from stylegan_culture.stylization.feedforward import check_size, keep_colour
     from stylegan_culture.stylize.methods import fit
 
     def restyle(pixels, seconds):
+        scale = 1.0 if options.size is None else options.size / max(pixels.shape[:2])
+        check_size(*(round(scale * edge) for edge in pixels.shape[:2]), FRAME_PIXELS)
         content = fit(pixels.astype(np.float32) / 255, options.size)
         if min(content.shape[:2]) < SMALLEST:
             raise InputError(f"frames have to be {SMALLEST} pixels high and wide; choose a --size")
