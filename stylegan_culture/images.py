@@ -459,9 +459,10 @@ def _decoded_apart(source, wanted: Wanted) -> np.ndarray:
 
 def decode_into(given: str, made: str, wanted: dict) -> None:
     """Decodes a picture file into a NumPy file; for `isolation.call`."""
-    from PIL import AvifImagePlugin
+    with contextlib.suppress(ImportError):  # Pillow before 11.3 reads no AVIF
+        from PIL import AvifImagePlugin
 
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 2  # each has memory of its own
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 2  # each has memory of its own
     try:
         pixels = _decode(pathlib.Path(given).read_bytes(), Wanted(**wanted), apart=True)
     except InputError as error:
