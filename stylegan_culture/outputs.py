@@ -277,8 +277,9 @@ def _comment(path: pathlib.Path) -> str:
     try:
         import av
 
-        files.open_file(path).close()
-        with av.open(str(path)) as container:
+        # Playlists, which would lead to other files, are none of these formats.
+        limits = {"format_whitelist": "mov,mp4,m4v,matroska,webm", "protocol_whitelist": "file"}
+        with files.open_file(path) as file, av.open(file, container_options=limits) as container:
             return container.metadata.get("comment") or container.metadata.get("COMMENT", "")
     except Exception:  # PyAV raises whatever FFmpeg says of a file that is no clip
         return ""
