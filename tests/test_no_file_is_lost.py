@@ -84,6 +84,7 @@ class Place:
                 self.results.append(root / name)
         (root / "model").mkdir()
         facts = {"config": {}, "cultures": [{"key": "one"}, {"key": "two"}]}
+        facts |= {"data": "folder:art", "image_size": 64}
         (root / "model" / "run.json").write_text(json.dumps(facts))
         self._picture("model/sheet.png")
         (root / "film.gif").write_bytes(film())
@@ -466,7 +467,8 @@ def test_a_run_begins_in_a_new_folder_alone(no_work, tmp_path, capsys):
 )
 def test_export_replaces_what_it_wrote_and_nothing_else(no_work, tmp_path, capsys, extra):
     run, out = tmp_path / "run", tmp_path / "out"
-    files.write_json(run / "run.json", {"config": {}, "cultures": []})
+    facts = {"config": {}, "cultures": [], "data": "ornaments", "image_size": 64}
+    files.write_json(run / "run.json", facts)
     for name in ("weights.h5", "saved_model/saved_model.pb", "old_64_int8.tflite"):
         files.write_text(out / name, "old")
     files.write_json(out / "model.json", {"cultures": [], "name": "old"})
