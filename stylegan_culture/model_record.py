@@ -136,11 +136,6 @@ def check_told(record: dict, place) -> None:
         read_text(versions, name, place)
 
 
-def file_part(key: str) -> str:
-    """A culture's key as a part of a file's name: it leads to no other folder."""
-    return "".join("_" if c in '/\\:*?"<>|' else c for c in key).lstrip(".") or "_"
-
-
 def damaged(place, reason: str, remedy: str = REMEDY) -> InputError:
     """The error that says what is wrong with a record, in one line whatever names it has."""
     told = "".join(c if c.isprintable() else "?" for c in reason[:LONGEST_REASON])

@@ -18,8 +18,8 @@ import tensorflow as tf
 import pipelines.record_builder  # noqa: F401, what it loads is no part of the test
 from pipelines import folder as folders
 from pipelines import ingest, panels, records
-from stylegan_culture import annotate, config, files, images
-from stylegan_culture.analysis import gap_report
+from stylegan_culture import config, files, images, tables
+from stylegan_culture.analysis import plots
 from stylegan_culture.config import InputError
 from stylegan_culture.explain import projector
 from stylegan_culture.features.moments import CultureMoments, Moments
@@ -63,9 +63,9 @@ def _report(folder):
 
 
 @writer
-def _annotations(folder):
+def _table(folder):
     with disk():
-        annotate._write_rows(folder / "a.csv", ("a",), [(5000 * "x",)])
+        tables.write(folder / "a.csv", ("a",), [(5000 * "x",)])
 
 
 @writer
@@ -78,9 +78,8 @@ def _moments(folder):
 
 @writer
 def _figure(folder):
-    figure, _ = gap_report.new_figure(1, 1, 3, 3)
-    with disk():
-        gap_report.save(figure, folder / "a.png")
+    with disk(), plots.plot(folder / "a.png", 3, 3) as figure:
+        figure.subplots()
 
 
 @writer

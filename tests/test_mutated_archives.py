@@ -144,15 +144,17 @@ def test_mutated_states_of_clips_are_read_or_refused(tmp_path, culture_model):
 
     first = restyler()
     first.restyle(frame, 0.04)
-    clip = Segments(tmp_path / "out.mp4", "key")
-    clip.finished([(0, 1), (1, 1)], first.state())
-    path = clip.folder / "state.npz"
+    clip = tmp_path / "out.mp4", 16 * "a"
+    with Segments.opened(*clip) as pieces:
+        pieces.finished([(0, 1), (1, 1)], first.state())
+        path = pieces.folder / "state.npz"
 
     def load(_):
         again = restyler()
         try:
-            again.restore(Segments(tmp_path / "out.mp4", "key").state)
-            again.restyle(frame, 0.04)
+            with Segments.opened(*clip) as pieces:
+                again.restore(pieces.state)
+                again.restyle(frame, 0.04)
         except (ValueError, InputError) as error:
             raise InputError(f"{path}: {error}") from None
 

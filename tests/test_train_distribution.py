@@ -75,7 +75,9 @@ def test_a_checkpoint_is_restored_on_all_devices(tmp_path, monkeypatch):
 
     team = types.SimpleNamespace(scope=scope, processes=1)
     checkpoint.save(tmp_path / "checkpoints", {"one": np.zeros(1)}, 7)
-    variable = types.SimpleNamespace(shape=(1,), assign=lambda value: seen.append(bool(inside)))
+    variable = types.SimpleNamespace(
+        shape=(1,), dtype="float64", assign=lambda value: seen.append(bool(inside))
+    )
     trainer = types.SimpleNamespace(state=lambda: {"one": variable})
     flags = types.SimpleNamespace(resume=True, run=tmp_path, team=team)
     assert train.common.first_step(trainer, flags, 9) == 7 and seen == [True]

@@ -71,7 +71,7 @@ def _of_cyclegan(folder: pathlib.Path, facts: dict) -> list[Translation]:
     pair = cyclegan.load_pair(folder / WEIGHTS, keys, sizes)
     return [
         Translation(
-            f"{model_record.file_part(source.key)}_to_{model_record.file_part(target.key)}",
+            f"{source.key}_to_{target.key}",
             pair.towards(target.key),
             cyclegan.STRIDE,
             {

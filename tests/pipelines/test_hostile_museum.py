@@ -17,6 +17,7 @@ import pytest
 from museum import Museum
 
 from pipelines import connections, ingest, museums, polite, prepare
+from stylegan_culture import tables
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
 
 PATIENCE = 0.1  # seconds for a head; ten times as many for the rest
@@ -670,8 +671,8 @@ def test_texts_of_a_stranger(filled, museum, works):
 @pytest.mark.parametrize("name", ["manifest.csv", "rejected.csv", "unmapped.csv"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "nowhere", "noise", "large", "rows", "mine"])
 def test_what_is_no_table(tmp_path, museum, name, kind, monkeypatch):
-    monkeypatch.setattr(ingest, "LARGEST_TABLE", 2**20)
-    monkeypatch.setattr(ingest, "MOST_ROWS", 1000)
+    monkeypatch.setattr(tables, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(tables, "MOST_LINES", 1000)
     path, header = tmp_path / name, {"m": ingest.MANIFEST, "r": ingest.REJECTED}
     header = header.get(name[0], ingest.UNMAPPED)
     contents = {
