@@ -3,7 +3,7 @@
 The ornaments are a test bed for image style transfer and not a claim about any culture. Every
 tradition named here is far richer than one motif; each was chosen because it has a precise geometry
 that a program can draw and a test can check. The colours and line weights that go with them
-(`pipelines.idioms`) are inventions.
+(`stylegan_culture.pipelines.ornaments.idioms`) are inventions.
 """
 
 from dataclasses import dataclass

@@ -14,8 +14,8 @@ import typing
 import unicodedata
 
 import numpy as np
+from stylegan_culture.pipelines.sampling import Source, held_out, identifier
 
-from pipelines.sampling import Source, held_out, identifier
 from stylegan_culture import images, tables
 from stylegan_culture.config import OUTSIDE, InputError
 

@@ -3,10 +3,9 @@
 import dataclasses
 
 import numpy as np
-
-from pipelines import cyclegan, folder, preprocess, shards, streaming
-from pipelines.preprocess import DETAIL
-from pipelines.sampling import (
+from stylegan_culture.pipelines import folder, preprocess, shards, streaming, tfds
+from stylegan_culture.pipelines.preprocess import DETAIL
+from stylegan_culture.pipelines.sampling import (
     PARTS,
     Source,
     draw_balanced,
@@ -14,6 +13,7 @@ from pipelines.sampling import (
     split,
     uniform,
 )
+
 from stylegan_culture.config import InputError, option
 
 
@@ -70,7 +70,7 @@ def load_source(data: str, image_size: int, part: str = "train", cache_mib: int 
     if kind == "records" and name:
         return split(shards.load(name, DETAIL * image_size, cache_mib, image_size), part)
     if kind == "tfds" and name:
-        return split(cyclegan.load(name, DETAIL * image_size, cache_mib), part)
+        return split(tfds.load(name, DETAIL * image_size, cache_mib), part)
     raise InputError(f"unknown data {data!r}; use ornaments, folder:PATH, records:DIR or tfds:NAME")
 
 
@@ -244,8 +244,8 @@ def _check_stream(config: DataConfig, source: Source, content: Source | None) ->
 
 def _ornaments(size: int, part: str) -> Source:
     """The rendered set, whose held-out scenes are declared: each exists in every tradition."""
-    from pipelines import cultures as traditions
-    from pipelines import ornaments  # here: folders need not wait for the renderer
+    from stylegan_culture.pipelines import cultures as traditions
+    from stylegan_culture.pipelines import ornaments
 
     if size not in ornaments.SIZES:
         sizes = ", ".join(str(one) for one in ornaments.SIZES)

@@ -8,8 +8,8 @@ import pathlib
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter
+from stylegan_culture.pipelines import folder
 
-from pipelines import folder
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 

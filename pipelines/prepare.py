@@ -1,4 +1,4 @@
-"""Prepares and checks a source of pictures: `python -m pipelines.prepare folder PATH`.
+"""Prepares and checks a source of pictures: `stylegan-culture prepare folder PATH`.
 
 Prints the pictures of every culture, how many are held out for judging, and what was skipped, with
 the reasons in a CSV file. `ornaments` renders the built-in set, `tfds NAME` downloads a data set,
@@ -12,8 +12,9 @@ import pathlib
 import sys
 
 import numpy as np
+from stylegan_culture.pipelines import folder, input, panels, preprocess, records, sampling
+from stylegan_culture.pipelines.museums import ingest
 
-from pipelines import folder, ingest, input, panels, preprocess, records, sampling
 from stylegan_culture import images
 from stylegan_culture.config import (
     OUTSIDE,
@@ -145,7 +146,7 @@ def sheet(source: sampling.Source, size: int) -> np.ndarray:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.prepare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="stylegan-culture prepare", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind, help_text, name_help in (
         ("ornaments", "the built-in rendered set", None),

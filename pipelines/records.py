@@ -16,9 +16,9 @@ import pathlib
 import shlex
 
 import numpy as np
+from stylegan_culture.pipelines import folder
+from stylegan_culture.pipelines.sampling import held_out
 
-from pipelines import folder
-from pipelines.sampling import held_out
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, temporary_folder
@@ -91,8 +91,7 @@ def write(path, config: RecordsConfig) -> Report:
 
 def _build(plan: Plan, beam_options, place: pathlib.Path) -> None:
     import tensorflow_datasets as tfds  # here: wrong input is found without TensorFlow
-
-    from pipelines.record_builder import Builder
+    from stylegan_culture.pipelines.record_builder import Builder
 
     tfds.disable_progress_bar()
     builder = Builder(plan=plan, on_beam=beam_options is not None, data_dir=place)

@@ -1,4 +1,4 @@
-"""Reads what `python -m pipelines.prepare records` wrote, as a source of pictures.
+"""Reads what `stylegan-culture prepare records` wrote, as a source of pictures.
 
 The shards stay on the disk: where each record lies is noted at the start, and a picture that is not
 among the decoded ones in memory is read from there whenever it is drawn.
@@ -14,11 +14,11 @@ import pathlib
 import struct
 
 import numpy as np
+from stylegan_culture.pipelines import folder
+from stylegan_culture.pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION
+from stylegan_culture.pipelines.sampling import Source
 
-from pipelines import folder
-from pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION
-from pipelines.sampling import Source
-from stylegan_culture import files, images
+from stylegan_culture import config, files, images
 from stylegan_culture.config import InputError, shortened
 
 FEATURES = {"image": "image", "cultures": "sequence", "id": "text", "number": "tensor"}
@@ -32,7 +32,7 @@ MOST_RECORDS = 2_000_000
 MOST_CULTURES = 10_000
 MOST_TAGS = 2**28  # records times cultures
 LONGEST_NAME = 1000  # characters of a culture or an identifier
-REMEDY = "write the data set anew with `python -m pipelines.prepare records`"
+REMEDY = "write the data set anew with `stylegan-culture prepare records`"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _place(path: pathlib.Path) -> pathlib.Path:
     if len(places) != 1:
         raise InputError(
             f"{path} holds {len(places)} data sets where one is wanted; write one with "
-            "`python -m pipelines.prepare records PATH --out DIR`"
+            "`stylegan-culture prepare records PATH --out DIR`"
         )
     if not _is_within(places[0], path):
         raise InputError(f"{places[0]} leads out of {path}; name the folder that it leads to")
@@ -180,7 +180,7 @@ def _cultures(place: pathlib.Path, metadata: dict) -> tuple[str, ...]:
     try:
         labels = files.read_bytes(path, files.LARGEST_JSON).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({files.reason(error)}); {REMEDY}") from None
+        raise InputError(f"{path} cannot be read ({config.reason(error)}); {REMEDY}") from None
     if _lines(labels) != _lines("\n".join(cultures)):
         raise InputError(f"{path} has other cultures than metadata.json; {REMEDY}")
     return tuple(cultures)
@@ -257,7 +257,7 @@ def _places(shard: pathlib.Path, count: int) -> list[tuple[int, int]]:
                 places.append((position + HEADER.size, length))
                 position = file.seek(length + FOOTER, os.SEEK_CUR)
     except OSError as error:
-        raise InputError(f"{shard} cannot be read ({files.reason(error)}); {REMEDY}") from None
+        raise InputError(f"{shard} cannot be read ({config.reason(error)}); {REMEDY}") from None
     return places
 
 
@@ -339,6 +339,6 @@ def _is_within(path: pathlib.Path, place: pathlib.Path) -> bool:
 
 def _foreign(place: pathlib.Path) -> InputError:
     return InputError(
-        f"{place} was not written by `python -m pipelines.prepare records`; data sets of "
+        f"{place} was not written by `stylegan-culture prepare records`; data sets of "
         "TensorFlow Datasets are read with tfds:NAME"
     )

@@ -10,8 +10,8 @@ import os
 
 import numpy as np
 from PIL import JpegImagePlugin
+from stylegan_culture.pipelines.preprocess import DETAIL
 
-from pipelines.preprocess import DETAIL
 from stylegan_culture import images
 
 RATIOS = (1, 2, 4, 8)
@@ -25,9 +25,9 @@ STREAMED_PIXELS = 200_000_000  # of all scans of a progressive file: half a seco
 
 
 def batches(config, draw, files, first_step: int = 0):
-    """The dataset of `pipelines.input.make_dataset` for `config.stream`.
+    """The dataset of `input.make_dataset` for `config.stream`.
 
-    `draw` takes a step to what its batch shows (`pipelines.input.drawn`); `files` are all those of
+    `draw` takes a step to what its batch shows (`input.drawn`); `files` are all those of
     its sources, whose headers are read at once.
     Grey, rotated or CMYK files and other formats are decoded whole, and cropped alike.
     """

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     config = settings.from_flags(AnnotateConfig(), flags)
     _check(config, flags.overwrite)
-    from pipelines import folder
+    from stylegan_culture.pipelines import folder
 
     root, out = folder.existing(flags.folder), pathlib.Path(config.out)
     if not root.is_dir():
@@ -101,9 +101,9 @@ def _annotate(files, config: AnnotateConfig):
     import tensorflow as tf
     import tqdm
 
-    from pipelines.preprocess import center_crop
     from stylegan_culture import images
-    from stylegan_culture.networks.tagger import find_tagger, load_tagger
+    from stylegan_culture.models import find_tagger, load_tagger
+    from stylegan_culture.pipelines.preprocess import center_crop
 
     tagger, facts = load_tagger(find_tagger(config.model), config.weights)
     cultures = keys_of(read_cultures(facts, config.model))
@@ -165,7 +165,7 @@ def _old_tags(table: str) -> dict:
     """`{resolved path: tags}` of the tagged rows of an older table."""
     if not table:
         return {}
-    from pipelines import folder
+    from stylegan_culture.pipelines import folder
 
     entries, skipped = folder.listed(table)
     if skipped:

@@ -16,7 +16,7 @@ import zipfile
 
 import numpy as np
 
-from stylegan_culture import files, isolation
+from stylegan_culture import config, files, isolation
 from stylegan_culture.config import InputError
 
 LARGEST = 256 * 2**20  # bytes of all arrays of a file
@@ -100,7 +100,7 @@ def load_weights(path, least: int, build, remedy: str):
             model.load_weights(copy)
         except Exception as error:  # Keras and h5py raise whatever does not fit
             raise InputError(
-                f"{path} is of another network ({files.reason(error)}); {remedy}"
+                f"{path} is of another network ({config.reason(error)}); {remedy}"
             ) from None
     return model
 
@@ -113,7 +113,7 @@ def save_weights(model, path) -> None:
             model.save_weights(folder / "new.weights.h5")
             os.replace(folder / "new.weights.h5", path)
     except (OSError, RuntimeError) as error:  # h5py raises both where a disk is full
-        raise InputError(f"{path} cannot be written ({files.reason(error)})") from None
+        raise InputError(f"{path} cannot be written ({config.reason(error)})") from None
 
 
 def count_weights(path: str) -> int:
@@ -189,7 +189,7 @@ def _read_file(file, path, what: str, most: int, wanted) -> dict[str, np.ndarray
         with zipfile.ZipFile(file) as archive:
             return _read_members(archive, most, wanted)
     except Exception as error:  # zipfile, zlib and NumPy raise whatever they meet in damage
-        raise InputError(f"{path} does not hold {what} ({files.reason(error)})") from None
+        raise InputError(f"{path} does not hold {what} ({config.reason(error)})") from None
 
 
 def _read_members(archive: zipfile.ZipFile, most: int, wanted) -> dict[str, np.ndarray]:

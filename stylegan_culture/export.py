@@ -13,17 +13,9 @@ import sys
 
 import numpy as np
 
-from stylegan_culture import (
-    __version__,
-    arrays,
-    config,
-    images,
-    samplers,
-    serving,
-    tflite,
-    translation,
-)
+from stylegan_culture import __version__, arrays, config, images, models
 from stylegan_culture.config import InputError, run_command
+from stylegan_culture.deploy import culture_files, tflite, translations
 from stylegan_culture.files import (
     locked,
     read_measures,
@@ -35,7 +27,7 @@ from stylegan_culture.files import (
 from stylegan_culture.model_record import check_told, keys_of, read_cultures
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.outputs import Outputs, add_flag, named
-from stylegan_culture.pages.text import code, json_block, markdown
+from stylegan_culture.reports.parts.text import code, json_block, markdown
 
 # All that an earlier export may have left beside TFLite files; the rest is the user's.
 WRITTEN = (
@@ -79,9 +71,11 @@ def parse(arguments) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     _complete(options)
     options.precisions = [part.strip() for part in options.precisions.split(",")]
-    unknown = sorted(set(options.precisions) - set(serving.PRECISIONS))
+    unknown = sorted(set(options.precisions) - set(culture_files.PRECISIONS))
     if unknown:
-        raise InputError(f"unknown precision {unknown[0]!r}; use {', '.join(serving.PRECISIONS)}")
+        raise InputError(
+            f"unknown precision {unknown[0]!r}; use {', '.join(culture_files.PRECISIONS)}"
+        )
     sizes = [part.strip() for part in options.sizes.split(",")]
     options.sizes = [int(part) if part.isdigit() else 0 for part in sizes]
     if not all(size >= 16 and size % STRIDE == 0 for size in options.sizes):
@@ -97,18 +91,18 @@ def parse(arguments) -> argparse.Namespace:
 
 def _complete(options) -> None:
     """What was not asked for, by the kind of the run."""
-    facts = translation.read_facts(options.run)
-    if facts.get("trainer") in samplers.TRAINERS:
+    facts = models.read_facts(options.run)
+    if facts.get("trainer") in models.SAMPLERS:
         raise InputError(
             f"{options.run} draws pictures from noise, which is not exported; use its run folder: "
             f"python -m stylegan_culture.stylize --sample 8 --model {options.run} --out sheet.png"
         )
     if facts:
         check_told(facts, options.run)
-    options.translates = facts.get("trainer") in translation.LOADERS
-    precisions, size = serving.PRECISIONS, 256
+    options.translates = facts.get("trainer") in models.LOADERS
+    precisions, size = culture_files.PRECISIONS, 256
     if options.translates:
-        precisions, size = translation.PRECISIONS, facts["image_size"]
+        precisions, size = translations.PRECISIONS, facts["image_size"]
         if options.half or options.samples or options.notes:
             raise InputError("--half, --samples and --notes are for models of several cultures")
     options.precisions = options.precisions or ",".join(precisions)
@@ -119,7 +113,7 @@ def load_pictures(folder, wanted: int, facts: dict) -> list[np.ndarray]:
     """The middle squares of a folder's pictures, at most `KEPT_PIXELS` a side; whole pictures of
     the run's data where no folder is given; float32 in [0, 1]."""
     if folder is None:
-        from pipelines.input import load_source
+        from stylegan_culture.pipelines.input import load_source
 
         source = load_source(facts["data"], facts["image_size"], "held_out")
         keys = keys_of(read_cultures(facts, "run.json", least=0))
@@ -155,7 +149,7 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
 
 def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
     """Makes the whole model folder in `folder`; raises `InputError` where parity fails."""
-    model, facts = serving.load_run(options.run)
+    model, facts = models.load_run(options.run)
     name = pathlib.Path(options.out).name
     if options.half:
         model.set_weights([w.astype("float16").astype("float32") for w in model.get_weights()])
@@ -164,7 +158,7 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
     write_result(folder / "model.json", described)
     pictures = load_pictures(options.pictures, CALIBRATION + CHECKED, facts)
     shown = load_pictures(options.samples, SHOWN, facts) if options.samples else pictures
-    serving.save_model(model, folder / "saved_model", described)
+    culture_files.save_model(model, folder / "saved_model", described)
     rows = []
     for size in options.sizes:
         squares = np.stack([square(picture, size) for picture in pictures])
@@ -177,12 +171,14 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
         spread = np.linspace(0, len(calibration) - 1, min(most, len(calibration))).astype(int)
         calibration = calibration[spread]
         files = {}
-        contents = serving.convert(model, described, size, options.precisions, calibration, checked)
+        contents = culture_files.convert(
+            model, described, size, options.precisions, calibration, checked
+        )
         for precision, content in contents.items():
             files[precision] = folder / f"{name}_{size}_{precision}.tflite"
             with written_whole(files[precision]) as file:
                 file.write(content)
-        measures = serving.parity(model, checked, folder / "saved_model", files)
+        measures = culture_files.parity(model, checked, folder / "saved_model", files)
         rows += [_row(path, measures[precision]) for precision, path in files.items()]
     _sheet(model, facts, shown, min(options.sizes), folder / "samples.jpg")
     card = [model_card(described, facts, read_measures(options.run), rows)]
@@ -192,8 +188,8 @@ def build(options: argparse.Namespace, folder: pathlib.Path) -> None:
 
 def build_translations(options: argparse.Namespace, folder: pathlib.Path) -> None:
     """The same for a run whose networks turn pictures into pictures and know no styles."""
-    found = load_pictures(options.pictures, CHECKED, translation.read_facts(options.run))
-    translation.write(
+    found = load_pictures(options.pictures, CHECKED, models.read_facts(options.run))
+    translations.write(
         folder,
         pathlib.Path(options.out).name,
         options.run,
@@ -292,7 +288,7 @@ def main(arguments=None) -> None:
 
 def _claim(options: argparse.Namespace, target: pathlib.Path) -> None:
     """Raises `InputError` where the target holds anything but an earlier export, or an input."""
-    facts = translation.read_facts(options.run)
+    facts = models.read_facts(options.run)
     texts = (facts.get("data", ""), facts.get("content", "")) if not options.pictures else ()
     inputs = [*named(options.run, options.pictures, options.samples, *texts), *options.notes]
     name = re.escape(_name_of(target))
@@ -303,7 +299,7 @@ def _claim(options: argparse.Namespace, target: pathlib.Path) -> None:
 def _name_of(target: pathlib.Path) -> str:
     """The name that an earlier export gave its files; the folder may have been renamed since."""
     try:
-        return str(translation.read_facts(target).get("name", target.name))
+        return str(models.read_facts(target).get("name", target.name))
     except InputError:  # of a damaged model.json
         return target.name
 

@@ -23,7 +23,7 @@ import threading
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from stylegan_culture import files, isolation, picture_files
+from stylegan_culture import config, files, isolation, picture_files
 from stylegan_culture.config import InputError, visible
 from stylegan_culture.picture_files import MAX_PIXELS
 
@@ -170,7 +170,7 @@ def encoded(image: np.ndarray, suffix: str, name: str = "the picture", software=
         picture.save(content, file_format, **options, **_signed(file_format, software))
     except (OSError, ValueError) as error:  # such as more pixels a side than a format counts
         raise InputError(
-            f"{name} cannot be written as {file_format} ({files.reason(error)}); choose another "
+            f"{name} cannot be written as {file_format} ({config.reason(error)}); choose another "
             "suffix, such as .png"
         ) from None
     return content.getvalue()
@@ -344,7 +344,7 @@ def opened(source):
         raise InputError(f"{name} needs more memory than there is; reduce it first") from None
     except Exception as error:  # Pillow's readers raise whatever they meet in a damaged file.
         raise InputError(
-            f"{name} is damaged or truncated ({files.reason(error)}); replace it"
+            f"{name} is damaged or truncated ({config.reason(error)}); replace it"
         ) from None
 
 

@@ -5,10 +5,11 @@ import os
 import numpy as np
 from PIL import Image
 
-from stylegan_culture import images, serving
+from stylegan_culture import images
+from stylegan_culture import models as serving
 from stylegan_culture.config import InputError
-from stylegan_culture.stylization import feedforward
-from stylegan_culture.stylization.mixtures import mixture_of
+from stylegan_culture.restyling import feedforward
+from stylegan_culture.restyling.mixtures import mixture_of
 
 
 class Stylizer:

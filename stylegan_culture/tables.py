@@ -15,7 +15,7 @@ import os
 import pathlib
 import re
 
-from stylegan_culture import files
+from stylegan_culture import config, files
 from stylegan_culture.config import InputError, visible
 
 MOST_BYTES = 128 * 2**20
@@ -66,7 +66,7 @@ def append(path, header, row) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):  # half a row, where the disk is full
             os.truncate(path, size)
-        raise InputError(f"{path} cannot be written ({files.reason(error)})") from None
+        raise InputError(f"{path} cannot be written ({config.reason(error)})") from None
 
 
 def read(path) -> tuple[list[str], list[list[str]]]:

@@ -12,7 +12,7 @@ from stylegan_culture import benchmark, images
 from stylegan_culture.benchmark import loading
 from stylegan_culture.config import run_command
 
-LOADERS = [loading.PLAIN, "Pillow, bicubic", "project", "project, --stream"]
+LOADERS = [benchmark.PLAIN, "Pillow, bicubic", "project", "project, --stream"]
 
 
 @pytest.fixture
@@ -43,14 +43,16 @@ def test_the_command_times_every_loader(art, tmp_path):
 
 
 def test_loaders_give_the_same_amount_of_work(art):
-    from pipelines.input import load_source
+    from stylegan_culture.pipelines.input import load_source
 
     source = load_source(f"folder:{art}", 16, "all", cache_mib=0)
-    settings = loading.LoadingConfig(image_size=16, pictures=6, batches=7)
-    plain = list(loading.pillow_batches(source.files, settings, loading.Image.Resampling.BILINEAR))
+    settings = benchmark.LoadingConfig(image_size=16, pictures=6, batches=7)
+    plain = list(
+        benchmark.pillow_batches(source.files, settings, loading.Image.Resampling.BILINEAR)
+    )
     assert [part.shape for batch in plain for part in batch] == [(6, 16, 16, 3)] * 7
     for stream in (False, True):
-        ours = list(loading.pipeline_batches(source, settings, stream))
+        ours = list(benchmark.pipeline_batches(source, settings, stream))
         assert [part.shape for batch in ours for part in batch] == [(3, 16, 16, 3)] * 14
         for batch in (plain[0][0], ours[0][0].numpy()):
             assert batch.dtype == np.float32 and batch.min() >= 0 and 0.5 < batch.max() <= 1
@@ -87,10 +89,11 @@ def test_training_is_not_starved(data_folder, stream):
     """Steps of culture128 fed from files, and on one batch that is there: within 5 %."""
     import dataclasses
 
-    from pipelines.input import load_source, make_dataset
-    from stylegan_culture.train.culture import CULTURE128
-    from stylegan_culture.training.culture import CultureTrainer
-    from stylegan_culture.training.options import resolve_precision
+    from stylegan_culture.pipelines.input import load_source, make_dataset
+
+    from stylegan_culture.training.culture.settings import CULTURE128
+    from stylegan_culture.training.culture.trainer import CultureTrainer
+    from stylegan_culture.training.optimisers import resolve_precision
 
     data = dataclasses.replace(CULTURE128.data, stream=stream)
     source = load_source(f"folder:{data_folder / 'artworks'}", data.image_size)

@@ -6,9 +6,8 @@ import time
 import pytest
 
 from stylegan_culture import benchmark
-from stylegan_culture.benchmark import steps
 from stylegan_culture.config import EXIT_INPUT, run_command
-from stylegan_culture.training.options import resolve_precision
+from stylegan_culture.training.optimisers import resolve_precision
 
 
 def test_steps_take_turns_and_the_ratio_is_the_median_of_rounds(monkeypatch, tmp_path, capsys):
@@ -23,7 +22,7 @@ def test_steps_take_turns_and_the_ratio_is_the_median_of_rounds(monkeypatch, tmp
 
         return step
 
-    monkeypatch.setattr(steps, "_step", make)
+    monkeypatch.setattr(benchmark, "_step", make)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     place = tmp_path / "steps.json"
     assert run_command(benchmark.main, ["steps", "--rounds", "3", "--json", str(place)]) == 0
@@ -53,5 +52,5 @@ def test_wrong_settings_are_one_sentence(flags, words, capsys):
 def test_bfloat16_is_at_least_1_6_times_as_fast_at_the_papers_size():
     if resolve_precision("auto") != "mixed_bfloat16":
         pytest.skip("this processor does not multiply bfloat16 in hardware")
-    found = steps.measure(steps.StepsConfig(rounds=3))
+    found = benchmark.measure_steps(benchmark.StepsConfig(rounds=3))
     assert found["times_as_fast"] >= 1.6, found

@@ -12,7 +12,7 @@ import pytest
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
-from stylegan_culture.stylize import clips, video
+from stylegan_culture.restyling.video import clips, restyled
 
 av = pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
 KINDS = {"mp4": "libx264", "mkv": "libx264", "avi": "mpeg4", "gif": "gif", "ts": "mpeg2video"}
@@ -163,12 +163,12 @@ def test_rates_and_shapes_that_cannot_be_are_refused():
 def test_what_ffmpeg_cannot_write_ends_in_one_sentence(tmp_path):
     with (
         pytest.raises(InputError, match="out.mp4 cannot be written"),
-        video._in_one_sentence(tmp_path / "out.mp4"),
+        restyled._in_one_sentence(tmp_path / "out.mp4"),
     ):
         av.open(str(tmp_path / "out.mp4"), "w").add_stream("libx264", rate=25).encode(
             av.VideoFrame(0, 0, "yuv420p")
         )
-    with pytest.raises(KeyError), video._in_one_sentence(tmp_path):
+    with pytest.raises(KeyError), restyled._in_one_sentence(tmp_path):
         raise KeyError("a fault of ours stays one")
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
-from stylegan_culture import evaluate, images, serving
-from stylegan_culture.evaluate import page
+from stylegan_culture import evaluate, images
+from stylegan_culture import models as serving
+from stylegan_culture.reports import evaluation_page
 
 
 @pytest.fixture
@@ -108,9 +109,10 @@ def test_a_collapsed_model_is_caught(flags, model_folder, tmp_path, capsys):
 
 def test_a_sound_model_is_not_accused(flags, tmp_path):
     """A veil of an artwork of the asked culture, another one for every content."""
-    from stylegan_culture.evaluate import comparison, methods
-    from stylegan_culture.evaluate import trial as trials
-    from stylegan_culture.evaluate.options import EvaluateConfig
+    from stylegan_culture.reports import evaluation as comparison
+    from stylegan_culture.reports import judged_methods as methods
+    from stylegan_culture.reports import trial as trials
+    from stylegan_culture.reports.trial_settings import EvaluateConfig
 
     parser = argparse.ArgumentParser()
     settings.add_flags(parser, EvaluateConfig)
@@ -146,10 +148,12 @@ def _check_names(trial, record, pictures):
         one = dataclasses.replace(
             trial, cultures=[other.get(name, name) for name in trial.cultures]
         )
-        shown = page.pictures_of(one, own, {other.get(k, k): v for k, v in pictures.items()})
+        shown = evaluation_page.pictures_of(
+            one, own, {other.get(k, k): v for k, v in pictures.items()}
+        )
         for strips in shown.values():
             assert strips["strips"]
-        pages.append(page.html_of(own, shown))
+        pages.append(evaluation_page.html_of(own, shown))
     hostile.check(pages[1], pages[0], list(names.values()))
 
 

@@ -10,12 +10,13 @@ import keras
 import numpy as np
 import pytest
 from reader import Reader
+from stylegan_culture.pipelines import cultures
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate
-from stylegan_culture.evaluate import bias_page, bias_words
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.pages.numbers import number
+from stylegan_culture.reports import bias_page, bias_words
+from stylegan_culture.reports.parts.numbers import number
 
 
 def _save(folder, seed, **facts):
@@ -168,14 +169,14 @@ def test_the_sentences_name_the_worst_and_say_a_tie(made):
     sentence = bias_words.brief(record, name)[0]
     one = own["worst"]["named"]
     value, low, high = (number(100 * end, "{:.0f}%") for end in one["interval"])
-    title = bias_words.title(one["culture"])
+    title = cultures.title(one["culture"])
     assert f"{title} is served worst, {value} ({low} to {high})" in sentence
     other = next(name for name in record["cultures"] if name != one["culture"])
     for share, tie in ((0.99, False), (0.6, True)):
         shares = {one["culture"]: share, other: 1.0 - share}
         told = bias_words.settled(one | {"share": share, "shares": shares, "tie": tie})
         assert ("tie" in told) == tie and number(share, "{:.0%}") in told
-        assert (f"{bias_words.title(other)} in 40%" in told) == tie
+        assert (f"{cultures.title(other)} in 40%" in told) == tie
 
 
 def test_a_link_to_training_pictures_is_claimed_only_where_it_is_shown(made):

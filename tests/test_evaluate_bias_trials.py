@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis.judge import content_codes
-from stylegan_culture.evaluate import bias_record, bias_trials
-from stylegan_culture.evaluate.bias_trials import STEPS, Bench, seen
-from stylegan_culture.evaluate.tools import reduced
+from stylegan_culture.measures.probes import content_codes
+from stylegan_culture.reports import bias_record, bias_trials
+from stylegan_culture.reports.bias_trials import STEPS, Bench, seen
+from stylegan_culture.reports.tools import reduced
 
 SIDE, CULTURES = 32, ("alpha", "beta", "gamma")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stylegan_culture import config, files, images, train
-from stylegan_culture.analysis import robustness as measures
-from stylegan_culture.evaluate import robustness, robustness_charts, robustness_words
+from stylegan_culture.measures import attacks as measures
+from stylegan_culture.reports import robustness, robustness_charts, robustness_words
 
 PLOTS = set(robustness.PLOTS)
 

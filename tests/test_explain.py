@@ -10,20 +10,21 @@ import keras
 import numpy as np
 import pytest
 from reader import Reader
+from stylegan_culture.pipelines.input import load_source
+from stylegan_culture.pipelines.preprocess import center_crop
 
-from pipelines.input import load_source
-from pipelines.preprocess import center_crop
 from stylegan_culture import config as settings
-from stylegan_culture import explain, files, images, serving
-from stylegan_culture.analysis import channels
-from stylegan_culture.explain import carriers
-from stylegan_culture.explain import page as explain_page
-from stylegan_culture.explain import record as records
+from stylegan_culture import explain, files, images
+from stylegan_culture import models as serving
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.measures import carriers
+from stylegan_culture.models import load_tagger, save_tagger
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.networks.tagger import load_tagger, save_tagger
-from stylegan_culture.training.tagging import TaggingConfig, train_head
+from stylegan_culture.reports import explained_channels as carriers
+from stylegan_culture.reports import explanation as records
+from stylegan_culture.reports import explanation_page as explain_page
+from stylegan_culture.training.classifier import TaggingConfig, train_head
 
 PREVIOUS = '<meta name="generator" content="stylegan_culture 0"> the previous page'
 
@@ -195,7 +196,7 @@ def test_channels_are_chosen_in_training_and_measured_on_the_held_out(made, artw
     readings = {"mean": maps.mean(axis=(1, 2)), "deviation": maps.std(axis=(1, 2))}
     assert found["pictures"] == {"chosen_on": 16, "measured_on": 4} and found["channels"] == count
     train, judged = (
-        {k: channels.differences(v[part], labels[part], 2) for k, v in readings.items()}
+        {k: carriers.differences(v[part], labels[part], 2) for k, v in readings.items()}
         for part in (~held, held)
     )
     for culture, rows in found["cultures"].items():

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from reader import Reader
 
-from stylegan_culture.explain import carriers, charts, words
+from stylegan_culture.reports import explained_channels as carriers
+from stylegan_culture.reports import explanation_charts as charts
+from stylegan_culture.reports import explanation_words as words
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from tensorboard.plugins.projector import projector_config_pb2, projector_plugin
 from werkzeug.test import Client
 
 from stylegan_culture import images
-from stylegan_culture.explain import projector
+from stylegan_culture.reports import projector
 
 COUNT = 7
 

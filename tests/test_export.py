@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from stylegan_culture import export, images, serving, tflite
+from stylegan_culture import export, images, models
 from stylegan_culture.config import run_command
+from stylegan_culture.deploy import culture_files, tflite
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 
 
@@ -80,8 +81,8 @@ def test_writes_the_whole_folder_and_replaces_an_older_one(run, tmp_path, capsys
     card = (out / "model_card.md").read_text("utf-8")
     assert "0.875" in card and "tiny_32_int8.tflite" in card and "## Limits" in card
     assert images.read(out / "samples.jpg").shape[1] > 3 * 32
-    loaded, _ = serving.load_model(out)
-    original, _ = serving.load_run(run)
+    loaded, _ = models.load_model(out)
+    original, _ = models.load_run(run)
     for a, b in zip(loaded.weights, original.weights, strict=True):
         np.testing.assert_array_equal(a, b)
     assert "note.txt" in capsys.readouterr().err
@@ -105,8 +106,8 @@ def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_p
 def test_half_weights_are_those_of_the_small_files(run, tmp_path):
     out = tmp_path / "models" / "tiny"
     assert run_command(export.main, command(run, out, "--half", "--precisions", "float16")) == 0
-    loaded, _ = serving.load_model(out)
-    original, _ = serving.load_run(run)
+    loaded, _ = models.load_model(out)
+    original, _ = models.load_run(run)
     for ours, theirs in zip(loaded.get_weights(), original.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs.astype("float16"))
     pairs = zip(loaded.get_weights(), original.get_weights(), strict=True)
@@ -114,13 +115,13 @@ def test_half_weights_are_those_of_the_small_files(run, tmp_path):
 
 
 def test_large_pictures_calibrate_in_smaller_numbers_from_first_to_last(run, tmp_path, monkeypatch):
-    seen, convert = [], serving.convert
+    seen, convert = [], culture_files.convert
 
     def watch(model, described, size, precisions, pictures, checked):
         seen.append(pictures)
         return convert(model, described, size, precisions, pictures, checked)
 
-    monkeypatch.setattr(serving, "convert", watch)
+    monkeypatch.setattr(culture_files, "convert", watch)
     float_only = ["--precisions", "float32"]
     assert run_command(export.main, command(run, tmp_path / "m" / "all", *float_only)) == 0
     monkeypatch.setattr(export, "CALIBRATION_PIXELS", 2 * 32**2)
@@ -131,7 +132,7 @@ def test_large_pictures_calibrate_in_smaller_numbers_from_first_to_last(run, tmp
 
 
 def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(serving.TOLERANCES, "float32", 0.0)
+    monkeypatch.setitem(culture_files.TOLERANCES, "float32", 0.0)
     out = tmp_path / "models" / "tiny"
     assert run_command(export.main, command(run, out, "--precisions", "float32")) == 2
     assert "does not agree" in capsys.readouterr().err

@@ -14,18 +14,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from stylegan_culture.pipelines import folder as folders
+from stylegan_culture.pipelines import panels, records
+from stylegan_culture.pipelines.museums import ingest
 
 import pipelines.record_builder  # noqa: F401, what it loads is no part of the test
-from pipelines import folder as folders
-from pipelines import ingest, panels, records
-from stylegan_culture import config, files, images, tables
-from stylegan_culture.analysis import plots
+from stylegan_culture import config, files, images, stylize, tables
 from stylegan_culture.config import InputError
-from stylegan_culture.explain import projector
 from stylegan_culture.features.moments import CultureMoments, Moments
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.pages import document
-from stylegan_culture.stylize import options, sampling, segments, video
+from stylegan_culture.reports import projector
+from stylegan_culture.reports.parts import document, plots
+from stylegan_culture.restyling import sampling
+from stylegan_culture.restyling.video import pieces as video_pieces
+from stylegan_culture.restyling.video import restyled
 from stylegan_culture.training import checkpoint, loop
 
 resource = pytest.importorskip("resource", reason="this system cannot limit files")
@@ -161,7 +163,7 @@ def clip(folder, suffix: str, limit: int = LIMIT) -> None:
     asked = [folder.parent / "pictures", "--out", folder / f"out.{suffix}"]
     asked += ["--culture", "x", "--steady", "0", "--crf", "0"]
     with disk(limit):
-        video.main(options.parse(list(map(str, asked))), Outputs())
+        restyled.main(stylize.parse(list(map(str, asked))), Outputs())
 
 
 for suffix in ("mp4", "mkv", "gif"):
@@ -175,7 +177,7 @@ def plain_clips(monkeypatch):
     """In the place of the network, a function that leaves frames as they are."""
     model = types.SimpleNamespace(get_weights=list)
     monkeypatch.setattr(
-        video,
+        restyled,
         "_restyler",
         lambda asked: types.SimpleNamespace(
             model=model,
@@ -203,11 +205,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(name, tmp_path, capsys, 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "gif"])
 def test_a_clip_that_does_not_fit_keeps_its_pieces(suffix, tmp_path, plain_clips, monkeypatch):
     """With a frame a piece, each piece fits and the whole does not: nothing is to be done again."""
-    monkeypatch.setattr(video, "FRAMES", 1)
+    monkeypatch.setattr(video_pieces, "FRAMES", 1)
     folder = tmp_path / "results"
     limit = 19_000 if suffix == "gif" else 12_000
     assert config.run_command(lambda arguments: clip(folder, suffix, limit)) == 2
-    pieces = {segments.MARK, "state.npz", *(f"{number:06d}.nut" for number in range(4))}
+    pieces = {video_pieces.MARK, "state.npz", *(f"{number:06d}.nut" for number in range(4))}
     assert {one.name for one in folder.rglob("*") if one.is_file()} == pieces
     clip(folder, suffix, 10**6)
     assert [one.name for one in folder.iterdir()] == [f"out.{suffix}"]

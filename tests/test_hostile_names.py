@@ -13,17 +13,13 @@ import pytest
 from PIL import Image
 
 from stylegan_culture import export, files, images
-from stylegan_culture.analysis import (
-    gap_report,
-    plots,
-    portrait_plots,
-    robustness_plots,
-    tag_report,
-)
-from stylegan_culture.evaluate import report, robustness_page
-from stylegan_culture.pages import charts, document, tables, text
+from stylegan_culture.deploy import card
+from stylegan_culture.reports import evaluation_text as report
+from stylegan_culture.reports import gap_plots as gap_report
+from stylegan_culture.reports import portrait_plots, robustness_page, robustness_plots
+from stylegan_culture.reports import tagger_report as tag_report
+from stylegan_culture.reports.parts import charts, document, plots, tables, text
 from stylegan_culture.training import loop
-from stylegan_culture.translation import card
 
 SHOWN = (hostile.MARKUP, hostile.CLOSING, hostile.TURNED, "$\\frac{", "$x$", "波斯", "")
 

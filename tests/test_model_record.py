@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import strangers
 
-from stylegan_culture import arrays, model_record, samplers, serving, translation
+from stylegan_culture import arrays, model_record, models
+from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.demo import site
 from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
 from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
-from stylegan_culture.stylization import feedforward
-from stylegan_culture.training.degradations import DamageConfig
+from stylegan_culture.restyling import feedforward
+from stylegan_culture.training.restore import DamageConfig
 
 CULTURES = [
     {"key": "girih", "title": "گره‌چینی", "region": "", "period": "10th century", "pictures": 3},
@@ -48,9 +49,9 @@ GOOD = {
 LOADERS = {
     "run": serving.load_model,
     "model": serving.load_model,
-    "sampler": samplers.load,
-    "cyclegan": translation.load,
-    "restore": translation.load,
+    "sampler": models.load_sampler,
+    "cyclegan": models.load_translations,
+    "restore": models.load_translations,
     "demo": lambda folder: site.describe(folder),
 }
 HOSTILE = {

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import strangers
 
+from stylegan_culture import models
 from stylegan_culture.config import InputError
 from stylegan_culture.features import backbones, moments
-from stylegan_culture.networks import decoder, tagger
+from stylegan_culture.networks import decoder
 from stylegan_culture.networks.classifier import CultureHead, CultureTagger
-from stylegan_culture.stylization.video import FrameRestyler
-from stylegan_culture.stylize.segments import Segments
+from stylegan_culture.restyling.video.frames import FrameRestyler
+from stylegan_culture.restyling.video.pieces import Segments
 from stylegan_culture.training import checkpoint
 
 EACH = 100  # of a kind
@@ -34,7 +35,7 @@ def sound_tagger(folder):
     head = CultureHead(2, exclusive=True)
     head.build((None, 2 * sum(channels for _, channels in TAPS.values())))
     facts = {"cultures": [{"key": "a"}, {"key": "b"}], "backbone": "vgg19", "weights": "random"}
-    tagger.save_tagger(folder / "a.npz", CultureTagger(Backbone(), head), facts | {"side": 64})
+    models.save_tagger(folder / "a.npz", CultureTagger(Backbone(), head), facts | {"side": 64})
 
 
 def sound_decoders(folder):
@@ -42,7 +43,7 @@ def sound_decoders(folder):
     for tap, (stride, channels) in TAPS.items():
         decoders[tap] = decoder.Decoder(stride)
         decoders[tap].build((None, None, None, channels))
-    decoder.save_decoders(folder / "a.npz", decoders, Backbone.fingerprint)
+    models.save_decoders(folder / "a.npz", decoders, Backbone.fingerprint)
 
 
 def sound_moments(folder):
@@ -82,8 +83,8 @@ def sound_checkpoint(folder):
 
 
 KINDS = {
-    "tagger": (sound_tagger, tagger.load_tagger),
-    "decoders": (sound_decoders, lambda path: decoder.load_decoders(path, Backbone())),
+    "tagger": (sound_tagger, models.load_tagger),
+    "decoders": (sound_decoders, lambda path: models.load_decoders(path, Backbone())),
     "moments": (sound_moments, load_moments),
     "checkpoint": (sound_checkpoint, lambda path: checkpoint.restore(path, state())),
 }
@@ -91,7 +92,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def small_backbone(monkeypatch):
-    monkeypatch.setattr(tagger, "build_backbone", lambda *_: Backbone())
+    monkeypatch.setattr(backbones, "build_backbone", lambda *_: Backbone())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,7 +187,7 @@ def test_a_tagger_that_cannot_judge_is_refused(name, value, tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(strangers.archive(strangers.arrays_of(path.read_bytes()) | {name: value}))
     with pytest.raises(InputError, match="no culture tagger"):
-        tagger.load_tagger(path)
+        models.load_tagger(path)
 
 
 def test_hostile_facts_of_a_tagger_are_refused(tmp_path):
@@ -199,7 +200,7 @@ def test_hostile_facts_of_a_tagger_are_refused(tmp_path):
         facts = np.array(content.decode("latin-1"))
         path.write_bytes(strangers.archive(arrays | {"facts": facts}))
         with pytest.raises(InputError) as caught:
-            tagger.load_tagger(path)
+            models.load_tagger(path)
             pytest.fail(f"taken: {text}")
         assert str(caught.value).isprintable() and len(str(caught.value)) < 600
 

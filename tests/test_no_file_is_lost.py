@@ -13,8 +13,9 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
+from stylegan_culture.pipelines import prepare, records
+from stylegan_culture.pipelines.museums import ingest
 
-from pipelines import ingest, prepare, records
 from stylegan_culture import (
     annotate,
     benchmark,
@@ -23,19 +24,20 @@ from stylegan_culture import (
     export,
     files,
     images,
+    models,
     outputs,
-    samplers,
-    serving,
     study,
     stylize,
     train,
 )
+from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.evaluate import bias, comparison, robustness
-from stylegan_culture.explain import record
-from stylegan_culture.pages import document
-from stylegan_culture.stylization import feedforward
-from stylegan_culture.stylize import methods, restoring, video
+from stylegan_culture.reports import bias, explanation_settings, robustness
+from stylegan_culture.reports import evaluation as comparison
+from stylegan_culture.reports import explanation as record
+from stylegan_culture.reports.parts import document
+from stylegan_culture.restyling import feedforward, methods, restoring
+from stylegan_culture.restyling.video import restyled
 
 ROUNDS, POOL = 250, 60
 DECOYS = (  # names that a program might take for its own temporary files
@@ -158,10 +160,10 @@ def no_networks(monkeypatch):
     cultures = {"cultures": [{"key": "one"}, {"key": "two"}]}
     monkeypatch.setattr(methods, "prepare", lambda method, options: restyle)
     monkeypatch.setattr(restoring, "prepare", lambda options: restyle)
-    monkeypatch.setattr(video, "_restyler", lambda options: Frames())
+    monkeypatch.setattr(restyled, "_restyler", lambda options: Frames())
     monkeypatch.setattr(serving, "load_model", lambda name: (model, {}))
     monkeypatch.setattr(feedforward, "restyle", lambda model, content, *more: content)
-    monkeypatch.setattr(samplers, "load", lambda name: (sampler, cultures))
+    monkeypatch.setattr(models, "load", lambda name: (sampler, cultures))
     return monkeypatch
 
 
@@ -215,7 +217,7 @@ def test_stylize_loses_no_picture(no_networks, tmp_path, capsys):
         place = Place(tmp_path / f"{number}", np.random.default_rng(number))
         flags, read = stylize_flags(place)
         is_noise = "--sample" in flags and "--culture" not in flags
-        no_networks.setattr(samplers, "is_sampler", lambda name, is_noise=is_noise: is_noise)
+        no_networks.setattr(models, "is_sampler", lambda name, is_noise=is_noise: is_noise)
         codes.append(run_command(stylize.main, flags))
         told = capsys.readouterr().err
         assert codes[-1] in (0, 2), told
@@ -247,8 +249,8 @@ def no_work(monkeypatch):
     set(record, "measure", lambda config, names: types.SimpleNamespace(record={}))
 
     def explained(config, found):
-        fill(config.out, explain.names(config))
-        fill(explain.projector_of(config), explain.PROJECTOR)
+        fill(config.out, explanation_settings.names(config))
+        fill(explanation_settings.projector_of(config), explanation_settings.PROJECTOR)
 
     set(record, "write", explained)
     row = annotate._row("a.png", np.array([0.1, 0.9]), ("one", "two"), True, 0.6)
@@ -401,7 +403,7 @@ def test_pieces_in_a_folder_of_somebody_else_are_refused(
 ):
     pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
     source = user(tmp_path / "in" / "0.png").parent
-    monkeypatch.setattr(video, "_key", lambda *more: 16 * "a")
+    monkeypatch.setattr(restyled, "_key", lambda *more: 16 * "a")
     theirs = user(tmp_path / f".out.mp4.{16 * 'a'}.parts" / "0.png")
     assert restyled(tmp_path / "out.mp4", source, "--steady", "0") == 2
     assert "was not made by this program" in capsys.readouterr().err

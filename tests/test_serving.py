@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture import serving, tflite
+from stylegan_culture import models
 from stylegan_culture.config import InputError
+from stylegan_culture.deploy import culture_files, tflite
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 
 CULTURES = ["akan", "greek", "insular"]
@@ -40,8 +41,8 @@ def model():
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    serving.save_model(model, folder / "saved_model", FACTS)
-    contents = serving.convert(model, FACTS, SIZE, serving.PRECISIONS, pictures(8))
+    culture_files.save_model(model, folder / "saved_model", FACTS)
+    contents = culture_files.convert(model, FACTS, SIZE, culture_files.PRECISIONS, pictures(8))
     files = {name: folder / f"{name}.tflite" for name in contents}
     for name, content in contents.items():
         files[name].write_bytes(content)
@@ -49,8 +50,8 @@ def exported(model, tmp_path_factory):
 
 
 def test_every_form_agrees(model, exported):
-    measures = serving.parity(model, pictures(3), *exported)
-    assert set(measures) == {"saved_model", *serving.PRECISIONS}
+    measures = culture_files.parity(model, pictures(3), *exported)
+    assert set(measures) == {"saved_model", *culture_files.PRECISIONS}
     assert measures["float32"]["largest_difference"] < measures["float16"]["largest_difference"]
     assert measures["int8"]["psnr"] < measures["float16"]["psnr"]
 
@@ -59,7 +60,7 @@ def test_disagreement_is_refused(model, exported):
     saved_model, files = exported
     other = CultureModel(CULTURES, model.config).create_weights()
     with pytest.raises(InputError, match=re.escape("does not agree")):
-        serving.parity(other, pictures(2), saved_model, files)
+        culture_files.parity(other, pictures(2), saved_model, files)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_disagreement_is_refused(model, exported):
 )
 def test_tolerances(name, measure):
     with pytest.raises(InputError):
-        serving._check_parity(name, measure, "x.tflite")
+        culture_files._check_parity(name, measure, "x.tflite")
 
 
 def test_saved_model_takes_any_size_and_knows_its_cultures(model, exported):
@@ -135,18 +136,18 @@ def test_metadata_names_the_cultures(exported, tmp_path):
 def test_int8_keeps_more_in_float_until_it_is_good_enough(model, monkeypatch):
     """The first level that reaches the PSNR asked for is taken, else the last."""
     squares, asked = pictures(4), []
-    float_operations = serving.float_operations
+    float_operations = culture_files.float_operations
 
     def watch(calibrated, level):
         names = float_operations(calibrated, level)
         asked.append(set(names))
         return names
 
-    monkeypatch.setattr(serving, "float_operations", watch)
+    monkeypatch.setattr(culture_files, "float_operations", watch)
     reached = []
     for least in (-100.0, 1000.0):
-        monkeypatch.setattr(serving, "WANTED_INT8_PSNR", least)
-        content = serving.convert(model, FACTS, SIZE, ("int8",), squares)["int8"]
+        monkeypatch.setattr(culture_files, "WANTED_INT8_PSNR", least)
+        content = culture_files.convert(model, FACTS, SIZE, ("int8",), squares)["int8"]
         reached.append(len(content))
     least, *levels = asked
     assert len(levels) == 3 and levels[0] == least
@@ -181,7 +182,7 @@ def write_run(folder, model):
 
 
 def test_a_run_folder_loads_to_the_same_model(model, tmp_path):
-    loaded, facts = serving.load_run(write_run(tmp_path / "run", model))
+    loaded, facts = models.load_run(write_run(tmp_path / "run", model))
     assert loaded.cultures == tuple(CULTURES) and facts["image_size"] == SIZE
     for a, b in zip(loaded.weights, model.weights, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -202,13 +203,13 @@ def test_a_damaged_run_folder_is_one_sentence(model, tmp_path, damage):
     else:
         facts.write_text('{"config": {}}')
     with pytest.raises(InputError) as caught:
-        serving.load_run(folder)
+        models.load_run(folder)
     assert "\n" not in str(caught.value)
 
 
 def test_unknown_names_and_wrong_files(tmp_path):
     with pytest.raises(InputError, match="no shipped model"):
-        serving.load_model("no_such_model")
+        models.load_model("no_such_model")
     wrong = tmp_path / "wrong.tflite"
     wrong.write_text("text")
     for read in (tflite.Runner, tflite.analyse, tflite.read_metadata):

@@ -9,10 +9,12 @@ import time
 
 import numpy as np
 import pytest
+from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 
-from pipelines.input import evaluation_arrays, load_content, load_source
-from stylegan_culture import Stylizer, evaluate, images, serving, tflite
-from stylegan_culture.analysis import spectrum
+from stylegan_culture import Stylizer, evaluate, images
+from stylegan_culture.deploy import culture_files as serving
+from stylegan_culture.deploy import tflite
+from stylegan_culture.measures import restyled
 
 FOLDER = pathlib.Path(__file__).parents[1] / "saved_models" / "culture256"
 TRADITIONS = {
@@ -92,8 +94,8 @@ def strengths(stylizer, data_folder):
     chosen = np.linspace(0, len(photographs) - 1, 8).astype(int)
     contents = evaluation_arrays(photographs.select(chosen), 256)[0]
     results = np.stack([stylizer(one, name) for one in contents for name in stylizer.cultures])
-    bound = spectrum.ordinary_strengths(evaluation_arrays(artworks, 256)[0])
-    return spectrum.line_strengths(results), bound
+    bound = restyled.ordinary_strengths(evaluation_arrays(artworks, 256)[0])
+    return restyled.line_strengths(results), bound
 
 
 def test_no_stride_leaves_a_visible_grid(strengths):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture import export, translation
-from stylegan_culture.analysis.corruptions import blurred
-from stylegan_culture.analysis.restored import psnr
-from stylegan_culture.stylization.restoration import restore
-from stylegan_culture.stylize import restoring
-from stylegan_culture.training.degradations import damaged
+from stylegan_culture import export, models
+from stylegan_culture.measures.attacks import blurred
+from stylegan_culture.measures.truth import psnr
+from stylegan_culture.restyling import restoring
+from stylegan_culture.restyling.restoration import restore
+from stylegan_culture.training.restore import damaged
 
 FOLDER = pathlib.Path(__file__).parents[1] / "saved_models" / "restore64"
 
@@ -55,7 +55,7 @@ def test_the_files_fit_together():
 
 def test_it_can_be_exported_but_for_inpainting():
     """What `export` reads of a folder: its networks and what pictures they are compared on."""
-    networks, facts = translation.load(FOLDER)
+    networks, facts = models.load_translations(FOLDER)
     assert {network.name for network in networks} == set(restoring.KINDS) - {"inpaint"}
     pictures = export.load_pictures(None, 2, facts)
     assert [picture.shape for picture in pictures] == 2 * [(64, 64, 3)]

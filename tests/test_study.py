@@ -6,10 +6,10 @@ import json
 import numpy as np
 import oracles
 import pytest
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines.folder import load
+from stylegan_culture.pipelines.sampling import split
 
-from pipelines import input as door
-from pipelines.folder import load
-from pipelines.sampling import split
 from stylegan_culture import config as settings
 from stylegan_culture import images, study
 from stylegan_culture.features import backbones

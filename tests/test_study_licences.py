@@ -6,7 +6,8 @@ import pytest
 
 from stylegan_culture import tables
 from stylegan_culture.config import InputError
-from stylegan_culture.study import licences, sections
+from stylegan_culture.reports import licences
+from stylegan_culture.reports import study_sections as sections
 
 
 def test_licences_titles_and_dates_are_taken_from_a_museums_table(tmp_path):

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from stylegan_culture import images, serving, stylize
+from stylegan_culture import images, stylize
+from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.stylization import mixtures
-from stylegan_culture.stylize import options
+from stylegan_culture.restyling import mixtures
 
 CULTURES = ("akan_kente", "greek_meander", "insular")
 
@@ -114,11 +114,11 @@ def test_never_overwrites_its_source(run, picture, capsys):
 
 def test_destinations(tmp_path):
     sources = ["a/x.jpg", "b/x.jpg", "c/X.avif"]
-    places = options.destinations(sources, str(tmp_path))
+    places = stylize.destinations(sources, str(tmp_path))
     assert [place.name for place in places] == ["x.jpg", "x_2.jpg", "X.png"]
-    assert options.destinations(["a.jpg"], "b.png") == [pathlib.Path("b.png")]
+    assert stylize.destinations(["a.jpg"], "b.png") == [pathlib.Path("b.png")]
     with pytest.raises(InputError, match="give a folder"):
-        options.destinations(["a.jpg", "b.jpg"], "c.png")
+        stylize.destinations(["a.jpg", "b.jpg"], "c.png")
 
 
 def test_mixtures_are_normalised():

@@ -7,12 +7,14 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
+from stylegan_culture.pipelines import panels, prepare, preprocess
 
-from pipelines import panels, prepare, preprocess
-from stylegan_culture import images, serving, stylize
+from stylegan_culture import images, models, stylize
+from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.stylization import feedforward, restoration, tone
-from stylegan_culture.stylize import methods
+from stylegan_culture.features import backbones
+from stylegan_culture.networks import generator as networks_generator
+from stylegan_culture.restyling import feedforward, methods, restoration
 from stylegan_culture.stylizer import Stylizer
 
 
@@ -50,8 +52,8 @@ def test_sizes_that_cannot_be_made_are_refused(run, picture, tmp_path, capsys, s
 def test_training_free_methods_have_a_limit(method, picture, monkeypatch):
     """It counts after --size, and what they do by themselves stays below it."""
     assert max(methods.CLASSICAL_PIXELS, methods.GATYS_PIXELS) ** 2 <= methods.TRAINING_FREE
-    monkeypatch.setattr(methods, "build_backbone", lambda *names: None)
-    monkeypatch.setattr(methods, "load_decoders", lambda *names: None)
+    monkeypatch.setattr(backbones, "build_backbone", lambda *names: None)
+    monkeypatch.setattr(models, "load_decoders", lambda *names: None)
     monkeypatch.setattr(methods, "_targets", lambda *names: None)
     monkeypatch.setattr(methods.classical, "levels", lambda *names: None)
     options = types.SimpleNamespace(
@@ -88,7 +90,7 @@ def test_large_pictures_are_read_reduced_or_refused(run, picture, tmp_path, monk
 
 def test_a_size_that_fits_is_not_refused_for_what_is_padded():
     side = int(feedforward.WHOLE_PIXELS**0.5)
-    padded = -(-side // feedforward.STRIDE) * feedforward.STRIDE
+    padded = -(-side // networks_generator.STRIDE) * networks_generator.STRIDE
     assert 56 * padded**2 <= feedforward.WHOLE_BYTES
 
 
@@ -111,10 +113,10 @@ def test_restored_pictures_have_a_limit(kind, side):
 
 def test_tones_and_fusion_in_bands_equal_the_whole(monkeypatch, generator):
     picture, other = generator.random((2, 50, 30, 3)).astype(np.float32)
-    whole = tone.spread_tones(picture), restoration.fuse(picture, other, 0.7)
-    monkeypatch.setattr(tone, "STRIP", 100)
+    whole = restoration.spread_tones(picture), restoration.fuse(picture, other, 0.7)
     monkeypatch.setattr(images, "STRIP", 100)
-    np.testing.assert_array_equal(tone.spread_tones(picture), whole[0])
+    monkeypatch.setattr(images, "STRIP", 100)
+    np.testing.assert_array_equal(restoration.spread_tones(picture), whole[0])
     np.testing.assert_array_equal(restoration.fuse(picture, other, 0.7), whole[1])
 
 

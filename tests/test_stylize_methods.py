@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from stylegan_culture import images, stylize
-from stylegan_culture.analysis.moments import culture_moments
 from stylegan_culture.config import run_command
 from stylegan_culture.features.backbones import noise_pictures
-from stylegan_culture.networks.decoder import Decoder, save_decoders
+from stylegan_culture.features.moments import culture_moments
+from stylegan_culture.models import save_decoders
+from stylegan_culture.networks.decoder import Decoder
 
 TAPS = ("stem_3", "mixed_5b", "block35_10")
 CLASSICAL = ("alpha", "adain", "wct", "match", "moments")

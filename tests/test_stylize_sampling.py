@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import config, export, images, outputs, samplers, serving, stylize
+from stylegan_culture import config, export, images, models, outputs, stylize
+from stylegan_culture import models as serving
 from stylegan_culture.networks import noise
 from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
-from stylegan_culture.stylization import feedforward
+from stylegan_culture.restyling import feedforward
 
 SIZE = 16
 CELL = SIZE + 2
@@ -26,7 +27,7 @@ def _sampler(folder, conditional):
     keras.utils.set_random_seed(6)
     sizes = SamplerConfig(2, 4, 4, conditional)
     generator = NoiseGenerator(2 if conditional else 1, SIZE, sizes).create_weights()
-    generator.save_weights(folder / samplers.WEIGHTS)
+    generator.save_weights(folder / models.SAMPLER_WEIGHTS)
     facts = {
         "trainer": "dcgan",
         "config": {"sampler": dataclasses.asdict(sizes)},
@@ -61,7 +62,7 @@ def test_a_sheet_has_a_row_for_each_culture_and_a_column_for_each_point(run, tmp
     left = sheet.shape[1] - (3 * CELL - 2)
     assert sheet.shape[0] == 2 * CELL - 2 and left > 0
     points = noise.draw(3, 4, 4)
-    generator, _ = samplers.load(run)
+    generator, _ = models.load_sampler(run)
     for row, label in enumerate(np.eye(2, dtype="f4")):
         drawn = np.asarray(generator(points, np.tile(label, (3, 1))))
         for column in range(3):
@@ -104,7 +105,7 @@ def test_a_walk_on_a_sheet_goes_from_each_sample_to_the_next(run, tmp_path):
     np.testing.assert_array_equal(_cell(sheet, 0, 4, left), _cell(sheet, 1, 0, left))
     points = noise.draw(3, 4, 0)
     between = noise.between(points[1], points[2], 0.25)
-    generator, _ = samplers.load(run)
+    generator, _ = models.load_sampler(run)
     expected = np.asarray(generator(between[None], np.array([[0.0, 1.0]], "f4")))[0]
     np.testing.assert_allclose(_cell(sheet, 1, 1, left), expected, atol=0.003)
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import images, serving, stylize
+from stylegan_culture import images, stylize
+from stylegan_culture import models as serving
 from stylegan_culture.config import run_command
-from stylegan_culture.stylization.video import FrameRestyler
-from stylegan_culture.stylize import segments
+from stylegan_culture.restyling.video import pieces as video_pieces
+from stylegan_culture.restyling.video.frames import FrameRestyler
 
 av = pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
 pytest.importorskip("cv2", reason="OpenCV (extra `video`) is not installed")
@@ -124,7 +125,7 @@ def test_frames_are_those_of_the_frame_restyler(run, culture_model, film, tmp_pa
         images.write(folder / f"{number}.png", pixels)
     assert call(run, folder, "--out", tmp_path / "out") == 0
     assert left_over(tmp_path) == ["frames", "out"]
-    from stylegan_culture.analysis.flow import carrier
+    from stylegan_culture.features.flow import carrier
 
     code = np.asarray(culture_model.fusion(np.eye(3, dtype=np.float32)[1:2]))
     restyler = FrameRestyler(culture_model, code, 1.0, 0.15, carrier)
@@ -210,7 +211,7 @@ def test_a_turned_video_comes_out_upright(run, film, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out"])
 def test_a_broken_run_goes_on_and_gives_the_same(run, source, tmp_path, monkeypatch, name):
-    monkeypatch.setattr("stylegan_culture.stylize.video.FRAMES", 4)
+    monkeypatch.setattr("stylegan_culture.restyling.video.restyled.FRAMES", 4)
     assert call(run, source, "--out", tmp_path / "whole" / name) == 0
     real, numbers = FrameRestyler.restyle, []
 
@@ -241,8 +242,8 @@ def test_the_flicker_of_a_copy_is_nothing_and_of_noise_its_square(run, film, tmp
     folder = tmp_path / "in"
     for number, pixels in enumerate(film):
         images.write(folder / f"{number:02d}.png", pixels)
-    from stylegan_culture.stylize.clips import open_clip
-    from stylegan_culture.stylize.flicker import excess
+    from stylegan_culture.measures.flicker import excess
+    from stylegan_culture.restyling.video.clips import open_clip
 
     assert excess(open_clip(folder), open_clip(folder)) == 0.0
     for number, pixels in enumerate(film):
@@ -308,11 +309,11 @@ def test_a_damaged_state_is_refused(source, tmp_path):
     from stylegan_culture.config import InputError
 
     place, key = tmp_path / "out.mp4", 16 * "a"
-    with segments.Segments.opened(place, key) as pieces:
+    with video_pieces.Segments.opened(place, key) as pieces:
         pieces.finished([(0, 1)], {})
         (pieces.folder / "state.npz").write_bytes(b"PK damaged")
     with (
         pytest.raises(InputError, match=r"does not hold the state of a clip .*; remove .*\.parts$"),
-        segments.Segments.opened(place, key),
+        video_pieces.Segments.opened(place, key),
     ):
         pass

@@ -15,7 +15,7 @@ import pytest
 
 from stylegan_culture import images, stylize
 from stylegan_culture.config import run_command
-from stylegan_culture.stylization.video import FrameRestyler
+from stylegan_culture.restyling.video.frames import FrameRestyler
 
 av = pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
 pytest.importorskip("cv2", reason="OpenCV (extra `video`) is not installed")

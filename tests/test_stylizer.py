@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import Stylizer, images, serving
+from stylegan_culture import Stylizer, images
+from stylegan_culture import models as serving
 from stylegan_culture.config import InputError
-from stylegan_culture.stylization import feedforward
+from stylegan_culture.restyling import feedforward
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 
 from stylegan_culture import benchmark, isolation, tflite
 from stylegan_culture.config import InputError, run_command
+from stylegan_culture.deploy import tflite
 
 SHIPPED = pathlib.Path(__file__).parents[1] / "saved_models" / "culture256"
 SOUND = SHIPPED / "culture256_256_int8.tflite"

@@ -16,7 +16,7 @@ from stylegan_culture import config as settings
 from stylegan_culture import images, train
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.files import read_run, write_json
-from stylegan_culture.train import backbone as command
+from stylegan_culture.training import backbone as command
 from stylegan_culture.training import checkpoint
 
 SMALL = ("--image-size", "64", "--precision", "float32", "--log-interval", "1")

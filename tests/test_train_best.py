@@ -10,16 +10,22 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
+from stylegan_culture.pipelines.input import (
+    DataConfig,
+    evaluation_arrays,
+    load_content,
+    load_source,
+)
 
-from pipelines.input import DataConfig, evaluation_arrays, load_content, load_source
 from stylegan_culture import config as settings
-from stylegan_culture import serving, train
-from stylegan_culture.analysis import judge, quality
+from stylegan_culture import models as serving
+from stylegan_culture import train
 from stylegan_culture.config import InputError
+from stylegan_culture.measures import probes, sets
 from stylegan_culture.networks.classifier import CultureTagger
-from stylegan_culture.train import best
-from stylegan_culture.train.best import BestConfig, Exam
 from stylegan_culture.training import checkpoint
+from stylegan_culture.training.culture import keep_best
+from stylegan_culture.training.culture.keep_best import BestConfig, Exam
 
 
 class Copying:
@@ -77,7 +83,7 @@ def test_a_model_that_copies_keeps_all_content_and_is_never_named_as_asked(exam)
     found = exam(Copying())
     assert found["content"] == pytest.approx(0.0, abs=1e-5)
     assert found["named"] == 0.0 and found["balanced"] == 0.0 and found["kid"] > 0.1
-    assert set(found) == set(best.METRICS) - {"truth"}
+    assert set(found) == set(keep_best.METRICS) - {"truth"}
 
 
 def test_a_model_that_paints_an_artwork_is_named_as_asked_and_loses_the_content(exam, artworks):
@@ -94,8 +100,8 @@ def test_figures_are_the_projects_measures_of_the_enlarged_pictures(exam, artwor
     answers, backbone = 0.5 * artworks + 0.2, exam.sight.backbone
     found = exam(Answering(answers))
     larger = [np.repeat(np.repeat(x, 3, axis=1), 3, axis=2) for x in (exam.contents, answers)]
-    codes = [judge.content_codes(backbone, each) for each in larger]
-    apart = judge.content_distances(codes[1], codes[0])  # [K, N]
+    codes = [probes.content_codes(backbone, each) for each in larger]
+    apart = probes.content_distances(codes[1], codes[0])  # [K, N]
     assert found["content"] == pytest.approx(apart[exam.asked].mean(), rel=1e-4)
     tagger, kids = CultureTagger(backbone), []
     head = exam.sight.head
@@ -109,7 +115,7 @@ def test_figures_are_the_projects_measures_of_the_enlarged_pictures(exam, artwor
         own = source.select(source.of_culture(culture))
         real = standard(evaluation_arrays(own, data.image_size)[0])
         results = standard(np.repeat(answers[[culture]], exam.asked[culture].sum(), axis=0))
-        kids.append(quality.kid(results, real))
+        kids.append(sets.kid(results, real))
     assert found["kid"] == pytest.approx(np.mean(kids), rel=1e-3)
 
 
@@ -168,7 +174,7 @@ def _told(*figures):
     try:
         with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
-            patch.setattr(best, "Exam", lambda *_: lambda model: {"named": next(told)})
+            patch.setattr(keep_best, "Exam", lambda *_: lambda model: {"named": next(told)})
             yield
     finally:
         tf.config.run_functions_eagerly(False)

@@ -11,10 +11,9 @@ from stylegan_culture import config as settings
 from stylegan_culture import images, train
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.files import read_run, write_json
-from stylegan_culture.networks.decoder import load_decoders
-from stylegan_culture.train import common
-from stylegan_culture.train import decoder as command
-from stylegan_culture.training import checkpoint
+from stylegan_culture.models import load_decoders
+from stylegan_culture.training import checkpoint, runs
+from stylegan_culture.training import decoder as command
 
 TAPS = ("relu2_1", "relu3_1")
 SMALL = ("--image-size", "64", "--precision", "float32", "--tap", ", ".join(TAPS))
@@ -88,7 +87,7 @@ def test_help_of_each_trainer_shows_its_own_presets_and_names_all_trainers(train
     presets = getattr(module, "PRESETS", {})  # a classifier has its settings alone
     for name, (_, described) in presets.items():
         assert f"{name}: {described}" in text
-    for name, described in common.TRAINERS.items():
+    for name, described in runs.TRAINERS.items():
         assert f"{name}: {described}" in text
     assert ("--tap " in text) == (trainer == "decoder")
     assert ("--teacher" in text) == (trainer == "backbone")
@@ -302,4 +301,4 @@ def test_a_finished_run_can_be_made_longer(finished, tmp_path):
     ("size", "count", "expected"), [(6, 6, [0, 1, 2, 3, 4, 5]), (11, 3, [0, 5, 10]), (1, 2, [0, 0])]
 )
 def test_previews_are_spread_over_the_pictures(size, count, expected):
-    assert common.spread(size, count).tolist() == expected
+    assert runs.spread(size, count).tolist() == expected

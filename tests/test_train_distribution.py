@@ -16,8 +16,7 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import train
-from stylegan_culture.train import rejoin
-from stylegan_culture.training import checkpoint, distribution
+from stylegan_culture.training import checkpoint, replicas
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds that a run may take, most of which is to compile
@@ -55,7 +54,7 @@ def test_trainers_that_cannot_share_a_batch_say_so(trainer, capsys):
 def test_what_devices_cannot_share_is_one_sentence(
     culture_folder, tmp_path, capsys, monkeypatch, more, devices, named
 ):
-    monkeypatch.setattr(distribution, "count_devices", lambda name: devices)
+    monkeypatch.setattr(replicas, "count_devices", lambda name: devices)
     flags = _flags(culture_folder / "art", tmp_path / "new", "--strategy", "mirrored", *more)
     assert _run(*flags) == settings.EXIT_INPUT
     shown = capsys.readouterr().err
@@ -88,11 +87,13 @@ def test_a_worker_whose_peer_is_lost_becomes_one_that_resumes(monkeypatch, capsy
     monkeypatch.setattr(os, "execv", lambda program, command: started.append(command))
 
     def lose(arguments):
-        raise distribution.LOST[0](None, None, "the other worker is gone")
+        raise replicas.LOST[0](None, None, "the other worker is gone")
 
-    rejoin.rejoining(lose, ["--run", "somewhere"])
-    rejoin.rejoining(lose, ["--run", "somewhere", "--resume"])
-    assert started == 2 * [[sys.executable, "-m", rejoin.MODULE, "--run", "somewhere", "--resume"]]
+    replicas.rejoining(lose, ["--run", "somewhere"])
+    replicas.rejoining(lose, ["--run", "somewhere", "--resume"])
+    assert started == 2 * [
+        [sys.executable, "-m", replicas.MODULE, "--run", "somewhere", "--resume"]
+    ]
     assert "a worker was lost" in capsys.readouterr().err
 
 
@@ -103,7 +104,7 @@ def test_other_failures_are_not_taken_for_a_lost_worker(monkeypatch):
         raise settings.InputError("wrong")
 
     with pytest.raises(settings.InputError):
-        rejoin.rejoining(fail, [])
+        replicas.rejoining(fail, [])
 
 
 def _free_ports(count):
@@ -126,7 +127,7 @@ def _start(flags, log, ports=(), index=0):
         flags = [*flags, "--strategy", "multiworker"]
     with open(log, "ab") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", rejoin.MODULE, *flags],
+            [sys.executable, "-m", replicas.MODULE, *flags],
             cwd=ROOT,
             stdout=file,
             stderr=file,

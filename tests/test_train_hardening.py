@@ -5,12 +5,16 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture import config, train
-from stylegan_culture.analysis import robustness
 from stylegan_culture.files import read_run
+from stylegan_culture.measures import attacks
+from stylegan_culture.models import load_tagger
 from stylegan_culture.networks.classifier import CultureTagger
-from stylegan_culture.networks.tagger import load_tagger
-from stylegan_culture.train.hardening import HardeningConfig, hardened_views
-from stylegan_culture.training.tagging import TaggingConfig, train_head
+from stylegan_culture.training.classifier import (
+    HardeningConfig,
+    TaggingConfig,
+    hardened_views,
+    train_head,
+)
 
 LEVELS = 4.0  # of a change that turns blue round and leaves red as it is
 TRAINED = TaggingConfig(epochs=60, rate=3e-2, dropout=0.0)
@@ -58,9 +62,9 @@ def _fit(tags):
 
 def _accuracy(tagger, source, levels: float) -> float:
     """Under one step against all values."""
-    attack = robustness.Attack("pgd", "linf", False)
+    attack = attacks.Attack("pgd", "linf", False)
     labels = source.tags.argmax(axis=1)
-    found, _ = robustness.attack_curve(tagger, source.pictures, labels, attack, (levels,))
+    found, _ = attacks.attack_curve(tagger, source.pictures, labels, attack, (levels,))
     return 1.0 - float(found[-1].mean())
 
 

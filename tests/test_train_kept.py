@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stylegan_culture.config import InputError
-from stylegan_culture.train.kept import Keeper
 from stylegan_culture.training import checkpoint, loop
+from stylegan_culture.training.culture.keep_best import Keeper
 from stylegan_culture.training.loop import LoopConfig
 
 FIGURES = {2: 0.3, 4: 0.8, 6: 0.5, 8: 0.8, 10: 0.1, 12: 0.1}

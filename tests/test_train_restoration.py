@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
-from stylegan_culture import images, stylize, train, translation
-from stylegan_culture.stylize import restoring
-from stylegan_culture.train import restoration as command
-from stylegan_culture.training.degradations import KINDS
+from stylegan_culture import images, models, stylize, train
+from stylegan_culture.restyling import restoring
+from stylegan_culture.training import restore as command
+from stylegan_culture.training.restore import KINDS
 
 TRAIN = ("--trainer", "restore", "--preset", "smoke", "--precision", "float32")
 SMALL = ("--image-size", "32", "--refining-width", "8", "--damage", "inpaint,enlarge2")
@@ -187,7 +187,7 @@ def test_a_model_of_other_kinds_says_which_it_has(finished, photograph, tmp_path
 
 
 def test_shipping_loads_a_network_for_every_kind_without_a_mask(finished, generator):
-    (part,), facts = translation.load(finished)
+    (part,), facts = models.load_translations(finished)
     assert (part.name, facts["trainer"]) == ("enlarge2", "restore")
     picture = generator.uniform(size=(1, 32, 32, 3)).astype(np.float32)
     model = restoring.load(finished)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
-from stylegan_culture import samplers, train
+from stylegan_culture import models, train
 from stylegan_culture.training import checkpoint
 
 TRAINERS = {"dcgan": train.dcgan, "vae": train.vae}
@@ -55,7 +55,7 @@ def test_a_run_leaves_everything_that_is_promised(finished, trainer):
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_what_is_loaded_is_the_average_of_the_last_checkpoint(finished, trainer):
     folder, _ = finished[trainer]
-    generator, facts = samplers.load(folder)
+    generator, facts = models.load_sampler(folder)
     assert [culture["key"] for culture in facts["cultures"]] == ["lattice", "waves"]
     with np.load(checkpoint.latest(folder / "checkpoints")) as saved:
         trained = [saved[name] for name in sorted(saved.files) if name.startswith("average/")]
@@ -69,7 +69,9 @@ def test_what_is_loaded_is_the_average_of_the_last_checkpoint(finished, trainer)
 
 def test_resuming_a_finished_run_changes_nothing(finished):
     folder, flags = finished["dcgan"]
-    before = {name: (folder / name).read_bytes() for name in ("metrics.json", samplers.WEIGHTS)}
+    before = {
+        name: (folder / name).read_bytes() for name in ("metrics.json", models.SAMPLER_WEIGHTS)
+    }
     assert _run("dcgan", *flags, "--resume") == 0
     assert before == {name: (folder / name).read_bytes() for name in before}
 
@@ -104,8 +106,8 @@ def test_damaged_runs_are_refused(finished, tmp_path):
     for name, change in broken.items():
         (tmp_path / "run.json").write_text(json.dumps(record | change))
         with pytest.raises(settings.InputError, match="dcgan|damaged|does not exist"):
-            samplers.load(tmp_path)
-        assert samplers.is_sampler(tmp_path) == (name != "trainer")
-    (tmp_path / samplers.WEIGHTS).write_bytes(b"no weights")
+            models.load_sampler(tmp_path)
+        assert models.is_sampler(tmp_path) == (name != "trainer")
+    (tmp_path / models.SAMPLER_WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(settings.InputError, match="is damaged"):
-        samplers.load(tmp_path)
+        models.load_sampler(tmp_path)

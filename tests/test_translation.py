@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture import config as settings
-from stylegan_culture import export, images, stylize, tflite, translation
+from stylegan_culture import export, images, models, stylize
 from stylegan_culture.config import InputError
+from stylegan_culture.deploy import tflite, translations
 from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
 
 SIZE = 16
@@ -77,7 +78,7 @@ def test_every_file_gives_what_the_weights_in_the_folder_give(written):
     pair = CyclePair(("day", "night"), TranslatorConfig(filters=2, blocks=0)).create_weights()
     pair.load_weights(folder / "model.weights.h5")
     directions = {"day_to_night": pair.forth, "night_to_day": pair.back}
-    parts, _ = translation.load(folder)
+    parts, _ = models.load_translations(folder)
     assert [part.name for part in parts] == list(directions)
     for part in parts:
         expected = np.asarray(directions[part.name](picture))
@@ -102,20 +103,20 @@ def test_a_saved_model_takes_any_size(written):
 
 def test_a_file_that_differs_is_refused(run, tmp_path):
     """A network that has moved on since its files were written; then one that is NaN."""
-    (part, _), facts = translation.load(run)
-    translation.save(part, tmp_path / "saved", facts)
-    assert translation.parity(part, _pictures(SIZE), tmp_path / "saved", {})
+    (part, _), facts = models.load_translations(run)
+    translations.save(part, tmp_path / "saved", facts)
+    assert translations.parity(part, _pictures(SIZE), tmp_path / "saved", {})
     weights = part.network.get_weights()
     for change in (0.1, np.nan):
         part.network.set_weights([weight + np.float32(change) for weight in weights])
         with pytest.raises(InputError, match="saved does not agree.*nothing was exported"):
-            translation.parity(part, _pictures(SIZE), tmp_path / "saved", {})
+            translations.parity(part, _pictures(SIZE), tmp_path / "saved", {})
 
 
 def test_a_plain_function_can_be_shipped_too(tmp_path):
     """As `restoration` may: no Keras model, and a size that changes."""
-    part = translation.Translation("", lambda image: tf.repeat(image, 2, 1)[:, :, ::-1], 4, {})
-    contents = translation.convert(part, {"name": "mirror"}, SIZE, ["float32"])
+    part = models.Translation("", lambda image: tf.repeat(image, 2, 1)[:, :, ::-1], 4, {})
+    contents = translations.convert(part, {"name": "mirror"}, SIZE, ["float32"])
     (tmp_path / "mirror.tflite").write_bytes(contents["float32"])
     picture = _pictures(SIZE)[:1]
     found = tflite.Runner(tmp_path / "mirror.tflite")("translate", image=picture)["translated"]
@@ -138,7 +139,7 @@ def test_what_cannot_be_exported_is_one_sentence(run, tmp_path, capsys, more, wo
 
 def test_a_size_that_a_network_cannot_take_is_refused(run, tmp_path):
     with pytest.raises(InputError, match="--sizes 12: use multiples of 4 from 16 on"):
-        translation.write(tmp_path, "pair", run, [12], ["float32"], _pictures)
+        translations.write(tmp_path, "pair", run, [12], ["float32"], _pictures)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,7 +148,7 @@ def test_stylize_takes_an_exported_folder_and_the_direction_towards_the_culture(
     images.write(tmp_path / "in.png", np.random.default_rng(2).random((21, 35, 3), np.float32))
     picture = images.read(tmp_path / "in.png")
     padded = np.pad(picture, [(0, 3), (0, 5), (0, 0)], "reflect")
-    for part in translation.load(written)[0]:
+    for part in models.load_translations(written)[0]:
         out = tmp_path / f"{part.name}.png"
         flags = (tmp_path / "in.png", "--model", written, "--out", out)
         flags = [str(flag) for flag in (*flags, "--culture", part.facts["target"])]
@@ -158,13 +159,13 @@ def test_stylize_takes_an_exported_folder_and_the_direction_towards_the_culture(
 
 def test_folders_of_other_things_are_refused(tmp_path, run):
     with pytest.raises(InputError, match="holds no network from pictures to pictures"):
-        translation.load(tmp_path)
+        models.load_translations(tmp_path)
     facts = json.loads((run / "run.json").read_text("utf-8"))
     del facts["config"]["translator"]
     (tmp_path / "run.json").write_text(json.dumps(facts), "utf-8")
     with pytest.raises(InputError, match="is damaged.*translator"):
-        translation.load(tmp_path)
+        models.load_translations(tmp_path)
     (tmp_path / "run.json").unlink()
     (tmp_path / "model.json").write_text("{", "utf-8")
     with pytest.raises(InputError, match="model.json is damaged"):
-        translation.load(tmp_path)
+        models.load_translations(tmp_path)

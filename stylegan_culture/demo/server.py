@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 
-from stylegan_culture import files
+from stylegan_culture import config
 from stylegan_culture.config import InputError
 from stylegan_culture.demo.site import Resource
 
@@ -308,7 +308,7 @@ def listen(
         return Server((host, port), family, resources, limits or Limits())
     except (OSError, UnicodeError) as error:
         raise InputError(
-            f"{host}:{port} cannot be listened at ({files.reason(error)}); choose another --port "
+            f"{host}:{port} cannot be listened at ({config.reason(error)}); choose another --port "
             "or --host"
         ) from None
 

@@ -14,13 +14,11 @@ import numpy as np
 from keras import ops
 
 from stylegan_culture.arrays import read_archive
-from stylegan_culture.config import InputError, shipped_file
+from stylegan_culture.config import InputError, reason, shipped_file
 from stylegan_culture.features.applications import VGG19, ResNet50
-from stylegan_culture.features.archive import check_runs
-from stylegan_culture.features.distilled import DistilledVGG19
+from stylegan_culture.features.archived import DistilledVGG19, MobileNetV1, check_runs
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
-from stylegan_culture.features.mobilenet import MobileNetV1
-from stylegan_culture.files import reason, written_whole
+from stylegan_culture.files import written_whole
 
 BACKBONES = {
     "inception_resnet_v2": InceptionResNetV2,

@@ -9,7 +9,6 @@ import dataclasses
 import keras
 from keras import ops
 
-from stylegan_culture import arrays
 from stylegan_culture.config import InputError, option
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 from stylegan_culture.networks.discriminator import SpectralConvolution
@@ -187,13 +186,3 @@ class CyclePair(keras.Model):
                 f"{self.domains[1]} and back"
             )
         return self.forth if key == self.domains[1] else self.back
-
-
-def load_pair(path, domains, sizes: TranslatorConfig) -> CyclePair:
-    """A pair in float32 with the weights of a file; `InputError` where they do not fit."""
-    return arrays.load_weights(
-        path,
-        sizes.least_weights(),
-        lambda: CyclePair(domains, sizes).create_weights(),
-        "train the run to its end, or anew",
-    )

@@ -15,14 +15,8 @@ import dataclasses
 import keras
 from keras import ops
 
-from stylegan_culture import arrays
 from stylegan_culture.config import option
-from stylegan_culture.networks.blocks import (
-    ACTIVATED,
-    Convolution,
-    Modulation,
-    leaky_relu,
-)
+from stylegan_culture.networks.blocks import ACTIVATED, Convolution, Modulation, leaky_relu
 from stylegan_culture.networks.generator import Generator, GeneratorConfig
 
 PLANES = 4
@@ -161,13 +155,3 @@ class RestorationModel(keras.Model):
         """Builds every part by one pass over a grey picture, so that weights can be loaded."""
         self(ops.zeros((1, size, size, PLANES)) + 0.5, ops.zeros((1,), "int32"))
         return self
-
-
-def load_restorer(path, kinds, sizes: RestorationConfig) -> RestorationModel:
-    """A model in float32 with the weights of a file; `InputError` where they do not fit."""
-    return arrays.load_weights(
-        path,
-        sizes.least_weights(),
-        lambda: RestorationModel(kinds, sizes).create_weights(),
-        "train the run to its end, or anew",
-    )

@@ -1,34 +1,354 @@
-"""Trains the culture classifier on pictures with one culture each."""
+"""Trains the head of a culture tagger on descriptors of pictures, and calibrates it."""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import shlex
+import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
+import tqdm
 
-from stylegan_culture.networks.classifier import CultureClassifier
+from stylegan_culture import config as settings
+from stylegan_culture import losses
+from stylegan_culture.config import InputError, option
+from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
+from stylegan_culture.files import write_result, write_run
+from stylegan_culture.measures import attacks, tagging
+from stylegan_culture.measures.probes import folds
+from stylegan_culture.models import save_tagger
+from stylegan_culture.networks.classifier import CultureHead, CultureTagger
+from stylegan_culture.pipelines.input import load_source
+from stylegan_culture.pipelines.preprocess import center_crop
+from stylegan_culture.pipelines.sampling import parents
+from stylegan_culture.reports import tagger_report as tag_report
+from stylegan_culture.training import runs
+
+DESCRIPTORS = 256  # descriptors in a batch
+TEMPERATURES = (0.05, 20.0)  # searched for the one that fits
 
 
-def train_classifier(images, cultures, count: int, epochs: int = 6, precision: str = "float32"):
-    """A classifier fitted to pictures, with cross-entropy and Adam.
+@dataclasses.dataclass(frozen=True)
+class TaggingConfig:
+    """How a head is trained."""
+
+    epochs: int = option(30, "passes over the descriptors")
+    rate: float = option(3e-3, "learning rate (Adam), falling to 0 along a cosine")
+    decay: float = option(3e-2, "weight decay (AdamW)")
+    dropout: float = option(0.5, "share of the descriptors left out, 0 to below 1")
+    focus: float = option(1.0, "of the focal loss: 0 is cross-entropy, 2 heeds hard tags")
+    balance: float = option(0.99, "of class-balanced weights: 0 none, near 1 every culture alike")
+
+
+def train_head(descriptors, tags, config: TaggingConfig, seed: int = 0) -> CultureHead:
+    """A head fitted to descriptors `[N, D]` and multi-hot tags `[N, K]`, not yet calibrated.
+
+    Each tag is learnt as a question of its own, against all other pictures; where every picture
+    carries just one, the head's probabilities are exclusive (a softmax over logits learnt so was
+    better calibrated than one learnt as a softmax). Equal seeds give equal heads.
+    """
+    descriptors, tags = np.asarray(descriptors, np.float32), np.asarray(tags, np.float32)
+    exclusive = bool(np.all(tags.sum(axis=1) == 1.0))
+    head = CultureHead(tags.shape[1], exclusive, config.dropout, seed)
+    head.build(descriptors.shape)
+    deviation = descriptors.std(axis=0)
+    head.mean.assign(descriptors.mean(axis=0))
+    head.deviation.assign(np.where(deviation > 1e-6, deviation, 1.0))
+    share = np.clip(tags.mean(axis=0), 1e-3, 1.0 - 1e-3)
+    head.logits.bias.assign(np.log(share / (1.0 - share)))  # else tags start at a half
+    weights = np.asarray(losses.class_balanced(tags, config.balance))
+    steps = config.epochs * -(-len(tags) // DESCRIPTORS)
+    rate = keras.optimizers.schedules.CosineDecay(config.rate, steps)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.decay)
+    optimizer.build(head.trainable_variables)
+
+    @tf.function(reduce_retracing=True)
+    def step(batch, wanted, weight):
+        with tf.GradientTape() as tape:
+            loss = losses.focal(head(batch, training=True), wanted, config.focus, weight)
+        optimizer.apply(tape.gradient(loss, head.trainable_variables))
+
+    generator = np.random.default_rng(seed)
+    for _ in range(config.epochs):
+        order = generator.permutation(len(tags))
+        for start in range(0, len(tags), DESCRIPTORS):
+            chosen = order[start : start + DESCRIPTORS]
+            step(*(tf.constant(array[chosen]) for array in (descriptors, tags, weights)))
+    return head
+
+
+def temperature(logits, tags, exclusive: bool) -> float:
+    """What logits `[N, K]` are to be divided by, for probabilities to be shares of pictures.
+
+    The temperature of least cross-entropy (arXiv 1706.04599), by golden-section search of its
+    logarithm. The logits must be of pictures that their head was not trained on; `exclusive` as
+    of `CultureHead`.
+    """
+    logits, tags = np.asarray(logits, np.float64), np.asarray(tags, np.float64)
+
+    def loss(logarithm):
+        scaled = logits / np.exp(logarithm)
+        if not exclusive:
+            return np.logaddexp(0.0, -scaled * (2.0 * tags - 1.0)).mean()
+        every = np.logaddexp.reduce(scaled, axis=1)
+        return (every - (tags * scaled).sum(axis=1)).mean()
+
+    low, high = np.log(TEMPERATURES)
+    golden = (5**0.5 - 1) / 2
+    while high - low > 1e-4:
+        first, second = high - golden * (high - low), low + golden * (high - low)
+        low, high = (low, second) if loss(first) < loss(second) else (first, high)
+    return float(np.exp((low + high) / 2))
+
+
+ATTACKED = 16  # pictures that are attacked at once
+
+
+@dataclasses.dataclass(frozen=True)
+class HardeningConfig:
+    """How pictures are attacked for a head to learn from."""
+
+    adversarial_radius: float = option(
+        0.0, "largest change of a value in attacked training pictures, of full brightness; 0: none"
+    )
+    adversarial_rounds: int = option(3, "attacks, each on the head that learnt from the last")
+    adversarial_steps: int = option(3, "steps of each attack (PGD)")
+
+
+def hardened_views(tagger, source, side: int, views, fit, config: HardeningConfig) -> np.ndarray:
+    """Descriptors `[V, N, D]` with those of attacked pictures added: `[V + rounds, N, D]`.
 
     Args:
-        images: `[N, H, W, 3]` float32 in [0, 1].
-        cultures: `[N]` int32 in [0, count).
-        count: number of cultures.
-        epochs: passes over the pictures.
-        precision: a Keras dtype policy.
-
-    Returns:
-        The trained `CultureClassifier`.
+        tagger: whose backbone is attacked.
+        source: the N pictures that `views` describe, none of them held out.
+        side: pixels a side of their middle squares.
+        views: at least the plain ones.
+        fit: descriptors `[V, N, D]` to a head.
+        config: radius, rounds and steps.
     """
-    model = CultureClassifier(count, dtype=keras.DTypePolicy(precision))
-    steps = epochs * -(-len(images) // 64)
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    for number in range(config.adversarial_rounds):
+        # A new one each time: Keras lets no head be replaced in a tagger that has been called.
+        current = CultureTagger(tagger.backbone, fit(views))
+        attacked = _attacked(current, source, side, config, number)
+        views = np.concatenate([views, attacked[None]])
+    return views
+
+
+def _attacked(tagger, source, side: int, config: HardeningConfig, seed: int) -> np.ndarray:
+    """Descriptors `[N, D]` of pictures changed to mislead the tagger's head."""
+    logits_of = tf.function(lambda batch: tagger(batch), reduce_retracing=True)
+    describe = tf.function(tagger.describe, reduce_retracing=True)
+    ball = attacks.Ball("linf", config.adversarial_radius)
+    found = []
+    for start in tqdm.tqdm(range(0, len(source), ATTACKED), "attacked", disable=None):
+        numbers = range(start, min(start + ATTACKED, len(source)))
+        squares = np.stack([center_crop(source.read(number), side) for number in numbers])
+        objective = _wrongness(
+            logits_of, source.tags[start : start + ATTACKED], tagger.head.exclusive
+        )
+        pictures = squares.astype(np.float32) / 255
+        changed = attacks.pgd(objective, pictures, ball, config.adversarial_steps, seed=seed)
+        found.append(np.asarray(describe(changed)))
+    return np.concatenate(found)
+
+
+def _wrongness(logits_of, tags, exclusive: bool):
+    """How wrong pictures are tagged, `[B]`: cross-entropy of the one tag, or of every question."""
+    if exclusive:
+        return attacks.misnamed(logits_of, tags.argmax(axis=1))
+    tags = tf.constant(tags, tf.float32)
+    return lambda pictures: tf.reduce_sum(
+        tf.nn.sigmoid_cross_entropy_with_logits(tags, logits_of(pictures)), axis=1
     )
-    model.fit(images, cultures, batch_size=64, epochs=epochs, verbose=0)
-    return model
 
 
-def named_culture(model, images, batch_size: int = 64):
-    """The most probable culture of each picture: `[N, H, W, 3] -> [N]` int."""
-    return np.argmax(model.predict(images, batch_size=batch_size, verbose=0), axis=-1)
+BATCH = 16  # pictures that pass the backbone at once
+INNER_FOLDS = 4  # whose logits the temperature is taken from; no culture may have fewer pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierConfig:
+    """Everything that decides a run; saved in its run.json."""
+
+    tagging: TaggingConfig = TaggingConfig()
+    hardening: HardeningConfig = HardeningConfig()
+    data: str = option(
+        "", "folder:PATH (sub-folders or a CSV of tags), records:DIR or tfds:NAME", table=True
+    )
+    backbone: str = option("inception_resnet_v2", "the fixed network under the head")
+    weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
+    side: int = option(160, "pixels a side of the pictures' middle squares")
+    folds: int = option(5, "of the cross-validation over all pictures; 0 leaves it out")
+    seed: int = option(0, "seed of folds, order and dropout")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses flags, trains, judges on the held-out fifth, and writes the run folder."""
+    flags, config = _parse(arguments)
+    if flags.dry_run:
+        print(json.dumps(dataclasses.asdict(config), indent=2))
+        return
+    folder = pathlib.Path(flags.run)
+    _check(config, folder)
+    runs.claim(flags, config)
+    source = load_source(config.data, config.side, "all")
+    _check_pictures(source, config)
+    backbone = build_backbone(config.backbone, config.weights)
+    if config.side < backbone.least_size:
+        raise InputError(f"--side has to be at least {backbone.least_size} for {config.backbone}")
+    tagger = CultureTagger(backbone)
+    views = _describe(tagger, source, config.side)
+    judged = _judge(tagger, views, source, config)
+    facts = {name: getattr(config, name) for name in ("backbone", "weights", "side")}
+    cultures = runs.described(source)
+    save_tagger(folder / "classifier.npz", tagger, {**facts, "cultures": cultures})
+    write_run(
+        folder,
+        config,
+        trainer="classifier",
+        cultures=cultures,
+        command=f"{runs.PROGRAM} {flags.command}",
+    )
+    runs.report_skipped(folder, source)
+    write_result(folder / "metrics.json", judged)
+    tag_report.draw(judged, source.cultures, folder)
+    print(tag_report.table(judged))
+    print(f"tagger, measures and plots: {folder}")
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(prog=runs.PROGRAM, description=__doc__)
+    runs.add_trainer_flag(parser)
+    runs.add_run_flags(parser)
+    settings.add_flags(parser, ClassifierConfig)
+    flags = parser.parse_args(arguments)
+    flags.command = shlex.join(sys.argv[1:] if arguments is None else arguments)
+    return flags, settings.from_flags(ClassifierConfig(), flags)
+
+
+def _check(config: ClassifierConfig, folder: pathlib.Path) -> None:
+    for flag, value in (("--run", folder.name), ("--data", config.data)):
+        if not value:
+            raise InputError(f"{flag} is missing; --help says what it is")
+    if folder.is_file():
+        raise InputError(f"--run {folder} is a file; name a folder")
+    if (folder / "run.json").exists():
+        raise InputError(f"{folder} holds a run already; name another folder")
+    runs.check_multiples((("--side", config.side, 1), ("--epochs", config.tagging.epochs, 1)))
+    if config.folds == 1 or config.folds < 0:
+        raise InputError("--folds is 0, for none, or at least 2")
+    _check_hardening(config)
+    if not 0.0 <= config.tagging.dropout < 1.0 or not 0.0 <= config.tagging.balance < 1.0:
+        raise InputError("--dropout and --balance have to be at least 0 and less than 1")
+
+
+def _check_hardening(config: ClassifierConfig) -> None:
+    own = config.hardening
+    if not 0.0 <= own.adversarial_radius <= 1.0:
+        raise InputError("--adversarial-radius has to lie between 0 and 1")
+    if not own.adversarial_radius:
+        return
+    runs.check_multiples(
+        (
+            ("--adversarial-rounds", own.adversarial_rounds, 1),
+            ("--adversarial-steps", own.adversarial_steps, 1),
+        )
+    )
+    if config.folds:
+        raise InputError(
+            "--adversarial-radius would need all pictures attacked anew for every fold; add "
+            "--folds 0"
+        )
+
+
+def _check_pictures(source, config: ClassifierConfig) -> None:
+    """Every culture needs pictures in each inner fold, and a held-out one; cut-outs do not count
+    apart from their picture."""
+    distinct = np.array(parents(source.ids))
+    for number, culture in enumerate(source.cultures):
+        own = source.of_culture(number)
+        every, kept = (len(set(distinct[part])) for part in (own, own[~source.held[own]]))
+        left = every - -(-every // config.folds) if config.folds else every
+        if min(kept, left) < INNER_FOLDS or not source.held[own].any():
+            raise InputError(
+                f"culture {culture!r} has {every} pictures that are no cut-outs of each other, too "
+                f"few to train, calibrate and judge; give it {2 * INNER_FOLDS} or more, or leave "
+                "it out"
+            )
+
+
+def _describe(tagger: CultureTagger, source, side: int) -> np.ndarray:
+    """Descriptors of each picture's middle square and of its mirror image: `[2, N, D]`."""
+    describe, found = tf.function(tagger.describe, reduce_retracing=True), ([], [])
+    for start in tqdm.tqdm(range(0, len(source), BATCH), "features", disable=None):
+        numbers = range(start, min(start + BATCH, len(source)))
+        squares = np.stack([center_crop(source.read(number), side) for number in numbers])
+        squares = squares.astype(np.float32) / 255
+        for own, view in zip(found, (squares, squares[:, :, ::-1]), strict=True):
+            own.append(np.asarray(describe(tf.constant(view))))
+    return np.stack([np.concatenate(own) for own in found])
+
+
+def _judge(tagger: CultureTagger, views, source, config: ClassifierConfig) -> dict:
+    """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
+    tags, names = source.tags, source.cultures
+    held = source.held
+    kept = views[:, ~held]
+    if config.hardening.adversarial_radius:
+        kept = hardened_views(
+            tagger,
+            source.select(np.flatnonzero(~held)),
+            config.side,
+            kept,
+            lambda every: _head(every, tags[~held], config),
+            config.hardening,
+        )
+    tagger.head = _calibrated(kept, tags[~held], _groups(source, ~held), config)
+    found = {
+        "temperature": float(np.asarray(tagger.head.temperature)),
+        "exclusive": tagger.head.exclusive,
+        "held_out": tagging.figures(_probabilities(tagger.head, views[0, held]), tags[held], names),
+    }
+    if config.folds:
+        part, pooled = _folds(source.ids, tags, config.folds, config.seed), np.zeros(tags.shape)
+        for fold in tqdm.tqdm(range(config.folds), "folds", disable=None):
+            own = part == fold
+            head = _calibrated(views[:, ~own], tags[~own], _groups(source, ~own), config)
+            pooled[own] = _probabilities(head, views[0, own])
+        found["folds"] = tagging.figures(pooled, tags, names)
+    return found
+
+
+def _calibrated(views, tags, identifiers, config: ClassifierConfig):
+    """A head trained on descriptors `[V, N, D]`, its temperature taken from inner folds of them."""
+    part = _folds(identifiers, tags, INNER_FOLDS, config.seed)
+    logits = np.zeros(tags.shape, np.float32)
+    for fold in range(part.max() + 1):
+        own = part == fold
+        logits[own] = _head(views[:, ~own], tags[~own], config)(views[0, own])
+    head = _head(views, tags, config)
+    head.temperature.assign(temperature(logits, tags, head.exclusive))
+    return head
+
+
+def _head(views, tags, config: ClassifierConfig):
+    rows = views.reshape(-1, views.shape[-1])
+    return train_head(rows, np.tile(tags, (len(views), 1)), config.tagging, config.seed)
+
+
+def _groups(source, chosen) -> list[str]:
+    return [name for name, one in zip(source.ids, chosen, strict=True) if one]
+
+
+def _folds(identifiers, tags, count: int, seed: int) -> np.ndarray:
+    """Each picture's fold `[N]`; cut-outs of a picture lie in its own."""
+    belongs = parents(identifiers)
+    _, first, number = np.unique(belongs, return_index=True, return_inverse=True)
+    return folds(np.asarray(tags)[first].argmax(axis=1), count, seed)[number]
+
+
+def _probabilities(head, descriptors) -> np.ndarray:
+    return np.asarray(head.probabilities(head(descriptors)))

@@ -1,6 +1,8 @@
 """Trains decoders: features of a backbone's taps back to pictures."""
 
 import dataclasses
+import json
+import pathlib
 
 import keras
 import numpy as np
@@ -8,10 +10,16 @@ import tensorflow as tf
 
 from stylegan_culture import images, losses
 from stylegan_culture.config import InputError, option
-from stylegan_culture.features import restyle
+from stylegan_culture.features import operators
+from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
+from stylegan_culture.files import write_result
+from stylegan_culture.models import save_decoders
 from stylegan_culture.networks.decoder import Decoder
+from stylegan_culture.pipelines.input import DataConfig
+from stylegan_culture.training import runs
+from stylegan_culture.training.loop import LoopConfig
+from stylegan_culture.training.optimisers import warm_cosine
 from stylegan_culture.training.replicas import update
-from stylegan_culture.training.schedule import warm_cosine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +118,9 @@ class DecoderTrainer:
         """The first `count` maps restyled by the following map of the batch, strengths drawn."""
         if not count:
             return features
-        targets = restyle.Target.of_features(tf.roll(features, -1, 0)[:count])
+        targets = operators.Target.of_features(tf.roll(features, -1, 0)[:count])
         strength = tf.random.stateless_uniform([count, 1, 1, 1], seed)
-        changed = restyle.wct(features[:count], targets, strength)
+        changed = operators.wct(features[:count], targets, strength)
         return tf.stop_gradient(tf.concat([changed, features[count:]], 0))
 
     def samples(self) -> dict:
@@ -131,3 +139,97 @@ class DecoderTrainer:
     def codes(self) -> dict:
         """Decoders have no style codes."""
         return {}
+
+
+LEAST_SIZE = 64  # pixels: less leaves the deepest taps hardly a position
+LEAST_POSITIONS = 3  # a side of the deepest tap's map, which a decoder's convolutions need
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderTrainConfig:
+    """Everything that decides a run; saved in its run.json."""
+
+    data: DataConfig = DataConfig(image_size=128, batch_size=4, content_share=0.75, least_scale=0.5)
+    decoder: DecoderConfig = DecoderConfig()
+    loop: LoopConfig = LoopConfig(steps=3000)
+    backbone: str = option("inception_resnet_v2", "the fixed network whose features are decoded")
+    weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
+    tap: str = option("stem_3,stem_5,mixed_5b,block35_10", "its taps, separated by commas")
+    precision: str = option(
+        "auto", "mixed_bfloat16 where the processor has it", ("auto", "float32", "mixed_bfloat16")
+    )
+
+
+PRESETS = {
+    "decoders": (
+        DecoderTrainConfig(),
+        "about an hour on 2 cores: own pictures, crops of 128 px",
+    ),
+    "smoke": (
+        DecoderTrainConfig(
+            data=DataConfig(batch_size=2, mirror=False),
+            loop=LoopConfig(steps=4, log_interval=2, sample_interval=4, save_interval=2),
+            weights="random",
+            tap="mixed_5b",
+        ),
+        "about a minute: shows that everything runs, teaches nothing",
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses flags, trains the decoders, and writes `decoders.npz` into the run folder."""
+    flags, config = runs.parse(arguments, __doc__, PRESETS, "decoders")
+    if flags.dry_run:
+        print(json.dumps(dataclasses.asdict(config), indent=2))
+        return
+    _check_values(config)
+    config = runs.begin(flags, config)
+    trainer = _make_trainer(config)
+    source, content = runs.load_sources(config.data)
+    trainer.build(runs.first_batch(config.data, source, content))
+    trainer.previews = runs.held_out_pictures(config.data)
+    start = runs.first_step(trainer, flags, config.loop.steps)
+    fingerprint = trainer.backbone.fingerprint
+    parameters = {tap: decoder.count_params() for tap, decoder in trainer.decoders.items()}
+    facts = {"fingerprint": fingerprint, "parameters": parameters}
+    runs.record(flags, config, source, content, **facts)
+    folder = pathlib.Path(flags.run)
+    metrics = runs.train(trainer, config, source, content, folder, start)
+    decoders = folder / "decoders.npz"
+    if metrics is not None:
+        save_decoders(decoders, trainer.decoders, fingerprint)
+        write_result(folder / "metrics.json", metrics)
+    runs.announce(folder, "decoded", decoders=decoders)
+
+
+def _make_trainer(config: DecoderTrainConfig) -> DecoderTrainer:
+    backbone = build_backbone(config.backbone, config.weights, dtype=config.precision)
+    if config.data.image_size % backbone.multiple:
+        raise InputError(
+            f"--image-size is {config.data.image_size} and has to be a multiple of "
+            f"{backbone.multiple} for {backbone.name}"
+        )
+    taps = tuple(tap.strip() for tap in config.tap.split(",") if tap.strip())
+    trainer = DecoderTrainer(
+        backbone,
+        taps,
+        config.decoder,
+        steps=config.loop.steps,
+        precision=config.precision,
+        seed=config.data.seed,
+    )
+    least = LEAST_POSITIONS * max(backbone.strides[tap] for tap in trainer.decoders)
+    if config.data.image_size < least:
+        raise InputError(f"--image-size has to be at least {least} for the deepest of these taps")
+    return trainer
+
+
+def _check_values(config: DecoderTrainConfig) -> None:
+    runs.check_multiples(
+        (("--batch-size", config.data.batch_size, 1), *runs.loop_multiples(config.loop))
+    )
+    if config.data.image_size < LEAST_SIZE:
+        raise InputError(f"--image-size has to be at least {LEAST_SIZE} to train decoders")
+    if not 0.0 <= config.decoder.restyled <= 1.0:
+        raise InputError("--restyled has to lie between 0 and 1")

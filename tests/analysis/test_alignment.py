@@ -7,9 +7,10 @@ import oracles
 import pytest
 
 from stylegan_culture import images
-from stylegan_culture.analysis import alignment, distances, gap_report
 from stylegan_culture.features.alignment import MAPS, CultureAlignment
 from stylegan_culture.features.moments import Moments
+from stylegan_culture.measures import gaps
+from stylegan_culture.reports import gap_plots as gap_report
 
 K, C = 3, 5
 
@@ -28,7 +29,7 @@ def cultures(generator):
         features = np.stack(
             [rows @ mixing[k] + 9.0 * np.eye(C)[k] for rows, k in zip(white, labels, strict=True)]
         )
-        return alignment.Sampled(features.astype(np.float32), labels)
+        return gaps.Sampled(features.astype(np.float32), labels)
 
     return draw
 
@@ -48,28 +49,28 @@ def test_moments_of_samples_are_those_of_each_culture(cultures):
 def test_mapped_gaussians_are_the_gaussians_of_mapped_positions(cultures):
     sampled = cultures(4)
     layer = _layer(cultures(5), "coral")
-    exact = alignment.aligned_moments(layer, sampled.moments())
-    for found, expected in zip(alignment.aligned(layer, sampled).moments(), exact, strict=True):
+    exact = gaps.aligned_moments(layer, sampled.moments())
+    for found, expected in zip(gaps.aligned(layer, sampled).moments(), exact, strict=True):
         np.testing.assert_allclose(found.mean, expected.mean, atol=1e-4)
         assert oracles.relative_frobenius(found.covariance, expected.covariance) < 1e-4
-    assert alignment.aligned(None, sampled) is sampled
+    assert gaps.aligned(None, sampled) is sampled
 
 
 def test_pictures_of_mixed_order_are_mapped_by_their_own_culture(cultures, generator):
     sampled = cultures(3)
     order = generator.permutation(len(sampled.labels))
     layer = _layer(sampled)
-    mixed = alignment.Sampled(sampled.features[order], sampled.labels[order])
-    expected = alignment.aligned(layer, sampled).features[order]
-    np.testing.assert_allclose(alignment.aligned(layer, mixed).features, expected, atol=1e-5)
+    mixed = gaps.Sampled(sampled.features[order], sampled.labels[order])
+    expected = gaps.aligned(layer, sampled).features[order]
+    np.testing.assert_allclose(gaps.aligned(layer, mixed).features, expected, atol=1e-5)
 
 
 def test_alignment_closes_the_gaps_and_the_published_map_does_not(cultures):
     train, held = cultures(60), cultures(30)
     layers = {"none": None, **{name: _layer(train, name) for name in MAPS}}
-    weights = distances.resampled(held.labels, 20, seed=0)
-    found = alignment.compare_maps(layers, train, held, weights, unit=2.0)
-    plain = distances.gaps(held.moments(), alignment.DIVERGENCE_SHRINKAGE)
+    weights = gaps.resampled(held.labels, 20, seed=0)
+    found = gaps.compare_maps(layers, train, held, weights, unit=2.0)
+    plain = gaps.gaps(held.moments(), gaps.DIVERGENCE_SHRINKAGE)
     np.testing.assert_allclose(found["none"]["gaps"]["frechet"]["value"], plain["frechet"] / 2.0)
     pairs = plain["cosine"][np.tril_indices(K, -1)]
     assert found["none"]["mean"]["cosine"]["value"] == pytest.approx(pairs.mean(), abs=1e-5)
@@ -91,11 +92,11 @@ def test_alignment_closes_the_gaps_and_the_published_map_does_not(cultures):
 
 def test_halves_of_one_culture_are_nearer_than_cultures(cultures):
     held = cultures(20)
-    floor = alignment.halves(held, unit=2.0, seed=0)
-    between = distances.gaps(held.moments(), 0.1)["frechet"][np.tril_indices(K, -1)].mean() / 2.0
+    floor = gaps.halves(held, unit=2.0, seed=0)
+    between = gaps.gaps(held.moments(), 0.1)["frechet"][np.tril_indices(K, -1)].mean() / 2.0
     assert 0.0 < floor["frechet"] < 0.1 * between and 0.9 < floor["bures"] <= 1.0
-    assert floor == alignment.halves(held, unit=2.0, seed=0)
-    assert alignment.halves(cultures(1), 1.0, 0) == {}
+    assert floor == gaps.halves(held, unit=2.0, seed=0)
+    assert gaps.halves(cultures(1), 1.0, 0) == {}
 
 
 def test_ddr_is_chosen_strong_for_few_samples_and_weak_for_many(generator):
@@ -106,10 +107,10 @@ def test_ddr_is_chosen_strong_for_few_samples_and_weak_for_many(generator):
         return [Moments.of(generator.normal(size=(count, 20)) @ root) for root in roots]
 
     judged = draw(30_000)
-    few = alignment.choose_ddr(draw(30), judged, 1e-3, "linear")
-    many = alignment.choose_ddr(draw(30_000), judged, 1e-3, "linear")
+    few = gaps.choose_ddr(draw(30), judged, 1e-3, "linear")
+    many = gaps.choose_ddr(draw(30_000), judged, 1e-3, "linear")
     assert few["shrinkage"] > many["shrinkage"] and many["identity"] == 0.0
-    assert len(many["tried"]) == len(alignment.SHRINKAGES) * len(alignment.IDENTITIES)
+    assert len(many["tried"]) == len(gaps.SHRINKAGES) * len(gaps.IDENTITIES)
     best = min(row[-1] for row in few["tried"])
     chosen = [few["shrinkage"], few["identity"], best]
     assert chosen in few["tried"]
@@ -120,10 +121,10 @@ def record(cultures):
     train, held = cultures(10), cultures(6)
     layers = {"none": None, "dda_as_published": _layer(train, "dda_as_published")}
     layers["transport"] = _layer(train)
-    weights = distances.resampled(held.labels, 5, seed=0)
+    weights = gaps.resampled(held.labels, 5, seed=0)
     return {
-        "maps": alignment.compare_maps(layers, train, held, weights, 2.0),
-        "halves": alignment.halves(held, 2.0, 0),
+        "maps": gaps.compare_maps(layers, train, held, weights, 2.0),
+        "halves": gaps.halves(held, 2.0, 0),
         "ddr": {"shrinkage": 0.03, "identity": 0.1},
         "cultures": ["ink_painting", "lattice", "waves"],
         "tap": "deep",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis import attacks
-from stylegan_culture.analysis.attacks import Ball
 from stylegan_culture.config import InputError
+from stylegan_culture.measures import attacks
+from stylegan_culture.measures.attacks import Ball
 
 SHAPE = (3, 6, 5, 3)
 

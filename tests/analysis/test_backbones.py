@@ -6,8 +6,8 @@ import scipy.stats
 import tensorflow as tf
 
 from stylegan_culture import losses
-from stylegan_culture.analysis import backbones
 from stylegan_culture.config import InputError
+from stylegan_culture.measures import probes
 
 
 def two_taps(pictures):
@@ -17,7 +17,7 @@ def two_taps(pictures):
 
 def test_descriptors_are_means_and_deviations(generator):
     pictures = generator.random((19, 8, 8, 3)).astype(np.float32)
-    found = backbones.descriptors(two_taps, pictures)
+    found = probes.descriptors(two_taps, pictures)
     small = pictures[:, ::2, ::2] ** 2
     expected = [f(x, axis=(1, 2)) for x in (pictures, small) for f in (np.mean, np.std)]
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-4)
@@ -26,7 +26,7 @@ def test_descriptors_are_means_and_deviations(generator):
 def test_style_distances_are_those_of_one_batch(generator):
     """More pictures than go through at once, against the loss that sees them together."""
     pictures = generator.random((21, 8, 8, 3)).astype(np.float32)
-    found = backbones.style_distances(two_taps, pictures)
+    found = probes.style_distances(two_taps, pictures)
     expected = np.asarray(losses.style_distances(two_taps(tf.constant(pictures))))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
@@ -38,30 +38,30 @@ def test_rank_correlation_is_spearmans(generator):
     second += second.T
     pairs = np.triu_indices(12, 1)
     expected = scipy.stats.spearmanr(first[pairs], second[pairs])[0]
-    assert backbones.rank_correlation(first, second) == pytest.approx(expected)
-    assert backbones.rank_correlation(first, np.exp(first)) == pytest.approx(1.0)
+    assert probes.rank_correlation(first, second) == pytest.approx(expected)
+    assert probes.rank_correlation(first, np.exp(first)) == pytest.approx(1.0)
 
 
 def test_folds_share_out_every_culture():
     labels = np.repeat([0, 1, 2], [50, 12, 5])
-    found = backbones.folds(labels, 5, seed=0)
+    found = probes.folds(labels, 5, seed=0)
     for culture in range(3):
         counts = np.bincount(found[labels == culture], minlength=5)
         assert counts.max() - counts.min() <= 1
-    assert not np.array_equal(found, backbones.folds(labels, 5, seed=1))
+    assert not np.array_equal(found, probes.folds(labels, 5, seed=1))
     with pytest.raises(InputError, match="4 pictures for 5 folds"):
-        backbones.folds(labels[:-1], 5, seed=0)
+        probes.folds(labels[:-1], 5, seed=0)
 
 
 def test_the_probe_sees_what_is_there_and_nothing_else(generator):
     labels = np.repeat(np.arange(4), 60)
     noise = generator.normal(size=(240, 30))
     informed = noise + 4.0 * np.eye(4, 30)[labels]
-    fold = backbones.folds(labels, 5, seed=0)
+    fold = probes.folds(labels, 5, seed=0)
     held = [fold == number for number in range(5)]
-    good, low, high = backbones.probe_accuracy(informed, labels, held)["accuracy"]
+    good, low, high = probes.probe_accuracy(informed, labels, held)["accuracy"]
     assert 0.9 < low <= good <= high <= 1.0
-    found = backbones.probe_accuracy(noise, labels, held)
+    found = probes.probe_accuracy(noise, labels, held)
     assert 0.1 < found["accuracy"][0] < 0.4  # a quarter by chance
     assert found["balanced"][0] == pytest.approx(found["accuracy"][0])  # equal counts
 
@@ -71,11 +71,11 @@ def test_a_probe_is_judged_by_pictures_that_it_never_saw(generator):
     labels = np.repeat([0, 1], 40)
     noise = generator.normal(size=(80, 400))
     held = [np.arange(80) % 4 == 0]
-    assert backbones.probe_accuracy(noise, labels, held)["accuracy"][0] < 0.85
-    assert backbones.logistic_probe(400).fit(noise, labels).score(noise, labels) == 1.0
+    assert probes.probe_accuracy(noise, labels, held)["accuracy"][0] < 0.85
+    assert probes.logistic_probe(400).fit(noise, labels).score(noise, labels) == 1.0
 
 
 def test_colours_are_means_and_deviations_of_the_pictures(generator):
     pictures = generator.random((3, 5, 6, 3))
     expected = np.concatenate([pictures.mean((1, 2)), pictures.std((1, 2))], axis=1)
-    np.testing.assert_allclose(backbones.colour_descriptors(pictures), expected)
+    np.testing.assert_allclose(probes.colour_descriptors(pictures), expected)

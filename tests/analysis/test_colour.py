@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.analysis import colour
+from stylegan_culture.measures import colour
 
 
 @pytest.mark.parametrize(

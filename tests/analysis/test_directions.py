@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from stylegan_culture.analysis import directions
+from stylegan_culture.measures import carriers
 
 COUNT = 3
 
@@ -20,7 +20,7 @@ def drawn(generator):
 
 def test_the_way_to_a_culture_starts_in_the_middle(generator):
     codes = generator.normal(size=(4, 8))
-    found = directions.Directions.between(codes)
+    found = carriers.Directions.between(codes)
     np.testing.assert_allclose(found.at(2, [0.0, 1.0]), [codes.mean(axis=0), codes[2]])
     np.testing.assert_allclose(found.at(1, [2.0])[0] - codes[1], codes[1] - codes.mean(axis=0))
     along = found.along(codes)
@@ -34,14 +34,14 @@ def test_the_way_to_a_culture_starts_in_the_middle(generator):
 
 
 def test_a_direction_without_length_is_nought():
-    found = directions.Directions.between(np.ones((2, 3)))
+    found = carriers.Directions.between(np.ones((2, 3)))
     np.testing.assert_array_equal(found.along(np.full((1, 3), 9.0)), np.zeros((1, 2)))
-    assert directions.cosine(np.zeros(3), np.ones(3)) == 0.0
+    assert carriers.cosine(np.zeros(3), np.ones(3)) == 0.0
 
 
 def test_the_discriminant_is_that_of_scikit_learn(drawn):
     codes, labels = drawn
-    found = directions.Discriminant.fit(codes, labels, COUNT)
+    found = carriers.Discriminant.fit(codes, labels, COUNT)
     assert 0.0 < found.shrinkage < 1.0
     equal = np.full(COUNT, 1 / COUNT)
     other = LinearDiscriminantAnalysis("lsqr", shrinkage=found.shrinkage, priors=equal)
@@ -54,15 +54,15 @@ def test_the_discriminant_is_that_of_scikit_learn(drawn):
 def test_fewer_codes_than_numbers_will_do(generator):
     labels = np.repeat([0, 1, 2], 3)
     codes = generator.normal(size=(9, 64)) + 3.0 * np.eye(3, 64)[labels]
-    found = directions.Discriminant.fit(codes, labels, COUNT)
+    found = carriers.Discriminant.fit(codes, labels, COUNT)
     assert np.isfinite(found.weights).all() and (found.named(codes) == labels).all()
-    same = directions.Discriminant.fit(np.ones((9, 4)), labels, COUNT)
+    same = carriers.Discriminant.fit(np.ones((9, 4)), labels, COUNT)
     assert np.isfinite(same.weights).all()
 
 
 def test_means_of_cultures_hold_the_mean(drawn):
     codes, labels = drawn
-    found = directions.means_of_cultures(codes, labels, COUNT, 400, 0)
+    found = carriers.means_of_cultures(codes, labels, COUNT, 400, 0)
     for culture in range(COUNT):
         own = codes[labels == culture]
         np.testing.assert_allclose(found[culture, :, 0], own.mean(axis=0))
@@ -74,8 +74,8 @@ def test_means_of_cultures_hold_the_mean(drawn):
 def test_accuracy_counts_cultures_alike():
     labels = np.repeat([0, 1], [10, 90])
     named = np.zeros(100, int)  # all of the first, none of the second
-    value, low, high = directions.accuracy(named, labels, 2, 50, 0)
+    value, low, high = carriers.accuracy(named, labels, 2, 50, 0)
     assert (value, low, high) == (0.5, 0.5, 0.5)
     named[10:55] = 1
-    value, low, high = directions.accuracy(named, labels, 2, 200, 0)
+    value, low, high = carriers.accuracy(named, labels, 2, 200, 0)
     assert value == pytest.approx(0.75) and low < 0.74 < 0.76 < high

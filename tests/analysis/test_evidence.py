@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from stylegan_culture.analysis import evidence
+from stylegan_culture.measures import evidence
 from stylegan_culture.networks.classifier import CultureClassifier
 
 

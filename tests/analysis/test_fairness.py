@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from stylegan_culture.analysis import distances, fairness, quality
-from stylegan_culture.analysis.fairness import Estimates
+from stylegan_culture.measures import fairness, gaps, sets
+from stylegan_culture.measures.fairness import Estimates
 
 ENDS = (0.0, 1.0)
 
@@ -22,7 +22,7 @@ def asked(generator):
 
 
 def _weights(count, replicates=300, seed=1):
-    return distances.resampled(np.zeros(count, int), replicates, seed)
+    return gaps.resampled(np.zeros(count, int), replicates, seed)
 
 
 def test_means_are_those_of_the_contents_that_were_asked(asked, generator):
@@ -51,11 +51,11 @@ def test_kid_is_that_of_quality_over_the_contents_that_were_asked(asked, generat
     features, reference = generator.normal(size=(3, 8, 4)), generator.normal(size=(6, 4))
     found = fairness.kids(features, [reference] * 3, asked, np.ones((1, 8), int))
     for culture in range(3):
-        expected = quality.kid(features[culture][asked[culture]], reference)
+        expected = sets.kid(features[culture][asked[culture]], reference)
         assert found.values[culture] == pytest.approx(expected)
         assert found.replicates[0, culture] == pytest.approx(expected)
     same = fairness.kids(features[:1], [reference] * 3, asked, np.ones((1, 8), int))
-    expected = quality.kid(features[0][asked[2]], reference)
+    expected = sets.kid(features[0][asked[2]], reference)
     assert same.values[2] == pytest.approx(expected)
 
 
@@ -64,7 +64,7 @@ def test_a_replicate_of_kid_counts_pairs_of_different_contents(generator):
     counts = np.array([2, 0, 1, 1])
     found = fairness.kids(rows[None], [reference], np.ones((1, 4), bool), counts[None])
     drawn = np.repeat(np.arange(4), counts)
-    kernel = quality.kernel
+    kernel = sets.kernel
     pairs = [
         kernel(rows[[i]], rows[[j]])[0, 0]
         for i, j in itertools.permutations(drawn.tolist(), 2)
@@ -82,7 +82,7 @@ def test_a_replicate_of_one_content_alone_has_a_kid(generator):
     rows, reference = generator.normal(size=(4, 3)), generator.normal(size=(5, 3))
     found = fairness.kids(rows[None], [reference], np.ones((1, 4), bool), np.array([[0, 4, 0, 0]]))
     twice = np.stack([rows[1], rows[1]])
-    assert found.replicates[0, 0] == pytest.approx(quality.kid(twice, reference))
+    assert found.replicates[0, 0] == pytest.approx(sets.kid(twice, reference))
 
 
 def test_replicates_of_kid_lie_about_its_value(generator):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from stylegan_culture.analysis import flow, temporal
+from stylegan_culture.features import flow
+from stylegan_culture.measures import flicker
 
 pytest.importorskip("cv2", reason="OpenCV (extra `video`) is not installed")
 
@@ -51,5 +52,5 @@ def test_maps_are_carried_in_their_own_pixels(pan, height, width):
 
 def test_the_motion_of_frames_lowers_their_own_error(pan):
     found, seen = flow.between(*pan)
-    still = temporal.warp_error(pan, [np.zeros_like(found)], [seen])
-    assert temporal.warp_error(pan, [found], [seen]) < 0.2 * still
+    still = flicker.warp_error(pan, [np.zeros_like(found)], [seen])
+    assert flicker.warp_error(pan, [found], [seen]) < 0.2 * still

@@ -4,8 +4,8 @@ import numpy as np
 import oracles
 import pytest
 
-from stylegan_culture.analysis import gap_map
-from stylegan_culture.analysis.alignment import Sampled
+from stylegan_culture.measures import gaps
+from stylegan_culture.measures.gaps import Sampled
 
 
 def clouds(generator, means, spreads, pictures=12, positions=40):
@@ -21,7 +21,7 @@ def clouds(generator, means, spreads, pictures=12, positions=40):
 def test_figures_and_distances_are_those_of_the_clouds(generator):
     means = np.array([[0.0, 0, 0, 0], [3.0, 0, 0, 0], [0.0, 4, 0, 0]])
     spreads = np.array([[1.0, 1, 1, 1], [2.0, 2, 2, 2], [1.0, 0, 0, 0]])
-    found = gap_map.survey(clouds(generator, means, spreads, 60, 200), replicates=20)
+    found = gaps.survey(clouds(generator, means, spreads, 60, 200), replicates=20)
     unit = (4 + 16 + 1) / 3
     shares = np.array([4, 16, 1]) / unit
     np.testing.assert_allclose(found.figures["spread"][:, 0], shares, rtol=0.05)
@@ -43,7 +43,7 @@ def test_few_principal_directions_keep_what_varies(generator):
     """Two of six channels vary widely: two directions hold almost all, and distances stay."""
     means = np.array([[0.0, 0, 0, 0, 0, 0], [9.0, 0, 0, 0, 0, 0]])
     sampled = clouds(generator, means, np.tile([3.0, 2, 0.1, 0.1, 0.1, 0.1], (2, 1)))
-    reduced, share = gap_map.principal(sampled, 2)
+    reduced, share = gaps.principal(sampled, 2)
     assert reduced.features.shape == (*sampled.features.shape[:2], 2) and 0.99 < share < 1.0
     whole = sampled.features.reshape(-1, 6)
     own = reduced.features.reshape(-1, 2)
@@ -58,7 +58,7 @@ def test_the_scatter_shrinks_with_more_pictures(generator):
         sampled = clouds(generator, means, spreads, pictures, 30)
         # Pictures that differ as wholes, or resampling them would change next to nothing.
         sampled.features[:] += generator.normal(size=(len(sampled.labels), 1, 3))
-        found = gap_map.survey(sampled, replicates=40)
+        found = gaps.survey(sampled, replicates=40)
         scatters.append(np.trace(found.scatter, axis1=1, axis2=2).mean())
     assert scatters[1] < 0.25 * scatters[0]
 
@@ -67,12 +67,12 @@ def test_turning_undoes_a_rotation_and_a_reflection(generator):
     points = generator.normal(size=(6, 2))
     angle = 2.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    np.testing.assert_allclose(gap_map.turned(points @ turn @ np.diag([1, -1]), points), points)
+    np.testing.assert_allclose(gaps.turned(points @ turn @ np.diag([1, -1]), points), points)
 
 
 def test_an_ellipse_holds_95_in_100(generator):
     scatter = np.array([[3.0, 1.0], [1.0, 0.8]])
-    half, other, degrees = gap_map.ellipse(scatter)
+    half, other, degrees = gaps.ellipse(scatter)
     drawn = generator.multivariate_normal([0, 0], scatter, 20000)
     angle = np.radians(degrees)
     along = drawn @ [np.cos(angle), np.sin(angle)] / half
@@ -83,7 +83,7 @@ def test_an_ellipse_holds_95_in_100(generator):
 def test_moments_of_a_replicate_are_those_of_its_pictures_repeated(generator):
     sampled = clouds(generator, np.eye(3), np.ones((3, 3)), 5, 7)
     weights = np.array([0, 2, 1, 1, 1, 5, 0, 0, 0, 0, 1, 1, 1, 1, 1])
-    found = gap_map._Pictures.of(sampled).moments(weights)
+    found = gaps._Pictures.of(sampled).moments(weights)
     for label, one in enumerate(found):
         own = sampled.labels == label
         rows = np.repeat(sampled.features[own], weights[own], axis=0).reshape(-1, 3)

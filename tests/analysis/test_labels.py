@@ -2,7 +2,7 @@
 
 import itertools
 
-from stylegan_culture.analysis import labels
+from stylegan_culture.reports.parts import labels
 
 
 def test_names_hide_neither_dots_nor_each_other(generator):

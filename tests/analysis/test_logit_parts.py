@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis import evidence, logit_parts
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.measures import evidence
 from stylegan_culture.networks.classifier import OUTMOST, CultureHead, CultureTagger
 
 WIDE, TEMPERATURE = 50.0, 0.6
@@ -46,7 +46,7 @@ def test_bias_and_parts_are_the_logit(tagger, pictures):
     standard = (tagger.describe(pictures) - tagger.head.mean) / tagger.head.deviation
     cut = np.abs(standard) > OUTMOST
     assert 0.02 < cut.mean() < 0.5, "some channels have to be cut, and some not"
-    parts = logit_parts.take_apart(tagger, pictures)
+    parts = evidence.take_apart(tagger, pictures)
     assert [tap for tap, _ in parts.maps][::2] == list(tagger.backbone.taps)
     np.testing.assert_allclose(parts.logits(), tagger(pictures), rtol=1e-3, atol=1e-3)
     summed = parts.bias + sum(parts.totals()[tap, kind] for tap, kind in parts.maps)
@@ -57,9 +57,9 @@ def test_each_part_is_that_of_its_descriptors(tagger, pictures):
     """Once more by the head itself: all descriptors but one part's are set to their average."""
     described, start = np.asarray(tagger.describe(pictures)), 0
     none = tagger.head(np.asarray(tagger.head.mean)[None])
-    totals = logit_parts.take_apart(tagger, pictures).totals()
+    totals = evidence.take_apart(tagger, pictures).totals()
     for tap, features in tagger.backbone(pictures).items():
-        for kind in logit_parts.KINDS:
+        for kind in evidence.KINDS:
             slot = slice(start, start + features.shape[-1])
             start = slot.stop
             alone = np.tile(np.asarray(tagger.head.mean), (len(pictures), 1))
@@ -72,7 +72,7 @@ def test_each_part_is_that_of_its_descriptors(tagger, pictures):
 def test_the_map_of_means_is_cam(wide, pictures):
     """Up to one number for the whole map."""
     tap, features = next(iter(wide.backbone(pictures).items()))
-    found = logit_parts.take_apart(wide, pictures).maps[tap, "means"]
+    found = evidence.take_apart(wide, pictures).maps[tap, "means"]
     kernel = np.asarray(wide.head.logits.kernel)[: features.shape[-1]] / WIDE / TEMPERATURE
     for culture in range(3):
         cam = np.asarray(evidence.class_activation(features, kernel, culture))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.analysis import looks
 from stylegan_culture.features.backbones import noise_pictures
+from stylegan_culture.measures import looks
 
 
 def grey(lightness):

@@ -4,9 +4,8 @@ import numpy as np
 import oracles
 import pytest
 
-from stylegan_culture.analysis.moments import Collector, aligned_features, culture_moments
 from stylegan_culture.config import InputError
-from stylegan_culture.features.moments import Moments
+from stylegan_culture.features.moments import Collector, Moments, aligned_features, culture_moments
 
 
 class Blocks:

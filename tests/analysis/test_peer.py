@@ -5,7 +5,7 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis.peer import StageTransfer
+from stylegan_culture.restyling.wct_vgg19 import StageTransfer
 
 
 @pytest.fixture(scope="module")

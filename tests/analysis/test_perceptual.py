@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis import perceptual
-from stylegan_culture.analysis.perceptual import Perceived
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.measures import perceptual
+from stylegan_culture.measures.perceptual import Perceived
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.analysis import looks, portraits
+from stylegan_culture.measures import looks
 
 
 def album(pictures):
-    found, generator = portraits.Album(), np.random.default_rng(0)
+    found, generator = looks.Album(), np.random.default_rng(0)
     for picture in pictures:
         found.add(picture, generator)
     return found
@@ -16,7 +16,7 @@ def album(pictures):
 def test_each_picture_counts_once_whatever_its_size():
     """One large black picture and three small white ones: mean lightness 75, a palette of both."""
     pictures = [np.zeros((64, 64, 3))] + [np.ones((16, 16, 3))] * 3
-    found = portraits.portrait(album(pictures))
+    found = looks.portrait(album(pictures))
     assert found["pictures"] == 4 and set(found["figures"]) == set(looks.WHAT)
     assert found["figures"]["lightness"][0] == pytest.approx(75.0, abs=1e-3)
     np.testing.assert_allclose(found["lightness"], [0.25] + 18 * [0.0] + [0.75])
@@ -29,7 +29,7 @@ def test_each_picture_counts_once_whatever_its_size():
 def test_intervals_hold_the_mean_and_narrow_with_more_pictures():
     """Eight times as many pictures of one spread: about a third of the width."""
     pictures = [np.full((16, 16, 3), level) for level in np.linspace(0.2, 0.8, 80)]
-    few, many = (portraits.portrait(album(own)) for own in (pictures[::8], pictures))
+    few, many = (looks.portrait(album(own)) for own in (pictures[::8], pictures))
     widths = []
     for found in (few, many):
         value, low, high = found["figures"]["lightness"]
@@ -39,7 +39,7 @@ def test_intervals_hold_the_mean_and_narrow_with_more_pictures():
 
 
 def test_histograms_and_hues_are_means_of_shares(generator):
-    found = portraits.portrait(album(generator.uniform(size=(5, 24, 24, 3))))
+    found = looks.portrait(album(generator.uniform(size=(5, 24, 24, 3))))
     for name in ("hues", "lightness", "chroma"):
         assert sum(found[name]) == pytest.approx(1.0)
 
@@ -47,11 +47,11 @@ def test_histograms_and_hues_are_means_of_shares(generator):
 def test_a_layout_of_points_in_a_plane_keeps_their_distances(generator):
     points = generator.normal(size=(7, 2))
     apart = np.linalg.norm(points[:, None] - points, axis=-1)
-    placed, kept = portraits.layout(apart)
+    placed, kept = looks.layout(apart)
     np.testing.assert_allclose(np.linalg.norm(placed[:, None] - placed, axis=-1), apart, atol=1e-9)
     assert kept == pytest.approx(1.0)
     assert (placed[np.abs(placed).argmax(axis=0), [0, 1]] > 0).all()
-    _, less = portraits.layout(np.ones((6, 6)) - np.eye(6))  # a simplex fits no plane
+    _, less = looks.layout(np.ones((6, 6)) - np.eye(6))  # a simplex fits no plane
     assert less == pytest.approx(2 / 5)
 
 
@@ -60,28 +60,28 @@ def test_neighbours_are_of_different_traditions_and_no_picture_stands_twice(gene
     labels = np.repeat([0, 1], 10)
     features[3] = features[14] + 0.01 * generator.normal(size=50)
     features[5] = features[4]  # of one tradition: no pair
-    found = portraits.neighbours(features, labels, 4)
+    found = looks.neighbours(features, labels, 4)
     assert found[0][:2] == (3, 14) and found[0][2] > 0.99
     assert all(labels[a] != labels[b] for a, b, _ in found)
     used = [picture for pair in found for picture in pair[:2]]
     assert len(used) == len(set(used)) == 8
     similarities = [pair[2] for pair in found]
     assert similarities == sorted(similarities, reverse=True)
-    assert len(portraits.neighbours(features[:12], labels[:12], 9)) == 2
+    assert len(looks.neighbours(features[:12], labels[:12], 9)) == 2
 
 
 def test_varied_neighbours_are_of_different_pairs_of_traditions(generator):
     features, labels = generator.normal(size=(40, 30)), np.repeat([0, 1, 2, 3], 10)
-    found = portraits.neighbours(features, labels, 20, varied=True)
+    found = looks.neighbours(features, labels, 20, varied=True)
     pairs = [(labels[a], labels[b]) for a, b, _ in found]
     assert len(found) == 6 and len(set(pairs)) == 6
-    assert found[0] == portraits.neighbours(features, labels, 1)[0]
+    assert found[0] == looks.neighbours(features, labels, 1)[0]
 
 
 def test_examples_go_from_the_middle_of_a_tradition_outwards(generator):
     """Points on a line at 0, 1, 2 ... about a far greater number at 0."""
     features = np.concatenate([np.zeros(200), np.arange(1.0, 9.0), -np.arange(1.0, 9.0)])[:, None]
-    chosen = portraits.examples(features, 5)
+    chosen = looks.examples(features, 5)
     far = np.abs(features[chosen, 0])
     assert far[0] == 0.0 and far[-1] == 8.0 and (np.diff(far) >= 0).all()
-    assert portraits.examples(features[:3], 6) == [0, 1, 2]
+    assert looks.examples(features[:3], 6) == [0, 1, 2]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from stylegan_culture.analysis import quality
-from stylegan_culture.analysis.quality import Gaussian
 from stylegan_culture.config import InputError
+from stylegan_culture.measures import sets
+from stylegan_culture.measures.sets import Gaussian
 
 D = 12
 
@@ -20,10 +20,10 @@ def _features(generator, count, shift=0.0):
 def test_fid_of_shifted_and_scaled_gaussians_is_the_closed_form(generator):
     mean, spread = generator.normal(size=D), np.diag(generator.uniform(0.2, 2.0, D))
     one = Gaussian(10, mean, spread)
-    assert quality.fid(one, Gaussian(10, mean + 0.5, spread)) == pytest.approx(0.25 * D)
+    assert sets.fid(one, Gaussian(10, mean + 0.5, spread)) == pytest.approx(0.25 * D)
     expected = np.trace(spread) * (3.0 - 1.0) ** 2  # (s - 3 s)^2 of deviations
-    assert quality.fid(one, Gaussian(10, mean, 9.0 * spread)) == pytest.approx(expected)
-    assert quality.fid(one, one) == pytest.approx(0.0, abs=1e-9)
+    assert sets.fid(one, Gaussian(10, mean, 9.0 * spread)) == pytest.approx(expected)
+    assert sets.fid(one, one) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_fid_is_that_of_scipys_matrix_root(generator):
@@ -31,9 +31,7 @@ def test_fid_is_that_of_scipys_matrix_root(generator):
     means, covariances = zip(*((x.mean(axis=0), np.cov(x.T)) for x in (first, second)), strict=True)
     root = linalg.sqrtm(covariances[0] @ covariances[1]).real
     expected = np.sum((means[0] - means[1]) ** 2) + np.trace(sum(covariances) - 2.0 * root)
-    found = quality.fid(
-        Gaussian.of_batches([first[:33], first[33:]]), Gaussian.of_batches([second])
-    )
+    found = sets.fid(Gaussian.of_batches([first[:33], first[33:]]), Gaussian.of_batches([second]))
     assert found == pytest.approx(expected, rel=1e-6)
 
 
@@ -43,8 +41,8 @@ def test_extrapolation_takes_most_of_the_bias_away(generator):
     plain, extended = [], []
     for seed in range(12):
         features = _features(generator, 120)
-        plain.append(quality.fid(Gaussian.of_batches([features]), exact))
-        extended.append(quality.fid_without_bias(features, exact, seed))
+        plain.append(sets.fid(Gaussian.of_batches([features]), exact))
+        extended.append(sets.fid_without_bias(features, exact, seed))
     assert abs(np.mean(extended)) < 0.35 * np.mean(plain)
 
 
@@ -57,21 +55,21 @@ def test_kid_is_its_double_sum(generator):
     same = sum(_kernel(x[i], x[j]) for i in range(9) for j in range(9) if i != j) / 72
     other = sum(_kernel(y[i], y[j]) for i in range(7) for j in range(7) if i != j) / 42
     between = sum(_kernel(a, b) for a in x for b in y) / 63
-    assert quality.kid(x, y) == pytest.approx(same + other - 2.0 * between)
+    assert sets.kid(x, y) == pytest.approx(same + other - 2.0 * between)
 
 
 def test_kid_is_unbiased_where_fid_is_not(generator):
-    values = [quality.kid(_features(generator, 12), _features(generator, 12)) for _ in range(400)]
+    values = [sets.kid(_features(generator, 12), _features(generator, 12)) for _ in range(400)]
     error = np.std(values) / 20.0
     assert abs(np.mean(values)) < 3.0 * error and min(values) < 0.0 < max(values)
 
 
 def test_blocks_change_nothing(generator, monkeypatch):
     x, y = _features(generator, 50), _features(generator, 41, 0.2)
-    whole = quality.kid(x, y), quality.neighbourhoods(x, y)
-    monkeypatch.setattr(quality, "BLOCK", 7)
-    assert quality.kid(x, y) == pytest.approx(whole[0])
-    assert quality.neighbourhoods(x, y) == whole[1]
+    whole = sets.kid(x, y), sets.neighbourhoods(x, y)
+    monkeypatch.setattr(sets, "BLOCK", 7)
+    assert sets.kid(x, y) == pytest.approx(whole[0])
+    assert sets.neighbourhoods(x, y) == whole[1]
 
 
 def test_neighbourhoods_are_those_of_loops(generator):
@@ -88,7 +86,7 @@ def test_neighbourhoods_are_those_of_loops(generator):
         ]
         return np.mean(near)
 
-    found = quality.neighbourhoods(x, y, count)
+    found = sets.neighbourhoods(x, y, count)
     covered = [
         min(np.linalg.norm(y[n] - point) for point in x) <= reach(y, n) for n in range(len(y))
     ]
@@ -100,16 +98,16 @@ def test_neighbourhoods_are_those_of_loops(generator):
 def test_a_collapsed_set_is_precise_and_covers_nothing(generator):
     real = _features(generator, 200)
     collapsed = real[:1] + 0.01 * generator.normal(size=(200, D))
-    found = quality.neighbourhoods(collapsed, real)
+    found = sets.neighbourhoods(collapsed, real)
     assert found["precision"] > 0.95 and found["recall"] < 0.05 and found["coverage"] < 0.1
-    whole = quality.neighbourhoods(_features(generator, 200), real)
+    whole = sets.neighbourhoods(_features(generator, 200), real)
     assert min(whole.values()) > 0.6
 
 
 def test_names_carry_the_network_and_artfid_multiplies():
     backbone = types.SimpleNamespace(name="vgg19", fingerprint="0123456789abcdef")
-    assert quality.name_of("fid", backbone) == "fid@vgg19-01234567"
-    assert quality.artfid(0.5, 3.0) == 6.0
+    assert sets.name_of("fid", backbone) == "fid@vgg19-01234567"
+    assert sets.artfid(0.5, 3.0) == 6.0
 
 
 def test_too_few_pictures_are_refused(generator):
@@ -117,9 +115,9 @@ def test_too_few_pictures_are_refused(generator):
     for call in (
         lambda: Gaussian.of_batches([few]),
         lambda: Gaussian.of_batches([]),
-        lambda: quality.kid(few, _features(generator, 5)),
-        lambda: quality.neighbourhoods(_features(generator, 5), _features(generator, 9)),
-        lambda: quality.fid_without_bias(_features(generator, 9), Gaussian(2, few[0], np.eye(D))),
+        lambda: sets.kid(few, _features(generator, 5)),
+        lambda: sets.neighbourhoods(_features(generator, 5), _features(generator, 9)),
+        lambda: sets.fid_without_bias(_features(generator, 9), Gaussian(2, few[0], np.eye(D))),
     ):
         with pytest.raises(InputError):
             call()

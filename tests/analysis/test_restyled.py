@@ -7,8 +7,8 @@ import oracles
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis import judge, restyled
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.measures import probes, restyled
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,10 @@ def test_content_is_measured_against_the_own_source_the_gallery_and_artworks(net
     contents, gallery, artworks = pictures[:4], pictures[4:6], pictures[6:]
     results = np.stack([contents[0], contents[0], artworks[0], gallery[1]])[None]
     known = restyled.Known(
-        judge.content_codes(network, np.concatenate([contents, gallery])),
-        judge.content_codes(network, artworks),
+        probes.content_codes(network, np.concatenate([contents, gallery])),
+        probes.content_codes(network, artworks),
     )
-    fitted = judge.Judge.fit(network, {"first": pictures[:4], "second": pictures[4:]})
+    fitted = probes.Judge.fit(network, {"first": pictures[:4], "second": pictures[4:]})
     probabilities, found = restyled.judged(fitted, results, known)
     np.testing.assert_allclose(probabilities[0], fitted.probabilities(results[0]), atol=1e-6)
     np.testing.assert_array_equal(found["nearest"], [[True, False, False, False]])

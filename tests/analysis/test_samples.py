@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.analysis.samples import judge_samples, mean_distance, pairwise
+from stylegan_culture.measures.samples import judge_samples, mean_distance, pairwise
 
 LEVELS = (0.2, 0.8)  # brightness of the two cultures
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.analysis import quality, set_measures
-from stylegan_culture.analysis.quality import Gaussian
+from stylegan_culture.measures import sets
+from stylegan_culture.measures.sets import Gaussian
 
 D = 12
 
@@ -23,17 +23,17 @@ def test_a_weighted_fid_is_that_of_pictures_as_often_repeated(generator, count):
     features, weights = _features(generator, count, 0.3), _draws(generator, count)
     reference = Gaussian.of_batches([_features(generator, 50)[:, ::-1]])
     expected = [
-        quality.fid(Gaussian.of_batches([np.repeat(features, own, axis=0)]), reference)
+        sets.fid(Gaussian.of_batches([np.repeat(features, own, axis=0)]), reference)
         for own in weights
     ]
-    np.testing.assert_allclose(set_measures.fids(features, reference, weights), expected, rtol=1e-6)
+    np.testing.assert_allclose(sets.fids(features, reference, weights), expected, rtol=1e-6)
 
 
 def test_an_extended_fid_of_every_picture_once_is_that_of_quality(generator):
     features = _features(generator, 30, 0.3)
     reference = Gaussian.of_batches([_features(generator, 50)])
-    found = set_measures.fids_without_bias(features, reference, np.ones((1, 30), int), seed=5)
-    expected = quality.fid_without_bias(features, reference, 5, set_measures.POINTS)
+    found = sets.fids_without_bias(features, reference, np.ones((1, 30), int), seed=5)
+    expected = sets.fid_without_bias(features, reference, 5, sets.POINTS)
     np.testing.assert_allclose(found, [expected], rtol=1e-5)
 
 
@@ -51,18 +51,18 @@ def test_a_weighted_kid_is_its_double_sum_over_different_pictures(generator):
         inner = total / sum(own[i] * own[j] for i, j in pairs)
         between = sum(own[i] * kernel(x[i], b) for i in range(8) for b in y) / 56
         expected.append(inner + same - 2.0 * between)
-    np.testing.assert_allclose(set_measures.kids(x, y, weights), expected)
-    everything = set_measures.kids(x, y, np.ones((1, 8)))
-    np.testing.assert_allclose(everything, quality.kid(x, y))
+    np.testing.assert_allclose(sets.kids(x, y, weights), expected)
+    everything = sets.kids(x, y, np.ones((1, 8)))
+    np.testing.assert_allclose(everything, sets.kid(x, y))
 
 
 def test_weighted_shares_count_the_pictures_drawn(generator):
     x, y, weights = _features(generator, 20, 0.5), _features(generator, 18), _draws(generator, 20)
 
     def reach(rows, number):
-        return sorted(np.linalg.norm(rows[number] - other) for other in rows)[quality.NEIGHBOURS]
+        return sorted(np.linalg.norm(rows[number] - other) for other in rows)[sets.NEIGHBOURS]
 
-    found = set_measures.shares(x, y, weights)
+    found = sets.shares(x, y, weights)
     for number, own in enumerate(weights):
         drawn = [n for n in range(20) if own[n]]
         precise = [
@@ -80,29 +80,27 @@ def test_weighted_shares_count_the_pictures_drawn(generator):
 
 def test_all_measures_are_those_of_quality_and_lie_in_their_intervals(generator):
     x, y = _features(generator, 60, 0.4), _features(generator, 80)
-    found = set_measures.set_measures(x, y, seed=3)
+    found = sets.set_measures(x, y, seed=3)
     real = Gaussian.of_batches([y])
-    expected = quality.neighbourhoods(x, y) | {
-        "fid": quality.fid(Gaussian.of_batches([x]), real),
-        "fid_without_bias": quality.fid_without_bias(x, real, 3),
-        "kid": quality.kid(x, y),
+    expected = sets.neighbourhoods(x, y) | {
+        "fid": sets.fid(Gaussian.of_batches([x]), real),
+        "fid_without_bias": sets.fid_without_bias(x, real, 3),
+        "kid": sets.kid(x, y),
     }
-    assert set(found) == {*set_measures.NAMES, "few"} and set(expected) == set(set_measures.NAMES)
+    assert set(found) == {*sets.NAMES, "few"} and set(expected) == set(sets.NAMES)
     for name, value in expected.items():
         assert found[name][0] == pytest.approx(value)
         assert found[name][1] < found[name][0] < found[name][2]
     for name in ("precision", "recall", "coverage"):
         assert found[name][1] >= 0.0 and found[name][2] <= 1.0
     assert found["fid_without_bias"][0] < found["fid"][0]
-    assert set_measures.set_measures(x, y, seed=3) == found
+    assert sets.set_measures(x, y, seed=3) == found
 
 
 def test_intervals_hold_what_other_pictures_give(generator):
     """The spread of figures of other draws of 40 pictures is that of the intervals."""
     real = _features(generator, 60)
-    draws = [
-        set_measures.set_measures(_features(generator, 40, 0.7), real, seed) for seed in range(25)
-    ]
+    draws = [sets.set_measures(_features(generator, 40, 0.7), real, seed) for seed in range(25)]
     for name in ("fid", "kid", "precision", "coverage"):
         values, low, high = np.array([found[name] for found in draws]).T
         deviation = np.mean(high - low) / (2.0 * 1.96)
@@ -112,11 +110,11 @@ def test_intervals_hold_what_other_pictures_give(generator):
 
 def test_it_says_that_there_are_few_and_gives_no_figure_of_too_few(generator, monkeypatch):
     x, y = _features(generator, 20), _features(generator, 30)
-    assert set_measures.set_measures(x, y)["few"] is True
-    monkeypatch.setattr(quality, "FEWEST", 20)
-    assert set_measures.set_measures(x, y)["few"] is False
+    assert sets.set_measures(x, y)["few"] is True
+    monkeypatch.setattr(sets, "FEWEST", 20)
+    assert sets.set_measures(x, y)["few"] is False
     wide = generator.normal(size=(20, 21))
-    assert set_measures.set_measures(wide, wide)["few"] is True
+    assert sets.set_measures(wide, wide)["few"] is True
     for few in ((x[:15], y), (x, y[:15])):
-        found = set_measures.set_measures(*few)
-        assert found == dict.fromkeys(set_measures.NAMES) | {"few": True}
+        found = sets.set_measures(*few)
+        assert found == dict.fromkeys(sets.NAMES) | {"few": True}

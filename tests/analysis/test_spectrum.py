@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.analysis import spectrum
 from stylegan_culture.features.backbones import noise_pictures
+from stylegan_culture.measures import restyled
 
 
 @pytest.fixture(scope="module")
@@ -17,25 +17,25 @@ def picture():
 def test_a_faint_grid_is_found_in_rows_and_in_columns(picture, period, height, axis):
     ridged = picture.copy()
     np.moveaxis(ridged, axis, 0)[::period] += height
-    assert spectrum.line_strength(picture, period) < 2 < spectrum.line_strength(ridged, period)
+    assert restyled.line_strength(picture, period) < 2 < restyled.line_strength(ridged, period)
 
 
 def test_a_wave_of_another_period_is_no_line_of_a_stride(picture):
     wave = 0.05 * np.sin(2 * np.pi * np.arange(160) / 5.3)[:, None, None]
-    plain, waved = spectrum.line_strengths(np.stack([picture, picture + wave]))
+    plain, waved = restyled.line_strengths(np.stack([picture, picture + wave]))
     np.testing.assert_allclose(waved, plain, rtol=0.05)
 
 
 def test_pictures_that_are_not_square_are_read_in_both_directions(picture):
     wide = picture[:96].copy()
     wide[:, ::2] += 0.03
-    assert spectrum.line_strength(wide, 2) > 2 * spectrum.line_strength(picture[:96], 2)
+    assert restyled.line_strength(wide, 2) > 2 * restyled.line_strength(picture[:96], 2)
 
 
 def test_real_pictures_set_the_bound_and_flat_ones_have_no_line():
     pictures = noise_pictures(3, 20, 64)
-    bound = spectrum.ordinary_strengths(pictures)
-    found = spectrum.line_strengths(pictures)
+    bound = restyled.ordinary_strengths(pictures)
+    found = restyled.line_strengths(pictures)
     assert bound.shape == (3,)
     assert ((found <= bound).mean(axis=0) == 0.95).all()  # interpolated under the largest of 20
-    assert spectrum.line_strengths(np.full((1, 64, 64, 3), 0.5)).max() < 1
+    assert restyled.line_strengths(np.full((1, 64, 64, 3), 0.5)).max() < 1

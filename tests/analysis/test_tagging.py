@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
-from stylegan_culture.analysis import tag_report, tagging
+from stylegan_culture.measures import tagging
+from stylegan_culture.reports import tagger_report as tag_report
 
 NAMES = ("ink", "gold", "wood")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from stylegan_culture.analysis import temporal
+from stylegan_culture.features import flow as features_flow
+from stylegan_culture.measures import flicker
 
 
 def constant_flow(height, width, x, y):
@@ -25,7 +26,7 @@ def test_warp_agrees_with_a_brute_force_loop(generator):
                     weight = max(0.0, 1 - abs(y - near_row)) * max(0.0, 1 - abs(x - near_column))
                     value += weight * picture[near_row, near_column]
             expected[row, column] = value
-    np.testing.assert_allclose(temporal.warp(picture, flow), expected, atol=1e-5)
+    np.testing.assert_allclose(features_flow.warp(picture, flow), expected, atol=1e-5)
 
 
 def test_warp_agrees_with_scipy_on_channels_of_features(generator):
@@ -36,19 +37,21 @@ def test_warp_agrees_with_scipy_on_channels_of_features(generator):
         expected = scipy.ndimage.map_coordinates(
             values[..., channel], places, order=1, mode="nearest"
         )
-        np.testing.assert_allclose(temporal.warp(values, flow)[..., channel], expected, atol=1e-5)
+        np.testing.assert_allclose(
+            features_flow.warp(values, flow)[..., channel], expected, atol=1e-5
+        )
 
 
 def test_a_known_translation_is_undone(generator):
     """A picture moved 2 to the right and 1 down: each pixel was 2 to the left and 1 up."""
     before = generator.random((20, 24, 3)).astype(np.float32)
     now = np.roll(before, (1, 2), axis=(0, 1))
-    warped = temporal.warp(before, constant_flow(20, 24, -2, -1))
+    warped = features_flow.warp(before, constant_flow(20, 24, -2, -1))
     np.testing.assert_allclose(warped[1:, 2:], now[1:, 2:], atol=1e-6)
 
 
 def test_consistent_motion_is_visible_but_what_came_into_the_frame():
-    mask = temporal.visible(constant_flow(10, 12, -3, 0), constant_flow(10, 12, 3, 0))
+    mask = features_flow.visible(constant_flow(10, 12, -3, 0), constant_flow(10, 12, 3, 0))
     assert mask[:, 3:].all() and not mask[:, :3].any()
 
 
@@ -59,7 +62,7 @@ def test_a_hidden_background_and_the_border_of_motion_are_left_out():
     forward[5:15, 10:20, 0] = 4
     flow = np.zeros_like(forward)
     flow[5:15, 14:24, 0] = -4
-    mask = temporal.visible(flow, forward)
+    mask = features_flow.visible(flow, forward)
     assert not mask[6:14, 10:14].any()  # bared
     assert not mask[6:14, [13, 14, 23, 24]].any()  # the flow breaks
     assert mask[7:13, 16:22].all()  # the block itself
@@ -69,7 +72,7 @@ def test_a_hidden_background_and_the_border_of_motion_are_left_out():
 @pytest.mark.parametrize(("apart", "seen"), [(0.5, True), (0.9, False)])
 def test_flows_may_disagree_by_the_published_threshold(apart, seen):
     """|w' + w|^2 against 0.01 (|w'|^2 + |w|^2) + 0.5: for w = (2, 0) about 0.76 px."""
-    mask = temporal.visible(constant_flow(9, 15, -2, 0), constant_flow(9, 15, 2 + apart, 0))
+    mask = features_flow.visible(constant_flow(9, 15, -2, 0), constant_flow(9, 15, 2 + apart, 0))
     assert mask[4, 8] == seen
 
 
@@ -77,11 +80,11 @@ def test_warp_error_of_moving_frames_is_zero_and_of_flicker_its_square(generator
     scene = generator.random((16, 60, 3)).astype(np.float32) * 0.5
     frames = [scene[:, 3 * t : 3 * t + 30] for t in range(4)]  # the view goes 3 px to the right
     flow, forward = constant_flow(16, 30, 3, 0), constant_flow(16, 30, -3, 0)
-    mask = temporal.visible(flow, forward)
+    mask = features_flow.visible(flow, forward)
     assert mask.sum() == 16 * 27
-    assert temporal.warp_error(frames, [flow] * 3, [mask] * 3) < 1e-12
+    assert flicker.warp_error(frames, [flow] * 3, [mask] * 3) < 1e-12
     flickering = [frame + 0.1 * (t % 2) for t, frame in enumerate(frames)]
-    assert temporal.warp_error(flickering, [flow] * 3, [mask] * 3) == pytest.approx(0.01, rel=1e-4)
+    assert flicker.warp_error(flickering, [flow] * 3, [mask] * 3) == pytest.approx(0.01, rel=1e-4)
 
 
 def test_warp_error_counts_every_visible_pixel_once_and_no_other(generator):
@@ -92,7 +95,7 @@ def test_warp_error_counts_every_visible_pixel_once_and_no_other(generator):
         np.square(frames[t] - frames[t + 1]).mean(-1)[masks[t]].astype(np.float64) for t in (0, 1)
     ]
     expected = np.concatenate(squares).mean()
-    found = temporal.warp_error(iter(frames), np.zeros((2, 5, 6, 2)), masks)
+    found = flicker.warp_error(iter(frames), np.zeros((2, 5, 6, 2)), masks)
     assert found == pytest.approx(expected, rel=1e-6)
 
 
@@ -100,6 +103,6 @@ def test_warp_error_refuses_what_does_not_fit():
     frames = np.zeros((3, 4, 4, 3))
     flows, masks = np.zeros((2, 4, 4, 2)), np.zeros((2, 4, 4), bool)
     with pytest.raises(ValueError, match="no pixel"):
-        temporal.warp_error(frames, flows, masks)
+        flicker.warp_error(frames, flows, masks)
     with pytest.raises(ValueError, match="argument 2"):
-        temporal.warp_error(frames, flows[:1], masks)
+        flicker.warp_error(frames, flows[:1], masks)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.analysis import truth as measures
+from stylegan_culture.measures import truth as measures
 
 K, S = 3, 7
 

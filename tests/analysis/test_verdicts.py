@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from stylegan_culture.analysis.verdicts import Signs, verdicts
+from stylegan_culture.measures.restyled import Signs, verdicts
 
 SOUND = Signs(change=0.6, diversity=0.8, styles=0.5, named=0.8, unchanged_named=0.1)
 

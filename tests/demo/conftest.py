@@ -29,7 +29,7 @@ def model_folder(tmp_path_factory, small_sizes):
     """A model folder of an untrained model of three cultures, 64 px, int8 and float32."""
     import keras
 
-    from stylegan_culture import serving
+    from stylegan_culture.deploy import culture_files as serving
     from stylegan_culture.networks.generator import CultureModel
 
     keras.utils.set_random_seed(6)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import images, tflite
+from stylegan_culture import images
+from stylegan_culture.deploy import tflite
 
 EDGE = 64
 LEAST_PSNR = 35.0

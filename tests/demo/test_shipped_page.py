@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import images, tflite
+from stylegan_culture import images
 from stylegan_culture.demo import site
+from stylegan_culture.deploy import tflite
 
 EDGE, LEAST_PSNR = 256, 35.0
 

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
+from stylegan_culture.features.archived import DistilledVGG19
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.features.distilled import DistilledVGG19
 
 
 @pytest.fixture(scope="module")

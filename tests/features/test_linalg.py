@@ -249,7 +249,7 @@ def test_both_roots_whiten_512_ill_conditioned_channels(case, bound, generator):
 
 def test_both_roots_whiten_real_features(data_folder):
     from stylegan_culture import images
-    from stylegan_culture.features.distilled import DistilledVGG19
+    from stylegan_culture.features.archived import DistilledVGG19
 
     backbone = DistilledVGG19(str(data_folder / "weights" / "vgg19_16x_encoder.npz"))
     for path in sorted((data_folder / "pairs").glob("style_*.jpg"))[:2]:

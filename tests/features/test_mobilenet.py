@@ -5,8 +5,8 @@ import oracles
 import pytest
 
 from stylegan_culture.config import InputError
+from stylegan_culture.features.archived import STRIDES, MobileNetV1
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.features.mobilenet import STRIDES, MobileNetV1
 
 
 @pytest.fixture(scope="module")

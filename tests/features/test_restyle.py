@@ -8,16 +8,16 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
-from stylegan_culture.features import restyle
-from stylegan_culture.features.restyle import Target
+from stylegan_culture.features import operators
+from stylegan_culture.features.operators import Target
 
 ALL = {
-    "alpha": restyle.alpha_fusion,
-    "adain": restyle.adain,
-    "wct": restyle.wct,
-    "match": restyle.match,
-    "transport": lambda *a: restyle.linear(*a, kind="transport"),
-    "ddr": lambda *a: restyle.linear(*a, kind="ddr"),
+    "alpha": operators.alpha_fusion,
+    "adain": operators.adain,
+    "wct": operators.wct,
+    "match": operators.match,
+    "transport": lambda *a: operators.linear(*a, kind="transport"),
+    "ddr": lambda *a: operators.linear(*a, kind="ddr"),
 }
 
 
@@ -63,15 +63,15 @@ def test_strength_is_linear_between_content_and_full_style(content, style, name)
 def test_alpha_fusion_adds_the_resized_style(content, style):
     """At the content's own size nothing is resized: `0.7 c + 0.3 s`."""
     same = np.resize(style, content.shape).astype(np.float32)
-    found = restyle.alpha_fusion(content, Target.of_features(same), 0.3)
+    found = operators.alpha_fusion(content, Target.of_features(same), 0.3)
     np.testing.assert_allclose(found, 0.7 * content + 0.3 * same, atol=1e-5)
     flat = np.ones((1, 4, 5, 6), np.float32) * np.arange(6, dtype=np.float32)
-    found = restyle.alpha_fusion(content, Target.of_features(flat), 1.0)
+    found = operators.alpha_fusion(content, Target.of_features(flat), 1.0)
     np.testing.assert_allclose(found, np.broadcast_to(np.arange(6.0), content.shape), atol=1e-5)
 
 
 def test_adain_takes_over_mean_and_deviation(content, style):
-    found = restyle.adain(content, Target.of_features(style), 1.0)
+    found = operators.adain(content, Target.of_features(style), 1.0)
     c, s = rows(content), rows(style)
     expected = (c - c.mean(0)) / c.std(0) * s.std(0) + s.mean(0)
     np.testing.assert_allclose(rows(found), expected, rtol=1e-3, atol=1e-3)
@@ -80,7 +80,7 @@ def test_adain_takes_over_mean_and_deviation(content, style):
 @pytest.mark.parametrize("kind", ["coral", "transport"])
 def test_linear_operators_are_their_formula_and_give_the_covariance(content, style, kind):
     """coral: `Sc^1/2 Ss^-1/2`; transport: `Ss^-1/2 (Ss^1/2 Sc Ss^1/2)^1/2 Ss^-1/2`."""
-    found = restyle.linear(content, Target.of_features(style), 1.0, kind=kind, shrinkage=1e-6)
+    found = operators.linear(content, Target.of_features(style), 1.0, kind=kind, shrinkage=1e-6)
     (mean, source), (style_mean, wanted) = (
         oracles.moments(rows(content)),
         oracles.moments(rows(style)),
@@ -128,18 +128,18 @@ def brute_force_match(content, style):
 
 @pytest.mark.parametrize("values", [2**25, 1])  # whole, and one row of the content at a time
 def test_matching_is_brute_force(content, style, monkeypatch, values):
-    monkeypatch.setattr(restyle, "MATCH_VALUES", values)
-    found = restyle.match(content, Target.of_features(style), 1.0)
+    monkeypatch.setattr(operators, "MATCH_VALUES", values)
+    found = operators.match(content, Target.of_features(style), 1.0)
     expected = brute_force_match(content[0].astype(np.float64), style[0].astype(np.float64))
     np.testing.assert_allclose(found[0], expected, atol=1e-4)
 
 
 def test_fusion_is_the_weighted_mean_of_the_answers(content, style):
     targets = [Target.of_features(style), Target.of_features(style[:, ::-1] * 0.5)]
-    found = restyle.fuse(restyle.wct, content, targets, [0.25, 0.75], 0.8)
-    first, second = (np.asarray(restyle.wct(content, t, 0.8)) for t in targets)
+    found = operators.fuse(operators.wct, content, targets, [0.25, 0.75], 0.8)
+    first, second = (np.asarray(operators.wct(content, t, 0.8)) for t in targets)
     np.testing.assert_allclose(found, 0.25 * first + 0.75 * second, atol=1e-4)
-    only = restyle.fuse(restyle.wct, content, targets, [1.0, 0.0], 0.8)
+    only = operators.fuse(operators.wct, content, targets, [1.0, 0.0], 0.8)
     np.testing.assert_allclose(only, first, atol=1e-5)
 
 
@@ -149,7 +149,7 @@ def test_a_region_is_restyled_by_its_own_moments_and_the_rest_stays(content, sty
     mask = np.zeros(content.shape[1:3], np.float32)
     mask[:, :5] = 1.0
     target = Target.of_features(style)
-    found = np.asarray(restyle.regions(ALL[name], content, [target], [mask], 1.0))
+    found = np.asarray(operators.regions(ALL[name], content, [target], [mask], 1.0))
     alone = np.asarray(ALL[name](content[:, :, :5], target, 1.0))
     np.testing.assert_allclose(found[:, :, :5], alone, rtol=2e-3, atol=2e-3)
     np.testing.assert_array_equal(found[:, :, 5:], content[:, :, 5:])
@@ -159,7 +159,7 @@ def test_two_regions_fill_the_picture_each_with_its_style(content, style):
     mask = np.zeros(content.shape[1:3], np.float32)
     mask[:4] = 1.0
     targets = [Target.of_features(style), Target.of_features(-style)]
-    found = restyle.regions(restyle.adain, content, targets, [mask, 1.0 - mask], 1.0)
+    found = operators.regions(operators.adain, content, targets, [mask, 1.0 - mask], 1.0)
     upper, lower = rows(found[:, :4]), rows(found[:, 4:])
     np.testing.assert_allclose(upper.mean(0), rows(style).mean(0), atol=1e-2)
     np.testing.assert_allclose(lower.mean(0), -rows(style).mean(0), atol=1e-2)
@@ -167,7 +167,7 @@ def test_two_regions_fill_the_picture_each_with_its_style(content, style):
 
 def test_an_empty_region_changes_nothing(content, style):
     nothing = np.zeros(content.shape[1:3], np.float32)
-    found = restyle.regions(restyle.wct, content, [Target.of_features(style)], [nothing], 1.0)
+    found = operators.regions(operators.wct, content, [Target.of_features(style)], [nothing], 1.0)
     np.testing.assert_array_equal(found, content)
 
 
@@ -188,6 +188,6 @@ def test_what_needs_an_example_says_so(content, name):
 
 
 def test_operators_work_inside_a_graph(content, style):
-    compiled = tf.function(lambda x: restyle.wct(x, Target.of_features(style), 0.6))
-    expected = restyle.wct(content, Target.of_features(style), 0.6)
+    compiled = tf.function(lambda x: operators.wct(x, Target.of_features(style), 0.6))
+    expected = operators.wct(content, Target.of_features(style), 0.6)
     np.testing.assert_allclose(compiled(content), expected, atol=1e-3)

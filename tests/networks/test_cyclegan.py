@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
+from stylegan_culture.models import load_pair
 from stylegan_culture.networks.cyclegan import (
     CyclePair,
     InstanceNormalization,
@@ -13,7 +14,6 @@ from stylegan_culture.networks.cyclegan import (
     PatchDiscriminator,
     Translator,
     TranslatorConfig,
-    load_pair,
 )
 
 SMALL = TranslatorConfig(filters=2, blocks=0)

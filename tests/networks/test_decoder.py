@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
+from stylegan_culture.models import load_decoders, save_decoders
 from stylegan_culture.networks import decoder as module
-from stylegan_culture.networks.decoder import Decoder, load_decoders, save_decoders
+from stylegan_culture.networks.decoder import Decoder
 
 CHANNELS = {"fine": 3, "middle": 5, "coarse": 6}
 STRIDES = {"fine": 1, "middle": 4, "coarse": 8}

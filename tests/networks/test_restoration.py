@@ -8,12 +8,9 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
+from stylegan_culture.models import load_restorer
 from stylegan_culture.networks.holes import filled, kept_around, with_holes
-from stylegan_culture.networks.restoration import (
-    RestorationConfig,
-    RestorationModel,
-    load_restorer,
-)
+from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
 
 SIZES = RestorationConfig(blocks=1, code_size=8, refining_width=8, refining_blocks=1)
 

@@ -7,8 +7,8 @@ import pytest
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.models import load_tagger, save_tagger
 from stylegan_culture.networks.classifier import OUTMOST, CultureHead, CultureTagger
-from stylegan_culture.networks.tagger import load_tagger, save_tagger
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from reader import Reader
+from stylegan_culture.pages import document
 
 from stylegan_culture import images
-from stylegan_culture.pages import document
+from stylegan_culture.reports.parts import document
 
 
 def test_a_page_stands_alone_and_says_its_title():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stylegan_culture.pages.numbers import counted, number, word
+from stylegan_culture.reports.parts.numbers import counted, number, word
 
 
 @pytest.mark.parametrize(

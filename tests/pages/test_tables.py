@@ -5,7 +5,7 @@ import re
 import numpy as np
 from reader import Reader
 
-from stylegan_culture.pages import document, tables
+from stylegan_culture.reports.parts import document, tables
 
 
 def _share(text):

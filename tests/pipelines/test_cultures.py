@@ -3,10 +3,10 @@
 import re
 
 import numpy as np
+from stylegan_culture.pipelines.cultures import ORNAMENTS, PICTURES
+from stylegan_culture.pipelines.sampling import Source
 
-from pipelines.cultures import ORNAMENTS, PICTURES
-from pipelines.sampling import Source
-from stylegan_culture.train import common
+from stylegan_culture.training import runs
 
 
 def test_keys_are_unique_names_of_folders_with_all_facts():
@@ -26,6 +26,6 @@ def test_a_model_of_known_traditions_tells_region_and_period_and_of_others_their
         held=np.zeros(3, bool),
         read=None,
     )
-    known, own = common.described(source)
+    known, own = runs.described(source)
     assert (known["title"], known["region"], known["pictures"]) == ("Ukiyo-e", "Japan", 2)
     assert own == {"key": "my_own", "title": "my own", "region": "", "period": "", "pictures": 1}

@@ -6,8 +6,8 @@ import textwrap
 
 import numpy as np
 import pytest
+from stylegan_culture.pipelines import tfds as pipelines_tfds
 
-from pipelines import cyclegan
 from stylegan_culture.config import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -58,14 +58,14 @@ def make_builder(tmp_path, monkeypatch):
 def test_a_built_set(make_builder, monkeypatch, key):
     builder = make_builder(key)
     monkeypatch.setattr(tfds, "builder_cls", lambda name: lambda **_: builder)
-    source = cyclegan.load("tiny/paint2photo", short_side=10)
+    source = pipelines_tfds.load("tiny/paint2photo", short_side=10)
     assert source.cultures == ("paint", "photo")
     assert source.ids[0] == "paint/trainA-00000" and source.ids[-1] == "photo/trainB-00009"
     assert source.tags.sum(axis=0).tolist() == [10, 10] and source.held.sum() == 4
     values = [int(source.read(number)[0, 0, 0]) for number in source.of_culture(1)]
     assert sorted(values) == list(range(100, 110))
     assert source.read(0).shape == (10, 15, 3)
-    uncached = cyclegan.from_builder(builder, short_side=10, cache_mib=0)
+    uncached = pipelines_tfds.from_builder(builder, short_side=10, cache_mib=0)
     for number in range(20):
         np.testing.assert_array_equal(source.read(number), uncached.read(number))
 
@@ -74,7 +74,7 @@ def test_a_set_without_class_label_is_refused(make_builder):
     builder = make_builder("kind")
     builder.download_and_prepare()
     with pytest.raises(InputError, match="class label"):
-        cyclegan.from_builder(builder)
+        pipelines_tfds.from_builder(builder)
 
 
 def test_cyclegan_itself(monkeypatch):
@@ -83,7 +83,7 @@ def test_cyclegan_itself(monkeypatch):
         # The mock knows the features but no splits and no size, which come with the download.
         monkeypatch.setattr(type(builder.info), "splits", ["trainA", "trainB"])
         monkeypatch.setattr(type(builder.info), "dataset_size", 0)
-        source = cyclegan.from_builder(builder, short_side=64)
+        source = pipelines_tfds.from_builder(builder, short_side=64)
     assert set(source.cultures) == {"ukiyoe", "photo"} and len(source) == 12
     assert source.read(0).dtype == np.uint8 and source.read(0).shape[2] == 3
 
@@ -91,7 +91,7 @@ def test_cyclegan_itself(monkeypatch):
 def test_an_unknown_name_is_refused():
     for name in ("no_such_set_at_all", "cycle_gan/no_such_config", "mnist:9.9.9"):
         with pytest.raises(InputError, match="check the name") as caught:
-            cyclegan.load(name)
+            pipelines_tfds.load(name)
         assert "\n" not in str(caught.value)
 
 
@@ -106,7 +106,7 @@ def test_an_unknown_name_is_refused():
 )
 def test_what_is_no_plain_name_is_refused(name):
     with pytest.raises(InputError, match="no plain name") as caught:
-        cyclegan.load(name)
+        pipelines_tfds.load(name)
     assert "\n" not in str(caught.value)
 
 
@@ -126,7 +126,7 @@ def test_a_prepared_folder_of_a_stranger_is_not_believed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("evil_set", "evil_set:1.0.0"):
         with pytest.raises(InputError, match="check the name"):
-            cyclegan.load(name)
+            pipelines_tfds.load(name)
     assert not ran.exists()
 
 
@@ -176,15 +176,15 @@ def tagged(tmp_path, monkeypatch):
 
 
 def test_a_column_of_texts(tagged):
-    source = cyclegan.load("tagged?image=picture&culture=school", short_side=10)
+    source = pipelines_tfds.load("tagged?image=picture&culture=school", short_side=10)
     assert source.cultures == ("edo", "kano") and source.tags.sum(axis=0).tolist() == [10, 10]
     for number, name in enumerate(source.ids):
         assert name.startswith(source.cultures[source.tags[number].argmax()] + "/t")
-    assert cyclegan.load("tagged?culture=school").ids == source.ids
+    assert pipelines_tfds.load("tagged?culture=school").ids == source.ids
 
 
 def test_a_column_of_several_classes(tagged):
-    source = cyclegan.load("tagged?culture=styles", short_side=10)
+    source = pipelines_tfds.load("tagged?culture=styles", short_side=10)
     assert source.cultures == ("ink", "gold")  # in the order of the classes; "none" has no picture
     both = source.tags.all(axis=1)
     assert len(source) == 14 and both.sum() == 8 and source.tags[:, 0].all()
@@ -207,7 +207,7 @@ def test_a_column_of_several_classes(tagged):
 )
 def test_unfit_columns_are_refused(tagged, query, words):
     with pytest.raises(InputError, match=words) as caught:
-        cyclegan.load("tagged" + query)
+        pipelines_tfds.load("tagged" + query)
     assert "\n" not in str(caught.value)
 
 
@@ -222,7 +222,7 @@ def test_columns_of_published_sets(monkeypatch):
             builder = tfds.builder(name)
             monkeypatch.setattr(type(builder.info), "splits", ["train", "test"])
             monkeypatch.setattr(type(builder.info), "dataset_size", 0)
-            source = cyclegan.from_builder(builder, 64, columns=columns)
+            source = pipelines_tfds.from_builder(builder, 64, columns=columns)
             assert len(source) == 16 and len(source.cultures) >= 2
             assert (source.tags.sum(axis=1) == 1).all()
             if columns.get("culture") != "file_name":

@@ -7,8 +7,8 @@ import unicodedata
 import numpy as np
 import pytest
 from PIL import Image
+from stylegan_culture.pipelines import folder
 
-from pipelines import folder
 from stylegan_culture import images, tables
 from stylegan_culture.config import InputError
 

@@ -15,8 +15,9 @@ import tracemalloc
 
 import pytest
 from museum import Museum
+from stylegan_culture.pipelines import prepare
+from stylegan_culture.pipelines.museums import connections, ingest, polite, sources
 
-from pipelines import connections, ingest, museums, polite, prepare
 from stylegan_culture import tables
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
 
@@ -511,7 +512,7 @@ def test_long_texts_are_cut_when_they_come(tmp_path, name):
     cells = [
         cell for table in tmp_path.glob("*.csv") for row in rows(table) for cell in row.values()
     ]
-    assert max(map(len, cells)) <= museums.LONGEST_TEXT
+    assert max(map(len, cells)) <= sources.LONGEST_TEXT
     assert (first.rejected == 1) == (name == "id")
 
 
@@ -563,7 +564,7 @@ def test_lists_of_other_things(tmp_path, data):
 
 
 def test_a_list_without_end_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(museums, "MOST_WORKS", 5000)
+    monkeypatch.setattr(sources, "MOST_WORKS", 5000)
     museum = Museum(3)
     page = json.dumps({"info": {"total": 10**300}, "data": [{}]}).encode()
     museum.answer = lambda path, query: (200, "application/json", page, {})
@@ -711,7 +712,7 @@ CACHED = {
 @pytest.mark.parametrize("content", [*CACHED.values(), None], ids=[*CACHED, "a pipe"])
 def test_cached_answers_of_a_stranger_are_asked_for_anew(tmp_path, museum, content):
     asking = polite.Reader(QUICK, tmp_path, base=museum.address)
-    for _ in museums.cleveland(asking, museum.address, (), None):
+    for _ in sources.cleveland(asking, museum.address, (), None):
         pass
     (page,) = (tmp_path / "pages").iterdir()
     whole = page.read_bytes()
@@ -719,10 +720,10 @@ def test_cached_answers_of_a_stranger_are_asked_for_anew(tmp_path, museum, conte
         page.unlink()
         os.mkfifo(page)
         with pytest.raises(InputError, match="no ordinary file"):
-            list(museums.cleveland(asking, museum.address, (), None))
+            list(sources.cleveland(asking, museum.address, (), None))
         return
     page.write_bytes(content)
-    assert list(museums.cleveland(asking, museum.address, (), None))
+    assert list(sources.cleveland(asking, museum.address, (), None))
     assert page.read_bytes() == whole
 
 
@@ -737,11 +738,11 @@ def test_a_cached_answer_is_an_object_also_without_a_check(tmp_path):
 
 def test_a_cached_page_above_the_limit_is_not_read(tmp_path, museum, monkeypatch):
     asking = polite.Reader(QUICK, tmp_path, base=museum.address)
-    list(museums.cleveland(asking, museum.address, (), None))
+    list(sources.cleveland(asking, museum.address, (), None))
     (page,) = (tmp_path / "pages").iterdir()
     with open(page, "ab") as file:
         file.truncate(2**33)  # no bytes on the disk
-    assert list(museums.cleveland(asking, museum.address, (), None))
+    assert list(sources.cleveland(asking, museum.address, (), None))
     assert page.stat().st_size < 2**20
 
 

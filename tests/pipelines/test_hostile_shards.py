@@ -14,8 +14,8 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from stylegan_culture.pipelines import records, shards
 
-from pipelines import records, shards
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 
@@ -486,13 +486,13 @@ def test_a_picture_that_changes_afterwards_is_one_sentence(place):
 
 
 def test_too_large_a_record_is_not_written(tmp_path, monkeypatch):
-    from pipelines import record_builder
+    from stylegan_culture.pipelines import records
 
     for culture in "ab":
         for number in range(4):
             pixels = np.full((9, 9, 3), 9 * number, np.uint8)
             images.write(tmp_path / "art" / culture / f"{number}.png", pixels)
-    monkeypatch.setattr(record_builder, "LARGEST_RECORD", 50)
+    monkeypatch.setattr(records, "LARGEST_RECORD", 50)
     with pytest.raises(InputError, match="choose a smaller --short-side"):
         records.write(tmp_path / "art", records.RecordsConfig(out=str(tmp_path / "set")))
     assert not (tmp_path / "set").exists()

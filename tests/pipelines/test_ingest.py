@@ -12,8 +12,9 @@ import time
 import numpy as np
 import pytest
 from museum import Museum, picture
+from stylegan_culture.pipelines import folder, prepare
+from stylegan_culture.pipelines.museums import ingest, polite
 
-from pipelines import folder, ingest, polite, prepare
 from stylegan_culture import images
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
 from stylegan_culture.files import locked
@@ -130,7 +131,14 @@ def test_a_museum_of_two_thousand_works_survives_a_kill(tmp_path):
     flags |= {"interval": "0", "throttled-wait": "0.001"}
     with museum.open():
         words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-        command = [sys.executable, "-m", "pipelines.prepare", "museum", "--base", museum.address]
+        command = [
+            sys.executable,
+            "-m",
+            "stylegan_culture.pipelines.prepare",
+            "museum",
+            "--base",
+            museum.address,
+        ]
         manifest = tmp_path / "art" / "manifest.csv"
         running = subprocess.Popen([*command, *words], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines import ornaments, preprocess
+from stylegan_culture.pipelines.preprocess import colourfulness
 
-from pipelines import input as door
-from pipelines import ornaments, preprocess
-from pipelines.preprocess import colourfulness
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipelines import motifs
-from pipelines.cultures import KEYS
+from stylegan_culture.pipelines.cultures import KEYS
+from stylegan_culture.pipelines.ornaments import motifs
 
 POINTS = np.random.default_rng(0).random((2, 4000))
 

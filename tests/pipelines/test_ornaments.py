@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipelines import ornaments
-from pipelines.cultures import KEYS, ORNAMENTS
-from pipelines.scenes import Scene, render
+from stylegan_culture.pipelines import ornaments
+from stylegan_culture.pipelines.cultures import KEYS, ORNAMENTS
+from stylegan_culture.pipelines.ornaments.scenes import Scene, render
 
 
 def test_eight_documented_cultures():

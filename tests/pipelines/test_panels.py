@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from stylegan_culture.pipelines import panels, prepare
+from stylegan_culture.pipelines.sampling import parents
 
-from pipelines import panels, prepare
-from pipelines.sampling import parents
 from stylegan_culture import images
 from stylegan_culture.config import run_command
 

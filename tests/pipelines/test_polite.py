@@ -6,8 +6,8 @@ import json
 
 import pytest
 import requests
+from stylegan_culture.pipelines.museums import polite
 
-from pipelines import polite
 from stylegan_culture.config import InputError
 
 BASE = "http://museum.example"

@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 import pytest
+from stylegan_culture.pipelines import prepare
 
-from pipelines import prepare
 from stylegan_culture import images
 from stylegan_culture.config import run_command
 

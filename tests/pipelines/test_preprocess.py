@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from stylegan_culture.pipelines import preprocess
 
-from pipelines import preprocess
 from stylegan_culture.config import InputError
 
 

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from stylegan_culture.pipelines import folder, prepare, records
+from stylegan_culture.pipelines.sampling import held_out
 
-from pipelines import folder, prepare, records
-from pipelines.sampling import held_out
 from stylegan_culture import images
 from stylegan_culture.config import InputError, run_command
 
@@ -101,7 +101,15 @@ def test_report_and_metadata(table, written):
 
 def _prepare(table, out, *more):
     """Runs the command in a process of its own, whose maps have an order of their own."""
-    command = [sys.executable, "-m", "pipelines.prepare", "records", str(table), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "stylegan_culture.pipelines.prepare",
+        "records",
+        str(table),
+        "--out",
+        str(out),
+    ]
     command += ["--short-side", "32", "--report", str(out.with_suffix(".csv")), *more]
     answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
@@ -166,7 +174,7 @@ def test_without_beam_the_remedy_is_named(table, tmp_path, monkeypatch):
 
 
 def test_a_failure_leaves_nothing(table, tmp_path, monkeypatch):
-    from pipelines import record_builder
+    from stylegan_culture.pipelines import record_builder
 
     monkeypatch.setattr(record_builder, "_ordered", lambda example: 1 / 0)
     with pytest.raises(ZeroDivisionError):

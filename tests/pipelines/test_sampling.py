@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 import pytest
+from stylegan_culture.pipelines import sampling
 
-from pipelines import sampling
 from stylegan_culture.config import InputError
 
 

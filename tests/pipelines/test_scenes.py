@@ -5,12 +5,11 @@ import time
 
 import numpy as np
 import pytest
-
-from pipelines.colours import lab_to_rgb, rgb_to_lab
-from pipelines.cultures import KEYS
-from pipelines.idioms import IDIOMS
-from pipelines.scenes import GROUPS, Scene, render, silhouettes
-from pipelines.shapes import ROLES
+from stylegan_culture.pipelines.cultures import KEYS
+from stylegan_culture.pipelines.ornaments.colours import lab_to_rgb, rgb_to_lab
+from stylegan_culture.pipelines.ornaments.idioms import IDIOMS
+from stylegan_culture.pipelines.ornaments.scenes import GROUPS, Scene, render, silhouettes
+from stylegan_culture.pipelines.ornaments.shapes import ROLES
 
 
 def pictures(pairs, size=64):

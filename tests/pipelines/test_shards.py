@@ -4,9 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines import preprocess, records, shards
 
-from pipelines import input as door
-from pipelines import preprocess, records, shards
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from PIL import Image
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines import preprocess, streaming
 
-from pipelines import input as door
-from pipelines import preprocess, streaming
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 
@@ -92,7 +92,7 @@ def test_headers(place):
 def test_windows_have_the_scales_of_random_crops(shape, least, generator):
     """The side, in pixels of the file, is that of `random_crop` of the picture as it is kept."""
     size = 64
-    kept = min(1.0, streaming.DETAIL * size / min(shape))
+    kept = min(1.0, preprocess.DETAIL * size / min(shape))
     for draw in generator.random((200, 4)):
         ratio, top, left, side = streaming.window(shape, size, draw, least)
         height, width = -(-shape[0] // ratio), -(-shape[1] // ratio)
@@ -130,7 +130,7 @@ def test_a_crop_of_own_pixels_is_the_picture_itself(place):
     (batch,) = _take(door.make_dataset(config, source, None), 1)
     for picture, noise, found in zip(drawn.pictures, drawn.noise, batch["style"], strict=True):
         whole = images.read_uint8(source.files[picture])
-        if min(whole.shape[:2]) <= streaming.DETAIL * 16:
+        if min(whole.shape[:2]) <= preprocess.DETAIL * 16:
             expected = preprocess.random_crop(whole, 16, noise[0], 1.0)
             np.testing.assert_array_equal(np.round(255 * found).astype(np.uint8), expected)
 

@@ -3,8 +3,7 @@
 import pathlib
 
 import pytest
-
-from pipelines import vocabulary
+from stylegan_culture.pipelines.museums import vocabulary
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "cultures.tsv"
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.inception import InceptionResNetV2
-from stylegan_culture.features.restyle import Target
-from stylegan_culture.stylization import classical
-from stylegan_culture.stylization.classical import METHODS, transfer
+from stylegan_culture.features.operators import Target
+from stylegan_culture.restyling import classical
+from stylegan_culture.restyling.classical import METHODS, transfer
 
 TAPS = ("fine", "coarse")
 STRIDES = {"fine": 1, "coarse": 2}

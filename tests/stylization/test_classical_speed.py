@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.features import linalg, restyle
+from stylegan_culture.features import linalg, operators
 from stylegan_culture.features.backbones import noise_pictures
 from stylegan_culture.networks.decoder import Decoder
-from stylegan_culture.stylization import classical
+from stylegan_culture.restyling import classical
 
 pytestmark = pytest.mark.slow
 TAPS = ("stem_3", "stem_5", "mixed_5b")
@@ -17,10 +17,10 @@ TAPS = ("stem_3", "stem_5", "mixed_5b")
 
 def svd_form(features, target, strength, mask=None):
     """Whitening and colouring with both roots from `numpy.linalg.svd`, as published."""
-    mean, covariance = restyle._moments(features, mask)
-    inverse = _svd_root(linalg.shrink(covariance, restyle.SHRINKAGE), -0.5)
-    root = _svd_root(linalg.shrink(target.covariance, restyle.SHRINKAGE), 0.5)
-    rows = restyle._rows(features) - mean[:, None]
+    mean, covariance = operators._moments(features, mask)
+    inverse = _svd_root(linalg.shrink(covariance, operators.SHRINKAGE), -0.5)
+    root = _svd_root(linalg.shrink(target.covariance, operators.SHRINKAGE), 0.5)
+    rows = operators._rows(features) - mean[:, None]
     mapped = tf.matmul(tf.matmul(rows, inverse), root) + target.mean[:, None]
     return (1.0 - strength) * features + strength * tf.reshape(mapped, features.shape)
 
@@ -57,11 +57,11 @@ def test_matching_64x64_features_takes_less_than_a_second(generator):
     features, style = (
         tf.constant(generator.normal(size=(1, 64, 64, 320)), tf.float32) for _ in range(2)
     )
-    target = restyle.Target.of_features(style)
+    target = operators.Target.of_features(style)
     taken = []
     for _ in range(4):
         start = time.perf_counter()
-        np.asarray(restyle.match(features, target, 1.0))
+        np.asarray(operators.match(features, target, 1.0))
         taken.append(time.perf_counter() - start)
     print(f"matching 64x64 features of 320 channels: {np.median(taken[1:]):.2f} s")
     assert np.median(taken[1:]) < 1.0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.stylization import feedforward
+from stylegan_culture.restyling import feedforward
 
 
 def make_model(blocks=1, **changes):

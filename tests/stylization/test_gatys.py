@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import noise_pictures
-from stylegan_culture.stylization import gatys
-from stylegan_culture.stylization.options import STARTS, STATISTICS, GatysConfig
+from stylegan_culture.restyling import gatys
+from stylegan_culture.restyling.gatys_settings import STARTS, STATISTICS, GatysConfig
 
 SHORT = GatysConfig(steps=6, scales=1)
 

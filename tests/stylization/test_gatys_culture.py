@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from stylegan_culture import images, losses
-from stylegan_culture.analysis.spectrum import line_strength
 from stylegan_culture.features.backbones import build_backbone, noise_pictures
-from stylegan_culture.stylization import gatys
-from stylegan_culture.stylization.options import GatysConfig
+from stylegan_culture.measures.restyled import line_strength
+from stylegan_culture.restyling import gatys
+from stylegan_culture.restyling.gatys_settings import GatysConfig
 
 PAIRS = [("tubingen", "starry_night"), ("cornell", "great_wave"), ("taj_mahal", "islamic_tile")]
 

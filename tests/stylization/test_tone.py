@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.stylization.tone import LEVELS, spread_tones, tone_curve
+from stylegan_culture.restyling.restoration import LEVELS, spread_tones, tone_curve
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import clips
 import numpy as np
 import pytest
 
-from stylegan_culture.stylization import feedforward, video
+from stylegan_culture.restyling import feedforward
+from stylegan_culture.restyling.video import frames as video_frames
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def still(previous, current):
 
 
 def restyled(model, code, frames, smoothing, motion=None):
-    restyler = video.FrameRestyler(model, code, 1.0, smoothing, motion)
+    restyler = video_frames.FrameRestyler(model, code, 1.0, smoothing, motion)
     return [restyler.restyle(frame, 0.04) for frame in frames], restyler
 
 
@@ -49,11 +50,11 @@ def test_without_smoothing_each_frame_is_restyled_for_itself(culture_model, code
 
 
 def test_the_share_of_the_new_is_that_of_an_exponential_mean():
-    assert video.share_of_new(0.04, 0.0) == 1.0
-    steps = [video.share_of_new(seconds, 0.2) for seconds in (0.04, 0.04, 0.04, 0.12)]
+    assert video_frames.share_of_new(0.04, 0.0) == 1.0
+    steps = [video_frames.share_of_new(seconds, 0.2) for seconds in (0.04, 0.04, 0.04, 0.12)]
     # Three steps forget as much as one of three times the length; after 0.2 s 1/e is left.
     assert np.prod([1 - s for s in steps[:3]]) == pytest.approx(1 - steps[3])
-    assert 1 - video.share_of_new(0.2, 0.2) == pytest.approx(np.exp(-1))
+    assert 1 - video_frames.share_of_new(0.2, 0.2) == pytest.approx(np.exp(-1))
 
 
 def test_moments_are_an_exponential_mean(culture_model, code, textures):
@@ -94,7 +95,7 @@ def test_a_cut_forgets_the_past(culture_model, code, textures):
     frames = [textures[0][:48, :64], 255 - textures[0][:48, :64] // 3]
     frames = [frame.astype(np.float32) / 255 for frame in frames]
     frames[1][:, 32:] *= 0.1
-    assert video.is_cut(*map(video.thumb, frames))
+    assert video_frames.is_cut(*map(video_frames.thumb, frames))
     results, restyler = restyled(culture_model, code, frames, 10.0, still)
     assert restyler.cuts == 1
     alone = restyled(culture_model, code, frames[1:], 10.0, still)[0][0]
@@ -110,14 +111,14 @@ def test_a_new_size_forgets_the_past(culture_model, code, textures):
 def test_every_cut_is_found_and_no_pan_zoom_cut_out_or_flicker(textures):
     settings = {"height": 180, "width": 320, "frames": 36, "scene": 12, "flicker": 0.1}
     for speed in (1.0, 6.0):
-        small = [video.thumb(f) for f in film(textures, **settings, speed=speed)]
-        found = [n for n in range(1, 36) if video.is_cut(small[n - 1], small[n])]
+        small = [video_frames.thumb(f) for f in film(textures, **settings, speed=speed)]
+        found = [n for n in range(1, 36) if video_frames.is_cut(small[n - 1], small[n])]
         assert found == [12, 24]
 
 
 def test_a_sudden_change_of_exposure_is_no_cut(textures):
     frame = textures[0].astype(np.float32) / 255
-    assert not video.is_cut(video.thumb(frame), video.thumb(0.6 * frame))
+    assert not video_frames.is_cut(video_frames.thumb(frame), video_frames.thumb(0.6 * frame))
 
 
 def test_what_was_saved_goes_on_as_if_nothing_had_happened(culture_model, code, textures, tmp_path):
@@ -126,7 +127,7 @@ def test_what_was_saved_goes_on_as_if_nothing_had_happened(culture_model, code, 
     _, first = restyled(culture_model, code, frames[:3], 0.1, still)
     np.savez(tmp_path / "state.npz", **first.state())
     with np.load(tmp_path / "state.npz") as arrays:
-        second = video.FrameRestyler(culture_model, code, 1.0, 0.1, still)
+        second = video_frames.FrameRestyler(culture_model, code, 1.0, 0.1, still)
         second.restore({name: arrays[name] for name in arrays.files})
     for frame, result in zip(frames[3:], expected[3:], strict=True):
         np.testing.assert_array_equal(second.restyle(frame, 0.04), result)

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
-from stylegan_culture.training.culture import CultureTrainer
-from stylegan_culture.training.options import BackboneConfig, LossConfig, OptimizerConfig
+from stylegan_culture.training.culture.settings import BackboneConfig, LossConfig, OptimizerConfig
+from stylegan_culture.training.culture.trainer import CultureTrainer
 
 CULTURES = ("alpha", "beta", "gamma")
 STEPS = 40

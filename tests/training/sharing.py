@@ -24,10 +24,10 @@ from stylegan_culture.networks.discriminator import (
     SpectralConvolution,
 )
 from stylegan_culture.networks.generator import GeneratorConfig
-from stylegan_culture.training import average, distribution, replicas
+from stylegan_culture.training import optimisers, replicas
 from stylegan_culture.training.augment import KINDS, augment
-from stylegan_culture.training.culture import CultureTrainer
-from stylegan_culture.training.options import BackboneConfig, LossConfig, OptimizerConfig
+from stylegan_culture.training.culture.settings import BackboneConfig, LossConfig, OptimizerConfig
+from stylegan_culture.training.culture.trainer import CultureTrainer
 from stylegan_culture.training.vae import VaeConfig, VaeTrainer
 
 CULTURES = ("alpha", "beta", "gamma")
@@ -83,7 +83,7 @@ class Parts:
 
     @tf.function
     def follow(self, number):
-        average.follow(self.average, self.model, 0.9, number)
+        optimisers.follow(self.average, self.model, 0.9, number)
 
     @replicas.shared
     def _step(self, batch, seed):
@@ -189,7 +189,7 @@ if __name__ == "__main__":
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
     tf.config.experimental.enable_op_determinism()
-    teams = distribution.Team(), distribution.join("mirrored")
+    teams = replicas.Team(), replicas.join("mirrored")
     kind, steps, *more = sys.argv[1:]
     makers = {"parts": Parts, "culture": culture, "vae": vae}
     make = functools.partial(makers[kind], *more)

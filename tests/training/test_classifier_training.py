@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.training.classifier import named_culture, train_classifier
+from stylegan_culture.training.rendered import named_culture, train_classifier
 
 
 def _tinted(generator, count):

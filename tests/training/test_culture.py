@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.training import checkpoint
-from stylegan_culture.training.options import LossConfig
+from stylegan_culture.training.culture.settings import LossConfig
 
 REPORTS = {"total", "discriminator", "spread", "saturated"}
 OF_DISCRIMINATORS = {"restyled", "foreign", "relabelled", "r1", "r1_interval"}

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
-from stylegan_culture.train import culture as command
-from stylegan_culture.training.options import LossConfig, check_values
+from stylegan_culture.training.culture import settings as command
+from stylegan_culture.training.culture.settings import LossConfig, check_values
 
 NONE = {
     **dict.fromkeys(("adversarial", "cycle", "identity", "content_return", "style_code"), 0.0),

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from stylegan_culture.networks.cyclegan import PatchConfig, TranslatorConfig
 from stylegan_culture.training import checkpoint
+from stylegan_culture.training.culture.discriminators import HINGE, LEAST_SQUARES, LOGISTIC
 from stylegan_culture.training.cyclegan import VERDICTS, CycleConfig, CycleTrainer
-from stylegan_culture.training.judges import HINGE, LEAST_SQUARES, LOGISTIC
-from stylegan_culture.training.options import LinearDecay
+from stylegan_culture.training.optimisers import LinearDecay
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
-from stylegan_culture.features import restyle
+from stylegan_culture.features import operators
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.training import checkpoint
 from stylegan_culture.training.decoder import DecoderConfig, DecoderTrainer
@@ -81,8 +81,8 @@ def _restyled(features, strengths):
             for k in (number, (number + 1) % len(features))
         )
         (mean, covariance), (goal, wanted) = oracles.moments(own), oracles.moments(other)
-        colour = oracles.matrix_power(oracles.shrunk(wanted, restyle.SHRINKAGE), 0.5)
-        whiten = oracles.matrix_power(oracles.shrunk(covariance, restyle.SHRINKAGE), -0.5)
+        colour = oracles.matrix_power(oracles.shrunk(wanted, operators.SHRINKAGE), 0.5)
+        whiten = oracles.matrix_power(oracles.shrunk(covariance, operators.SHRINKAGE), -0.5)
         mapped = (own - mean) @ (colour @ whiten).T + goal
         changed[number] = ((1 - strength) * own + strength * mapped).reshape(features.shape[1:])
     return changed

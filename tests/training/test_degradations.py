@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
-from stylegan_culture.training import degradations
+from stylegan_culture.training import restore
 
 SEED = tf.constant([3, 5])
 
@@ -20,7 +20,7 @@ def pictures(generator):
 
 @pytest.mark.parametrize("factor", [2, 4])
 def test_super_resolution_starts_from_what_pillow_makes(pictures, factor):
-    given = degradations.damaged(f"enlarge{factor}", pictures, SEED)
+    given = restore.damaged(f"enlarge{factor}", pictures, SEED)
     assert given.shape == (2, 32, 40, 4)
     for own, picture in zip(given.numpy(), pictures.numpy(), strict=True):
         small = images.resize(picture, 32 // factor, 40 // factor)
@@ -30,7 +30,7 @@ def test_super_resolution_starts_from_what_pillow_makes(pictures, factor):
 
 def test_noise_has_the_deviation_asked_for_and_is_uncorrelated():
     plain = tf.fill([4, 64, 64, 3], 0.5)
-    noise = degradations.damaged("denoise", plain, SEED, (25.0, 25.0)).numpy()[..., :3] - 0.5
+    noise = restore.damaged("denoise", plain, SEED, (25.0, 25.0)).numpy()[..., :3] - 0.5
     assert 255 * noise.std() == pytest.approx(25.0, rel=0.02)
     assert abs(255 * noise.mean()) < 0.5
     beside = np.mean(noise[:, :, 1:] * noise[:, :, :-1]) / noise.var()
@@ -41,14 +41,14 @@ def test_noise_has_the_deviation_asked_for_and_is_uncorrelated():
 
 def test_each_picture_draws_its_own_deviation_within_the_range():
     plain = tf.fill([32, 32, 32, 3], 0.5)
-    noise = degradations.damaged("denoise", plain, SEED, (5.0, 40.0)).numpy()[..., :3]
+    noise = restore.damaged("denoise", plain, SEED, (5.0, 40.0)).numpy()[..., :3]
     found = 255 * noise.std(axis=(1, 2, 3))
     assert 4.5 < found.min() < 12.0
     assert 33.0 < found.max() < 42.0
 
 
 def test_grey_is_luminance_in_three_equal_channels(pictures):
-    given = degradations.damaged("colourise", pictures, SEED).numpy()
+    given = restore.damaged("colourise", pictures, SEED).numpy()
     expected = pictures.numpy() @ np.array([0.299, 0.587, 0.114], np.float32)
     for channel in range(3):
         np.testing.assert_allclose(given[..., channel], expected, atol=1e-6)
@@ -56,7 +56,7 @@ def test_grey_is_luminance_in_three_equal_channels(pictures):
 
 def test_flat_contrast_keeps_order_and_narrows_the_range(pictures):
     ramp = tf.tile(tf.reshape(tf.linspace(0.05, 0.95, 64), [1, 1, 64, 1]), [16, 2, 1, 3])
-    given = degradations.damaged("contrast", ramp, SEED).numpy()[..., :3]
+    given = restore.damaged("contrast", ramp, SEED).numpy()[..., :3]
     assert (np.diff(given, axis=2) > 0).all()
     span = given[:, 0, -1, 0] - given[:, 0, 0, 0]
     assert (span < 0.9).all()
@@ -65,9 +65,9 @@ def test_flat_contrast_keeps_order_and_narrows_the_range(pictures):
 
 def test_holes_are_rectangles_and_strokes_where_a_loop_finds_them():
     height, width = 24, 32
-    mask = degradations.holes((2, height, width, 3), SEED).numpy()
-    boxes = tf.random.stateless_uniform([2, degradations.RECTANGLES, 4, 1, 1], SEED).numpy()
-    lines = tf.random.stateless_uniform([2, degradations.STROKES, 5, 1, 1], SEED + 1).numpy()
+    mask = restore.holes((2, height, width, 3), SEED).numpy()
+    boxes = tf.random.stateless_uniform([2, restore.RECTANGLES, 4, 1, 1], SEED).numpy()
+    lines = tf.random.stateless_uniform([2, restore.STROKES, 5, 1, 1], SEED + 1).numpy()
     expected = np.zeros_like(mask)
     for picture in range(2):
         for row in range(height):
@@ -81,7 +81,7 @@ def test_holes_are_rectangles_and_strokes_where_a_loop_finds_them():
 
 
 def _in_boxes(y, x, boxes):
-    low, high = degradations.RECTANGLE
+    low, high = restore.RECTANGLE
     return any(
         abs(y - top) < (low + (high - low) * tall) / 2
         and abs(x - left) < (low + (high - low) * wide) / 2
@@ -90,7 +90,7 @@ def _in_boxes(y, x, boxes):
 
 
 def _on_lines(y, x, lines):
-    low, high = degradations.STROKE
+    low, high = restore.STROKE
     for top, left, bottom, right, wide in lines:
         points = np.linspace([top, left], [bottom, right], 2001)
         if np.hypot(*(points - [y, x]).T).min() < low + (high - low) * wide:
@@ -99,17 +99,17 @@ def _on_lines(y, x, lines):
 
 
 def test_inpainting_leaves_what_is_known_untouched_and_marks_the_rest(pictures):
-    given = degradations.damaged("inpaint", pictures, SEED).numpy()
+    given = restore.damaged("inpaint", pictures, SEED).numpy()
     hole = given[..., 3] == 1.0
     assert hole.any() and not hole.all()
     np.testing.assert_array_equal(given[~hole][:, :3], pictures.numpy()[~hole])
     assert (given[hole][:, :3] != pictures.numpy()[hole]).mean() > 0.95
 
 
-@pytest.mark.parametrize("kind", degradations.KINDS)
+@pytest.mark.parametrize("kind", restore.KINDS)
 def test_damage_is_a_function_of_picture_and_seed(pictures, kind):
     first, again, other = (
-        degradations.damaged(kind, pictures, seed, (5.0, 40.0)).numpy()
+        restore.damaged(kind, pictures, seed, (5.0, 40.0)).numpy()
         for seed in (SEED, SEED, SEED + 1)
     )
     np.testing.assert_array_equal(first, again)
@@ -120,15 +120,13 @@ def test_damage_is_a_function_of_picture_and_seed(pictures, kind):
 
 def test_a_mixed_batch_gives_each_picture_its_kind(pictures):
     kinds = ("colourise", "enlarge2")
-    mixed = degradations.mixed(kinds, pictures, tf.constant([1, 0]), SEED, (5.0, 5.0)).numpy()
+    mixed = restore.mixed(kinds, pictures, tf.constant([1, 0]), SEED, (5.0, 5.0)).numpy()
     for place, kind in ((0, "enlarge2"), (1, "colourise")):
-        np.testing.assert_array_equal(
-            mixed[place], degradations.damaged(kind, pictures, SEED)[place]
-        )
+        np.testing.assert_array_equal(mixed[place], restore.damaged(kind, pictures, SEED)[place])
 
 
 @pytest.mark.parametrize("text", ["", "scratches", "denoise,denoise"])
 def test_kinds_that_cannot_be_are_refused(text):
     with pytest.raises(InputError, match="--damage"):
-        degradations.parse_kinds(text)
-    assert degradations.parse_kinds(" denoise, inpaint") == ("denoise", "inpaint")
+        restore.parse_kinds(text)
+    assert restore.parse_kinds(" denoise, inpaint") == ("denoise", "inpaint")

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from stylegan_culture.features.backbones import build_backbone, save_weights
 from stylegan_culture.training import checkpoint
-from stylegan_culture.training.distillation import (
+from stylegan_culture.training.backbone import (
     FOLLOWS,
     DistillationConfig,
     DistillationTrainer,

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from stylegan_culture.config import InputError
-from stylegan_culture.training import distribution
+from stylegan_culture.training import distribution, replicas
 
 SCRIPT = pathlib.Path(__file__).with_name("sharing.py")
 ROOT = SCRIPT.parents[2]
@@ -68,7 +68,7 @@ def test_two_devices_train_the_vae_that_one_trains():
 )
 def test_a_cluster_that_is_not_described_is_one_sentence(monkeypatch, text, named):
     monkeypatch.setenv("TF_CONFIG", text)
-    for ask in (distribution.count_devices, distribution.join):
+    for ask in (replicas.count_devices, replicas.join):
         with pytest.raises(InputError, match=named) as raised:
             ask("multiworker")
         assert "TF_CONFIG" in str(raised.value) and "\n" not in str(raised.value)
@@ -78,27 +78,27 @@ def test_a_described_cluster_counts_its_workers(monkeypatch):
     cluster = {"cluster": {"worker": ["a:1", "b:1", "c:1"]}, "task": {"type": "worker", "index": 2}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [])
-    assert distribution.count_devices("multiworker") == 3
+    assert replicas.count_devices("multiworker") == 3
     monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: ["x", "y"])
-    assert distribution.count_devices("multiworker") == 6
+    assert replicas.count_devices("multiworker") == 6
 
 
 def test_mirrored_takes_all_gpus_or_else_all_logical_processors(monkeypatch):
     found = {"GPU": [1, 2, 3], "CPU": [1]}
     monkeypatch.setattr(distribution.tf.config, "list_logical_devices", found.__getitem__)
-    assert distribution.count_devices("mirrored") == 3
+    assert replicas.count_devices("mirrored") == 3
     found["GPU"] = []
-    assert distribution.count_devices("mirrored") == 1 and distribution.count_devices("one") == 1
+    assert replicas.count_devices("mirrored") == 1 and replicas.count_devices("one") == 1
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_with_the_remedy():
-    distribution.check_batch(8, 4)
+    replicas.check_batch(8, 4)
     with pytest.raises(InputError, match="--batch-size is 9 .* multiple of 2"):
-        distribution.check_batch(9, 2)
+        replicas.check_batch(9, 2)
 
 
 def test_one_device_is_a_team_that_changes_nothing():
-    team, trainer = distribution.join("one"), object()
+    team, trainer = replicas.join("one"), object()
     assert team.of(trainer) is trainer and team.leads and team.agreed(7) == 7
     with team.scope():
         assert not distribution.tf.distribute.has_strategy()

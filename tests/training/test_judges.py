@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
-from stylegan_culture.training.judges import Judges
-from stylegan_culture.training.options import LinearDecay, OptimizerConfig
+from stylegan_culture.training.culture.discriminators import Judges
+from stylegan_culture.training.culture.settings import OptimizerConfig
+from stylegan_culture.training.optimisers import LinearDecay
 
 K, B = 3, 4
 TAPS = {"first": (32, 32, 4), "early": (16, 16, 6), "late": (8, 8, 8)}

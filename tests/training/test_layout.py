@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.training.layout import Layout
+from stylegan_culture.training.culture.batch_plan import Layout
 
 
 @pytest.mark.parametrize("paired", [True, False])

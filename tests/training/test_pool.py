@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.training.pool import ImagePool
+from stylegan_culture.training.cyclegan import ImagePool
 
 SHAPE = (2, 2, 3)
 

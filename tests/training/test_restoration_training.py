@@ -6,11 +6,12 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.networks.restoration import RestorationConfig
-from stylegan_culture.training import restoration
-from stylegan_culture.training.degradations import DamageConfig, damaged
-from stylegan_culture.training.restoration import (
+from stylegan_culture.training import restore
+from stylegan_culture.training.restore import (
+    DamageConfig,
     LearningConfig,
     RestorationTrainer,
+    damaged,
     what_counts,
 )
 
@@ -58,7 +59,7 @@ def test_of_a_picture_with_holes_the_holes_alone_count(trained, monkeypatch):
     pictures = tf.concat([trained[-1][name] for name in ("content", "style")], 0)
     given = damaged("inpaint", pictures, tf.constant([0, 3]))
     restored = trainer.model(given, tf.zeros([4], tf.int32))
-    monkeypatch.setattr(restoration, "mixed", lambda *a: given)
+    monkeypatch.setattr(restore, "mixed", lambda *a: given)
     total = trainer.step(trained[-1], 3)["total"]
     hole = np.asarray(given[..., 3]) > 0.5
     error = np.abs(restored - pictures).mean(-1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.training.schedule import warm_cosine
+from stylegan_culture.training.optimisers import warm_cosine
 
 
 def test_rises_to_its_peak_and_falls_to_zero_at_the_last_step():

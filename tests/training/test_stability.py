@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.analysis import robustness
 from stylegan_culture.config import InputError
-from stylegan_culture.train import culture as command
-from stylegan_culture.training.options import LossConfig, check_values
-from stylegan_culture.training.stability import instability, shifted
+from stylegan_culture.measures import attacks
+from stylegan_culture.training.culture import settings as command
+from stylegan_culture.training.culture.settings import LossConfig, check_values
+from stylegan_culture.training.culture.trainer import instability, shifted
 
 SEED = tf.constant([3, 4])
 NONE = {
@@ -143,8 +143,8 @@ def _trained(contents, wanted, weight: float):
 
 
 def _amplification(restyle, contents) -> float:
-    changed = robustness.largest_changes(restyle, contents, 2.0, robustness.Effort(steps=5))
-    return float(robustness.output_changes(restyle, contents, changed)["amplification"].mean())
+    changed = attacks.largest_changes(restyle, contents, 2.0, attacks.Effort(steps=5))
+    return float(attacks.output_changes(restyle, contents, changed)["amplification"].mean())
 
 
 @pytest.mark.parametrize(

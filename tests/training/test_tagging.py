@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stylegan_culture.training.tagging import TaggingConfig, temperature, train_head
+from stylegan_culture.training.classifier import TaggingConfig, temperature, train_head
 
 CONFIG = TaggingConfig(epochs=40, rate=3e-2, dropout=0.2)
 

@@ -1,0 +1,324 @@
+"""A polite reader of web interfaces: slow, patient, and never asking twice for what it keeps.
+
+One request at a time, `interval` seconds apart, redirects included. Museums' front ends answer a
+caller that is too fast with 403, 429, 503, or 200 and something else than was asked for: each of
+them means to wait, as long as `Retry-After` says or else a minute and more. Broken connections and
+bodies that end too soon are tried again sooner. Whatever comes is bounded: attempts, redirects,
+bytes, seconds, values within each other. Only public addresses are asked, and the one that the user
+names; names and passwords in an address stay with the server that the user gives them for.
+"""
+
+import dataclasses
+import datetime
+import email.utils
+import hashlib
+import json
+import pathlib
+import random
+import re
+import time
+import urllib.parse
+
+import requests
+import urllib3
+from stylegan_culture.pipelines.museums import connections
+
+from stylegan_culture.config import InputError, option, package_versions
+from stylegan_culture.files import parse_json, read_bytes, written_whole
+
+THROTTLED = (403, 429, 503)
+PASSING = (408, 425)  # beside 5xx: failures that may be over at the next attempt
+# Connections that fail, and answers that end too soon.
+BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+LONGEST_WAIT = 900.0  # seconds: a server that asks for more is left alone for today
+REDIRECTS = 5
+DAY = 86_400  # seconds
+LARGEST_HEAD = 128 * 2**10  # bytes of an answer before its body
+LARGEST_JSON = 24 * 2**20  # bytes; Python takes twenty times as many for the values in them
+LONGEST_ADDRESS = 4096  # characters
+MOST_COOKIES = 50
+_KEPT = re.compile(r"[0-9a-f]{32}\.json")  # names of files in the cache
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclasses.dataclass(frozen=True)
+class PoliteConfig:
+    """How a server is asked."""
+
+    contact: str = option("", "address that servers are told to reach you by, such as an e-mail")
+    interval: float = option(1.0, "least seconds from one request to the next")
+    throttled_wait: float = option(60.0, "seconds to wait when a server is throttling")
+    attempts: int = option(6, "attempts at one address")
+    timeout: float = option(30.0, "seconds for an answer to begin, and ten times as many to end")
+    largest: int = option(64, "MiB of one answer at most")
+
+
+class Unavailable(Exception):
+    """An address that does not give what it should, now or ever."""
+
+
+class Exhausted(Unavailable):
+    """An address that failed at every attempt, and may be well another day."""
+
+
+class Missing(Unavailable):
+    """An address that there is none of: 404 or 410."""
+
+
+class Wrong(ValueError):
+    """An answer that is not what was asked for; one of a few attempts may bring it."""
+
+
+class Reader:
+    """Reads addresses by the rules above.
+
+    Args:
+        config: see `PoliteConfig`.
+        cache: folder where JSON answers are kept: pages of lists until `forget_pages`, objects for
+            good.
+        base: address of a server that the user names. Where it is not public, its host and port are
+            asked all the same; its user name and password go to it alone.
+        sleep, clock: of time, for tests.
+
+    Attributes:
+        asked: number of requests so far, redirects counted.
+    """
+
+    def __init__(
+        self,
+        config: PoliteConfig,
+        cache=None,
+        sleep=time.sleep,
+        clock=time.monotonic,
+        base: str = "",
+    ):
+        check(config)
+        self.config, self.sleep, self.clock = config, sleep, clock
+        self.cache = None if cache is None else pathlib.Path(cache)
+        self.asked, self._next = 0, 0.0
+        self._draw = random.Random()
+        self._base = base
+        self._gate = connections.Gate(connections.local_places(base) if base else ())
+        self._session = connections.session(self._gate)
+        self._session.auth = self._log_in
+        contact = f"; {config.contact}" if config.contact else ""
+        agent = f"stylegan_culture/{package_versions()['stylegan_culture']} (data set{contact})"
+        self._session.headers["User-Agent"] = agent
+
+    def json(self, address: str, parameters: dict | None = None, check=None, lasting: bool = False):
+        """The JSON of an address; from the cache where it was read before.
+
+        Args:
+            address, parameters: of the request.
+            check: is called with the JSON and raises `Wrong` where its shape is another.
+            lasting: whether it describes one object, which hardly changes, and no page of a list.
+
+        Returns:
+            The JSON, an object; None for a lasting address that there is none of (404).
+        """
+        query = requests.Request("GET", address, params=parameters).prepare().url
+        kept = self._place(query, lasting)
+        found = _read_kept(kept, lasting, check)
+        if found is not None:
+            return found["answer"]
+
+        def understand(body):
+            if len(body) > LARGEST_JSON:
+                raise Unavailable(f"JSON of more than {LARGEST_JSON // 2**20} MiB")
+            try:
+                answer = parse_json(body, any_text=True)
+            except ValueError as error:
+                raise Wrong(f"no JSON object ({str(error)[:100]})") from None
+            if check is not None:
+                check(answer)
+            return answer
+
+        try:
+            answer = self._read(query, understand, self.config.attempts)
+        except Missing:
+            if not lasting:
+                raise
+            answer = None
+        if kept is not None:
+            with written_whole(kept) as file:
+                file.write(json.dumps({"answer": answer}).encode("utf-8"))
+        return answer
+
+    def forget_pages(self) -> None:
+        """Drops the pages of lists, so that the next run sees what has been added since."""
+        if self.cache is not None:
+            for path in (self.cache / "pages").glob("*.json"):
+                if _KEPT.fullmatch(path.name):
+                    path.unlink()
+
+    def picture(self, address: str, understand):
+        """What `understand` makes of a picture's bytes; it raises `Wrong` where they are none.
+
+        A file that cannot be read is asked for twice: its transfer may have been at fault.
+        """
+        return self._read(address, understand, 2)
+
+    def _place(self, query: str, lasting: bool):
+        if self.cache is None:
+            return None
+        name = hashlib.sha256(query.encode()).hexdigest()[:32]
+        return self.cache / ("objects" if lasting else "pages") / f"{name}.json"
+
+    def _read(self, address: str, understand, wrongs: int):
+        """What `understand` makes of the answer's bytes, of which `wrongs` may be wrong."""
+        reason, wait = "", 0.0
+        for attempt in range(self.config.attempts):
+            if attempt:
+                self.sleep(wait * self._draw.uniform(1.0, 1.25))
+            later = self.config.interval * 2**attempt
+            try:
+                status, headers, body = self._follow(address)
+            except BROKEN as error:
+                reason, wait = type(error).__name__, later
+                continue
+            asked = _asked_wait(headers)
+            if status in THROTTLED or status == 200 and _is_page(headers, body):
+                reason = f"throttled, status {status}"
+                wait = self.config.throttled_wait * 1.5**attempt if asked is None else asked
+            elif status >= 500 or status in PASSING:
+                reason, wait = f"status {status}", later if asked is None else asked
+            elif status in (404, 410):
+                raise Missing(f"status {status}")
+            elif status != 200:
+                raise Unavailable(f"status {status}")
+            else:
+                try:
+                    return understand(body)
+                except Wrong as error:
+                    wrongs -= 1
+                    if not wrongs:
+                        raise Unavailable(str(error)) from None
+                    throttled = self.config.throttled_wait * 1.5**attempt
+                    reason, wait = str(error), throttled if _is_text(body) else later
+            if wait > LONGEST_WAIT:
+                raise Exhausted(f"{reason}; it asks to wait for {wait:.0f} seconds")
+        raise Exhausted(f"{reason}, {self.config.attempts} times")
+
+    def _follow(self, address: str):
+        """Status, headers and body at the end of an address's redirects."""
+        left = 10 * self.config.timeout
+        for _ in range(REDIRECTS + 1):
+            plain = plain_address(address)
+            if not plain:
+                raise Unavailable("an address that is none of http or https")
+            try:
+                status, headers, body, seconds = self._ask(plain, left)
+                if status not in (301, 302, 303, 307, 308) or "Location" not in headers:
+                    return status, headers, body
+                address, left = urllib.parse.urljoin(plain, headers["Location"]), left - seconds
+            except BROKEN:
+                raise
+            except connections.Refused as error:
+                raise Unavailable(str(error)) from None
+            except (ValueError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                raise Unavailable(f"an address that cannot be read ({error})") from None
+        raise Unavailable(f"more than {REDIRECTS} redirects")
+
+    def _ask(self, address: str, seconds: float):
+        """Status, headers and body of an address, and the seconds of the allowed that it took."""
+        pause = self._next - self.clock()
+        if pause > 0:
+            self.sleep(pause)
+        self._next = self.clock() + self.config.interval
+        self.asked += 1
+        limit, patience, begins = self.config.largest * 2**20, self.config.timeout, self.clock()
+        options = {"timeout": patience, "stream": True, "allow_redirects": False}
+        self._gate.open(min(patience, seconds), patience, LARGEST_HEAD)
+        with self._session.get(address, **options) as answer:
+            self._gate.open(seconds - self.clock() + begins, patience, LARGEST_HEAD + limit)
+            if len(self._session.cookies) > MOST_COOKIES:
+                self._session.cookies.clear()
+            body = bytearray()
+            for piece in answer.iter_content(2**16):
+                body += piece
+                if len(body) > limit:
+                    raise Unavailable(f"more than {self.config.largest} MiB")
+            return answer.status_code, answer.headers, bytes(body), self.clock() - begins
+
+    def _log_in(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Adds the name and password of the base to a request to it, and to no other."""
+        login = requests.utils.get_auth_from_url(self._base)
+        if any(login) and _origin(request.url) == _origin(self._base):
+            requests.auth.HTTPBasicAuth(*login)(request)
+        return request
+
+
+def plain_address(address: str) -> str:
+    """An address of http or https without the user name and password in it; "" for any other."""
+    address = address.strip()
+    try:
+        parts = urllib.parse.urlsplit(address)
+        right = parts.scheme in connections.PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        return ""
+    if not right or len(address) > LONGEST_ADDRESS or _CONTROL.search(address):
+        return ""
+    if "@" not in parts.netloc:
+        return address
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _origin(address: str) -> tuple:
+    parts = urllib.parse.urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or connections.PORTS.get(parts.scheme)
+
+
+def check(config: PoliteConfig) -> None:
+    """Raises `InputError` for settings that no reading can go by."""
+    for name in ("interval", "throttled_wait"):
+        if not 0 <= getattr(config, name) <= DAY:
+            raise InputError(
+                f"--{name.replace('_', '-')} has to be 0 or more seconds, a day at most"
+            )
+    for name in ("attempts", "largest", "timeout"):
+        if not 0 < getattr(config, name) <= DAY:
+            raise InputError(f"--{name} has to be more than 0, and at most {DAY}")
+    if not (config.contact.isascii() and config.contact.isprintable()):
+        raise InputError("--contact has to be plain ASCII, such as an e-mail address")
+
+
+def _read_kept(path, lasting: bool, check) -> dict | None:
+    """What a file of the cache holds; None where it is missing, damaged, or fails the check."""
+    if path is None:
+        return None
+    try:
+        found = parse_json(read_bytes(path, LARGEST_JSON), any_text=True)
+        answer = found["answer"]
+        if answer is None:
+            return found if lasting else None
+        if check is not None:
+            check(answer)
+        return found if isinstance(answer, dict) else None
+    except (OSError, ValueError, KeyError, InputError):
+        return None
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether a body looks like a message rather than like data."""
+    start = b" ".join(body[:64].split())
+    return bool(start) and start.isascii() and start.decode("ascii").isprintable()
+
+
+def _is_page(headers, body: bytes) -> bool:
+    start = body[:512].lstrip().lower()
+    kind = headers.get("Content-Type", "").lower()
+    return "html" in kind or start.startswith((b"<!doc", b"<html"))
+
+
+def _asked_wait(headers) -> float | None:
+    """Seconds that `Retry-After` asks for, as a number or as a date; None where it is neither."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=datetime.UTC)
+    return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())

@@ -1,0 +1,454 @@
+"""Times TFLite files beside one another: `python -m stylegan_culture.benchmark MODEL.tflite...`.
+
+The files take turns within one process, so that a processor that slows down slows them all; peak
+memory is measured for each in a fresh process. Ratios are to the first file. `input --data
+folder:PATH` instead times the loading of pictures, see `loading`, and `steps` training steps in
+float32 and bfloat16, see `steps`.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import platform
+import resource
+import sys
+import time
+
+import numpy as np
+from PIL import Image
+
+from stylegan_culture import isolation
+from stylegan_culture.config import InputError, add_flags, from_flags, option, reason, run_command
+from stylegan_culture.deploy import tflite
+from stylegan_culture.files import write_result
+from stylegan_culture.outputs import Outputs, add_flag, named
+from stylegan_culture.pipelines import folder, preprocess
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def prepare(path, threads: int):
+    """A function without arguments that runs a file once, on random inputs that are set before.
+
+    A file with signatures runs `stylize`, or its first signature; one without runs as a whole.
+
+    Raises:
+        InputError: the file is missing, no TFLite file, damaged, or cannot be run.
+    """
+    tflite.look_through(path)
+    try:
+        return _prepared(path, threads)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be run ({reason(error)}); give a TFLite file") from None
+
+
+def _prepared(path, threads: int):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=threads)
+    signatures = interpreter.get_signature_list()
+    if signatures:
+        name = "stylize" if "stylize" in signatures else next(iter(signatures))
+        runner = interpreter.get_signature_runner(name)
+        details = runner.get_input_details()
+        inputs = {key: _random(detail) for key, detail in details.items()}
+        return lambda: runner(**inputs)
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], _random(detail))
+    return interpreter.invoke
+
+
+def measure(paths, threads: int, runs: int) -> list[dict]:
+    """Median and 95th percentile in ms over `runs` interleaved rounds, and ratios to the first.
+
+    Each timed run follows an untimed one of the same file: with the files taking turns, a first
+    run would pay for the weights that another file has driven out of the caches.
+    """
+    peaks = [peak_memory(path, threads) for path in paths]  # first: a file may crash what runs it
+    functions = [prepare(path, threads) for path in paths]
+    times = [[] for _ in functions]
+    for function in functions:
+        function()
+    for _ in range(runs):
+        for function, record in zip(functions, times, strict=True):
+            function()
+            start = time.perf_counter()
+            function()
+            record.append(1e3 * (time.perf_counter() - start))
+    first = float(np.median(times[0]))
+    return [
+        {
+            "file": str(path),
+            "megabytes": pathlib.Path(path).stat().st_size / 1e6,
+            "median_ms": float(np.median(record)),
+            "p95_ms": float(np.percentile(record, 95)),
+            "times_as_fast_as_first": first / float(np.median(record)),
+            "peak_memory_mb": peak,
+        }
+        for path, record, peak in zip(paths, times, peaks, strict=True)
+    ]
+
+
+def peak_memory(path, threads: int) -> float:
+    """Megabytes of resident memory that a fresh process takes at most to load and run a file.
+
+    The interpreter and Python are in it: about 60 MB for an empty model.
+
+    Raises:
+        InputError: as `prepare`, and where one run takes longer than `isolation.SECONDS`.
+    """
+    tflite.look_through(path)
+    return isolation.call(run_alone, str(path), threads, name=str(path))
+
+
+def run_alone(path: str, threads: int) -> float:
+    """Runs a file once; the megabytes that this process took. For `isolation.call`."""
+    _prepared(path, threads)()
+    return _own_peak()
+
+
+def report(results: list[dict], threads: int, runs: int) -> str:
+    """The results as a table of text."""
+    lines = [
+        f"{processor()}, {os.cpu_count()} cores, {threads} threads, {runs} runs, interleaved",
+        f"{'median ms':>10} {'p95 ms':>8} {'memory MB':>10} {'size MB':>8} {'speed':>7}  file",
+    ]
+    for row in results:
+        lines.append(
+            f"{row['median_ms']:10.2f} {row['p95_ms']:8.2f} {row['peak_memory_mb']:10.0f} "
+            f"{row['megabytes']:8.2f} {row['times_as_fast_as_first']:6.2f}x  {row['file']}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments=None) -> None:
+    """Parses the command line, measures, prints a table and writes JSON where asked."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["input"]:
+        main_input(arguments[1:])
+        return
+    if arguments[:1] == ["steps"]:
+        main_steps(arguments[1:])
+        return
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.benchmark", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL.tflite",
+        help="or `input` or `steps`, with settings of their own",
+    )
+    parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
+    parser.add_argument("--runs", type=int, default=50, help="timed runs a file (default: 50)")
+    parser.add_argument("--json", help="also write the results to this file")
+    add_flag(parser)
+    options = parser.parse_args(arguments)
+    if options.runs < 1 or options.threads < 1:
+        raise InputError("--runs and --threads have to be at least 1")
+    if options.json:
+        Outputs(options.models, options.overwrite).claim(options.json)
+    results = measure(options.models, options.threads, options.runs)
+    print(report(results, options.threads, options.runs))
+    if options.json:
+        facts = {
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "threads": options.threads,
+            "runs": options.runs,
+            "results": results,
+        }
+        write_result(options.json, facts)
+
+
+def _own_peak() -> float:
+    """Peak resident memory of this process in megabytes.
+
+    From /proc where there is one: getrusage also counts what the parent held before `exec`.
+    """
+    status = pathlib.Path("/proc/self/status")
+    if status.is_file():
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def _random(detail) -> np.ndarray:
+    """An input of a tensor's shape and type: floats in [0, 1], integers over their range."""
+    generator, kind = np.random.default_rng(0), np.dtype(detail["dtype"])
+    shape = tuple(int(size) for size in detail["shape"])
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        return generator.integers(limits.min, limits.max, shape, dtype=kind)
+    return generator.random(shape).astype(kind)
+
+
+AHEAD = 4  # batches that a loader prepares before they are asked for
+PLAIN = "Pillow, bilinear"
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadingConfig:
+    """What is loaded and how often."""
+
+    data: str = option("", "folder:PATH of pictures in culture folders", table=True)
+    image_size: int = option(128, "side of a crop, pixels")
+    pictures: int = option(16, "crops in a batch, an even number")
+    least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
+    batches: int = option(100, "batches of a round")
+    rounds: int = option(5, "timed rounds, after one that is not")
+    cores: int = option(2, "processors to use")
+    json: str = option("", "also write the results to this file")
+
+
+def main_input(arguments: list[str]) -> None:
+    """Parses the command line, measures, prints a table and writes JSON where asked."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.benchmark input", description=__doc__.split("\n\n")[0]
+    )
+    add_flags(parser, LoadingConfig)
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    settings = from_flags(LoadingConfig(), flags)
+    _check_input(settings)
+    if settings.json:
+        inputs = [*named(settings.data), *folder.tabled(settings.data)]
+        Outputs(inputs, flags.overwrite).claim(settings.json)
+    _keep_to(settings.cores)
+    results = measure_input(settings)
+    print(report_input(results, settings))
+    if settings.json:
+        facts = {"processor": processor(), **dataclasses.asdict(settings)}
+        write_result(settings.json, facts | {"results": results})
+
+
+def measure_input(settings: LoadingConfig) -> list[dict]:
+    """For each loader the median of images a second and of processor time, and the ratio to Pillow.
+
+    The ratio is the median of the rounds' ratios to the bilinear Pillow loader, whose filter is the
+    quick one of torchvision's and others' random crops.
+    """
+    from stylegan_culture.pipelines.input import load_source
+
+    source = load_source(settings.data, settings.image_size, "all", cache_mib=0)
+    if not source.files:
+        raise InputError(f"--data {settings.data} holds no picture files; use folder:PATH")
+    loaders = {
+        PLAIN: lambda: pillow_batches(source.files, settings, Image.Resampling.BILINEAR),
+        "Pillow, bicubic": lambda: pillow_batches(source.files, settings, Image.Resampling.BICUBIC),
+        "project": lambda: pipeline_batches(source, settings, stream=False),
+        "project, --stream": lambda: pipeline_batches(source, settings, stream=True),
+    }
+    rates, work = collections.defaultdict(list), collections.defaultdict(list)
+    for number in range(settings.rounds + 1):
+        for name, loader in loaders.items():
+            batches = loader()
+            start, busy = time.perf_counter(), time.process_time()
+            count = sum(len(pictures) for batch in batches for pictures in batch)
+            if count != settings.batches * settings.pictures:
+                raise AssertionError(f"{name} gave {count} pictures")
+            if number:
+                rates[name].append(count / (time.perf_counter() - start))
+                work[name].append(1e3 * (time.process_time() - busy) / count)
+    return [
+        {
+            "loader": name,
+            "images_per_second": float(np.median(rates[name])),
+            "processor_ms_per_image": float(np.median(work[name])),
+            "times_as_fast_as_pillow": float(np.median(np.divide(rates[name], rates[PLAIN]))),
+        }
+        for name in loaders
+    ]
+
+
+def report_input(results: list[dict], settings: LoadingConfig) -> str:
+    """The results as a table of text."""
+    lines = [
+        f"{processor()}, {settings.cores} cores, crops of {settings.image_size} px",
+        f"{'images/s':>10} {'CPU ms/image':>13} {'speed':>7}  loader",
+    ]
+    for row in results:
+        lines.append(
+            f"{row['images_per_second']:10.0f} {row['processor_ms_per_image']:13.2f} "
+            f"{row['times_as_fast_as_pillow']:6.2f}x  {row['loader']}"
+        )
+    return "\n".join(lines)
+
+
+def pillow_batches(files, settings: LoadingConfig, resampling):
+    """Lists of one batch float32 [B, S, S, 3] in [0, 1], by a pool of threads and Pillow.
+
+    The crops have the scales and places of `stylegan_culture.pipelines.preprocess.random_crop`.
+    """
+    size, least, generator = settings.image_size, settings.least_scale, np.random.default_rng(0)
+
+    def load(file, draw):
+        with Image.open(file) as opened:
+            picture = opened.convert("RGB")
+        short = min(picture.size)
+        seen = min(short, preprocess.DETAIL * size)
+        lowest = min(1.0, max(size / seen, least))
+        side = min(size / lowest ** (1 - draw[0]), seen) * short / seen
+        left, top = draw[1] * (picture.width - side), draw[2] * (picture.height - side)
+        picture = picture.resize((size, size), resampling, (left, top, left + side, top + side))
+        pixels = np.asarray(picture, np.float32) / 255
+        return pixels[:, ::-1] if draw[3] < 0.5 else pixels
+
+    with concurrent.futures.ThreadPoolExecutor(settings.cores) as pool:
+        waiting, asked = collections.deque(), 0
+        while waiting or asked < settings.batches:
+            while len(waiting) < AHEAD and asked < settings.batches:
+                chosen = generator.integers(0, len(files), settings.pictures)
+                draws = generator.random((settings.pictures, 4))
+                waiting.append(
+                    [pool.submit(load, files[n], d) for n, d in zip(chosen, draws, strict=True)]
+                )
+                asked += 1
+            yield [np.stack([future.result() for future in waiting.popleft()])]
+
+
+def pipeline_batches(source, settings: LoadingConfig, stream: bool):
+    """Contents and styles of the project's own batches, as training gets them."""
+    from stylegan_culture.pipelines.input import DataConfig, make_dataset
+
+    data = DataConfig(
+        image_size=settings.image_size,
+        batch_size=settings.pictures // 2,
+        least_scale=settings.least_scale,
+        stream=stream,
+    )
+    batches = iter(make_dataset(data, source, None).take(settings.batches))
+    return ([batch["content"], batch["style"]] for batch in batches)
+
+
+def _check_input(settings: LoadingConfig) -> None:
+    for name in ("image_size", "pictures", "batches", "rounds", "cores"):
+        if getattr(settings, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} has to be at least 1")
+    if settings.pictures % 2:
+        raise InputError("--pictures has to be even: half are contents, half are styles")
+
+
+def _keep_to(cores: int) -> None:
+    """Keeps this process to so many processors; threads that TensorFlow starts later inherit it."""
+    if not hasattr(os, "sched_setaffinity"):
+        if os.cpu_count() != cores:
+            raise InputError(
+                f"this system cannot limit a program to {cores} processors; "
+                f"use --cores {os.cpu_count()}"
+            )
+        return
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < cores:
+        raise InputError(f"--cores {cores}: this process has {len(allowed)}; ask for fewer")
+    os.sched_setaffinity(0, allowed[:cores])
+
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+UNTIMED = 2  # steps of each precision at the start: the first compiles
+
+
+@dataclasses.dataclass(frozen=True)
+class StepsConfig:
+    """What is trained and how often; the default is the paper's network and picture."""
+
+    image_size: int = option(256, "side of a picture, pixels, a multiple of 4 from 32 on")
+    filters: int = option(64, "channels of the generators' and discriminators' first layers")
+    blocks: int = option(9, "residual blocks of the generators")
+    rounds: int = option(5, "timed steps of each precision")
+    json: str = option("", "also write the results to this file")
+
+
+def main_steps(arguments: list[str]) -> None:
+    """Parses the command line, measures, prints a table and writes JSON where asked."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.benchmark steps", description=__doc__.split("\n\n")[0]
+    )
+    add_flags(parser, StepsConfig)
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    settings = from_flags(StepsConfig(), flags)
+    _check_steps(settings)
+    if settings.json:
+        Outputs((), flags.overwrite).claim(settings.json)
+    results = measure_steps(settings)
+    print(report_steps(results, settings))
+    if settings.json:
+        facts = {"processor": processor(), "cores": os.cpu_count()}
+        write_result(settings.json, facts | dataclasses.asdict(settings) | results)
+
+
+def measure_steps(settings: StepsConfig) -> dict:
+    """`{"seconds": {precision: [each step]}, "times_as_fast": ratio}`, the ratio of float32 to
+    bfloat16 as the median over rounds."""
+    steps = {precision: _step(settings, precision) for precision in PRECISIONS}
+    seconds = {precision: [] for precision in PRECISIONS}
+    for number in range(UNTIMED + settings.rounds):
+        for precision, step in steps.items():
+            start = time.perf_counter()
+            step(number)
+            if number >= UNTIMED:
+                seconds[precision].append(time.perf_counter() - start)
+    ratios = np.divide(*(seconds[precision] for precision in PRECISIONS))
+    return {"seconds": seconds, "times_as_fast": float(np.median(ratios))}
+
+
+def report_steps(results: dict, settings: StepsConfig) -> str:
+    """The results as a table of text."""
+    lines = [
+        f"{processor()}, {os.cpu_count()} cores; CycleGAN, {settings.image_size} px, "
+        f"batch 1, {settings.filters} filters, {settings.blocks} blocks, {settings.rounds} rounds",
+        f"{'median s':>10} {'least s':>8}  a whole step in",
+    ]
+    for precision, times in results["seconds"].items():
+        lines.append(f"{np.median(times):10.2f} {min(times):8.2f}  {precision}")
+    return "\n".join([*lines, f"bfloat16 is {results['times_as_fast']:.2f} times as fast"])
+
+
+def _step(settings: StepsConfig, precision: str):
+    """`function(number)` that trains once and waits for the result."""
+    import types
+
+    import tensorflow as tf
+
+    from stylegan_culture.networks.cyclegan import PatchConfig, TranslatorConfig
+    from stylegan_culture.training.cyclegan import CycleConfig, CycleTrainer
+
+    configs = types.SimpleNamespace(
+        translator=TranslatorConfig(settings.filters, settings.blocks),
+        patch=PatchConfig(settings.filters),
+        cycle=CycleConfig(),
+    )
+    trainer = CycleTrainer(("first", "second"), configs, steps=1000, precision=precision, seed=0)
+    generator, size = np.random.default_rng(0), settings.image_size
+    pictures = generator.random((2, 1, size, size, 3), np.float32)
+    batch = {"content": tf.constant(pictures[0]), "style": tf.constant(pictures[1])}
+    trainer.build(batch)
+    return lambda number: float(trainer.step(batch, number)["total"])
+
+
+def _check_steps(settings: StepsConfig) -> None:
+    if settings.image_size < 32 or settings.image_size % 4:
+        raise InputError("--image-size has to be a multiple of 4 from 32 on")
+    for name in ("filters", "rounds"):
+        if getattr(settings, name) < 1:
+            raise InputError(f"--{name} has to be at least 1")
+    if settings.blocks < 0:
+        raise InputError("--blocks has to be at least 0")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

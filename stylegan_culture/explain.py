@@ -1,0 +1,61 @@
+"""Why a network sees a culture: `python -m stylegan_culture.explain PICTURE... --culture KEY`.
+
+A page of where in pictures the culture tagger finds a culture before and after restyling, which
+channels of its network carry the culture, and what the directions of the generator's style code do.
+"""
+
+import argparse
+import pathlib
+import sys
+import time
+
+from stylegan_culture import config as settings
+from stylegan_culture.config import run_command
+from stylegan_culture.files import locked
+from stylegan_culture.outputs import Outputs, add_flag, named
+from stylegan_culture.reports.explanation_settings import (
+    PROJECTOR,
+    ExplainConfig,
+    check,
+    names,
+    projector_of,
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line, does every experiment, and writes page, numbers and sheets."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.explain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
+    settings.add_flags(parser, ExplainConfig)
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(ExplainConfig(), flags)
+    check(config)
+    from stylegan_culture.pipelines.folder import tabled
+
+    inputs = [*flags.pictures, *named(config.model, config.tagger, config.weights, config.data)]
+    outputs, embeddings = (
+        Outputs(inputs + tabled(config.data), flags.overwrite),
+        projector_of(config),
+    )
+    outputs.claim_folder(config.out, names(config))
+    outputs.claim_folder(embeddings, PROJECTOR)
+    from stylegan_culture.reports import explanation as record
+
+    with locked(config.out), locked(embeddings):
+        started = time.monotonic()
+        found = record.measure(config, flags.pictures)
+        found.record["seconds"] = round(time.monotonic() - started, 1)
+        projector = record.write(config, found)
+    page = pathlib.Path(config.out) / "explain.html"
+    print(f"every number: {page.with_name('explain.json')}")
+    print(f"projector: tensorboard --logdir {projector}")
+    print(f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

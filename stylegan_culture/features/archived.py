@@ -1,0 +1,171 @@
+"""Networks whose weights are a NumPy archive: the distilled VGG-19 and MobileNetV1."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from stylegan_culture.arrays import read_archive
+from stylegan_culture.config import InputError, reason
+from stylegan_culture.features.taps import gather
+
+LARGEST_KERNEL = 7  # positions a side
+
+
+def read_layers(path: str, names, network: str) -> dict:
+    """`{layer: (kernel, bias)}` of the layers named, as they are in the file.
+
+    Raises `InputError` where the file is missing, damaged, lacks a layer, or holds something else
+    than kernels `[h, w, C, filters]`, h and w up to `LARGEST_KERNEL`, with their biases.
+    """
+    kinds = [(name, (f"{name}/kernel", f"{name}/bias")) for name in names]
+    try:
+        found = read_archive(path, network, names=[one for _, pair in kinds for one in pair])
+    except FileNotFoundError:
+        raise InputError(
+            f"no backbone weights at {path}; {network} needs the path of an .npz file"
+        ) from None
+    layers = {name: (found[kernel], found[bias]) for name, (kernel, bias) in kinds}
+    for name, (kernel, bias) in layers.items():
+        if not _is_layer(kernel, bias):
+            raise InputError(
+                f"{path} does not hold {network}: {name} has a kernel {kernel.shape} and a bias "
+                f"{bias.shape}"
+            )
+    return layers
+
+
+def check_runs(path: str, run, network: str) -> None:
+    """Raises `InputError` where layers of a file do not fit each other: `run()`, which passes a
+    small picture through all of them and returns arrays, fails or gives numbers without end."""
+    try:
+        good = all(np.isfinite(np.asarray(value, np.float32)).all() for value in run())
+    except Exception as error:  # whatever a convolution says of shapes that do not fit
+        raise InputError(
+            f"{path} does not hold {network}: its layers do not fit each other ({reason(error)})"
+        ) from None
+    if not good:
+        raise InputError(f"{path} does not hold {network}: its numbers overflow")
+
+
+def _is_layer(kernel, bias) -> bool:
+    """Whether arrays are kernel and bias of a convolution; a depthwise one has one filter."""
+    if kernel.ndim != 4 or bias.ndim != 1 or kernel.dtype.kind != "f" or bias.dtype.kind != "f":
+        return False
+    *sides, channels, filters = kernel.shape
+    return (
+        all(1 <= side <= LARGEST_KERNEL for side in sides)
+        and min(channels, filters) >= 1
+        and len(bias) in (filters, channels * filters)
+    )
+
+
+def constants(network, layers: dict) -> dict:
+    """Gives a Keras model the layers' kernels and biases as weights that are not trained."""
+    found = {}
+    for name, values in layers.items():
+        found[name] = tuple(
+            network.add_weight(
+                shape=value.shape,
+                initializer=lambda shape, dtype=None, value=value: ops.cast(value, dtype),
+                trainable=False,
+                name=f"{name}_{kind}",
+            )
+            for kind, value in zip(("kernel", "bias"), values, strict=True)
+        )
+    return found
+
+
+VGG_DEPTHS = (2, 2, 4, 4, 1)  # convolutions before each tap's next pool; the last tap is conv51
+
+
+class DistilledVGG19(keras.Model):
+    """VGG-19 with a sixteenth of its parameters, taps relu1_1 to relu5_1.
+
+    Wang et al., Collaborative Distillation, arXiv 2003.08436. The weights are a NumPy archive
+    with `NAME/kernel` and `NAME/bias` for conv0 (a 1x1 layer that turns RGB in [0, 1] into VGG's
+    mean-free BGR) and conv11 to conv51; every 3x3 convolution pads by reflection.
+    """
+
+    content_tap = "relu4_1"
+    strides = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4, "relu4_1": 8, "relu5_1": 16}
+    taps = tuple(strides)
+    least_size = 64
+    multiple = 16  # pixels; heights and widths of `aligned`
+
+    def __init__(self, weights: str, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        names = ["conv0"]
+        names += [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
+        self.kernels = constants(self, read_layers(weights, names, "a distilled VGG-19"))
+        self.built = True
+
+    def call(self, image, taps=None):
+        """Taps `{name: [B, H / 2^k, W / 2^k, C]}`, k from 0 to 4 (sizes rounded down)."""
+        return gather(self._walk(image), self.taps, taps)
+
+    def aligned(self, image, taps=None):
+        """The same: every map lies on the picture's grid where H and W are multiples of 16."""
+        return self(image, taps=taps)
+
+    def _walk(self, image):
+        features = self._convolve("conv0", ops.cast(image, self.compute_dtype))
+        for block, depth in enumerate(VGG_DEPTHS, start=1):
+            if block > 1:
+                features = ops.max_pool(features, 2, 2)
+            for position in range(1, depth + 1):
+                features = ops.relu(self._convolve(f"conv{block}{position}", features))
+                if position == 1:
+                    yield f"relu{block}_1", features
+
+    def _convolve(self, name, features):
+        kernel, bias = (ops.cast(x, self.compute_dtype) for x in self.kernels[name])
+        if kernel.shape[0] > 1:
+            features = ops.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
+        return ops.conv(features, kernel, padding="valid") + bias
+
+
+STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the depthwise convolution of each block
+TAPS = {"block_3": 4, "block_5": 8, "block_9": 16, "block_13": 32}
+
+
+class MobileNetV1(keras.Model):
+    """MobileNetV1 1.0 (arXiv 1704.04861) up to its last block, taps after blocks 3, 5, 9 and 13.
+
+    Pictures `[B, H, W, 3]` in [0, 1]. The weights are an archive with `NAME/kernel` and
+    `NAME/bias` of conv0 and of convN_dw and convN_pw, N from 1 to 13, normalisation folded in;
+    depthwise kernels are `[3, 3, C, 1]`. Zero padding and ReLU6, as the network was trained.
+    """
+
+    content_tap = "block_5"
+    strides = TAPS
+    taps = tuple(TAPS)
+    least_size = 32
+    multiple = 32  # pixels; heights and widths of `aligned`
+
+    def __init__(self, weights: str, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        names = ["conv0"]
+        names += [f"conv{n}_{kind}" for n in range(1, len(STRIDES) + 1) for kind in ("dw", "pw")]
+        self.kernels = constants(self, read_layers(weights, names, "a MobileNetV1"))
+        self.built = True
+
+    def call(self, image, taps=None):
+        """Taps `{name: [B, H / stride, W / stride, C]}`, sizes rounded up."""
+        return gather(self._walk(image), self.taps, taps)
+
+    def aligned(self, image, taps=None):
+        """The same: every map lies on the picture's grid where H and W are multiples of 32."""
+        return self(image, taps=taps)
+
+    def _walk(self, image):
+        features = ops.cast(2.0 * image - 1.0, self.compute_dtype)
+        features = self._convolve("conv0", features, ops.conv, 2)
+        for block, stride in enumerate(STRIDES, start=1):
+            features = self._convolve(f"conv{block}_dw", features, ops.depthwise_conv, stride)
+            features = self._convolve(f"conv{block}_pw", features, ops.conv, 1)
+            if f"block_{block}" in TAPS:
+                yield f"block_{block}", features
+
+    def _convolve(self, name, features, convolution, stride):
+        kernel, bias = (ops.cast(x, self.compute_dtype) for x in self.kernels[name])
+        return ops.relu6(convolution(features, kernel, strides=stride, padding="same") + bias)

@@ -1,0 +1,245 @@
+"""What a picture looks like in a dozen numbers: colour, line, composition.
+
+Pure NumPy. A picture is sRGB `[H, W, 3]` in [0, 1]; every figure is of the picture as a whole and
+hardly depends on its size as long as all are reduced to one short side beforehand.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from stylegan_culture.measures import colour, gaps
+
+HUES = 12  # bins of 30 degrees
+EDGE = 10.0  # CIELAB lightness per pixel: a step that a reader of the picture calls a line
+WHAT = {
+    "lightness": "mean lightness, 0 black to 100 white",
+    "contrast": "standard deviation of lightness",
+    "chroma": "mean distance from grey in CIELAB",
+    "chroma_spread": "standard deviation of chroma",
+    "warmth": "mean of CIELAB b: yellow above 0, blue below",
+    "symmetry": "correlation of lightness with its mirror image, left to right",
+    "balance": "1: visual weight lies in the middle; 0: in a corner",
+    "edges": "share of pixels on a line (10 units of lightness a pixel)",
+    "slope": "slope of log power against log frequency; steeper is smoother",
+    "plain": "share of squares of 8 pixels with less than 2 units of lightness deviation",
+}
+
+
+def figures(picture) -> dict[str, float]:
+    """The numbers of `WHAT` of one picture, both edges at least 16 pixels."""
+    lab = colour.lab(picture)
+    lightness, chroma = lab[..., 0], colour.chroma(lab)
+    down, right = np.gradient(lightness)
+    return {
+        "lightness": float(lightness.mean()),
+        "contrast": float(lightness.std()),
+        "chroma": float(chroma.mean()),
+        "chroma_spread": float(chroma.std()),
+        "warmth": float(lab[..., 2].mean()),
+        "symmetry": symmetry(lightness),
+        "balance": balance(lab),
+        "edges": float(np.mean(np.hypot(down, right) > EDGE)),
+        "slope": spectral_slope(lightness),
+        "plain": plain_share(lightness),
+    }
+
+
+def hues(picture) -> np.ndarray:
+    """Shares `[12]` of hues, each pixel counting by its chroma: bin k is from 30 k degrees.
+
+    All zero for a grey picture.
+    """
+    lab = colour.lab(picture)
+    weight = colour.chroma(lab).ravel()
+    bins = (colour.hue(lab).ravel() // (360 / HUES)).astype(int) % HUES
+    total = np.bincount(bins, weight, HUES)
+    return total / total.sum() if weight.mean() > 1e-2 else np.zeros(HUES)
+
+
+def symmetry(lightness) -> float:
+    """Correlation of `[H, W]` with its left-right mirror image, -1 to 1; 1 for an even one."""
+    centred = lightness - lightness.mean()
+    power = np.square(centred).sum()
+    if power < 1e-9 * lightness.size:
+        return 1.0
+    return float((centred * centred[:, ::-1]).sum() / power)
+
+
+def balance(lab) -> float:
+    """How near the middle the visual weight lies: 1 in it, 0 in a corner.
+
+    A pixel weighs its distance in CIELAB from the picture's mean colour.
+    """
+    weight = np.linalg.norm(lab - lab.mean(axis=(0, 1)), axis=-1)
+    total = weight.sum()
+    if total < 1e-9 * weight.size:
+        return 1.0
+    places = [np.linspace(-1.0, 1.0, length) for length in weight.shape]
+    centre = [weight.sum(axis=1) @ places[0] / total, weight.sum(axis=0) @ places[1] / total]
+    return float(1.0 - np.linalg.norm(centre) / np.sqrt(2.0))
+
+
+def spectral_slope(lightness) -> float:
+    """Slope of log power against log frequency of `[H, W]`, over 4 cycles to a quarter of the rate.
+
+    About -2 for photographs of nature (Field, 1987), nearer 0 for line drawings. Directions and
+    octaves count alike: power is averaged over rings before the fit. 0 for an even picture.
+    """
+    side = min(lightness.shape)
+    square = lightness[:side, :side] - lightness[:side, :side].mean()
+    window = np.hanning(side)
+    power = np.abs(np.fft.fft2(square * window[:, None] * window)) ** 2
+    rates = np.fft.fftfreq(side) * side
+    ring = np.rint(np.hypot(rates[:, None], rates)).astype(int)
+    mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
+    rings = np.arange(4, side // 4 + 1)
+    if len(rings) < 2 or mean[rings].max() < 1e-9:
+        return 0.0
+    octaves, levels = np.log(rings), np.log(np.maximum(mean[rings], 1e-12))
+    weight = 1.0 / rings  # as many rings as there are in an octave count as one
+    return float(np.polyfit(octaves, levels, 1, w=np.sqrt(weight))[0])
+
+
+def plain_share(lightness, side: int = 8, least: float = 2.0) -> float:
+    """The share of squares of `side` pixels whose lightness deviates by less than `least`."""
+    rows, columns = (length // side for length in lightness.shape)
+    cells = lightness[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return float(np.mean(cells.std(axis=(1, 3)) < least))
+
+
+PALETTE = 8
+COLOURS = 256  # drawn of each picture for the palette
+REPLICATES = 400
+BINS = {"lightness": np.linspace(0, 100, 21), "chroma": np.linspace(0, 100, 21)}
+
+
+@dataclasses.dataclass
+class Album:
+    """The numbers of one tradition's pictures, `add`ed one by one.
+
+    figures: dictionaries of `looks.WHAT`, one a picture.
+    hues: `[N, 12]` rows of `looks.hues`.
+    histograms: for each of `BINS` rows `[N, 20]` that sum to 1; what passes the ends counts there.
+    colours: CIELAB `[N COLOURS, 3]`, drawn at random.
+    """
+
+    figures: list = dataclasses.field(default_factory=list)
+    hues: list = dataclasses.field(default_factory=list)
+    histograms: dict = dataclasses.field(default_factory=lambda: {name: [] for name in BINS})
+    colours: list = dataclasses.field(default_factory=list)
+
+    def add(self, picture, generator) -> None:
+        """Takes in one sRGB picture `[H, W, 3]` in [0, 1]; `generator` draws its colours."""
+        lab = colour.lab(picture)
+        self.figures.append(figures(picture))
+        self.hues.append(hues(picture))
+        for name, values in (("lightness", lab[..., 0]), ("chroma", colour.chroma(lab))):
+            edges = BINS[name]
+            inside = np.clip(values, edges[0], edges[-1])
+            self.histograms[name].append(np.histogram(inside, edges)[0] / inside.size)
+        points = lab.reshape(-1, 3)
+        self.colours.append(points[generator.integers(0, len(points), COLOURS)])
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+
+def portrait(album: Album, seed: int = 0) -> dict:
+    """What is to be told of a tradition, fit for JSON.
+
+    Returns a dict: `pictures`, their number; `figures`, for each of `looks.WHAT` the mean over
+    pictures and the ends of its 95 % interval; `hues`, `lightness` and `chroma`, mean histograms;
+    `palette`, a list of `{"lab": [L, a, b], "srgb": "#rrggbb", "share": s}`, largest share first.
+    """
+    count = len(album)
+    weights = gaps.resampled(np.zeros(count, int), REPLICATES, seed)
+    found = {"pictures": count, "figures": {}}
+    for name in WHAT:
+        values = np.array([figures[name] for figures in album.figures])
+        replicates = weights @ values / weights.sum(axis=1)
+        ends = gaps.interval(values.mean(), replicates)
+        found["figures"][name] = [float(values.mean()), *(float(end) for end in ends)]
+    found["hues"] = np.mean(album.hues, axis=0).tolist()
+    for name, rows in album.histograms.items():
+        found[name] = np.mean(rows, axis=0).tolist()
+    centres, shares = colour.palette(np.concatenate(album.colours), PALETTE, seed)
+    codes = np.rint(255 * colour.srgb(centres)).astype(int)
+    found["palette"] = [
+        {
+            "lab": lab.round(2).tolist(),
+            "srgb": f"#{bytes(code.tolist()).hex()}",
+            "share": float(share),
+        }
+        for lab, code, share in zip(centres, codes, shares, strict=True)
+    ]
+    return found
+
+
+def layout(apart) -> tuple[np.ndarray, float]:
+    """Points in the plane whose distances are as near to `apart` `[K, K]` as a plane allows.
+
+    Classical multidimensional scaling (Torgerson, 1952). Returns `[K, 2]`, centred, and the share
+    of the squared distances' variance that the plane keeps. Signs are fixed: of each axis the
+    point farthest out is positive.
+    """
+    squares = np.square(np.asarray(apart, np.float64))
+    count = len(squares)
+    centring = np.eye(count) - 1.0 / count
+    values, vectors = np.linalg.eigh(-0.5 * centring @ squares @ centring)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    points = vectors[:, :2] * np.sqrt(values[:2])
+    farthest = np.abs(points).argmax(axis=0)
+    signs = np.sign(points[farthest, np.arange(points.shape[1])])
+    kept = values[:2].sum() / values.sum() if values.sum() > 0.0 else 1.0
+    return points * np.where(signs == 0.0, 1.0, signs), float(kept)
+
+
+def neighbours(features, labels, count: int, varied: bool = False) -> list[tuple[int, int, float]]:
+    """The `count` pairs of pictures of different traditions that are most alike.
+
+    Args:
+        features: `[N, D]`; each column is brought to mean 0 and deviation 1 first.
+        labels: tradition of each, `[N]`.
+        varied: take one pair at most of each two traditions, lest two large ones fill the list.
+
+    Returns:
+        `(picture, picture, cosine similarity)`, the most alike first; no picture stands twice.
+    """
+    standard, labels = _standard(features), np.asarray(labels)
+    lengths = np.linalg.norm(standard, axis=1, keepdims=True)
+    standard /= np.where(lengths > 0.0, lengths, 1.0)
+    alike = np.clip(standard @ standard.T, -1.0, 1.0)
+    alike[labels[:, None] == labels] = -np.inf
+    found = []
+    while len(found) < count:
+        first, second = np.unravel_index(alike.argmax(), alike.shape)
+        if not np.isfinite(alike[first, second]):
+            break
+        pair = sorted((int(first), int(second)))
+        found.append((*pair, float(alike[first, second])))
+        for used in pair:
+            alike[used] = alike[:, used] = -np.inf
+        if varied:
+            one, other = (labels == labels[picture] for picture in pair)
+            alike[np.ix_(one, other)] = alike[np.ix_(other, one)] = -np.inf
+    return found
+
+
+def examples(features, count: int) -> list[int]:
+    """Pictures of one tradition from its most typical to its least, evenly spaced by rank.
+
+    Typical is what lies near the tradition's mean; `features` `[N, D]` are brought to mean 0 and
+    deviation 1 first. Returns `min(count, N)` numbers, the most typical first.
+    """
+    far = np.linalg.norm(_standard(features), axis=1)
+    order = np.argsort(far, kind="stable")
+    places = np.linspace(0, len(order) - 1, min(count, len(order)))
+    return [int(order[place]) for place in np.rint(places).astype(int)]
+
+
+def _standard(features) -> np.ndarray:
+    """`[N, D]` with columns of mean 0 and deviation 1; constant columns are 0."""
+    features = np.asarray(features, np.float64)
+    spread = features.std(axis=0)
+    return (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)

@@ -1,0 +1,255 @@
+"""How pictures differ as a network sees them, in their structure, and from one to another.
+
+The network is the dearest part, so no picture goes through it twice: contents pass it once in
+`Perceived.of`, results once in `compared`, and every measure here is made of what that leaves.
+Pictures are `[N, H, W, 3]` in [0, 1].
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from stylegan_culture.config import InputError
+from stylegan_culture.features.backbones import check_size
+from stylegan_culture.measures import gaps
+
+BATCH = 16  # pictures that pass a backbone at once
+REPLICATES = 400  # of the bootstrap
+LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue
+WINDOW, SPREAD = 11, 1.5  # pixels: side and deviation of the Gaussian window
+LEAST_STRUCTURE = 0.5 * 0.03**2  # c: half of C2 of the paper, for brightness from 0 to 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Perceived:
+    """What a backbone makes of N pictures, kept so that others can be compared with them.
+
+    Fields:
+        shape: of the pictures, `(N, H, W)`.
+        pooled: mean over positions of the deepest tap, `[N, D]` float32.
+        taps: `{name: [N, h, w, C]}` float16, channels of length 1 at every position: for a picture
+            of 256 px of the default backbone 4 MB.
+    """
+
+    shape: tuple
+    pooled: np.ndarray
+    taps: dict
+
+    @classmethod
+    def of(cls, backbone, pictures) -> "Perceived":
+        """Passes pictures `[N, H, W, 3]` once; `InputError` where they are too small."""
+        check_size(backbone, *np.shape(pictures)[1:3])
+        pooled, taps = [], {}
+        for start in range(0, len(pictures), BATCH):
+            means, found = _perceive(backbone, tf.constant(pictures[start : start + BATCH]))
+            pooled.append(means.numpy())
+            for name, value in found.items():
+                taps.setdefault(name, []).append(value.numpy())
+        taps = {name: np.concatenate(parts) for name, parts in taps.items()}
+        return cls(np.shape(pictures)[:3], np.concatenate(pooled), taps)
+
+
+def compared(backbone, pictures, known: Perceived):
+    """Perceptual distances of pictures to the known ones, and their pooled features, in one pass.
+
+        d = mean_taps mean_positions sum_channels (x^ - y^)^2,    x^ = x / |x|
+
+    where |x| is the length of the vector of channels at a position. From 0 to 4, and to 2 for
+    features that are never negative (after a rectifier). LPIPS (arXiv 1801.03924) with weights 1.
+    Differs from the paper: no learnt weights of channels, any backbone, the mean of the taps
+    instead of their sum; figures of other backbones cannot be compared. x^ is kept in float16.
+
+    Args:
+        backbone: as `known` was made by.
+        pictures: `[N, H, W, 3]`, or `[K, N, H, W, 3]`: picture n is compared with known picture n.
+
+    Returns:
+        distances `[N]` or `[K, N]`, and pooled features `[N, D]` or `[K, N, D]`.
+
+    Raises:
+        InputError: other number or size of pictures than the known ones'.
+    """
+    shape = np.shape(pictures)
+    if shape[-4:-1] != tuple(known.shape):
+        raise InputError(
+            f"pictures of {shape[-4:-1]} (number, height, width) are not comparable with known "
+            f"ones of {tuple(known.shape)}; bring them to one size"
+        )
+    apart, pooled = [], []
+    for own in np.reshape(pictures, (-1, *shape[-4:])):
+        for start in range(0, len(own), BATCH):
+            rows = slice(start, start + BATCH)
+            means, found = _perceive(backbone, tf.constant(own[rows]))
+            pooled.append(means.numpy())
+            others = {name: tf.constant(known.taps[name][rows]) for name in found}
+            apart.append(_apart(found, others).numpy())
+    first = shape[:-3]
+    return np.concatenate(apart).reshape(first), np.concatenate(pooled).reshape(*first, -1)
+
+
+def perceptual_distances(backbone, first, second) -> np.ndarray:
+    """The distance of `compared` between picture n of `first` and of `second`: `[N]`."""
+    return compared(backbone, first, Perceived.of(backbone, second))[0]
+
+
+def pooled(backbone, pictures) -> np.ndarray:
+    """Mean over positions of the deepest tap: `[N, D]` float32, for pictures that are compared
+    with no other."""
+    check_size(backbone, *np.shape(pictures)[1:3])
+    starts = range(0, len(pictures), BATCH)
+    return np.concatenate(
+        [_pool(backbone, tf.constant(pictures[s : s + BATCH])).numpy() for s in starts]
+    )
+
+
+def structure_similarity(first, second) -> np.ndarray:
+    """The structure term of SSIM on luminance, mean over the picture: `[N]`, from -1 to 1.
+
+        s = (cov(x, y) + c) / (sd(x) sd(y) + c),    c = 0.03^2 / 2
+
+    in a Gaussian window of 11x11 pixels, deviation 1.5, at every place where it fits (Wang et al.,
+    "Image quality assessment", 2004). 1 for one picture, and for one whose brightness is another
+    linear function of it wherever the contrast is well above sqrt(c) = 0.02; about 0 for pictures
+    that have nothing in common, negative for inverted ones.
+
+    Differs from the paper: its terms of luminance and contrast are left out, since restyling
+    changes brightness and contrast on purpose, and only where things are should stay.
+
+    Args:
+        first: `[N, H, W, 3]`, at least 11 pixels a side; else `InputError`.
+        second: of the same shape.
+    """
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape or min(first.shape[1:3]) < WINDOW:
+        raise InputError(
+            f"pictures of shape {first.shape} and {second.shape} have no structure similarity; "
+            f"give as many of one size, of at least {WINDOW} pixels a side"
+        )
+    down, across = (_window_matrix(size) for size in first.shape[1:3])
+
+    def smooth(maps):
+        return down @ maps @ across.T
+
+    found = []
+    for one, other in zip(first, second, strict=True):
+        x, y = (picture.astype(np.float64) @ LUMINANCE for picture in (one, other))
+        mean, other_mean = smooth(x), smooth(y)
+        variances = [smooth(x * x) - mean**2, smooth(y * y) - other_mean**2]
+        deviations = np.sqrt(np.maximum(variances, 0.0)).prod(axis=0)
+        covariance = smooth(x * y) - mean * other_mean
+        found.append(np.mean((covariance + LEAST_STRUCTURE) / (deviations + LEAST_STRUCTURE)))
+    return np.array(found)
+
+
+def diversity(features, reference, seed: int = 0) -> list[float]:
+    """How much results of different contents differ, against how much the contents do.
+
+        mean_{k, i<j} |f_ki - f_kj| / mean_{i<j} |r_i - r_j|
+
+    0: results of one culture are all alike (collapsed); 1: they differ as the contents do.
+
+    Args:
+        features: of results, `[K, N, D]` culture by content, or `[N, D]` of one culture.
+        reference: of the contents, `[N, D]`.
+
+    Returns:
+        Value and 95 % bootstrap interval over contents. Pairs of one content that was drawn twice
+        are left out: they would differ by nothing in any model.
+
+    Raises:
+        InputError: fewer than two contents, or contents that do not differ.
+    """
+    features = np.asarray(features, np.float64).reshape(-1, *np.shape(features)[-2:])
+    between = _between(reference)
+    own = np.mean([_distances(each) for each in features], axis=0)
+    return _with_interval(len(between), lambda w: _pair_mean(own, w) / _pair_mean(between, w), seed)
+
+
+def style_diversity(features, reference, seed: int = 0) -> list[float]:
+    """How much results of one content differ between cultures, against how contents differ.
+
+        mean_{i, k<l} |f_ki - f_li| / mean_{i<j} |r_i - r_j|
+
+    0: every culture gives the same picture.
+
+    Args:
+        features: of results, `[K, N, D]` culture by content, K at least 2.
+        reference: of the contents, `[N, D]`.
+
+    Returns:
+        Value and 95 % bootstrap interval over contents.
+
+    Raises:
+        InputError: fewer than two cultures or contents, or contents that do not differ.
+    """
+    features = np.asarray(features, np.float64)
+    if features.ndim != 3 or len(features) < 2:
+        raise InputError("diversity of styles needs results [K, N, D] in at least two cultures")
+    between, count = _between(reference), len(features)
+    own = np.array(
+        [_distances(cultures).sum() / (count * (count - 1)) for cultures in features.swapaxes(0, 1)]
+    )
+    return _with_interval(len(between), lambda w: w @ own / w.sum() / _pair_mean(between, w), seed)
+
+
+@tf.function(reduce_retracing=True)
+def _perceive(backbone, batch):
+    """Pooled features, and all taps with channels of length 1 in float16."""
+    found = {name: tf.cast(value, tf.float32) for name, value in backbone(batch).items()}
+    means = tf.reduce_mean(found[backbone.taps[-1]], (1, 2))
+    unit = {name: tf.math.l2_normalize(value, -1, 1e-10) for name, value in found.items()}
+    return means, {name: tf.cast(value, tf.float16) for name, value in unit.items()}
+
+
+@tf.function(reduce_retracing=True)
+def _pool(backbone, batch):
+    deepest = backbone.taps[-1]
+    return tf.reduce_mean(tf.cast(backbone(batch, taps=(deepest,))[deepest], tf.float32), (1, 2))
+
+
+@tf.function(reduce_retracing=True)
+def _apart(first: dict, second: dict):
+    parts = []
+    for name, value in first.items():
+        gap = tf.cast(value, tf.float32) - tf.cast(second[name], tf.float32)
+        parts.append(tf.reduce_mean(tf.reduce_sum(gap * gap, -1), (1, 2)))
+    return tf.add_n(parts) / len(parts)
+
+
+def _window_matrix(size: int) -> np.ndarray:
+    """Rows that average `size` values in a Gaussian window at every place: `[size - 10, size]`."""
+    weights = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SPREAD) ** 2)
+    matrix = np.zeros((size - WINDOW + 1, size))
+    for row in range(len(matrix)):
+        matrix[row, row : row + WINDOW] = weights / weights.sum()
+    return matrix
+
+
+def _distances(features) -> np.ndarray:
+    """Distances between each two rows of `[N, D]`, exactly 0 for equal ones: `[N, N]`."""
+    return np.stack([np.linalg.norm(features - row, axis=1) for row in features])
+
+
+def _between(reference) -> np.ndarray:
+    """Distances between contents, of which there are some that differ."""
+    found = _distances(np.asarray(reference, np.float64))
+    if not found.any():
+        raise InputError("diversity needs at least two contents that differ; give more pictures")
+    return found
+
+
+def _pair_mean(apart, weights) -> float:
+    """The mean over pairs of different contents, content i counted `weights[i]` times."""
+    pairs = weights.sum() ** 2 - weights @ weights
+    return weights @ apart @ weights / pairs if pairs else np.nan
+
+
+def _with_interval(count: int, measure, seed: int) -> list[float]:
+    """Value, low and high. A draw of one content alone has no pairs and says nothing."""
+    weights = gaps.resampled(np.zeros(count, int), REPLICATES, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.array([measure(each) for each in weights])
+    value = float(measure(np.ones(count)))
+    ends = gaps.interval(value, values[np.isfinite(values)], 0.0)
+    return [value, *(float(end) for end in ends)]

@@ -1,0 +1,1 @@
+"""Parts of pages: document, text, numbers, tables, charts, plots; every report is made of these."""

@@ -1,0 +1,298 @@
+"""How good a model is on a few held-out contents, cheaply: what `--keep-best` chooses by.
+
+The figures compare checkpoints of one run. They are no claims about a model: the judge stands on
+the backbone that training may use as well, and was asked at every checkpoint.
+"""
+
+import dataclasses
+import math
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from stylegan_culture.arrays import load_weights, save_weights
+from stylegan_culture.config import InputError, option, shortened
+from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.files import read_json, write_result
+from stylegan_culture.measures import sets, truth
+from stylegan_culture.measures.probes import seen
+from stylegan_culture.networks.classifier import OUTMOST
+from stylegan_culture.pipelines.input import (
+    DataConfig,
+    evaluation_arrays,
+    load_content,
+    load_source,
+)
+from stylegan_culture.training import runs
+from stylegan_culture.training.classifier import TaggingConfig, train_head
+
+# Whether more is better.
+METRICS = {"named": True, "balanced": True, "content": False, "kid": False, "truth": False}
+METRICS_HELP = (
+    "named: the share named as the tradition asked for, by a judge fitted to training pictures; "
+    "content: distance to the content, which is least for a model that changes nothing; balanced: "
+    "the share named, times 1 - half the distance; kid: KID to the artworks; truth: squared error "
+    "to the true renderings (ornaments only)"
+)
+FITTED = 100  # training pictures of each class that the judge is fitted to and KID compares with
+FEWEST = 2  # contents that have to be restyled into each culture, for KID
+
+
+@dataclasses.dataclass(frozen=True)
+class BestConfig:
+    """Which checkpoint's averaged weights become the model."""
+
+    keep_best: str = option(
+        "none",
+        f"keep the averaged weights of the best checkpoint, not the last, by: {METRICS_HELP}",
+        ("none", *METRICS),
+    )
+    judged_contents: int = option(
+        16, "held-out contents that --keep-best restyles into every culture at each checkpoint"
+    )
+
+
+def check(best: BestConfig, data: DataConfig) -> None:
+    """Raises `InputError` where the data cannot be judged so."""
+    if best.keep_best == "truth" and (data.data != "ornaments" or data.content):
+        raise InputError(
+            "--keep-best truth compares with true renderings, which only --data ornaments without "
+            "--content has; choose named, balanced, content or kid"
+        )
+    if best.judged_contents < FEWEST:
+        raise InputError(f"--judged-contents has to be at least {FEWEST}")
+
+
+class Exam:
+    """Measures models on contents that are the same at every call: `exam(model) -> {name: figure}`.
+
+    Contents are held out, of the content-only pictures where there are some. A culture's own
+    pictures are not judged in that culture, since to leave them alone would be right.
+
+    Args:
+        config: of the run, with `best` and `data`.
+        source: the artworks trained on.
+        content: the content-only pictures trained on, or None.
+
+    Raises:
+        InputError: too few held-out contents.
+    """
+
+    def __init__(self, config, source, content):
+        best = config.best
+        self.contents, sources, self.rendered = _contents(config.data, best.judged_contents)
+        self.asked = sources != np.arange(len(source.cultures))[:, None]
+        if self.asked.sum(axis=1).min() < FEWEST:
+            raise InputError(
+                f"--keep-best restyles {len(sources)} held-out contents, too few to judge every "
+                "culture; give more pictures, a folder of --content, or more --judged-contents"
+            )
+        self.sight = None
+        if best.keep_best != "truth":
+            backbone = build_backbone(
+                "inception_resnet_v2", dtype=keras.DTypePolicy(config.precision)
+            )
+            self.sight = Sight(backbone, source, content, self.contents)
+
+    def __call__(self, model) -> dict:
+        restyled = np.stack(
+            [_restyle(model, tf.constant(self.contents), mixture) for mixture in self._mixtures()]
+        )
+        figures = self.sight.figures(restyled, self.asked) if self.sight else {}
+        if self.rendered is not None:
+            errors = truth.mean_square(restyled, self.rendered)
+            figures["truth"] = float(errors[self.asked].mean())
+        return figures
+
+    def _mixtures(self):
+        count = len(self.contents)
+        return (tf.constant(np.tile(row, (count, 1))) for row in np.eye(len(self.asked), dtype="f"))
+
+
+class Sight:
+    """What a backbone sees: whose idiom a picture is in, and what is where in it.
+
+    A culture head (as the tagger's) over its descriptors is fitted to training pictures, and knows
+    photographs as a class of their own where there are content-only pictures. Pictures smaller
+    than the backbone takes are enlarged by a whole number.
+
+    Args:
+        backbone: through which every picture passes once.
+        source: training artworks; `content`: training photographs, or None.
+        contents: those that are restyled, `[N, S, S, 3]`; all are judged at this size.
+    """
+
+    def __init__(self, backbone, source, content, contents):
+        self.backbone, size = backbone, contents.shape[1]
+        self.times = -(-backbone.least_size // size)
+        classes = [source.select(source.of_culture(k)) for k in range(len(source.cultures))]
+        if content is not None:
+            classes.append(content)
+        found = []
+        for part in classes:
+            chosen = part.select(runs.spread(len(part), min(FITTED, len(part))))
+            found.append(self._perceived(evaluation_arrays(chosen, size)[0])[0])
+        tags = np.repeat(np.eye(len(found)), [len(own) for own in found], axis=0)
+        self.head = train_head(np.concatenate(found), tags, TaggingConfig())
+        self.artworks = [self._standard(own) for own in found[: len(source.cultures)]]
+        self.codes = self._perceived(contents)[1]
+
+    def figures(self, restyled, asked) -> dict:
+        """Figures of results `[K, N, S, S, 3]` where `asked [K, N]`; see `METRICS_HELP`."""
+        descriptors, codes = zip(*(self._perceived(own) for own in restyled), strict=True)
+        named = [np.argmax(self.head(own), axis=1) == k for k, own in enumerate(descriptors)]
+        apart = np.stack([2.0 - 2.0 * np.sum(own * self.codes, axis=1) for own in codes])
+        kids = [
+            sets.kid(self._standard(own[wanted]), real)
+            for own, real, wanted in zip(descriptors, self.artworks, asked, strict=True)
+        ]
+        share, distance = float(np.mean(np.stack(named)[asked])), float(np.mean(apart[asked]))
+        return {
+            "named": share,
+            "balanced": share * (1.0 - distance / 2.0),
+            "content": distance,
+            "kid": float(np.mean(kids)),
+        }
+
+    def _perceived(self, pictures):
+        """Descriptors `[N, D]` and content codes `[N, E]` of pictures."""
+        pictures = np.asarray(pictures).repeat(self.times, axis=1).repeat(self.times, axis=2)
+        return seen(self.backbone, pictures)
+
+    def _standard(self, descriptors) -> np.ndarray:
+        """As the head sees them: every channel has its say, and none outweighs all others."""
+        mean, deviation = np.asarray(self.head.mean), np.asarray(self.head.deviation)
+        return np.clip((descriptors - mean) / deviation, -OUTMOST, OUTMOST)
+
+
+@tf.function(reduce_retracing=True)
+def _restyle(model, contents, mixture):
+    return model(contents, mixture, tf.ones((tf.shape(contents)[0], 1)))
+
+
+def _contents(data: DataConfig, count: int):
+    """Held-out contents `[N, S, S, 3]`, the culture of each (-1: none), and their true renderings
+    in every culture `[K, N, S, S, 3]`, or None where there are none."""
+    size = data.image_size
+    part = load_content(data.content, size, "held_out", data.cache_mib)
+    if part is None:
+        part = load_source(data.data, size, "held_out", data.cache_mib)
+    # Drawn, since at even distances all might be of one culture.
+    chosen = np.sort(np.random.default_rng(0).permutation(len(part))[:count])
+    if data.data != "ornaments" or data.content:
+        return *evaluation_arrays(part.select(chosen), size)[:2], None
+    pictures, cultures, names = evaluation_arrays(part, size)
+    scenes = [names[number].partition("/")[2] for number in chosen]
+    rendered = [[names.index(f"{key}/{scene}") for scene in scenes] for key in part.cultures]
+    return pictures[chosen], cultures[chosen], pictures[np.array(rendered)]
+
+
+WEIGHTS, RECORD = "model.weights.h5", "best.json"
+
+
+class Keeper:
+    """Judges a model at every checkpoint and keeps its weights where they are the best so far.
+
+    `keeper(step) -> {name: figure}` is the loop's hook. A step that was judged before is not judged
+    again: its checkpoint is what the run was resumed from. What was judged after it was of weights
+    that are lost and is forgotten, but for the best, whose weights are there. Of equally good steps
+    the later one is kept.
+
+    Args:
+        folder: of the run.
+        model: whose weights are judged and kept.
+        measure: `measure(model) -> {name: figure}`.
+        metric: the figure that decides.
+        more: whether more of it is better.
+        resumed: whether to go on with the folder's best.json; a new run begins without.
+
+    Raises:
+        InputError: best.json is damaged, of another metric, or its weights are missing.
+    """
+
+    def __init__(self, folder, model, measure, metric: str, more: bool, resumed: bool):
+        self.folder, self.model, self.measure = pathlib.Path(folder), model, measure
+        self.metric, self.more = metric, more
+        self.best, self.judged = self._read() if resumed else (None, [])
+
+    def __call__(self, step: int) -> dict:
+        known = {entry["step"]: entry for entry in self.judged}
+        self.judged = [entry for entry in self.judged if entry["step"] < step]
+        found = known.get(step) or {"step": step, "figures": self.measure(self.model)}
+        self.judged.append(found)
+        if step not in known and self._better(found):
+            self.best = found
+            save_weights(self.model, self.folder / WEIGHTS)
+        record = {
+            "metric": self.metric,
+            "more_is_better": self.more,
+            "best": self.best and _for_json(self.best),
+            "judged": [_for_json(entry) for entry in self.judged],
+        }
+        # Last: where a kill comes before, the step is judged again on resuming.
+        write_result(self.folder / RECORD, record)
+        return found["figures"]
+
+    def finish(self) -> dict | None:
+        """Puts the best weights into the model; the best step and its figures.
+
+        None where no checkpoint was good enough to be written, and so none was judged.
+        """
+        if self.best is None:
+            return None
+        load_weights(
+            self.folder / WEIGHTS,
+            self.model.count_params(),
+            lambda: self.model,
+            f"delete it and {RECORD} to keep the last step's weights",
+        )
+        return {"metric": self.metric, **self.best}
+
+    def _better(self, found: dict) -> bool:
+        figure = found["figures"][self.metric]
+        if self.best is None:
+            return math.isfinite(figure)
+        known = self.best["figures"][self.metric]
+        return figure >= known if self.more else figure <= known
+
+    def _is_entry(self, entry) -> bool:
+        """Whether something is a step with its figures, that of the metric among them."""
+        if not isinstance(entry, dict) or type(entry.get("step")) is not int:
+            return False
+        figures = entry.get("figures")
+        if not isinstance(figures, dict) or self.metric not in figures:
+            return False
+        return all(type(figure) in (int, float, type(None)) for figure in figures.values())
+
+    def _read(self):
+        """The best step and all judged ones as best.json has them; none where there is no file."""
+        path = self.folder / RECORD
+        if not path.is_file():
+            return None, []
+        remedy = "delete it to begin the comparison anew"
+        record = read_json(path, remedy)
+        best, judged, metric = (record.get(name) for name in ("best", "judged", "metric"))
+        if metric != self.metric:
+            raise InputError(
+                f"{path} was kept by {shortened(metric)}, not by {self.metric}; {remedy}"
+            )
+        entries = judged if isinstance(judged, list) else [None]
+        for entry in entries if best is None else [*entries, best]:
+            if not self._is_entry(entry):
+                raise InputError(f"{path} is damaged ({shortened(entry)} is no step); {remedy}")
+        if best is not None and not (self.folder / WEIGHTS).is_file():
+            raise InputError(f"{path} is there and {WEIGHTS} of its best step is not; {remedy}")
+        return best and _from_json(best), [_from_json(entry) for entry in judged]
+
+
+def _for_json(entry: dict) -> dict:
+    """A judged step, null for figures that are not finite."""
+    figures = {name: x if math.isfinite(x) else None for name, x in entry["figures"].items()}
+    return {"step": entry["step"], "figures": figures}
+
+
+def _from_json(entry: dict) -> dict:
+    figures = {name: math.nan if x is None else x for name, x in entry["figures"].items()}
+    return {"step": entry["step"], "figures": figures}
