@@ -14,10 +14,10 @@ import typing
 import unicodedata
 
 import numpy as np
-from stylegan_culture.pipelines.sampling import Source, held_out, identifier
 
 from stylegan_culture import images, tables
 from stylegan_culture.config import OUTSIDE, InputError
+from stylegan_culture.pipelines.sampling import Source, held_out, identifier
 
 IGNORED = {"thumbs.db", "desktop.ini"}
 CSV_HEADER = ("path", "culture")

@@ -3,6 +3,8 @@
 import dataclasses
 
 import numpy as np
+
+from stylegan_culture.config import InputError, option
 from stylegan_culture.pipelines import folder, preprocess, shards, streaming, tfds
 from stylegan_culture.pipelines.preprocess import DETAIL
 from stylegan_culture.pipelines.sampling import (
@@ -13,8 +15,6 @@ from stylegan_culture.pipelines.sampling import (
     split,
     uniform,
 )
-
-from stylegan_culture.config import InputError, option
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,10 +8,10 @@ import pathlib
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter
-from stylegan_culture.pipelines import folder
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import folder
 
 WORKING = 448  # pixels of a page's short side at which it is looked at; larger ones are reduced
 STROKE = 9  # pixels: a median over so many erases pen strokes, and leaves what is painted

@@ -12,8 +12,6 @@ import pathlib
 import sys
 
 import numpy as np
-from stylegan_culture.pipelines import folder, input, panels, preprocess, records, sampling
-from stylegan_culture.pipelines.museums import ingest
 
 from stylegan_culture import images
 from stylegan_culture.config import (
@@ -27,6 +25,8 @@ from stylegan_culture.config import (
 )
 from stylegan_culture.files import locked
 from stylegan_culture.outputs import Outputs, add_flag, has_header, named
+from stylegan_culture.pipelines import folder, input, panels, preprocess, records, sampling
+from stylegan_culture.pipelines.museums import ingest
 
 SHEET_COLUMNS = 8
 

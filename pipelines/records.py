@@ -16,12 +16,12 @@ import pathlib
 import shlex
 
 import numpy as np
-from stylegan_culture.pipelines import folder
-from stylegan_culture.pipelines.sampling import held_out
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, temporary_folder
+from stylegan_culture.pipelines import folder
+from stylegan_culture.pipelines.sampling import held_out
 
 NAME, VERSION = "culture_pictures", "1.0.0"
 SPLITS = ("train", "held_out")
@@ -91,6 +91,7 @@ def write(path, config: RecordsConfig) -> Report:
 
 def _build(plan: Plan, beam_options, place: pathlib.Path) -> None:
     import tensorflow_datasets as tfds  # here: wrong input is found without TensorFlow
+
     from stylegan_culture.pipelines.record_builder import Builder
 
     tfds.disable_progress_bar()

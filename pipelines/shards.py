@@ -14,12 +14,12 @@ import pathlib
 import struct
 
 import numpy as np
-from stylegan_culture.pipelines import folder
-from stylegan_culture.pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION
-from stylegan_culture.pipelines.sampling import Source
 
 from stylegan_culture import config, files, images
 from stylegan_culture.config import InputError, shortened
+from stylegan_culture.pipelines import folder
+from stylegan_culture.pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION
+from stylegan_culture.pipelines.sampling import Source
 
 FEATURES = {"image": "image", "cultures": "sequence", "id": "text", "number": "tensor"}
 DETAILS = "details"  # a feature of texts, of a table's further columns

@@ -10,9 +10,9 @@ import os
 
 import numpy as np
 from PIL import JpegImagePlugin
-from stylegan_culture.pipelines.preprocess import DETAIL
 
 from stylegan_culture import images
+from stylegan_culture.pipelines.preprocess import DETAIL
 
 RATIOS = (1, 2, 4, 8)
 # Chroma of a JPEG is interpolated between columns: at a window's edge they need their neighbours.

@@ -8,10 +8,10 @@ memory; decoded pictures are kept up to a limit. TensorFlow Datasets 4.9.10 impo
 import re
 
 import numpy as np
-from stylegan_culture.pipelines.sampling import Source, held_out, identifier
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, shortened
+from stylegan_culture.pipelines.sampling import Source, held_out, identifier
 
 LABELS = ("culture", "label")
 COLUMNS = ("image", "culture")

@@ -5,8 +5,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from stylegan_culture import images
-from stylegan_culture import models as serving
+from stylegan_culture import images, models
 from stylegan_culture.config import InputError
 from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.mixtures import mixture_of
@@ -29,7 +28,7 @@ class Stylizer:
     @classmethod
     def load(cls, name="culture256"):
         """A shipped model by name, a model folder, or a run folder; `InputError` otherwise."""
-        return cls(serving.load_model(name)[0])
+        return cls(models.load_model(name)[0])
 
     def __call__(self, picture, style, strength: float = 1.0, keep_colour: bool = False):
         """Restyles one picture of any size.

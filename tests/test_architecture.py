@@ -1,6 +1,7 @@
 """The layout, asserted from the syntax trees: levels, directions of import, top level."""
 
 import ast
+import configparser
 import pathlib
 import subprocess
 import sys
@@ -8,69 +9,60 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PACKAGES = ("stylegan_culture", "pipelines", "tests")
+FOLDERS = {"stylegan_culture": "stylegan_culture", "pipelines": "stylegan_culture.pipelines"}
 TOP_LEVEL = {
     *("setup.cfg", "README.md", "Makefile", "pyproject.toml", "LICENSE", ".gitignore", ".ci"),
-    *("stylegan_culture", "pipelines", "tests", "saved_models"),
+    *("stylegan_culture", "pipelines", "tests", "saved_models", "docs", "examples", "MANIFEST.in"),
 }
-# The level of every unit of the library: a module of the package root, or a whole sub-package.
-# Imports point from a level to a lower one, or within the unit.
-LEVELS = {
-    # What nothing else is needed for; `images` raises the errors that `config` defines.
+# The floor of every unit of the library: a module of the package root, or a whole sub-package. A
+# module imports lower floors, or within its unit. The ground floor has steps of its own.
+FLOORS = {
     "__init__": 0,
     "config": 0,
-    "files": 0.2,
-    "isolation": 0.2,
-    "picture_files": 0.2,
-    "arrays": 0.3,
-    "tables": 0.3,
-    "model_record": 0.3,
-    "images": 0.5,
-    "outputs": 0.6,
+    "files": 0.1,
+    "isolation": 0.1,
+    "model_record": 0.1,
+    "picture_files": 0.1,
+    "arrays": 0.2,
+    "tables": 0.2,
+    "images": 0.3,
+    "outputs": 0.4,
     "features": 1,
-    "losses": 2,
+    "losses": 1,
+    "pipelines": 1,
     "networks": 2,
-    "training": 3,
-    "stylization": 3,
-    "analysis": 3,
-    # What ships a model; `tflite` knows files alone and no network.
-    "tflite": 4,
-    "serving": 4.5,
-    "translation": 4.6,
-    "samplers": 4,
-    "stylizer": 4.75,
-    "pages": 4,
-    # What is run.
-    "train": 5,
-    "stylize": 5,
-    "evaluate": 5,
-    "study": 5,
-    "annotate": 5,
-    "explain": 5,
-    "export": 5,
-    "benchmark": 5,
-    "demo": 5,
+    "models": 3,
+    "deploy": 4,
+    "restyling": 5,
+    "measures": 6,
+    "training": 7,
+    "stylizer": 8,
+    "demo": 8,
+    "reports": 8,
+    "train": 9,
+    "stylize": 9,
+    "evaluate": 9,
+    "study": 9,
+    "annotate": 9,
+    "explain": 9,
+    "export": 9,
+    "benchmark": 9,
+    "__main__": 10,
 }
-COMMANDS = {unit for unit, level in LEVELS.items() if level == 5}
-PIPELINES_MAY_USE = {
-    *("stylegan_culture.config", "stylegan_culture.files", "stylegan_culture.images"),
-    *("stylegan_culture.outputs", "stylegan_culture.picture_files", "stylegan_culture.tables"),
-}
+COMMANDS = {unit for unit, floor in FLOORS.items() if floor == 9}
 
 
-def _files(package):
-    return sorted((ROOT / package).rglob("*.py"))
+def _files(folder):
+    return sorted((ROOT / folder).rglob("*.py"))
 
 
 def _module(path):
-    """`stylegan_culture/networks/blocks.py` to `stylegan_culture.networks.blocks`."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    """`pipelines/museums/polite.py` to `stylegan_culture.pipelines.museums.polite`."""
+    folder, *parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([FOLDERS.get(folder, folder), *(part for part in parts if part != "__init__")])
 
 
-def _is_module(name):
-    path = ROOT.joinpath(*name.split("."))
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+MODULES = {_module(path): path for folder in FOLDERS for path in _files(folder)}
 
 
 def _imports(source, module):
@@ -88,7 +80,7 @@ def _imports(source, module):
                 base = ".".join([*parents, base]) if base else ".".join(parents)
             for alias in node.names:
                 name = f"{base}.{alias.name}"
-                yield name if _is_module(name) else base
+                yield name if name in MODULES else base
 
 
 def _unit(module):
@@ -103,31 +95,61 @@ def _within(module, package):
 
 def _broken_rules(source, module):
     """Sentences about imports of a source that point where they must not."""
+    unit = _unit(module)
     for target in _imports(source, module):
-        if _within(module, "pipelines"):
-            if _within(target, "stylegan_culture") and target not in PIPELINES_MAY_USE:
-                yield f"{module} uses {target}, which is above level 0"
-            continue
-        unit = _unit(module)
-        if _within(target, "pipelines") and unit not in COMMANDS:
-            yield f"{module} is no command and uses {target}"
+        if _within(target, "pipelines"):
+            yield f"{module} imports {target}: the folder pipelines is stylegan_culture.pipelines"
         if not _within(target, "stylegan_culture") or _unit(target) == unit:
             continue
-        if LEVELS[_unit(target)] >= LEVELS[unit]:
+        if FLOORS[_unit(target)] >= FLOORS[unit]:
             yield f"{module} imports {target}, which is not below it"
+        if _unit(target) in COMMANDS and unit != "__main__":
+            yield f"{module} imports the command {target}"
 
 
-def test_every_module_has_its_level():
-    units = {_unit(_module(path)) for path in _files("stylegan_culture")}
-    assert units <= set(LEVELS), f"without a level: {units - set(LEVELS)}"
+def _graph():
+    """Every module of the library with the modules that it imports, itself left out."""
+    return {
+        module: {
+            target
+            for target in _imports(path.read_text(encoding="utf-8"), module)
+            if target in MODULES and target != module
+        }
+        for module, path in MODULES.items()
+    }
 
 
-@pytest.mark.parametrize("package", ["stylegan_culture", "pipelines"])
-def test_imports_point_down(package):
-    broken = []
-    for path in _files(package):
-        broken += _broken_rules(path.read_text(encoding="utf-8"), _module(path))
+def test_every_unit_has_its_floor():
+    units = {_unit(module) for module in MODULES}
+    assert units == set(FLOORS)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_point_down(module):
+    broken = list(_broken_rules(MODULES[module].read_text(encoding="utf-8"), module))
     assert not broken, "\n".join(broken)
+
+
+def test_no_module_leads_back_to_itself():
+    left = _graph()
+    while free := [module for module, targets in left.items() if not targets & set(left)]:
+        for module in free:
+            del left[module]
+    assert not left, f"in a circle, or above one: {sorted(left)}"
+
+
+def test_no_file_name_occurs_three_times():
+    names = [path.name for path in MODULES.values()]
+    often = {name for name in names if names.count(name) > 2} - {"__init__.py", "__main__.py"}
+    assert not often
+
+
+def test_the_list_of_packages_is_the_list_of_folders():
+    options = configparser.ConfigParser()
+    options.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = options["options"]["packages"].split()
+    folders = {module for module, path in MODULES.items() if path.name == "__init__.py"}
+    assert sorted(listed) == sorted(folders)
 
 
 @pytest.mark.parametrize(
@@ -143,10 +165,9 @@ def test_imports_point_down(package):
 def test_texts_of_strangers_are_made_harmless_in_one_place(library, modules):
     """What would obey them is used where that is seen to: formulas, markup, mathematics."""
     found = {
-        _module(path)
-        for package in ("stylegan_culture", "pipelines")
-        for path in _files(package)
-        if library in _imports(path.read_text(encoding="utf-8"), _module(path))
+        module
+        for module, path in MODULES.items()
+        if library in _imports(path.read_text(encoding="utf-8"), module)
     }
     assert found == modules
 
@@ -154,24 +175,25 @@ def test_texts_of_strangers_are_made_harmless_in_one_place(library, modules):
 @pytest.mark.parametrize(
     ("module", "source", "right"),
     [
-        ("stylegan_culture.losses", "from stylegan_culture.features import linalg", True),
-        ("stylegan_culture.networks.blocks", "from . import generator", True),
-        ("stylegan_culture.train", "import stylegan_culture.pipelines.input", True),
-        ("stylegan_culture.pipelines.input", "from stylegan_culture import config, images", True),
-        ("stylegan_culture.features.linalg", "from stylegan_culture import losses", False),
-        ("stylegan_culture.losses", "from stylegan_culture.networks import blocks", False),
-        ("stylegan_culture.training.loop", "import stylegan_culture.measures.truth", False),
-        ("stylegan_culture.training.loop", "from ..analysis import truth", False),
-        ("stylegan_culture.serving", "def f():\n    from stylegan_culture import export", False),
-        ("stylegan_culture.export", "from stylegan_culture.train import main", False),
-        ("stylegan_culture.training.loop", "from pipelines import input", False),
-        ("stylegan_culture.pipelines.input", "from stylegan_culture.features import linalg", False),
-        ("stylegan_culture.pipelines.input", "import stylegan_culture", False),
-        ("stylegan_culture.config", "from stylegan_culture import images", False),
+        ("networks.blocks", "from stylegan_culture.features import linalg", True),
+        ("networks.blocks", "from . import generator", True),
+        ("train", "import stylegan_culture.pipelines.input", True),
+        ("pipelines.input", "from stylegan_culture import config, images", True),
+        ("__main__", "from stylegan_culture.train import main", True),
+        ("features.linalg", "from stylegan_culture import losses", False),
+        ("losses", "from stylegan_culture.networks import blocks", False),
+        ("measures.truth", "import stylegan_culture.training.loop", False),
+        ("measures.truth", "from ..training import loop", False),
+        ("models", "def f():\n    from stylegan_culture import export", False),
+        ("export", "from stylegan_culture.train import main", False),
+        ("training.loop", "from pipelines import input", False),
+        ("pipelines.input", "from stylegan_culture.features import linalg", False),
+        ("demo.site", "from stylegan_culture.reports import evaluation", False),
+        ("config", "from stylegan_culture import images", False),
     ],
 )
 def test_the_rules_tell_right_from_wrong(module, source, right):
-    assert (not list(_broken_rules(source, module))) == right
+    assert (not list(_broken_rules(source, f"stylegan_culture.{module}"))) == right
 
 
 def test_importing_the_package_loads_no_tensorflow():
@@ -190,8 +212,7 @@ def test_importing_the_package_loads_no_tensorflow():
 def test_every_module_says_what_it_is_for():
     silent = [
         str(path.relative_to(ROOT))
-        for package in PACKAGES
-        for path in _files(package)
+        for path in [*MODULES.values(), *_files("tests")]
         if path.read_text(encoding="utf-8").strip()
         and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
@@ -200,12 +221,11 @@ def test_every_module_says_what_it_is_for():
 
 def test_every_public_function_and_class_of_the_library_says_what_it_does():
     silent = []
-    for package in ("stylegan_culture", "pipelines"):
-        for path in _files(package):
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                kinds = (ast.FunctionDef, ast.ClassDef)
-                if isinstance(node, kinds) and node.name[0] != "_" and not ast.get_docstring(node):
-                    silent.append(f"{_module(path)}.{node.name}")
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            kinds = (ast.FunctionDef, ast.ClassDef)
+            if isinstance(node, kinds) and node.name[0] != "_" and not ast.get_docstring(node):
+                silent.append(f"{module}.{node.name}")
     assert not silent
 
 

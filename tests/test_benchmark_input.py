@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from stylegan_culture import benchmark, images
-from stylegan_culture.benchmark import loading
 from stylegan_culture.config import run_command
 
 LOADERS = [benchmark.PLAIN, "Pillow, bicubic", "project", "project, --stream"]
@@ -47,9 +47,7 @@ def test_loaders_give_the_same_amount_of_work(art):
 
     source = load_source(f"folder:{art}", 16, "all", cache_mib=0)
     settings = benchmark.LoadingConfig(image_size=16, pictures=6, batches=7)
-    plain = list(
-        benchmark.pillow_batches(source.files, settings, loading.Image.Resampling.BILINEAR)
-    )
+    plain = list(benchmark.pillow_batches(source.files, settings, Image.Resampling.BILINEAR))
     assert [part.shape for batch in plain for part in batch] == [(6, 16, 16, 3)] * 7
     for stream in (False, True):
         ours = list(benchmark.pipeline_batches(source, settings, stream))
@@ -90,7 +88,6 @@ def test_training_is_not_starved(data_folder, stream):
     import dataclasses
 
     from stylegan_culture.pipelines.input import load_source, make_dataset
-
     from stylegan_culture.training.culture.settings import CULTURE128
     from stylegan_culture.training.culture.trainer import CultureTrainer
     from stylegan_culture.training.optimisers import resolve_precision

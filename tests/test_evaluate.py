@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
-from stylegan_culture import evaluate, images
-from stylegan_culture import models as serving
+from stylegan_culture import evaluate, images, models
 from stylegan_culture.reports import evaluation_page
 
 
@@ -93,7 +92,7 @@ def test_a_model_that_copies_its_input_is_caught(flags, tmp_path, capsys):
 
 def test_a_collapsed_model_is_caught(flags, model_folder, tmp_path, capsys):
     """The same grey picture whatever is asked: the last layer's weights are 0."""
-    model, _ = serving.load_model(model_folder)
+    model, _ = models.load_model(model_folder)
     for variable in model.generator.to_rgb.variables:
         variable.assign(np.zeros(variable.shape))
     folder = tmp_path / "collapsed"

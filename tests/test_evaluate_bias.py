@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 from reader import Reader
-from stylegan_culture.pipelines import cultures
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.pipelines import cultures
 from stylegan_culture.reports import bias_page, bias_words
 from stylegan_culture.reports.parts.numbers import number
 

@@ -10,18 +10,17 @@ import keras
 import numpy as np
 import pytest
 from reader import Reader
-from stylegan_culture.pipelines.input import load_source
-from stylegan_culture.pipelines.preprocess import center_crop
 
 from stylegan_culture import config as settings
-from stylegan_culture import explain, files, images
-from stylegan_culture import models as serving
+from stylegan_culture import explain, files, images, models
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import carriers
 from stylegan_culture.models import load_tagger, save_tagger
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.reports import explained_channels as carriers
+from stylegan_culture.pipelines.input import load_source
+from stylegan_culture.pipelines.preprocess import center_crop
+from stylegan_culture.reports import explained_channels
 from stylegan_culture.reports import explanation as records
 from stylegan_culture.reports import explanation_page as explain_page
 from stylegan_culture.training.classifier import TaggingConfig, train_head
@@ -66,7 +65,7 @@ def tagger(networks):
 
 @pytest.fixture(scope="module")
 def model(networks):
-    return serving.load_model(networks / "model")[0]
+    return models.load_model(networks / "model")[0]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +138,7 @@ def test_names_of_strangers_are_text_and_sheets_stay_in_the_folder(made):
 def _found(record):
     """What `explain` found, all pictures black."""
     black, count = np.zeros((16, 16, 3), np.float32), len(record["pictures"])
-    tile = np.zeros((carriers.PIXELS, carriers.PIXELS, 3), np.uint8)
+    tile = np.zeros((explained_channels.PIXELS, explained_channels.PIXELS, 3), np.uint8)
     channels_of = record["channels"]["cultures"]
     return records.Found(
         record=record,

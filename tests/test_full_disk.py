@@ -14,15 +14,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from stylegan_culture.pipelines import folder as folders
-from stylegan_culture.pipelines import panels, records
-from stylegan_culture.pipelines.museums import ingest
 
-import pipelines.record_builder  # noqa: F401, what it loads is no part of the test
+import stylegan_culture.pipelines.record_builder  # noqa: F401, what it loads is no part of the test
 from stylegan_culture import config, files, images, stylize, tables
 from stylegan_culture.config import InputError
 from stylegan_culture.features.moments import CultureMoments, Moments
 from stylegan_culture.outputs import Outputs
+from stylegan_culture.pipelines import folder as folders
+from stylegan_culture.pipelines import panels, records
+from stylegan_culture.pipelines.museums import ingest
 from stylegan_culture.reports import projector
 from stylegan_culture.reports.parts import document, plots
 from stylegan_culture.restyling import sampling

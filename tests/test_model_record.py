@@ -9,7 +9,6 @@ import pytest
 import strangers
 
 from stylegan_culture import arrays, model_record, models
-from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.demo import site
 from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
@@ -47,8 +46,8 @@ GOOD = {
     "demo": TOLD | {"name": "pair"},
 }
 LOADERS = {
-    "run": serving.load_model,
-    "model": serving.load_model,
+    "run": models.load_model,
+    "model": models.load_model,
     "sampler": models.load_sampler,
     "cyclegan": models.load_translations,
     "restore": models.load_translations,
@@ -238,14 +237,14 @@ def test_bad_weights_are_refused_in_one_sentence(kind, run, tmp_path):
     shutil.copytree(run, tmp_path, dirs_exist_ok=True)
     WEIGHTS[kind](tmp_path / "model.weights.h5")
     with pytest.raises(InputError) as caught:
-        serving.load_run(tmp_path)
+        models.load_run(tmp_path)
     assert str(caught.value).isprintable() and "model.weights.h5" in str(caught.value)
     if kind == "hidden NaN":  # before Keras reads them
         assert "of a kind that no network here has" in str(caught.value)
 
 
 def test_a_model_whose_numbers_overflow_draws_no_black_picture(run):
-    model, _ = serving.load_run(run)
+    model, _ = models.load_run(run)
     last = model.generator.to_rgb.layer.kernel
     last.assign(np.full(last.shape, 3e38))
     with pytest.raises(InputError, match="its numbers overflow"):
@@ -259,7 +258,7 @@ def test_a_network_larger_than_its_file_is_not_built(run, tmp_path, monkeypatch)
     (tmp_path / "run.json").write_text(json.dumps(facts), "utf-8")
     monkeypatch.setattr(CultureModel, "__init__", lambda *_: pytest.fail("built"))
     with pytest.raises(InputError, match="of a smaller network than its settings say"):
-        serving.load_run(tmp_path)
+        models.load_run(tmp_path)
 
 
 def commands():

@@ -13,8 +13,6 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
-from stylegan_culture.pipelines import prepare, records
-from stylegan_culture.pipelines.museums import ingest
 
 from stylegan_culture import (
     annotate,
@@ -30,14 +28,15 @@ from stylegan_culture import (
     stylize,
     train,
 )
-from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, run_command
+from stylegan_culture.pipelines import prepare, records
+from stylegan_culture.pipelines.museums import ingest
 from stylegan_culture.reports import bias, explanation_settings, robustness
 from stylegan_culture.reports import evaluation as comparison
 from stylegan_culture.reports import explanation as record
 from stylegan_culture.reports.parts import document
 from stylegan_culture.restyling import feedforward, methods, restoring
-from stylegan_culture.restyling.video import restyled
+from stylegan_culture.restyling.video import restyled as restyled_clips
 
 ROUNDS, POOL = 250, 60
 DECOYS = (  # names that a program might take for its own temporary files
@@ -160,10 +159,10 @@ def no_networks(monkeypatch):
     cultures = {"cultures": [{"key": "one"}, {"key": "two"}]}
     monkeypatch.setattr(methods, "prepare", lambda method, options: restyle)
     monkeypatch.setattr(restoring, "prepare", lambda options: restyle)
-    monkeypatch.setattr(restyled, "_restyler", lambda options: Frames())
-    monkeypatch.setattr(serving, "load_model", lambda name: (model, {}))
+    monkeypatch.setattr(restyled_clips, "_restyler", lambda options: Frames())
+    monkeypatch.setattr(models, "load_model", lambda name: (model, {}))
     monkeypatch.setattr(feedforward, "restyle", lambda model, content, *more: content)
-    monkeypatch.setattr(models, "load", lambda name: (sampler, cultures))
+    monkeypatch.setattr(models, "load_sampler", lambda name: (sampler, cultures))
     return monkeypatch
 
 
@@ -403,7 +402,7 @@ def test_pieces_in_a_folder_of_somebody_else_are_refused(
 ):
     pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
     source = user(tmp_path / "in" / "0.png").parent
-    monkeypatch.setattr(restyled, "_key", lambda *more: 16 * "a")
+    monkeypatch.setattr(restyled_clips, "_key", lambda *more: 16 * "a")
     theirs = user(tmp_path / f".out.mp4.{16 * 'a'}.parts" / "0.png")
     assert restyled(tmp_path / "out.mp4", source, "--steady", "0") == 2
     assert "was not made by this program" in capsys.readouterr().err

@@ -9,12 +9,11 @@ import time
 
 import numpy as np
 import pytest
-from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 
 from stylegan_culture import Stylizer, evaluate, images
-from stylegan_culture.deploy import culture_files as serving
-from stylegan_culture.deploy import tflite
+from stylegan_culture.deploy import culture_files, tflite
 from stylegan_culture.measures import restyled
+from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 
 FOLDER = pathlib.Path(__file__).parents[1] / "saved_models" / "culture256"
 TRADITIONS = {
@@ -80,9 +79,9 @@ def test_phone_files_give_what_python_gives(stylizer, scene, precision):
         expected = stylizer.model.stylize(scene[None], mixture, strength)
         errors.append(np.abs(found["stylized"] - np.asarray(expected)))
     if precision == "int8":
-        assert -10 * np.log10(np.mean(np.square(errors))) >= serving.LEAST_INT8_PSNR
+        assert -10 * np.log10(np.mean(np.square(errors))) >= culture_files.LEAST_INT8_PSNR
     else:
-        assert np.max(errors) <= serving.TOLERANCES["float16"]
+        assert np.max(errors) <= culture_files.TOLERANCES["float16"]
 
 
 @pytest.fixture(scope="module")

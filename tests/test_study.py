@@ -6,9 +6,6 @@ import json
 import numpy as np
 import oracles
 import pytest
-from stylegan_culture.pipelines import input as door
-from stylegan_culture.pipelines.folder import load
-from stylegan_culture.pipelines.sampling import split
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, study
@@ -16,6 +13,9 @@ from stylegan_culture.features import backbones
 from stylegan_culture.features.alignment import MAPS
 from stylegan_culture.features.backbones import features_inside
 from stylegan_culture.features.moments import CultureMoments, merge
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines.folder import load
+from stylegan_culture.pipelines.sampling import split
 
 SIDE, TAP = 80, "stem_3"
 POSITIONS = (SIDE // 2) ** 2  # all that a picture has at the tap, of stride 2

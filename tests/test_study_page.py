@@ -8,11 +8,11 @@ import hostile
 import numpy as np
 import pytest
 from reader import Reader
-from stylegan_culture.pipelines import cultures
 
 from stylegan_culture import config as settings
 from stylegan_culture import files, images, study
 from stylegan_culture.measures import colour, looks
+from stylegan_culture.pipelines import cultures
 from stylegan_culture.reports import study_page as page
 from stylegan_culture.reports import study_words as words
 from stylegan_culture.reports.parts import document

@@ -8,8 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from stylegan_culture import images, stylize
-from stylegan_culture import models as serving
+from stylegan_culture import images, models, stylize
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.restyling import mixtures
@@ -98,8 +97,8 @@ def test_wrong_input_is_one_sentence(run, picture, tmp_path, capsys, more, words
 
 
 def test_the_shipped_model_serves_where_none_is_named(run, picture, tmp_path, monkeypatch):
-    asked, load = [], serving.load_model
-    monkeypatch.setattr(serving, "load_model", lambda name: asked.append(name) or load(run))
+    asked, load = [], models.load_model
+    monkeypatch.setattr(models, "load_model", lambda name: asked.append(name) or load(run))
     out = tmp_path / "x.png"
     assert run_command(stylize.main, [str(picture), "--culture", "insular", "--out", str(out)]) == 0
     assert asked == ["culture256"] and out.is_file()

@@ -7,13 +7,12 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
-from stylegan_culture.pipelines import panels, prepare, preprocess
 
 from stylegan_culture import images, models, stylize
-from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.features import backbones
 from stylegan_culture.networks import generator as networks_generator
+from stylegan_culture.pipelines import panels, prepare, preprocess
 from stylegan_culture.restyling import feedforward, methods, restoration
 from stylegan_culture.stylizer import Stylizer
 
@@ -21,7 +20,7 @@ from stylegan_culture.stylizer import Stylizer
 @pytest.fixture
 def run(culture_model, monkeypatch):
     """Stands for a model folder; that one is loaded rightly is tested elsewhere."""
-    monkeypatch.setattr(serving, "load_model", lambda name: (culture_model, {}))
+    monkeypatch.setattr(models, "load_model", lambda name: (culture_model, {}))
     return "any"
 
 

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from stylegan_culture import config, export, images, models, outputs, stylize
-from stylegan_culture import models as serving
 from stylegan_culture.networks import noise
 from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
 from stylegan_culture.restyling import feedforward
@@ -146,7 +145,7 @@ def test_new_styles_of_a_picture_follow_the_content_on_a_sheet(model_folder, pic
     sheet = sheet[:, -148:]
     cells = [sheet[:, 50 * n : 50 * n + 48] for n in range(3)]
     np.testing.assert_allclose(cells[0], content, atol=0.003)
-    model, _ = serving.load_model(model_folder)
+    model, _ = models.load_model(model_folder)
     for cell, point in zip(cells[1:], noise.draw(2, model.config.code_size, 0), strict=True):
         code = np.asarray(model.fusion(np.array([[0.0, 1.0]], "f4"))) + 0.5 * point
         expected = feedforward.restyle(model, content, code)

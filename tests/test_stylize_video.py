@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import images, stylize
-from stylegan_culture import models as serving
+from stylegan_culture import images, models, stylize
 from stylegan_culture.config import run_command
 from stylegan_culture.restyling.video import pieces as video_pieces
 from stylegan_culture.restyling.video.frames import FrameRestyler
@@ -23,7 +22,7 @@ TIMES = [0, 1001, 2002, 4004, 5005, 9009, 10010, 11011, 12012, 13013]  # uneven,
 @pytest.fixture
 def run(culture_model, monkeypatch):
     """Stands for a model folder; that one is loaded rightly is tested elsewhere."""
-    monkeypatch.setattr(serving, "load_model", lambda name: (culture_model, {}))
+    monkeypatch.setattr(models, "load_model", lambda name: (culture_model, {}))
     return "any"
 
 

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from stylegan_culture import Stylizer, images
-from stylegan_culture import models as serving
 from stylegan_culture.config import InputError
 from stylegan_culture.restyling import feedforward
 
@@ -25,9 +24,7 @@ def picture(generator):
 
 def test_load_takes_what_serving_finds(monkeypatch, culture_model):
     seen = []
-    monkeypatch.setattr(
-        serving, "load_model", lambda name: (seen.append(name) or culture_model, {})
-    )
+    monkeypatch.setattr(models, "load_model", lambda name: (seen.append(name) or culture_model, {}))
     assert Stylizer.load().cultures == tuple(culture_model.cultures)
     assert Stylizer.load("runs/mine").model is culture_model
     assert seen == ["culture256", "runs/mine"]

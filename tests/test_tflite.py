@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from stylegan_culture import benchmark, isolation, tflite
+from stylegan_culture import benchmark, isolation
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.deploy import tflite
 

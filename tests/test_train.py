@@ -21,7 +21,7 @@ from stylegan_culture import images, train
 from stylegan_culture.files import read_run
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.training import checkpoint
-from stylegan_culture.training.culture import settings
+from stylegan_culture.training.culture.settings import PRESETS, TrainConfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SMALL = ("--image-size", "32", "--log-interval", "2", "--save-interval", "2")
@@ -80,8 +80,8 @@ def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path, capsys):
     flags = ("--preset", "culture128", "--steps", "7", "--cycle", "2.5", "--run", tmp_path / "new")
     assert _run("--dry-run", *flags) == 0
     printed = json.loads(capsys.readouterr().out)
-    plan = settings.from_dict(settings.TrainConfig, printed)
-    expected = settings.PRESETS["culture128"][0]
+    plan = settings.from_dict(TrainConfig, printed)
+    expected = PRESETS["culture128"][0]
     expected = dataclasses.replace(
         expected,
         loop=dataclasses.replace(expected.loop, steps=7),
@@ -90,11 +90,11 @@ def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path, capsys):
     assert plan == expected and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", settings.PRESETS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_the_plan_that_it_prints(name, capsys):
     assert _run("--dry-run", "--preset", name) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert settings.from_dict(settings.TrainConfig, printed) == settings.PRESETS[name][0]
+    assert settings.from_dict(TrainConfig, printed) == PRESETS[name][0]
 
 
 def test_help_names_every_preset_with_its_duration(capsys):
@@ -102,9 +102,9 @@ def test_help_names_every_preset_with_its_duration(capsys):
         train.main(["--help"])
     assert ended.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for name, (_, described) in settings.PRESETS.items():
+    for name, (_, described) in PRESETS.items():
         assert f"{name}: {described}" in text
-    assert {"smoke", "ornaments64", "culture128", "culture256"} <= set(settings.PRESETS)
+    assert {"smoke", "ornaments64", "culture128", "culture256"} <= set(PRESETS)
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_a_run_leaves_everything_that_is_promised(finished):
 def test_the_record_holds_config_cultures_and_command(finished, culture_folder):
     folder, flags = finished
     record = read_run(folder)
-    config = settings.from_dict(settings.TrainConfig, record["config"])
+    config = settings.from_dict(TrainConfig, record["config"])
     assert config.loop.steps == 4 and config.data.image_size == 32
     assert config.precision in ("float32", "mixed_bfloat16")
     assert [culture["key"] for culture in record["cultures"]] == ["lattice", "waves"]
@@ -235,7 +235,7 @@ def test_measures_are_finite_and_complete(measures):
 def test_the_saved_model_is_the_weight_average(finished):
     """model.weights.h5 holds what the last checkpoint holds under `average/`."""
     folder, _ = finished
-    sizes = settings.from_dict(settings.TrainConfig, read_run(folder)["config"]).generator
+    sizes = settings.from_dict(TrainConfig, read_run(folder)["config"]).generator
     model = CultureModel(("lattice", "waves"), sizes).create_weights()
     model.load_weights(folder / "model.weights.h5")
     with np.load(folder / "checkpoints" / "step_00000004.npz") as saved:

@@ -10,19 +10,18 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from stylegan_culture import config as settings
+from stylegan_culture import models, train
+from stylegan_culture.config import InputError
+from stylegan_culture.measures import probes, sets
+from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.pipelines.input import (
     DataConfig,
     evaluation_arrays,
     load_content,
     load_source,
 )
-
-from stylegan_culture import config as settings
-from stylegan_culture import models as serving
-from stylegan_culture import train
-from stylegan_culture.config import InputError
-from stylegan_culture.measures import probes, sets
-from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.training import checkpoint
 from stylegan_culture.training.culture import keep_best
 from stylegan_culture.training.culture.keep_best import BestConfig, Exam
@@ -216,7 +215,7 @@ def test_the_run_ends_with_the_best_weights_and_says_so(finished):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["kept"] == {"metric": "named", "step": 1, "figures": {"named": 0.9}}
     assert metrics["steps"] == 2
-    model, _ = serving.load_run(folder)
+    model, _ = models.load_run(folder)
     wanted = _average(folder / "checkpoints" / "step_00000001.npz")
     for variable, value in zip(model.variables, wanted, strict=True):
         np.testing.assert_array_equal(variable, value)
@@ -230,7 +229,7 @@ def test_an_unfinished_run_serves_the_best_weights_so_far(finished, tmp_path):
     folder = tmp_path / "killed"
     shutil.copytree(finished[0], folder)
     (folder / "metrics.json").unlink()
-    model, _ = serving.load_model(folder)
+    model, _ = models.load_model(folder)
     wanted = _average(folder / "checkpoints" / "step_00000001.npz")
     np.testing.assert_array_equal(model.variables[0], wanted[0])
 

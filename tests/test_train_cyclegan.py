@@ -8,10 +8,10 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
-from stylegan_culture.pipelines.input import load_source, make_batch
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, stylize, train
+from stylegan_culture.pipelines.input import load_source, make_batch
 from stylegan_culture.training import cyclegan as command
 
 SMALL = ("--image-size", "32", "--filters", "2", "--blocks", "0", "--patch-filters", "2")

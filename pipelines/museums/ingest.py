@@ -15,11 +15,11 @@ import re
 import numpy as np
 import tqdm
 from PIL import Image
-from stylegan_culture.pipelines.museums import polite, sources, vocabulary
 
 from stylegan_culture import images, tables
 from stylegan_culture.config import InputError, option, shortened
 from stylegan_culture.files import locked, open_file, read_bytes, written_whole
+from stylegan_culture.pipelines.museums import polite, sources, vocabulary
 
 MANIFEST = (
     *("path", "culture", "source", "identifier", "title", "culture_published", "date", "medium"),

@@ -21,10 +21,10 @@ import urllib.parse
 
 import requests
 import urllib3
-from stylegan_culture.pipelines.museums import connections
 
 from stylegan_culture.config import InputError, option, package_versions
 from stylegan_culture.files import parse_json, read_bytes, written_whole
+from stylegan_culture.pipelines.museums import connections
 
 THROTTLED = (403, 429, 503)
 PASSING = (408, 425)  # beside 5xx: failures that may be over at the next attempt

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
+
 from stylegan_culture.pipelines import cultures
 from stylegan_culture.pipelines.cultures import KEYS, ORNAMENTS
 from stylegan_culture.pipelines.ornaments import colours, idioms, motifs, scenes, shapes

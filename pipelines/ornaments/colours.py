@@ -7,6 +7,7 @@ and the scenes apart.
 from dataclasses import dataclass
 
 import numpy as np
+
 from stylegan_culture.pipelines.ornaments.shapes import ROLES
 
 Lab = tuple[float, float, float]

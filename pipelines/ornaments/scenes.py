@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
+
 from stylegan_culture.pipelines.cultures import KEYS
 from stylegan_culture.pipelines.ornaments.colours import Palette, choose_palette, lab_to_rgb, mix
 from stylegan_culture.pipelines.ornaments.idioms import IDIOMS, Idiom

@@ -6,8 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from stylegan_culture import images
-from stylegan_culture import models as serving
+from stylegan_culture import images, models
 from stylegan_culture.config import InputError, visible
 from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.models import find_tagger, load_tagger
@@ -91,7 +90,7 @@ def load(config: ExplainConfig, files) -> Subjects:
     """Reads pictures and networks; raises `InputError` for a culture that one of them lacks."""
     squares = [center_crop(images.read_uint8(file), config.size) for file in files]
     tagger, known = load_tagger(find_tagger(config.tagger), config.weights)
-    model, facts = serving.load_model(config.model)
+    model, facts = models.load_model(config.model)
     told = read_cultures(known, config.tagger)
     seen = keys_of(told)
     for culture in (*config.cultures, *config.ends):

@@ -8,8 +8,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from stylegan_culture import images
-from stylegan_culture import models as serving
+from stylegan_culture import images, models
 from stylegan_culture.config import InputError, shipped_file
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.features.moments import CultureMoments
@@ -44,7 +43,7 @@ def prepare_models(config, trial) -> list[Method]:
     """The models of `--model`, each with a name of its own."""
     found = []
     for name, reference in zip(names_of(config.model), config.model, strict=True):
-        model, facts = serving.load_model(reference)
+        model, facts = models.load_model(reference)
         unknown = sorted(set(trial.cultures) - set(model.cultures))
         if unknown:
             raise InputError(f"{reference} has no culture {unknown[0]!r}; leave it out of --data")

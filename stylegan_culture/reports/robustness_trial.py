@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from stylegan_culture import models as serving
+from stylegan_culture import models
 from stylegan_culture.config import InputError
 from stylegan_culture.measures import attacks
 from stylegan_culture.measures.attacks import Attack, Effort
@@ -110,7 +110,7 @@ def _artworks(config, names: list, side: int):
 
 
 def _of_stylizer(config) -> tuple[dict, list]:
-    model, facts = serving.load_model(config.model)
+    model, facts = models.load_model(config.model)
     source = load_content(config.content, config.size, "held_out")
     chosen = _first_by_hash(source.ids, range(len(source)), config.photographs)
     if not chosen:

@@ -10,8 +10,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from stylegan_culture import images
-from stylegan_culture import models as serving
+from stylegan_culture import images, models
 from stylegan_culture.config import InputError, from_flags, shipped_file
 from stylegan_culture.features import operators
 from stylegan_culture.features.backbones import build_backbone
@@ -65,7 +64,7 @@ def read(source, method: str, options) -> np.ndarray:
 def _generator(options):
     if translation.is_asked(options.model):
         return translation.prepare(options)
-    model, _ = serving.load_model(options.model)
+    model, _ = models.load_model(options.model)
     code = style_code(model, options)
     strength = 1.0 if options.strength is None else options.strength
     return lambda content, preview: feedforward.restyle(model, content, code, strength)

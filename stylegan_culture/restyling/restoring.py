@@ -111,11 +111,11 @@ def _restyler(options):
         return None
     import numpy as np
 
-    from stylegan_culture import models as serving
+    from stylegan_culture import models
     from stylegan_culture.restyling.feedforward import restyle
     from stylegan_culture.restyling.mixtures import mixture_of
 
-    model, _ = serving.load_model(options.fuse_model)
+    model, _ = models.load_model(options.fuse_model)
     code = np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
     return lambda picture: restyle(model, picture, code)
 

@@ -16,7 +16,6 @@ import tqdm
 from PIL import Image
 
 from stylegan_culture import images, models
-from stylegan_culture import models as serving
 from stylegan_culture.config import InputError, reason
 from stylegan_culture.files import SOFTWARE, file_names, written_whole
 from stylegan_culture.model_record import keys_of, read_cultures
@@ -110,7 +109,7 @@ def _styles(options, sheet: bool) -> tuple[list[Row], int, np.ndarray]:
     """
     if models.is_sampler(options.model):
         raise InputError(f"{options.model} draws without a picture; leave {options.images[0]} out")
-    model, _ = serving.load_model(options.model)
+    model, _ = models.load_model(options.model)
     code = np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
     longest = options.size or (SHEET_PIXELS if sheet else None)
     content = fit(images.read(images.given(options.images[0]), longest=longest), longest)

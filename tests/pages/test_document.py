@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from reader import Reader
-from stylegan_culture.pages import document
 
 from stylegan_culture import images
 from stylegan_culture.reports.parts import document

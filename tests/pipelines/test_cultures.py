@@ -3,9 +3,9 @@
 import re
 
 import numpy as np
+
 from stylegan_culture.pipelines.cultures import ORNAMENTS, PICTURES
 from stylegan_culture.pipelines.sampling import Source
-
 from stylegan_culture.training import runs
 
 

@@ -6,9 +6,9 @@ import textwrap
 
 import numpy as np
 import pytest
-from stylegan_culture.pipelines import tfds as pipelines_tfds
 
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import tfds as pipelines_tfds
 
 tfds = pytest.importorskip("tensorflow_datasets")
 

@@ -7,10 +7,10 @@ import unicodedata
 import numpy as np
 import pytest
 from PIL import Image
-from stylegan_culture.pipelines import folder
 
 from stylegan_culture import images, tables
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import folder
 
 CSV = ("path", "culture")
 

@@ -15,11 +15,11 @@ import tracemalloc
 
 import pytest
 from museum import Museum
-from stylegan_culture.pipelines import prepare
-from stylegan_culture.pipelines.museums import connections, ingest, polite, sources
 
 from stylegan_culture import tables
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
+from stylegan_culture.pipelines import prepare
+from stylegan_culture.pipelines.museums import connections, ingest, polite, sources
 
 PATIENCE = 0.1  # seconds for a head; ten times as many for the rest
 TICK = 0.02  # seconds between the bytes of a drip

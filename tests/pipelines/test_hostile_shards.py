@@ -14,10 +14,10 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from stylegan_culture.pipelines import records, shards
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import records, shards
 
 INFO, FEATURES, METADATA = "dataset_info.json", "features.json", "metadata.json"
 LABELS = "cultures.labels.txt"

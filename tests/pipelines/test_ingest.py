@@ -12,12 +12,12 @@ import time
 import numpy as np
 import pytest
 from museum import Museum, picture
-from stylegan_culture.pipelines import folder, prepare
-from stylegan_culture.pipelines.museums import ingest, polite
 
 from stylegan_culture import images
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
 from stylegan_culture.files import locked
+from stylegan_culture.pipelines import folder, prepare
+from stylegan_culture.pipelines.museums import ingest, polite
 
 WANTED = {
     "Japan, Edo period (1615-1868)": "japanese",

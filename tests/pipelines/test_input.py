@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from stylegan_culture.pipelines import input as door
-from stylegan_culture.pipelines import ornaments, preprocess
-from stylegan_culture.pipelines.preprocess import colourfulness
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines import ornaments, preprocess
+from stylegan_culture.pipelines.preprocess import colourfulness
 
 CONFIG = door.DataConfig(image_size=16, batch_size=6, content_share=0.5, seed=3)
 

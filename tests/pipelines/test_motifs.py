@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from stylegan_culture.pipelines.cultures import KEYS
 from stylegan_culture.pipelines.ornaments import motifs
 

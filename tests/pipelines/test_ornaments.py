@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from stylegan_culture.pipelines import ornaments
 from stylegan_culture.pipelines.cultures import KEYS, ORNAMENTS
 from stylegan_culture.pipelines.ornaments.scenes import Scene, render

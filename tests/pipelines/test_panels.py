@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image
-from stylegan_culture.pipelines import panels, prepare
-from stylegan_culture.pipelines.sampling import parents
 
 from stylegan_culture import images
 from stylegan_culture.config import run_command
+from stylegan_culture.pipelines import panels, prepare
+from stylegan_culture.pipelines.sampling import parents
 
 PAPER, INK = (228, 212, 178), (45, 38, 30)
 BOX = (180, 40, 200)  # top, left and side of the painted part

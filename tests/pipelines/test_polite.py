@@ -6,9 +6,9 @@ import json
 
 import pytest
 import requests
-from stylegan_culture.pipelines.museums import polite
 
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines.museums import polite
 
 BASE = "http://museum.example"
 

@@ -4,10 +4,10 @@ import csv
 
 import numpy as np
 import pytest
-from stylegan_culture.pipelines import prepare
 
 from stylegan_culture import images
 from stylegan_culture.config import run_command
+from stylegan_culture.pipelines import prepare
 
 
 @pytest.fixture

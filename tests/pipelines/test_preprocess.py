@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from stylegan_culture.pipelines import preprocess
 
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import preprocess
 
 
 def _ramp(height, width):

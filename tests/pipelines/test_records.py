@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from stylegan_culture.pipelines import folder, prepare, records
-from stylegan_culture.pipelines.sampling import held_out
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, run_command
+from stylegan_culture.pipelines import folder, prepare, records
+from stylegan_culture.pipelines.sampling import held_out
 
 HEADER = "path,culture,title,licence"
 

@@ -4,9 +4,9 @@ import hashlib
 
 import numpy as np
 import pytest
-from stylegan_culture.pipelines import sampling
 
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import sampling
 
 
 def _names(culture, count):

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+
 from stylegan_culture.pipelines.cultures import KEYS
 from stylegan_culture.pipelines.ornaments.colours import lab_to_rgb, rgb_to_lab
 from stylegan_culture.pipelines.ornaments.idioms import IDIOMS

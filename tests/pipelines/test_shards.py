@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from stylegan_culture.pipelines import input as door
-from stylegan_culture.pipelines import preprocess, records, shards
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines import preprocess, records, shards
 
 SIZE = 16
 

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from PIL import Image
-from stylegan_culture.pipelines import input as door
-from stylegan_culture.pipelines import preprocess, streaming
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines import preprocess, streaming
 
 CONFIG = door.DataConfig(image_size=16, batch_size=6, stream=True, seed=3)
 

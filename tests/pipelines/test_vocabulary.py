@@ -3,6 +3,7 @@
 import pathlib
 
 import pytest
+
 from stylegan_culture.pipelines.museums import vocabulary
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "cultures.tsv"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from stylegan_culture.config import InputError
-from stylegan_culture.training import distribution, replicas
+from stylegan_culture.training import replicas
 
 SCRIPT = pathlib.Path(__file__).with_name("sharing.py")
 ROOT = SCRIPT.parents[2]
@@ -77,15 +77,15 @@ def test_a_cluster_that_is_not_described_is_one_sentence(monkeypatch, text, name
 def test_a_described_cluster_counts_its_workers(monkeypatch):
     cluster = {"cluster": {"worker": ["a:1", "b:1", "c:1"]}, "task": {"type": "worker", "index": 2}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(replicas.tf.config, "list_physical_devices", lambda kind: [])
     assert replicas.count_devices("multiworker") == 3
-    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: ["x", "y"])
+    monkeypatch.setattr(replicas.tf.config, "list_physical_devices", lambda kind: ["x", "y"])
     assert replicas.count_devices("multiworker") == 6
 
 
 def test_mirrored_takes_all_gpus_or_else_all_logical_processors(monkeypatch):
     found = {"GPU": [1, 2, 3], "CPU": [1]}
-    monkeypatch.setattr(distribution.tf.config, "list_logical_devices", found.__getitem__)
+    monkeypatch.setattr(replicas.tf.config, "list_logical_devices", found.__getitem__)
     assert replicas.count_devices("mirrored") == 3
     found["GPU"] = []
     assert replicas.count_devices("mirrored") == 1 and replicas.count_devices("one") == 1
@@ -101,4 +101,4 @@ def test_one_device_is_a_team_that_changes_nothing():
     team, trainer = replicas.join("one"), object()
     assert team.of(trainer) is trainer and team.leads and team.agreed(7) == 7
     with team.scope():
-        assert not distribution.tf.distribute.has_strategy()
+        assert not replicas.tf.distribute.has_strategy()

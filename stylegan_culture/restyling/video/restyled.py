@@ -88,7 +88,7 @@ def _check(options) -> tuple[pathlib.Path, pathlib.Path]:
 
 
 def _restyler(options):
-    from stylegan_culture import models as serving
+    from stylegan_culture import models
     from stylegan_culture.features.flow import carrier
     from stylegan_culture.restyling import methods, translation
     from stylegan_culture.restyling.video.frames import FrameRestyler
@@ -98,7 +98,7 @@ def _restyler(options):
             f"{options.model} is a CycleGAN, which would flicker; clips are restyled by models of "
             "several cultures"
         )
-    model, _ = serving.load_model(options.model)
+    model, _ = models.load_model(options.model)
     code = methods.style_code(model, options)
     strength = 1.0 if options.strength is None else options.strength
     return FrameRestyler(model, code, strength, options.steady, carrier)
