@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
-from stylegan_culture.pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION, Plan
+from stylegan_culture.pipelines.shards import LARGEST_RECORD, NAME, SPLITS, VERSION, Plan
 
 
 def _example(item, columns: tuple[str, ...], short_side: int) -> tuple[str, dict]:

@@ -22,10 +22,7 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, temporary_folder
 from stylegan_culture.pipelines import folder
 from stylegan_culture.pipelines.sampling import held_out
-
-NAME, VERSION = "culture_pictures", "1.0.0"
-SPLITS = ("train", "held_out")
-LARGEST_RECORD = 32 * 2**20  # bytes; a reader may need twenty times as many to parse one
+from stylegan_culture.pipelines.shards import NAME, Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,17 +42,6 @@ class Report:
 
     counts: dict
     skipped: tuple
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What to write: (place in the folder's order, entry) of both splits, and the facts."""
-
-    train: list
-    held_out: list
-    columns: tuple[str, ...]
-    short_side: int
-    metadata: dict
 
 
 def write(path, config: RecordsConfig) -> Report:

@@ -18,9 +18,11 @@ import numpy as np
 from stylegan_culture import config, files, images
 from stylegan_culture.config import InputError, shortened
 from stylegan_culture.pipelines import folder
-from stylegan_culture.pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION
 from stylegan_culture.pipelines.sampling import Source
 
+NAME, VERSION = "culture_pictures", "1.0.0"
+SPLITS = ("train", "held_out")
+LARGEST_RECORD = 32 * 2**20  # bytes; a reader may need twenty times as many to parse one
 FEATURES = {"image": "image", "cultures": "sequence", "id": "text", "number": "tensor"}
 DETAILS = "details"  # a feature of texts, of a table's further columns
 TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"  # of the shards' names
@@ -33,6 +35,17 @@ MOST_CULTURES = 10_000
 MOST_TAGS = 2**28  # records times cultures
 LONGEST_NAME = 1000  # characters of a culture or an identifier
 REMEDY = "write the data set anew with `stylegan-culture prepare records`"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to write: (place in the folder's order, entry) of both splits, and the facts."""
+
+    train: list
+    held_out: list
+    columns: tuple[str, ...]
+    short_side: int
+    metadata: dict
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ import sys
 import types
 import typing
 
+CULTURE_BACKBONE = "culture_backbone"  # shipped: what methods without training read
 EXIT_INPUT = 2
 EXIT_ALARM = 3
 EXIT_INTERRUPTED = 130

@@ -7,10 +7,16 @@ import argparse
 import sys
 
 from stylegan_culture import config as settings
-from stylegan_culture.config import InputError, run_command
+from stylegan_culture.config import InputError
 from stylegan_culture.files import locked
-from stylegan_culture.outputs import Outputs, add_flag, named
-from stylegan_culture.reports.trial_settings import PEER, EvaluateConfig, TrialConfig, names_of
+from stylegan_culture.outputs import add_flag
+from stylegan_culture.reports.trial_settings import (
+    PEER,
+    EvaluateConfig,
+    check_trial,
+    claim,
+    names_of,
+)
 
 REPORTS = ("bias", "robustness")
 FILES = ("evaluation.html", "evaluation.json", "evaluation.md")  # and a sheet for each method
@@ -42,29 +48,6 @@ def main(arguments: list[str] | None = None) -> None:
         comparison.run(config)
 
 
-def claim(config: TrialConfig, names, overwrite: bool, more=()) -> None:
-    """Takes the folder of a trial's report and its files; raises `InputError` where one may not be
-    written. `more` are further paths that the command reads."""
-    from stylegan_culture.pipelines.folder import tabled
-
-    inputs = named(*config.model, config.data, config.content, config.judge, *more)
-    inputs += tabled(config.data, config.content)
-    Outputs(inputs, overwrite).claim_folder(config.out, names)
-
-
-def check_trial(config: TrialConfig, required=("model",)) -> None:
-    """Raises `InputError` for options of a trial that cannot be met."""
-    for name in (*required, "data", "judge", "out"):
-        if not getattr(config, name):
-            raise InputError(f"--{name} is missing; --help says what it is")
-    if config.size < 32 or config.size % 16:
-        raise InputError(f"--size is {config.size} and has to be a multiple of 16 from 32 on")
-    if config.content and config.photographs < 2:
-        raise InputError("--photographs has to be at least 2")
-    if config.artworks < 0:
-        raise InputError("--artworks is the number of pictures of each culture, at least 0")
-
-
 def _check(config: EvaluateConfig) -> None:
     if config.peer and not config.style:
         raise InputError("--peer needs --style too: its deepest encoder is that network")
@@ -84,7 +67,3 @@ def _report(name: str):
     else:
         from stylegan_culture.reports import robustness as report
     return report
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

@@ -16,6 +16,7 @@ import numpy as np
 from stylegan_culture import __version__, arrays, config, images, models
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.deploy import culture_files, tflite, translations
+from stylegan_culture.deploy.markdown import code, json_block, markdown
 from stylegan_culture.files import (
     locked,
     read_measures,
@@ -27,7 +28,6 @@ from stylegan_culture.files import (
 from stylegan_culture.model_record import check_told, keys_of, read_cultures
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.outputs import Outputs, add_flag, named
-from stylegan_culture.reports.parts.text import code, json_block, markdown
 
 # All that an earlier export may have left beside TFLite files; the rest is the user's.
 WRITTEN = (

@@ -21,8 +21,12 @@ from stylegan_culture.networks.dcgan import LARGEST, START, NoiseGenerator, Samp
 from stylegan_culture.networks.decoder import MOST_CHANNELS, WIDTHS, Decoder
 from stylegan_culture.networks.generator import STRIDE, CultureModel, GeneratorConfig
 from stylegan_culture.networks.holes import known
-from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
-from stylegan_culture.training.restore import DamageConfig, parse_kinds
+from stylegan_culture.networks.restoration import (
+    DamageConfig,
+    RestorationConfig,
+    RestorationModel,
+    parse_kinds,
+)
 
 
 def load_run(folder) -> tuple[CultureModel, dict]:

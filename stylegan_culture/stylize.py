@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, add_flags, run_command
+from stylegan_culture.config import CULTURE_BACKBONE, InputError, add_flags, run_command
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.restyling import restoring
 from stylegan_culture.restyling.gatys_settings import GatysConfig
@@ -26,7 +26,6 @@ MOST_SAMPLES = 10_000  # of each culture, steps between them included
 STEADY = 0.15  # seconds
 SPREAD = 0.35  # of style codes: about that of encoded artworks in a culture of the shipped model
 NEEDS_PICTURE = ("gatys", "alpha", "match")
-SHIPPED = "culture_backbone"  # the files that methods without training read
 MAPS = ("transport", "coral", "ddr", "dda_as_published")
 RULES = ("linear", "barycentre")
 
@@ -270,7 +269,7 @@ def inputs(options) -> list[pathlib.Path]:
     return [
         *map(pathlib.Path, (*options.images, *options.style, *options.mask)),
         *named(options.model, options.fuse_model, options.backbone_weights, options.decoders),
-        *named(options.moments, moments, SHIPPED, restoring.SHIPPED),
+        *named(options.moments, moments, CULTURE_BACKBONE, restoring.SHIPPED),
     ]
 
 
@@ -314,7 +313,13 @@ def main(arguments=None) -> None:
         sampling.main(options, outputs)
         return
     if restyled.is_asked(options):
-        restyled.main(options, outputs)
+        clip, place = restyled.main(options, outputs)
+        if options.flicker:
+            from stylegan_culture.measures.flicker import excess
+            from stylegan_culture.restyling.video.clips import open_clip
+
+            more = excess(clip, open_clip(place))
+            print(f"flicker: warp error {more:.6f} above the source's own")
         return
     if options.compare is not None:
         _compare(options, outputs)

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from stylegan_culture.config import run_command
+from stylegan_culture.reports import tagger_report
 from stylegan_culture.training import (
     backbone,
     classifier,
@@ -20,11 +21,21 @@ from stylegan_culture.training.replicas import rejoining
 
 __all__ = ["PRESETS", "TRAINERS", "TrainConfig", "main"]
 
+
+def _classifier(arguments: list[str] | None) -> None:
+    """Trains the tagger, and shows how good it is."""
+    judged = classifier.main(arguments)
+    if judged is not None:
+        tagger_report.draw(judged.measures, judged.cultures, judged.folder)
+        print(tagger_report.table(judged.measures))
+        print(f"tagger, measures and plots: {judged.folder}")
+
+
 TRAINERS = {
     "culture": run.main,
     "backbone": backbone.main,
     "decoder": decoder.main,
-    "classifier": classifier.main,
+    "classifier": _classifier,
     "restore": restore.main,
     "cyclegan": cyclegan.main,
     "dcgan": dcgan.main,

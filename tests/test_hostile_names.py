@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from stylegan_culture import export, files, images
-from stylegan_culture.deploy import card
+from stylegan_culture.deploy import card, markdown
 from stylegan_culture.reports import evaluation_text as report
 from stylegan_culture.reports import gap_plots as gap_report
 from stylegan_culture.reports import portrait_plots, robustness_page, robustness_plots
@@ -235,7 +235,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_ordinary_names_stay_as_they_are_in_markdown(name):
-    assert text.markdown(name) == name and text.code(name) == f"`{name}`"
+    assert markdown.markdown(name) == name and markdown.code(name) == f"`{name}`"
 
 
 @pytest.mark.parametrize(
@@ -257,12 +257,12 @@ def test_ordinary_names_stay_as_they_are_in_markdown(name):
     ],
 )
 def test_markdown_takes_no_name_for_its_own(name, written):
-    assert text.markdown(name) == written
+    assert markdown.markdown(name) == written
 
 
 def test_code_in_markdown_ends_where_it_ends():
-    assert text.code("a`b``c") == "```a`b``c```" and text.code("`a`") == "`` `a` ``"
-    assert text.code("a\n# b") == "`a\\u000a# b`"
+    assert markdown.code("a`b``c") == "```a`b``c```" and markdown.code("`a`") == "`` `a` ``"
+    assert markdown.code("a\n# b") == "`a\\u000a# b`"
 
 
 EVIL = "a|b <script>`x` [l](javascript:1) https://x.example\n# heading\n- item \u202e"

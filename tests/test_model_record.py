@@ -14,9 +14,8 @@ from stylegan_culture.demo import site
 from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
 from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
+from stylegan_culture.networks.restoration import DamageConfig, RestorationConfig, RestorationModel
 from stylegan_culture.restyling import feedforward
-from stylegan_culture.training.restore import DamageConfig
 
 CULTURES = [
     {"key": "girih", "title": "گره‌چینی", "region": "", "period": "10th century", "pictures": 3},

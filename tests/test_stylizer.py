@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import Stylizer, images
+from stylegan_culture import Stylizer, images, models
 from stylegan_culture.config import InputError
 from stylegan_culture.restyling import feedforward
 

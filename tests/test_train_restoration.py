@@ -8,9 +8,9 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, models, stylize, train
+from stylegan_culture.networks.restoration import KINDS
 from stylegan_culture.restyling import restoring
 from stylegan_culture.training import restore as command
-from stylegan_culture.training.restore import KINDS
 
 TRAIN = ("--trainer", "restore", "--preset", "smoke", "--precision", "float32")
 SMALL = ("--image-size", "32", "--refining-width", "8", "--damage", "inpaint,enlarge2")

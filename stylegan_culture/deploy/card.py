@@ -8,9 +8,9 @@ import numpy as np
 
 from stylegan_culture import __version__, config, images
 from stylegan_culture.config import visible
+from stylegan_culture.deploy.markdown import code, json_block, markdown
 from stylegan_culture.model_record import read_cultures
 from stylegan_culture.models import WEIGHTS
-from stylegan_culture.reports.parts.text import code, json_block, markdown
 
 SHOWN = 6  # pictures on the sheet
 LICENCE = "Apache-2.0 (code and weights; the training pictures have their own licences)"

@@ -12,7 +12,6 @@ from stylegan_culture.config import InputError
 from stylegan_culture.features import linalg
 from stylegan_culture.features.alignment import ddr, mixed_covariance
 from stylegan_culture.features.moments import Moments
-from stylegan_culture.measures import looks
 
 MEASURES = ("cosine", "bures", "divergence", "frechet")
 LEVEL = 0.95  # of intervals
@@ -449,12 +448,12 @@ def survey(sampled: Sampled, seed: int = 0, replicates: int = REPLICATES) -> Gap
     reduced, variance = principal(sampled, DIRECTIONS)
     pictures = _Pictures.of(reduced)
     figures, frechet = _measured_map(pictures.moments(np.ones(len(reduced.labels))))
-    points, kept = looks.layout(np.sqrt(frechet))
+    points, kept = layout(np.sqrt(frechet))
     drawn, placed = [], []
     for weights in resampled(reduced.labels, replicates, seed):
         own, apart = _measured_map(pictures.moments(weights))
         drawn.append(own)
-        placed.append(turned(looks.layout(np.sqrt(apart))[0], points))
+        placed.append(turned(layout(np.sqrt(apart))[0], points))
     placed = np.stack(placed)
     off = placed - placed.mean(axis=0)
     intervals = {}
@@ -544,3 +543,22 @@ def _measured_map(moments: list) -> tuple[dict, np.ndarray]:
         "shift": np.array([np.square(one.mean - centre).sum() for one in moments]) / unit,
     }
     return figures, gaps(moments, DIVERGENCE_SHRINKAGE)["frechet"] / unit
+
+
+def layout(apart) -> tuple[np.ndarray, float]:
+    """Points in the plane whose distances are as near to `apart` `[K, K]` as a plane allows.
+
+    Classical multidimensional scaling (Torgerson, 1952). Returns `[K, 2]`, centred, and the share
+    of the squared distances' variance that the plane keeps. Signs are fixed: of each axis the
+    point farthest out is positive.
+    """
+    squares = np.square(np.asarray(apart, np.float64))
+    count = len(squares)
+    centring = np.eye(count) - 1.0 / count
+    values, vectors = np.linalg.eigh(-0.5 * centring @ squares @ centring)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    points = vectors[:, :2] * np.sqrt(values[:2])
+    farthest = np.abs(points).argmax(axis=0)
+    signs = np.sign(points[farthest, np.arange(points.shape[1])])
+    kept = values[:2].sum() / values.sum() if values.sum() > 0.0 else 1.0
+    return points * np.where(signs == 0.0, 1.0, signs), float(kept)

@@ -176,25 +176,6 @@ def portrait(album: Album, seed: int = 0) -> dict:
     return found
 
 
-def layout(apart) -> tuple[np.ndarray, float]:
-    """Points in the plane whose distances are as near to `apart` `[K, K]` as a plane allows.
-
-    Classical multidimensional scaling (Torgerson, 1952). Returns `[K, 2]`, centred, and the share
-    of the squared distances' variance that the plane keeps. Signs are fixed: of each axis the
-    point farthest out is positive.
-    """
-    squares = np.square(np.asarray(apart, np.float64))
-    count = len(squares)
-    centring = np.eye(count) - 1.0 / count
-    values, vectors = np.linalg.eigh(-0.5 * centring @ squares @ centring)
-    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    points = vectors[:, :2] * np.sqrt(values[:2])
-    farthest = np.abs(points).argmax(axis=0)
-    signs = np.sign(points[farthest, np.arange(points.shape[1])])
-    kept = values[:2].sum() / values.sum() if values.sum() > 0.0 else 1.0
-    return points * np.where(signs == 0.0, 1.0, signs), float(kept)
-
-
 def neighbours(features, labels, count: int, varied: bool = False) -> list[tuple[int, int, float]]:
     """The `count` pairs of pictures of different traditions that are most alike.
 

@@ -15,9 +15,46 @@ import dataclasses
 import keras
 from keras import ops
 
-from stylegan_culture.config import option
+from stylegan_culture.config import InputError, option, shortened
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, Modulation, leaky_relu
 from stylegan_culture.networks.generator import Generator, GeneratorConfig
+
+KINDS = {
+    "enlarge2": "2x super-resolution: reduced to a half and enlarged again",
+    "enlarge4": "4x super-resolution: reduced to a quarter and enlarged again",
+    "colourise": "grey pictures to colour",
+    "denoise": "Gaussian noise on every value",
+    "inpaint": "holes, by a mask",
+    "contrast": "flat contrast and wrong brightness",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DamageConfig:
+    """Which kinds of damage, and how much noise."""
+
+    damage: str = option(
+        ",".join(KINDS), f"kinds, separated by commas, of {', '.join(KINDS)}; all learn together"
+    )
+    least_noise: float = option(
+        5.0, "least deviation of the noise of denoise, in 1/255", low=0.0, high=255.0
+    )
+    most_noise: float = option(
+        40.0, "greatest deviation, in 1/255; it is drawn for each picture", low=0.0, high=255.0
+    )
+
+
+def parse_kinds(text: str) -> tuple[str, ...]:
+    """The kinds named in a text, in order; raises `InputError` for none, an unknown or a twin."""
+    kinds = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in kinds if name not in KINDS]
+    if unknown or not kinds:
+        named = shortened(unknown[0]) if unknown else "nothing"
+        raise InputError(f"--damage names {named}; there are {', '.join(KINDS)}")
+    if len(set(kinds)) < len(kinds):
+        raise InputError(f"--damage {shortened(text)} names a kind twice; name each once")
+    return kinds
+
 
 PLANES = 4
 

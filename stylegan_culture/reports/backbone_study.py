@@ -5,10 +5,10 @@ import pathlib
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
+from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.reports import study_data as common
-from stylegan_culture.reports.parts.text import markdown
 from stylegan_culture.reports.study_settings import BackbonesConfig
 
 

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_flag(parser)
     flags = parser.parse_args(arguments)
     config = settings.from_flags(BiasConfig(), flags)
-    from stylegan_culture.evaluate import check_trial, claim
+    from stylegan_culture.reports.trial_settings import check_trial, claim
 
     check_trial(config.trial)
     if config.trial_contents < 2:

@@ -5,11 +5,11 @@ import pathlib
 import numpy as np
 
 from stylegan_culture import images
+from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import file_names
 from stylegan_culture.pipelines.cultures import title
 from stylegan_culture.reports import evaluation_figures as figures
 from stylegan_culture.reports.evaluation_measures import shown_contents
-from stylegan_culture.reports.parts.text import markdown
 
 
 def table(record: dict) -> str:

@@ -3,7 +3,8 @@
 import dataclasses
 import pathlib
 
-from stylegan_culture.config import option
+from stylegan_culture.config import InputError, option
+from stylegan_culture.outputs import Outputs, named
 
 METHODS = ("identity", "truth", "adain", "wct", "match", "moments", "alpha")
 PEER = "wct_vgg19"  # what multi-level WCT is called
@@ -55,3 +56,26 @@ def names_of(models) -> list[str]:
         name = pathlib.Path(reference).resolve().name
         found.append(f"{name}_{len(found) + 1}" if name in found else name)
     return found
+
+
+def claim(config: TrialConfig, names, overwrite: bool, more=()) -> None:
+    """Takes the folder of a trial's report and its files; raises `InputError` where one may not be
+    written. `more` are further paths that the command reads."""
+    from stylegan_culture.pipelines.folder import tabled
+
+    inputs = named(*config.model, config.data, config.content, config.judge, *more)
+    inputs += tabled(config.data, config.content)
+    Outputs(inputs, overwrite).claim_folder(config.out, names)
+
+
+def check_trial(config: TrialConfig, required=("model",)) -> None:
+    """Raises `InputError` for options of a trial that cannot be met."""
+    for name in (*required, "data", "judge", "out"):
+        if not getattr(config, name):
+            raise InputError(f"--{name} is missing; --help says what it is")
+    if config.size < 32 or config.size % 16:
+        raise InputError(f"--size is {config.size} and has to be a multiple of 16 from 32 on")
+    if config.content and config.photographs < 2:
+        raise InputError("--photographs has to be at least 2")
+    if config.artworks < 0:
+        raise InputError("--artworks is the number of pictures of each culture, at least 0")

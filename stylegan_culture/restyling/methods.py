@@ -11,7 +11,7 @@ import numpy as np
 import tqdm
 
 from stylegan_culture import images, models
-from stylegan_culture.config import InputError, from_flags, shipped_file
+from stylegan_culture.config import CULTURE_BACKBONE, InputError, from_flags, shipped_file
 from stylegan_culture.features import operators
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.features.moments import CultureMoments
@@ -19,7 +19,6 @@ from stylegan_culture.models import load_decoders
 from stylegan_culture.restyling import classical, feedforward, gatys, translation
 from stylegan_culture.restyling.gatys_settings import GatysConfig
 from stylegan_culture.restyling.mixtures import culture_weights, mixture_of
-from stylegan_culture.stylize import SHIPPED
 
 CLASSICAL_PIXELS = 1024  # longest edge where --size asks for no other
 GATYS_PIXELS = 512
@@ -174,10 +173,10 @@ def _follow(iterates, preview):
 
 def _file(given: str | None, name: str, flag: str) -> pathlib.Path:
     """The file that was given, or the shipped one."""
-    path = pathlib.Path(given) if given else shipped_file(SHIPPED, name)
+    path = pathlib.Path(given) if given else shipped_file(CULTURE_BACKBONE, name)
     if path is None:
         raise InputError(
-            f"saved_models/{SHIPPED}/{name} is missing; restore it from the repository, or name "
-            f"another with {flag}"
+            f"saved_models/{CULTURE_BACKBONE}/{name} is missing; restore it from the repository, "
+            f"or name another with {flag}"
         )
     return path

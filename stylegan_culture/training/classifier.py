@@ -24,7 +24,6 @@ from stylegan_culture.networks.classifier import CultureHead, CultureTagger
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
 from stylegan_culture.pipelines.sampling import parents
-from stylegan_culture.reports import tagger_report as tag_report
 from stylegan_culture.training import runs
 
 DESCRIPTORS = 256  # descriptors in a batch
@@ -185,12 +184,21 @@ class ClassifierConfig:
     seed: int = option(0, "seed of folds, order and dropout")
 
 
-def main(arguments: list[str] | None = None) -> None:
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What a run gave: its measures, as metrics.json has them, the cultures, and the run folder."""
+
+    measures: dict
+    cultures: tuple[str, ...]
+    folder: pathlib.Path
+
+
+def main(arguments: list[str] | None = None) -> Judged | None:
     """Parses flags, trains, judges on the held-out fifth, and writes the run folder."""
     flags, config = _parse(arguments)
     if flags.dry_run:
         print(json.dumps(dataclasses.asdict(config), indent=2))
-        return
+        return None
     folder = pathlib.Path(flags.run)
     _check(config, folder)
     runs.claim(flags, config)
@@ -214,9 +222,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     runs.report_skipped(folder, source)
     write_result(folder / "metrics.json", judged)
-    tag_report.draw(judged, source.cultures, folder)
-    print(tag_report.table(judged))
-    print(f"tagger, measures and plots: {folder}")
+    return Judged(judged, source.cultures, folder)
 
 
 def _parse(arguments):

@@ -14,14 +14,19 @@ import tensorflow as tf
 
 from stylegan_culture import images, losses
 from stylegan_culture.arrays import save_weights
-from stylegan_culture.config import InputError, option, shortened
+from stylegan_culture.config import InputError, option
 from stylegan_culture.files import write_result
 from stylegan_culture.measures import truth as measures
 from stylegan_culture.measures.attacks import blurred
 from stylegan_culture.measures.colour import lab
 from stylegan_culture.networks.generator import STRIDE
 from stylegan_culture.networks.holes import kept_around, known, with_holes
-from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
+from stylegan_culture.networks.restoration import (
+    DamageConfig,
+    RestorationConfig,
+    RestorationModel,
+    parse_kinds,
+)
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture.pipelines.preprocess import DETAIL
 from stylegan_culture.training import optimisers, runs
@@ -30,14 +35,6 @@ from stylegan_culture.training.optimisers import warm_cosine
 from stylegan_culture.training.replicas import count, normal, own_rows, uniform, update
 from stylegan_culture.training.runs import spread
 
-KINDS = {
-    "enlarge2": "2x super-resolution: reduced to a half and enlarged again",
-    "enlarge4": "4x super-resolution: reduced to a quarter and enlarged again",
-    "colourise": "grey pictures to colour",
-    "denoise": "Gaussian noise on every value",
-    "inpaint": "holes, by a mask",
-    "contrast": "flat contrast and wrong brightness",
-}
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 RECTANGLES, STROKES = 3, 3  # holes of a picture
 RECTANGLE = (0.08, 0.3)  # least and greatest side, in sides of the picture
@@ -45,33 +42,6 @@ STROKE = (0.01, 0.035)  # least and greatest half width, likewise
 FLATNESS = (0.35, 0.95)  # what is left of contrast
 MIDDLE = (0.3, 0.7)  # the brightness that contrast is taken about
 GAMMA = (0.65, 1.55)
-
-
-@dataclasses.dataclass(frozen=True)
-class DamageConfig:
-    """Which kinds of damage, and how much noise."""
-
-    damage: str = option(
-        ",".join(KINDS), f"kinds, separated by commas, of {', '.join(KINDS)}; all learn together"
-    )
-    least_noise: float = option(
-        5.0, "least deviation of the noise of denoise, in 1/255", low=0.0, high=255.0
-    )
-    most_noise: float = option(
-        40.0, "greatest deviation, in 1/255; it is drawn for each picture", low=0.0, high=255.0
-    )
-
-
-def parse_kinds(text: str) -> tuple[str, ...]:
-    """The kinds named in a text, in order; raises `InputError` for none, an unknown or a twin."""
-    kinds = tuple(name.strip() for name in text.split(",") if name.strip())
-    unknown = [name for name in kinds if name not in KINDS]
-    if unknown or not kinds:
-        named = shortened(unknown[0]) if unknown else "nothing"
-        raise InputError(f"--damage names {named}; there are {', '.join(KINDS)}")
-    if len(set(kinds)) < len(kinds):
-        raise InputError(f"--damage {shortened(text)} names a kind twice; name each once")
-    return kinds
 
 
 def damaged(kind: str, pictures, seed, noise=(25.0, 25.0)):

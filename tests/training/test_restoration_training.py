@@ -5,10 +5,9 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
-from stylegan_culture.networks.restoration import RestorationConfig
+from stylegan_culture.networks.restoration import DamageConfig, RestorationConfig
 from stylegan_culture.training import restore
 from stylegan_culture.training.restore import (
-    DamageConfig,
     LearningConfig,
     RestorationTrainer,
     damaged,

@@ -30,8 +30,11 @@ def is_asked(options) -> bool:
     return any(is_clip(path) for path in options.images) or gif and is_clip_place(options.out)
 
 
-def main(options, outputs: Outputs) -> None:
-    """Restyles the clip; a run that was killed goes on with the frame after its last piece."""
+def main(options, outputs: Outputs) -> tuple:
+    """Restyles the clip; a run that was killed goes on with the frame after its last piece.
+
+    Returns the clip and the path of the result.
+    """
     source, place = _check(options)
     clip = open_clip(source)
     output = output_for(clip, place, options.crf)
@@ -56,10 +59,7 @@ def main(options, outputs: Outputs) -> None:
             output.finish(segments)
         segments.remove()
     print(place)
-    if options.flicker:
-        from stylegan_culture.measures.flicker import excess
-
-        print(f"flicker: warp error {excess(clip, open_clip(place)):.6f} above the source's own")
+    return clip, place
 
 
 @contextlib.contextmanager

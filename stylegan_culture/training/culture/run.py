@@ -13,19 +13,11 @@ from stylegan_culture.arrays import save_weights
 from stylegan_culture.config import InputError
 from stylegan_culture.files import write_result
 from stylegan_culture.measures.truth import MEASURES, judge_transfer
-from stylegan_culture.pipelines.input import (
-    evaluation_arrays,
-    load_content,
-    load_source,
-)
+from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.training import replicas, runs
 from stylegan_culture.training.culture import keep_best
 from stylegan_culture.training.culture.keep_best import Keeper
-from stylegan_culture.training.culture.settings import (
-    PRESETS,
-    TrainConfig,
-    check_values,
-)
+from stylegan_culture.training.culture.settings import PRESETS, TrainConfig, check_values
 from stylegan_culture.training.culture.trainer import CultureTrainer
 from stylegan_culture.training.rendered import named_culture, train_classifier
 

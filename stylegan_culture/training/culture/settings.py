@@ -6,9 +6,7 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.features.backbones import BACKBONES
 from stylegan_culture.networks.discriminator import DiscriminatorConfig
 from stylegan_culture.networks.generator import GeneratorConfig
-from stylegan_culture.pipelines.input import (
-    DataConfig,
-)
+from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training.augment import parse_kinds
 from stylegan_culture.training.culture.keep_best import BestConfig
 from stylegan_culture.training.loop import LoopConfig
