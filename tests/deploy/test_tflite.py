@@ -10,7 +10,7 @@ from stylegan_culture import benchmark, isolation
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.deploy import tflite
 
-SHIPPED = pathlib.Path(__file__).parents[1] / "saved_models" / "culture256"
+SHIPPED = pathlib.Path(__file__).parents[2] / "saved_models" / "culture256"
 SOUND = SHIPPED / "culture256_256_int8.tflite"
 READERS = {
     "runner": tflite.Runner,

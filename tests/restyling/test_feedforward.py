@@ -108,7 +108,7 @@ MEMORY = """
 import resource
 import numpy as np
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.stylization import feedforward
+from stylegan_culture.restyling import feedforward
 model = CultureModel(["a", "b"], GeneratorConfig()).create_weights()
 image = np.random.default_rng(0).random((4096, 4096, 3), dtype=np.float32)
 code = np.ones((1, model.config.code_size), np.float32)
