@@ -37,6 +37,7 @@ from stylegan_culture.reports import explanation as record
 from stylegan_culture.reports.parts import document
 from stylegan_culture.restyling import feedforward, methods, restoring
 from stylegan_culture.restyling.video import restyled as restyled_clips
+from stylegan_culture.training import from_noise, runs
 
 ROUNDS, POOL = 250, 60
 DECOYS = (  # names that a program might take for its own temporary files
@@ -266,12 +267,12 @@ def no_work(monkeypatch):
     set(ingest, "ingest", collected)
 
     def begin(kind, flags, config):
-        train.common.begin(flags, config)
+        runs.begin(flags, config)
         for name in ("run.json", "model.weights.h5", "samples/sheet.png", "0001.png"):
             files.write_text(pathlib.Path(flags.run) / name, "new")
         raise InputError("enough")
 
-    set(train.vae.samples, "begin", begin)
+    set(from_noise, "begin", begin)
     return monkeypatch
 
 
@@ -438,11 +439,11 @@ def test_a_run_that_is_alive_is_not_resumed_and_helpers_do_not_wait(no_work, tmp
         cluster = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
         no_work.setenv("TF_CONFIG", json.dumps(cluster))
         flags = types.SimpleNamespace(dry_run=False, run=tmp_path / "run", strategy="multiworker")
-        with train.common.alone(flags):
+        with runs.alone(flags):
             pass
         cluster["task"]["index"] = 0
         no_work.setenv("TF_CONFIG", json.dumps(cluster))
-        with pytest.raises(InputError, match="another run"), train.common.alone(flags):
+        with pytest.raises(InputError, match="another run"), runs.alone(flags):
             pass
 
 

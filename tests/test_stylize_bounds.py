@@ -13,7 +13,7 @@ from stylegan_culture.config import InputError, run_command
 from stylegan_culture.features import backbones
 from stylegan_culture.networks import generator as networks_generator
 from stylegan_culture.pipelines import panels, prepare, preprocess
-from stylegan_culture.restyling import feedforward, methods, restoration
+from stylegan_culture.restyling import classical, feedforward, methods, restoration
 from stylegan_culture.stylizer import Stylizer
 
 
@@ -54,7 +54,7 @@ def test_training_free_methods_have_a_limit(method, picture, monkeypatch):
     monkeypatch.setattr(backbones, "build_backbone", lambda *names: None)
     monkeypatch.setattr(models, "load_decoders", lambda *names: None)
     monkeypatch.setattr(methods, "_targets", lambda *names: None)
-    monkeypatch.setattr(methods.classical, "levels", lambda *names: None)
+    monkeypatch.setattr(classical, "levels", lambda *names: None)
     options = types.SimpleNamespace(
         size=2049,
         mask=[],

@@ -16,7 +16,7 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import train
-from stylegan_culture.training import checkpoint, replicas
+from stylegan_culture.training import checkpoint, replicas, runs
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds that a run may take, most of which is to compile
@@ -36,7 +36,7 @@ def _flags(pictures, folder, *more):
 @pytest.mark.parametrize("trainer", sorted(set(train.TRAINERS) - {"culture"}))
 def test_trainers_that_cannot_share_a_batch_say_so(trainer, capsys):
     """Unless they can, and then they are named as those that can."""
-    if trainer in train.common.SHARED:
+    if trainer in runs.SHARED:
         pytest.skip("shares its batches")
     assert _run("--trainer", trainer, "--strategy", "mirrored") == settings.EXIT_INPUT
     shown = capsys.readouterr().err
@@ -79,7 +79,7 @@ def test_a_checkpoint_is_restored_on_all_devices(tmp_path, monkeypatch):
     )
     trainer = types.SimpleNamespace(state=lambda: {"one": variable})
     flags = types.SimpleNamespace(resume=True, run=tmp_path, team=team)
-    assert train.common.first_step(trainer, flags, 9) == 7 and seen == [True]
+    assert runs.first_step(trainer, flags, 9) == 7 and seen == [True]
 
 
 def test_a_worker_whose_peer_is_lost_becomes_one_that_resumes(monkeypatch, capsys):

@@ -290,7 +290,7 @@ def compare_maps(layers: dict, train: Sampled, held: Sampled, replicates, unit: 
         layers: name to `CultureAlignment`, or to None for no alignment.
         train: what the probes are fitted to, in the shared space too.
         held: what is measured.
-        replicates: of `distances.resampled`, iterable of `[N]`, at least one.
+        replicates: of `gaps.resampled`, iterable of `[N]`, at least one.
         unit: what Frechet distances are divided by, such as the variance of the shared features.
 
     Returns:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures import perceptual
+from stylegan_culture.measures import gaps, perceptual
 from stylegan_culture.measures.perceptual import Perceived
 
 
@@ -162,7 +162,7 @@ def test_a_content_drawn_twice_is_no_pair(generator, monkeypatch):
     """A draw of contents 0, 0, 1 has but one pair, counted twice; it is that pair's ratio."""
     contents, results = generator.normal(size=(2, 3, 4))
     draws = np.array([[2, 1, 0], [0, 1, 2], [1, 1, 1], [3, 0, 0]])  # the last has no pair
-    monkeypatch.setattr(perceptual.distances, "resampled", lambda *_: draws)
+    monkeypatch.setattr(gaps, "resampled", lambda *_: draws)
     seen = []
     monkeypatch.setattr(
         perceptual.distances, "interval", lambda value, drawn, low: seen.append(drawn) or (0.0, 1.0)
