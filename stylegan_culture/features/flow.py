@@ -39,7 +39,7 @@ def between(previous, current):
     """The flow from a frame to the one before it, and where that one shows the same.
 
     Returns:
-        flow `[H, W, 2]` as `temporal.warp` takes it, and `temporal.visible` of it, bool `[H, W]`.
+        flow `[H, W, 2]` as `warp` takes it, and `visible` of it, bool `[H, W]`.
     """
     flow = estimate(current, previous)
     return flow, visible(flow, estimate(previous, current))

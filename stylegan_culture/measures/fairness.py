@@ -59,7 +59,7 @@ def means(values, asked, weights, higher: bool, ends=(-math.inf, math.inf)) -> E
 
 
 def kids(features, references, asked, weights) -> Estimates:
-    """The kernel distance (`quality.kid`) of each culture's results to its artworks.
+    """The kernel distance (`sets.kid`) of each culture's results to its artworks.
 
     A replicate takes pairs of different contents only: a content drawn twice is no pair, or
     repeated pictures would look as if results were more alike than they are.

@@ -47,7 +47,7 @@ def excess(source, result) -> float:
     """The warp error of a result minus its source's own, with the source's motion.
 
     Both are clips as `clips.open_clip` gives them, of as many frames; the source is brought to the
-    result's size. Pairs of frames across a scene cut do not count. See `temporal.warp_error`.
+    result's size. Pairs of frames across a scene cut do not count. See `warp_error`.
     """
     sums, count, before = np.zeros(2), 0, None
     for original, restyled in zip(source.frames(), result.frames(), strict=True):

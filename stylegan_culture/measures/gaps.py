@@ -290,7 +290,7 @@ def compare_maps(layers: dict, train: Sampled, held: Sampled, replicates, unit: 
         layers: name to `CultureAlignment`, or to None for no alignment.
         train: what the probes are fitted to, in the shared space too.
         held: what is measured.
-        replicates: of `gaps.resampled`, iterable of `[N]`, at least one.
+        replicates: of `resampled`, iterable of `[N]`, at least one.
         unit: what Frechet distances are divided by, such as the variance of the shared features.
 
     Returns:
@@ -425,7 +425,7 @@ class GapMap:
     Fields:
         figures: for each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval.
         frechet: `[K, K]`, Frechet distances as a share of the mean variance.
-        points: `[K, 2]`, the plane of `portraits.layout`.
+        points: `[K, 2]`, the plane of `layout`.
         kept: the share of the squared distances' variance that the plane keeps.
         scatter: `[K, 2, 2]`, covariance of the points over draws of the pictures.
         variance: the share of the features' variance that the principal directions hold.

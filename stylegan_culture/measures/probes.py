@@ -71,7 +71,7 @@ def crossfade(contents, artworks, share: float) -> np.ndarray:
 
 
 def seen(backbone, pictures) -> tuple[np.ndarray, np.ndarray]:
-    """What names pictures and what is where in them, `backbones.descriptors` `[N, D]` and
+    """What names pictures and what is where in them, `descriptors` `[N, D]` and
     `content_codes` `[N, E]`, in one pass."""
     starts = range(0, len(pictures), BATCH)
     parts = [_see(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts]

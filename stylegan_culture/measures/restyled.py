@@ -49,7 +49,7 @@ def judged(judge, results, known: Known) -> tuple[np.ndarray, dict]:
 
     Returns:
         Probabilities `[K, N, classes]`, and measures `[K, N]`: `content_distance` to the own
-        source by `judge.content_codes`, `nearest` bool: no other source and no picture of the
+        source by `probes.content_codes`, `nearest` bool: no other source and no picture of the
         gallery is nearer, and `artwork_nearer` bool.
     """
     found = {"content_distance": [], "nearest": [], "artwork_nearer": []}
@@ -203,7 +203,7 @@ def lines(results, ordinary) -> np.ndarray:
 
     Args:
         results: `[K, N, S, S, 3]`.
-        ordinary: `[3]` of `spectrum.ordinary_strengths`.
+        ordinary: `[3]` of `ordinary_strengths`.
 
     Returns:
         `[K, N]`.

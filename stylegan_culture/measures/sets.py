@@ -161,7 +161,7 @@ def _within(rows) -> float:
 LEAST = 16  # pictures on each side, without which there are no figures
 REPLICATES = 400  # of the bootstrap
 COSTLY_REPLICATES = 100  # where each takes eight FIDs
-POINTS = 8  # of `quality.fid_without_bias`
+POINTS = 8  # of `fid_without_bias`
 SHARES = ("precision", "recall", "coverage")
 NAMES = ("fid", "fid_without_bias", "kid", *SHARES)
 
@@ -244,7 +244,7 @@ def with_intervals(replicates: dict) -> dict:
 
 
 def fids(features, reference: Gaussian, weights) -> np.ndarray:
-    """`quality.fid` of weighted pictures, for each of R weightings: `[R]`.
+    """`fid` of weighted pictures, for each of R weightings: `[R]`.
 
     With S the reference's covariance and X the centred pictures, each times the root of its weight
     over n - 1, `tr (S^1/2 X'X S^1/2)^1/2` is the sum of the roots of the eigenvalues of `X S X'`:
@@ -273,7 +273,7 @@ def fids(features, reference: Gaussian, weights) -> np.ndarray:
 
 
 def fids_without_bias(features, reference: Gaussian, weights, seed: int) -> np.ndarray:
-    """`quality.fid_without_bias` of R draws, each with random subsets of its own: `[R]`.
+    """`fid_without_bias` of R draws, each with random subsets of its own: `[R]`.
 
     Args:
         features: `[N, D]`, N at least 16.
@@ -290,7 +290,7 @@ def fids_without_bias(features, reference: Gaussian, weights, seed: int) -> np.n
 
 
 def kids(features, reference, weights) -> np.ndarray:
-    """`quality.kid` of weighted pictures, for each of R weightings: `[R]`.
+    """`kid` of weighted pictures, for each of R weightings: `[R]`.
 
     Only pairs of different pictures count, with the product of their weights: a picture that was
     drawn twice is no evidence of how alike two pictures are.
@@ -313,7 +313,7 @@ def kids(features, reference, weights) -> np.ndarray:
 
 
 def shares(features, reference, weights) -> dict:
-    """`quality.neighbourhoods` of weighted pictures, for each of R weightings: `{name: [R]}`.
+    """`neighbourhoods` of weighted pictures, for each of R weightings: `{name: [R]}`.
 
     A picture with weight 0 covers nothing and reaches nothing; the reach of the others stays what
     it is among all, since twice the same picture would be its own nearest neighbour.

@@ -31,7 +31,7 @@ class Found:
     """What was found: the `record`, fit for JSON, and pictures for page and sheets.
 
     Fields:
-        places: culture to rows of six pictures, as `places.measure` gives them.
+        places: culture to rows of six pictures, as `explained_places.measure` gives them.
         pieces: `{(culture, channel): [uint8 pictures]}`.
         walks: culture to `[N, steps, S, S, 3]`.
         path: `[N, steps, S, S, 3]`, or None.

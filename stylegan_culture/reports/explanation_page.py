@@ -13,7 +13,7 @@ TITLE = "Where a network sees a culture"
 
 
 def html_of(found) -> str:
-    """The whole page of a `record.Found`."""
+    """The whole page of a `explanation.Found`."""
     record = found.record
     parts = [_opening(record), "<main>", _brief(record), tagger_sections.places(found)]
     parts += [tagger_sections.channels(found), style_sections.codes(record)]

@@ -1,7 +1,7 @@
 """Shows what an alignment study found: one table, heat maps of every pair of cultures, bars.
 
 The record that `study alignment` writes holds under `maps`, for the name of each map and "none",
-what `alignment.compare_maps` returns.
+what `gaps.compare_maps` returns.
 """
 
 import pathlib

@@ -20,8 +20,8 @@ class Collected:
 
     Fields:
         names: the traditions.
-        albums: of `measures.portraits`, by tradition.
-        collectors: of `measures.moments` at one tap, for the parts "train" and "held_out".
+        albums: of `measures.gaps`, by tradition.
+        collectors: of `features.moments` at one tap, for the parts "train" and "held_out".
         tap: its name.
         numbers: of the pictures in the source, for each part, in the collectors' order.
         small: identifiers of pictures that are too small for the backbone and were left out.
@@ -129,7 +129,7 @@ def portraits_of(collected: Collected, seed: int) -> dict:
 
 def gaps_of(config: PageConfig, collected: Collected, names: list) -> dict:
     """Gaps between traditions on held-out pictures before and after alignment, as
-    `measures.alignment.compare_maps` measures them, and the floor of two halves of one."""
+    `measures.gaps.compare_maps` measures them, and the floor of two halves of one."""
     import numpy as np
     import tqdm
 

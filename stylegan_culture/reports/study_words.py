@@ -6,7 +6,7 @@ from stylegan_culture.pipelines import cultures
 from stylegan_culture.reports.parts.numbers import counted, number
 
 _KNOWN = {one.key: one for one in (*cultures.ORNAMENTS, *cultures.PICTURES)}
-# Heading and format of each figure; what it is stands in `measures.looks` and `measures.gap_map`.
+# Heading and format of each figure; what it is stands in `measures.looks` and `measures.gaps`.
 FIGURES = {
     "lightness": ("Lightness", "{:.1f}"),
     "contrast": ("Contrast", "{:.1f}"),

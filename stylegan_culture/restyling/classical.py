@@ -1,7 +1,7 @@
 """Restyles pictures without training anything for it: encode, bring to a target, decode.
 
 At each level, from the deepest tap to the shallowest, the picture is encoded, its features are
-brought to the target's by one of the operators of `features.restyle`, and decoded again (multi-
+brought to the target's by one of the operators of `features.operators`, and decoded again (multi-
 level, Li et al., arXiv 1705.08086). Differs from the paper in two points. What a decoder loses of
 the picture that it was given is added back, so that a deep level changes style without blurring
 content:
