@@ -10,7 +10,6 @@ from PIL import Image
 
 from stylegan_culture import images, models, stylize
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.features import backbones
 from stylegan_culture.networks import generator as networks_generator
 from stylegan_culture.pipelines import panels, prepare, preprocess
 from stylegan_culture.restyling import classical, feedforward, methods, restoration
@@ -51,8 +50,8 @@ def test_sizes_that_cannot_be_made_are_refused(run, picture, tmp_path, capsys, s
 def test_training_free_methods_have_a_limit(method, picture, monkeypatch):
     """It counts after --size, and what they do by themselves stays below it."""
     assert max(methods.CLASSICAL_PIXELS, methods.GATYS_PIXELS) ** 2 <= methods.TRAINING_FREE
-    monkeypatch.setattr(backbones, "build_backbone", lambda *names: None)
-    monkeypatch.setattr(models, "load_decoders", lambda *names: None)
+    monkeypatch.setattr(methods, "build_backbone", lambda *names: None)
+    monkeypatch.setattr(methods, "load_decoders", lambda *names: None)
     monkeypatch.setattr(methods, "_targets", lambda *names: None)
     monkeypatch.setattr(classical, "levels", lambda *names: None)
     options = types.SimpleNamespace(

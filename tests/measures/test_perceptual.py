@@ -165,7 +165,7 @@ def test_a_content_drawn_twice_is_no_pair(generator, monkeypatch):
     monkeypatch.setattr(gaps, "resampled", lambda *_: draws)
     seen = []
     monkeypatch.setattr(
-        perceptual.distances, "interval", lambda value, drawn, low: seen.append(drawn) or (0.0, 1.0)
+        gaps, "interval", lambda value, drawn, low: seen.append(drawn) or (0.0, 1.0)
     )
     perceptual.diversity(results, contents)
     ratios = [

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.models import load_decoders, save_decoders
-from stylegan_culture.networks import decoder as module
 from stylegan_culture.networks.decoder import Decoder
 
 CHANNELS = {"fine": 3, "middle": 5, "coarse": 6}
@@ -209,7 +208,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(saved, decoders, backbone, monke
         file.write(before[: len(before) // 2])
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(module.np, "savez_compressed", fill)
+    monkeypatch.setattr(np, "savez_compressed", fill)
     with pytest.raises(InputError, match="cannot be written .*no space"):
         save_decoders(saved, decoders, "fedcba9876543210")
     monkeypatch.undo()

@@ -35,7 +35,7 @@ def whole(tmp_path_factory):
         rows.append(f"{number}.png,{('ink', 'gold')[number % 2]},Wave {number}")
     (place / "tags.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     records.write(place, records.RecordsConfig(out=str(place / "set"), short_side=8))
-    return place / "set" / records.NAME / records.VERSION
+    return place / "set" / records.NAME / shards.VERSION
 
 
 @pytest.fixture
@@ -226,9 +226,9 @@ def test_what_is_no_file_of_the_folder(place, tmp_path, name, kind):
 def test_a_link_to_a_data_set_elsewhere_is_not_followed(place, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / records.NAME).symlink_to(place.parent)
-    place.rename(place.with_name(records.VERSION))
+    place.rename(place.with_name(shards.VERSION))
     refused(tmp_path / "out", "leads out")
-    (tmp_path / "mine").symlink_to(place.with_name(records.VERSION))  # its user's link is followed
+    (tmp_path / "mine").symlink_to(place.with_name(shards.VERSION))  # its user's link is followed
     assert len(shards.load(tmp_path / "mine")) == 12
 
 
@@ -284,7 +284,7 @@ def test_records_that_are_damaged(place, change):
 
 def test_a_record_that_is_too_long_is_not_read(place):
     with open(place / TRAIN, "wb") as file:
-        file.write(struct.pack("<QI", records.LARGEST_RECORD + 1, 0))
+        file.write(struct.pack("<QI", shards.LARGEST_RECORD + 1, 0))
         file.truncate(2**30)  # no bytes on the disk
     refused(place, "more than")
 
@@ -453,7 +453,7 @@ def test_a_set_without_readable_pictures_is_refused(place):
 def test_a_record_of_many_values_stays_below_two_gigabytes(whole, place):
     """The costliest known: values of two bytes each, in a record of the largest size. The right set
     is read before it, without TensorFlow Datasets."""
-    count = (records.LARGEST_RECORD - 1000) // 2
+    count = (shards.LARGEST_RECORD - 1000) // 2
     costly = _example(image=_feature(b"image", 1, count * b"\x0a\x00"))
     _write(place, [costly, *_serialised(place)[1:]])
     program = (
@@ -486,13 +486,13 @@ def test_a_picture_that_changes_afterwards_is_one_sentence(place):
 
 
 def test_too_large_a_record_is_not_written(tmp_path, monkeypatch):
-    from stylegan_culture.pipelines import records
+    from stylegan_culture.pipelines import record_builder
 
     for culture in "ab":
         for number in range(4):
             pixels = np.full((9, 9, 3), 9 * number, np.uint8)
             images.write(tmp_path / "art" / culture / f"{number}.png", pixels)
-    monkeypatch.setattr(records, "LARGEST_RECORD", 50)
+    monkeypatch.setattr(record_builder, "LARGEST_RECORD", 50)
     with pytest.raises(InputError, match="choose a smaller --short-side"):
         records.write(tmp_path / "art", records.RecordsConfig(out=str(tmp_path / "set")))
     assert not (tmp_path / "set").exists()
