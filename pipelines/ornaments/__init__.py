@@ -79,6 +79,7 @@ class Ornaments(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
     BUILDER_CONFIGS = [OrnamentsConfig(size) for size in SIZES]
+    pkg_dir_path = Path(__file__).parent  # TFDS would look for it below stylegan_culture
 
     def _info(self) -> tfds.core.DatasetInfo:
         """Features, and as metadata what is known of every tradition."""
