@@ -12,10 +12,9 @@ import subprocess
 import sys
 import typing
 
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, reason
 
 SECONDS = 10.0
-LONGEST = 200  # characters of what a library says of a damaged file
 MEMORY = 2 * 2**30  # bytes of address space
 _PROGRAM = (
     "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path']; "
@@ -84,9 +83,7 @@ def serve(given: dict) -> None:
     except MemoryError:
         answer = {"refused": "is damaged (it asks for too much memory)"}
     except Exception as error:  # readers raise whatever they meet in a damaged file
-        text = (str(error).splitlines() or [type(error).__name__])[0][:LONGEST]
-        text = "".join(c if c.isprintable() else "?" for c in text)
-        answer = {"refused": f"is damaged ({text})"}
+        answer = {"refused": f"is damaged ({reason(error)})"}
     with contextlib.suppress(BrokenPipeError), answers:
         json.dump(answer, answers)
 

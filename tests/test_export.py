@@ -103,6 +103,7 @@ def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_p
     assert sheet.shape[0] < 2 * 32 and sheet[-20:-12, 8:24].max() < 0.02  # one row; black content
 
 
+@pytest.mark.slow
 def test_half_weights_are_those_of_the_small_files(run, tmp_path):
     out = tmp_path / "models" / "tiny"
     assert run_command(export.main, command(run, out, "--half", "--precisions", "float16")) == 0
@@ -114,6 +115,7 @@ def test_half_weights_are_those_of_the_small_files(run, tmp_path):
     assert any((ours != theirs).any() for ours, theirs in pairs)
 
 
+@pytest.mark.slow
 def test_large_pictures_calibrate_in_smaller_numbers_from_first_to_last(run, tmp_path, monkeypatch):
     seen, convert = [], culture_files.convert
 

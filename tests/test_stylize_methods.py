@@ -61,6 +61,7 @@ def test_every_method_writes_a_picture_and_strength_counts(files, tmp_path, meth
     assert np.abs(full - none).mean() > 0.01
 
 
+@pytest.mark.slow
 def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
     styles = ["--method", "wct", "--style", files / "red.png", "--style", files / "blue.png"]
     masks = ["--mask", files / "mask.png", "--mask", files / "rest.png"]

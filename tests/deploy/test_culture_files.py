@@ -133,6 +133,7 @@ def test_metadata_names_the_cultures(exported, tmp_path):
     assert tflite.Runner(again).shapes("stylize")["image"] == (1, SIZE, SIZE, 3)
 
 
+@pytest.mark.slow
 def test_int8_keeps_more_in_float_until_it_is_good_enough(model, monkeypatch):
     """The first level that reaches the PSNR asked for is taken, else the last."""
     squares, asked = pictures(4), []
