@@ -205,7 +205,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(name, tmp_path, capsys, 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "gif"])
 def test_a_clip_that_does_not_fit_keeps_its_pieces(suffix, tmp_path, plain_clips, monkeypatch):
     """With a frame a piece, each piece fits and the whole does not: nothing is to be done again."""
-    monkeypatch.setattr(video_pieces, "FRAMES", 1)
+    for module in (video_pieces, restyled):
+        monkeypatch.setattr(module, "FRAMES", 1)
     folder = tmp_path / "results"
     limit = 19_000 if suffix == "gif" else 12_000
     assert config.run_command(lambda arguments: clip(folder, suffix, limit)) == 2

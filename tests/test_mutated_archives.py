@@ -92,7 +92,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def small_backbone(monkeypatch):
-    monkeypatch.setattr(backbones, "build_backbone", lambda *_: Backbone())
+    monkeypatch.setattr(models, "build_backbone", lambda *_: Backbone())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,7 @@
 """`train --trainer decoder`: its plan, its refusals, a small run, and how runs are resumed."""
 
 import dataclasses
+import importlib
 import json
 import shutil
 
@@ -83,7 +84,11 @@ def test_help_of_each_trainer_shows_its_own_presets_and_names_all_trainers(train
         train.main(["--trainer", trainer, "--help"])
     assert ended.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    module = getattr(train, "restoration" if trainer == "restore" else trainer)
+    module = (
+        train
+        if trainer == "culture"
+        else importlib.import_module(f"stylegan_culture.training.{trainer}")
+    )
     presets = getattr(module, "PRESETS", {})  # a classifier has its settings alone
     for name, (_, described) in presets.items():
         assert f"{name}: {described}" in text

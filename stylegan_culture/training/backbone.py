@@ -1,7 +1,9 @@
-"""Pretrains the culture backbone: an InceptionResNetV2 that sees what a distilled VGG-19 sees.
+"""Trains the culture backbone: `python -m stylegan_culture.train --trainer backbone --teacher FILE
+--data folder:PATH --run DIR`.
 
-The student follows the teacher's taps through 1x1 heads that are thrown away after, keeps the
-teacher's distances between the styles of pictures, and tells traditions apart.
+The student, an InceptionResNetV2, follows the taps of a distilled VGG-19 through 1x1 heads that are
+thrown away after, keeps the teacher's distances between the styles of pictures, and tells
+traditions apart.
 """
 
 import dataclasses

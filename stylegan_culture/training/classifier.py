@@ -1,4 +1,5 @@
-"""Trains the head of a culture tagger on descriptors of pictures, and calibrates it."""
+"""Trains and judges the culture tagger: `python -m stylegan_culture.train --trainer classifier
+--data folder:PATH --run DIR`. A few minutes; there is nothing to resume."""
 
 import argparse
 import dataclasses

@@ -1,7 +1,10 @@
-"""A history of made pictures, which a discriminator is shown in place of some of the newest.
+"""Trains CycleGAN, which turns pictures of one tradition into another's and back:
+`python -m stylegan_culture.train --trainer cyclegan --domains A,B --data folder:PATH --run DIR`.
 
-Shrivastava et al., arXiv 1612.07828, section 2.3, in the form of CycleGAN (arXiv 1703.10593,
-section 4): a generator cannot fool its judge by going back to what the judge has forgotten.
+Zhu et al., arXiv 1703.10593. A batch holds B pictures of the first tradition ("content") and B of
+the second ("style") that have nothing to do with each other. Discriminators see a history of made
+pictures beside the newest (Shrivastava et al., arXiv 1612.07828, section 2.3): a generator cannot
+fool its discriminator by going back to what the discriminator has forgotten.
 """
 
 import dataclasses

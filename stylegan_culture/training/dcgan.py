@@ -1,4 +1,5 @@
-"""One step of the DCGAN and the conditional GAN: pictures from noise against real ones.
+"""Trains a DCGAN or conditional GAN, which draws pictures from noise:
+`python -m stylegan_culture.train --trainer dcgan --preset P --run DIR`.
 
 A batch's contents and style pictures are both pictures of cultures here, so a batch of B gives 2B
 real pictures. As many are drawn from noise, two of each style picture's culture: generators like to

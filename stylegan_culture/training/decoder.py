@@ -1,4 +1,5 @@
-"""Trains decoders: features of a backbone's taps back to pictures."""
+"""Trains decoders of a backbone's taps: `python -m stylegan_culture.train --trainer decoder
+--backbone NAME --weights W --tap TAP,TAP --data folder:PATH --run DIR`."""
 
 import dataclasses
 import json

@@ -1,4 +1,6 @@
-"""Synthetic damage: pure functions of pictures and a seed, from which restoration is learnt.
+"""Trains restoration on synthetic damage: `python -m stylegan_culture.train --trainer restore
+--damage KIND,KIND --content folder:PHOTOGRAPHS --run DIR`. It learns from --data and --content
+alike. What it restores is likely, not certain: results are no evidence of what was there.
 
 Pictures are `[B, H, W, 3]` in [0, 1]; damaged ones `[B, H, W, 4]`: RGB in [0, 1], the picture's own
 size, and a plane that is 1 where nothing is known. A seed is int32 `[2]`, as of stateless draws.

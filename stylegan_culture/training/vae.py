@@ -1,4 +1,5 @@
-"""One step of the variational autoencoder (Kingma and Welling, arXiv 1312.6114)."""
+"""Trains a variational autoencoder of pictures (Kingma and Welling, arXiv 1312.6114):
+`python -m stylegan_culture.train --trainer vae --preset P --run DIR`."""
 
 import dataclasses
 import json

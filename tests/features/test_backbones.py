@@ -8,7 +8,6 @@ import numpy as np
 import oracles
 import pytest
 
-from stylegan_culture import config
 from stylegan_culture.config import InputError
 from stylegan_culture.features import backbones
 from stylegan_culture.features.backbones import BACKBONES, build_backbone, check_size, fingerprint
@@ -162,14 +161,14 @@ def test_culture_weights_come_from_the_shipped_file(quickly, other, arrays, tmp_
         return tmp_path / "weights.npz"
 
     np.savez(tmp_path / "weights.npz", **arrays)
-    monkeypatch.setattr(config, "shipped_file", find)
+    monkeypatch.setattr(backbones, "shipped_file", find)
     loaded = build_backbone("inception_resnet_v2")  # the default
     assert asked == [("culture_backbone", "weights.npz")]
     assert loaded.fingerprint == fingerprint(other)
 
 
 def test_culture_weights_that_are_not_there_are_named(monkeypatch):
-    monkeypatch.setattr(config, "shipped_file", lambda *parts: None)
+    monkeypatch.setattr(backbones, "shipped_file", lambda *parts: None)
     message = _sentence("inception_resnet_v2", "culture")
     assert "culture_backbone/weights.npz" in message and "saved_models" in message
     assert "random" in message and "imagenet" in message

@@ -10,7 +10,8 @@ import tensorflow as tf
 from stylegan_culture import losses
 from stylegan_culture.networks.dcgan import SamplerConfig
 from stylegan_culture.networks.discriminator import Discriminator, SpectralConvolution, TrunkConfig
-from stylegan_culture.training import augment, checkpoint
+from stylegan_culture.training import checkpoint
+from stylegan_culture.training.culture import discriminators
 from stylegan_culture.training.dcgan import AdversarialConfig, DcganTrainer, real_pictures
 from stylegan_culture.training.optimisers import follow
 
@@ -136,7 +137,7 @@ def test_pictures_are_named_as_they_are_and_judged_augmented(
     found = []
     for shift in (0.0, 0.5):
         trainer = make_trainer(r1=0.0, diversity=0.0, augmentation="colour")
-        monkeypatch.setattr(augment, "augment", lambda x, *_, shift=shift: x + shift)
+        monkeypatch.setattr(discriminators, "augment", lambda x, *_, shift=shift: x + shift)
         found.append(trainer.step(batch, 1))
     for name, alike in (("naming", True), ("adversarial", False)):
         first, second = (float(parts[name]) for parts in found)
