@@ -6,7 +6,6 @@ Whoever shows pictures gives each a caption: it is also what those hear who do n
 import base64
 import contextlib
 import dataclasses
-import importlib.resources
 import io
 import os
 import pathlib
@@ -55,7 +54,8 @@ def document(title: str, parts) -> str:
 
     Nothing in it is fetched, and its policy keeps a browser from fetching or running anything.
     """
-    style = (importlib.resources.files(__package__) / "page.css").read_text(encoding="utf-8")
+    style = pathlib.Path(__file__).parents[1] / "templates" / "page.css"
+    style = style.read_text(encoding="utf-8")
     head = (
         '<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'

@@ -1,0 +1,185 @@
+"""Charts, drawn once by Matplotlib: as SVG within a page, and as PNG files beside it.
+
+A chart is drawn on white in the colours of the page's light form; as SVG those become the page's
+variables, so that a chart follows light and dark. Texts are names that strangers chose: a `$`
+begins no formula, and a character that the font lacks is a box without a warning.
+"""
+
+import contextlib
+import io
+import math
+import re
+import warnings
+import xml.etree.ElementTree as ElementTree
+
+from stylegan_culture.config import visible
+from stylegan_culture.files import SOFTWARE, written_whole
+
+# Colours of a chart, and the page's variables (`templates/page.css`) that they become in an SVG.
+INK, SOFT, LINE, ACCENT, HEAT, PAPER = (
+    *("#23201b", "#645d51", "#ddd6c8"),
+    *("#34506e", "#8f3d1b", "#faf8f3"),
+)
+VARIABLES = {
+    **{INK: "--ink", SOFT: "--soft", LINE: "--line"},
+    **{ACCENT: "--accent", HEAT: "--heat", PAPER: "--paper"},
+}
+DOTS = 110  # an inch of a PNG file
+LONGEST_SIDE = 8192  # pixels; larger figures get fewer dots an inch
+LONGEST_NAME = 40  # characters
+FONT = 12  # pixels of a page
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+
+
+@contextlib.contextmanager
+def drawing(width: float, height: float, layout: str | None = "constrained"):
+    """A Matplotlib figure without axes, to be filled and kept by `svg` or `png` within the block.
+
+    Made without pyplot, which would look for a screen and keep every figure open.
+
+    Args:
+        width, height: in pixels of a page, 72 an inch.
+        layout: of Matplotlib; None leaves axes where they are put.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    settings = {
+        **{"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": SOFTWARE},
+        **{"font.size": FONT, "axes.edgecolor": SOFT, "axes.labelcolor": INK, "text.color": INK},
+        **{"xtick.color": SOFT, "ytick.color": SOFT, "axes.grid": False},
+        **{"axes.spines.top": False, "axes.spines.right": False},
+    }
+    # Texts take the settings when they are made, and ticks are made as late as when it is drawn.
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from ")
+        # Labels of the widest letters leave a panel no room: they overlap then.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
+        yield Figure(figsize=(width / 72, height / 72), layout=layout)
+
+
+def svg(figure, caption: str, kind: str = ""):
+    """A figure as an inline SVG (`Markup`) for a page.
+
+    Args:
+        figure: as `drawing` gives it, within its block.
+        caption: what it shows, for those who do not see it.
+        kind: a class of the page's style sheet.
+    """
+    from markupsafe import Markup
+
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    root = ElementTree.fromstring(file.getvalue())
+    for name in ("width", "height"):
+        del root.attrib[name]
+    for metadata in root.findall("{*}metadata"):
+        root.remove(metadata)
+    root.attrib |= {"role": "img", "aria-label": visible(caption), "class": f"chart {kind}".strip()}
+    for element in root.iter():
+        style = element.get("style", "")
+        for colour, variable in VARIABLES.items():
+            style = style.replace(colour, f"var({variable})")
+        style = re.sub(r"(font: [^']*)'.*sans-serif", r"\1var(--sans)", style)
+        if style:
+            element.set("style", style)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def png(figure, path) -> None:
+    """Writes a figure as a PNG file, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    dots = min(DOTS, LONGEST_SIDE / max(figure.get_size_inches()))
+    with written_whole(path) as file:
+        figure.savefig(file, format="png", dpi=dots, metadata={"Software": SOFTWARE})
+
+
+def label(name: str) -> str:
+    """A name as it stands in a chart: one line of at most `LONGEST_NAME` characters."""
+    return visible(name, LONGEST_NAME)
+
+
+def dots(rows: list, show, caption: str):
+    """A dot with its 95 % interval per row, the greatest value on top, on one scale; as `Markup`.
+
+    Args:
+        rows: `(name, value, low, high)`.
+        show: number to text.
+        caption: what is measured.
+    """
+    height = 19 * len(rows) + 8
+    with drawing(364, height, layout=None) as figure:
+        draw_dots(figure.add_axes((148 / 364, 0, 168 / 364, 1)), rows, show)
+        said = "; ".join(
+            f"{name} {show(value)} ({show(low)} to {show(high)})" for name, value, low, high in rows
+        )
+        return svg(figure, f"{caption}: {said}", "dots")
+
+
+def draw_dots(axes, rows: list, show) -> None:
+    """Draws what `dots` does on Matplotlib axes; names stand left of them, values right."""
+    rows = sorted(rows, key=lambda row: row[1])
+    names, values, lows, highs = zip(*rows, strict=True)
+    places = range(len(rows))
+    axes.hlines(places, min(lows), max(highs), color=LINE, linewidth=1, zorder=0)
+    axes.axvline(sum(values) / len(values), color=SOFT, linewidth=1, zorder=1)
+    axes.hlines(places, lows, highs, color=ACCENT, linewidth=2, zorder=2)
+    axes.plot(values, places, "o", color=ACCENT, markeredgecolor=PAPER, markersize=7.2, zorder=3)
+    across = axes.get_yaxis_transform()
+    for place, name, value in zip(places, names, values, strict=True):
+        sides = {"transform": across, "verticalalignment": "center_baseline"}
+        axes.text(-0.05, place, label(name), horizontalalignment="right", **sides)
+        axes.text(1.28, place, show(value), horizontalalignment="right", color=SOFT, **sides)
+    axes.set(xlim=(min(lows), max(highs)) if max(highs) > min(lows) else None)
+    axes.set(ylim=(-0.5, len(rows) - 0.5))
+    axes.margins(0)
+    axes.axis("off")
+
+
+def placed(boxes: dict, dots_at: dict, size: tuple) -> dict:
+    """Middles of labels beside their dots, each where it covers least of dots and other labels.
+
+    The most crowded choose first, among places around the dot from near to farther off.
+
+    Args:
+        boxes: name to half width and half height of its label.
+        dots_at: name to the place `(x, y)` of its dot; y grows downwards.
+        size: width and height of the map, in the same unit; labels stay inside where they can.
+    """
+    names = sorted(boxes, key=lambda name: _crowd(name, dots_at))
+    taken, middles = [(place, (6.0, 6.0)) for place in dots_at.values()], {}
+    for name in names:
+        half, high = boxes[name]
+        best = None
+        for distance in (8, 26, 48, 74, 104):
+            for turn in range(24):
+                angle = math.radians(90 + 15 * turn)
+                x = dots_at[name][0] + (half + distance) * math.cos(angle)
+                y = dots_at[name][1] - (high + distance) * math.sin(angle)
+                outside = max(0.0, half - x, x + half - size[0])
+                outside += max(0.0, high - y, y + high - size[1])
+                covered = sum(_overlap(((x, y), boxes[name]), other) for other in taken)
+                cost = 50.0 * outside + covered + distance + 0.1 * min(turn, 24 - turn)
+                if best is None or cost < best[0]:
+                    best = (cost, (x, y))
+        middles[name] = best[1]
+        taken.append((best[1], boxes[name]))
+    return middles
+
+
+def _crowd(name: str, dots_at: dict) -> float:
+    """The distance to the nearest other dot."""
+    others = (place for other, place in dots_at.items() if other != name)
+    return min((math.dist(dots_at[name], place) for place in others), default=0.0)
+
+
+def _overlap(one: tuple, other: tuple) -> float:
+    """Square pixels that two boxes (middle, half sizes) share."""
+    sides = [one[1][k] + other[1][k] - abs(one[0][k] - other[0][k]) for k in (0, 1)]
+    return max(0.0, sides[0]) * max(0.0, sides[1])
