@@ -12,7 +12,7 @@ from PIL import Image
 from stylegan_culture import benchmark, images
 from stylegan_culture.config import run_command
 
-LOADERS = [benchmark.PLAIN, "Pillow, bicubic", "project", "project, --stream"]
+LOADERS = [benchmark.PLAIN, "Pillow, bicubic", "project"]
 
 
 @pytest.fixture
@@ -49,11 +49,10 @@ def test_loaders_give_the_same_amount_of_work(art):
     settings = benchmark.LoadingConfig(image_size=16, pictures=6, batches=7)
     plain = list(benchmark.pillow_batches(source.files, settings, Image.Resampling.BILINEAR))
     assert [part.shape for batch in plain for part in batch] == [(6, 16, 16, 3)] * 7
-    for stream in (False, True):
-        ours = list(benchmark.pipeline_batches(source, settings, stream))
-        assert [part.shape for batch in ours for part in batch] == [(3, 16, 16, 3)] * 14
-        for batch in (plain[0][0], ours[0][0].numpy()):
-            assert batch.dtype == np.float32 and batch.min() >= 0 and 0.5 < batch.max() <= 1
+    ours = list(benchmark.pipeline_batches(source, settings))
+    assert [part.shape for batch in ours for part in batch] == [(3, 16, 16, 3)] * 14
+    for batch in (plain[0][0], ours[0][0].numpy()):
+        assert batch.dtype == np.float32 and batch.min() >= 0 and 0.5 < batch.max() <= 1
     # Both draw from the whole of the same pictures.
     means = [np.mean([part for batch in batches for part in batch]) for batches in (plain, ours)]
     assert means[0] == pytest.approx(means[1], abs=0.05)

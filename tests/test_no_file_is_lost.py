@@ -29,7 +29,7 @@ from stylegan_culture import (
     train,
 )
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.pipelines import prepare, records
+from stylegan_culture.pipelines import prepare, record_writer, records
 from stylegan_culture.pipelines.museums import ingest
 from stylegan_culture.reports import bias, explanation_settings, robustness
 from stylegan_culture.reports import evaluation as comparison
@@ -258,7 +258,7 @@ def no_work(monkeypatch):
     set(benchmark, "measure", lambda *more: [])
     set(benchmark, "report", lambda *more: "")
     set(export, "build", lambda options, folder: (folder / "model.json").write_text("new"))
-    set(records, "_build", lambda plan, options, place: (place / records.NAME).mkdir())
+    set(record_writer, "_build", lambda plan, options, place: (place / records.NAME).mkdir())
 
     def collected(config):
         files.write_text(pathlib.Path(config.out) / "manifest.csv", "new")

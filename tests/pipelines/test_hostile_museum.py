@@ -19,7 +19,7 @@ from museum import Museum
 from stylegan_culture import tables
 from stylegan_culture.config import EXIT_INPUT, InputError, run_command
 from stylegan_culture.pipelines import prepare
-from stylegan_culture.pipelines.museums import connections, ingest, polite, sources
+from stylegan_culture.pipelines.museums import ingest, polite, sources
 
 PATIENCE = 0.1  # seconds for a head; ten times as many for the rest
 TICK = 0.02  # seconds between the bytes of a drip
@@ -173,7 +173,7 @@ def test_connecting_to_many_addresses_ends(monkeypatch):
     started = time.monotonic()
     with pytest.raises(polite.Exhausted):
         reader("", timeout=PATIENCE).json("http://museum.example/a")
-    assert time.monotonic() - started < 10 * PATIENCE and len(tried) <= connections.ADDRESSES
+    assert time.monotonic() - started < 10 * PATIENCE and len(tried) <= polite.ADDRESSES
 
 
 def _compressed(times: int) -> bytes:
@@ -345,7 +345,7 @@ def test_places_of_this_machine_and_its_network_are_not_asked(host):
     ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"],
 )
 def test_public_addresses_are_asked(address):
-    assert connections.is_public(address)
+    assert polite.is_public(address)
 
 
 def _resolving(monkeypatch, *answers):
@@ -400,7 +400,7 @@ def test_of_a_name_with_both_only_the_public_address_is_asked(monkeypatch):
 def test_a_public_museum_gives_no_leave_for_local_places(monkeypatch):
     """A base whose name also resolves to this machine is no local one."""
     _resolving(monkeypatch, ["93.184.216.34", "127.0.0.1"])
-    assert connections.local_places("http://museum.example/api") == frozenset()
+    assert polite.local_places("http://museum.example/api") == frozenset()
 
 
 def _echo(connection, path):
