@@ -23,6 +23,7 @@ import random
 import re
 import socket
 import time
+import typing
 import urllib.parse
 
 import requests
