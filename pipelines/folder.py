@@ -308,18 +308,19 @@ def read_all(
                 room -= pixels.nbytes
                 cache[len(kept)] = pixels
             kept.append(entry)
+        others = [number for number in range(len(kept)) if part_entry and number not in cache]
+        in_parts = dict(
+            zip(others, pool.map(lambda number: part_entry(kept[number]), others), strict=True)
+        )
     cultures = tuple(sorted({culture for entry in kept for culture in entry.cultures}))
     ids = tuple(entry.identifier for entry in kept)
     tags = [[culture in entry.cultures for culture in cultures] for entry in kept]
-    in_parts = {}
 
     def read(number: int) -> np.ndarray:
         pixels = cache.get(number)
         return read_entry(kept[number]) if pixels is None else pixels
 
     def read_parts(number: int) -> np.ndarray | JpegFile:
-        if number not in cache and number not in in_parts:
-            in_parts[number] = part_entry(kept[number])
         picture = in_parts.get(number)
         return read(number) if picture is None else picture
 

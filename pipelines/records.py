@@ -1,11 +1,10 @@
 """TFRecord shards that `prepare records` wrote: their format, and the source of their pictures.
 
-The shards stay on the disk: where each record lies is noted at the start, and a picture that is not
-among the decoded ones in memory is read from there whenever it is drawn.
-
-TensorFlow Datasets is not asked: it imports the modules that `features.json` names, which a
-stranger may have written. Here the metadata have to be what `prepare records` writes, names of
-files are made and not read, and every record is checked before a picture of it is used.
+Where each record lies is noted at the start, and a picture that is not among the decoded ones in
+memory is read from there whenever it is drawn. TensorFlow Datasets is not used: it imports the
+modules that `features.json` names, which a stranger may have written. Here the metadata have to be
+what `prepare records` writes, names of files are made and not read, and every record is checked
+before a picture of it is used.
 """
 
 import dataclasses
@@ -35,6 +34,10 @@ MOST_CULTURES = 10_000
 MOST_TAGS = 2**28  # records times cultures
 LONGEST_NAME = 1000  # characters of a culture or an identifier
 REMEDY = "write the data set anew with `stylegan-culture prepare records`"
+
+
+def _refusal(text: str) -> InputError:
+    return InputError(f"{text}; {REMEDY}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +108,7 @@ def load(
     for shard, count in described.shards:
         for number, entry in _entries(shard, count, described.cultures):
             if number in entries:
-                raise InputError(f"{entry.file} has the number of another record; {REMEDY}")
+                raise _refusal(f"{entry.file} has the number of another record")
             entries[number] = entry
 
     def read(entry: folder.Entry) -> np.ndarray:
@@ -114,7 +117,7 @@ def load(
     ordered = [entries[number] for number in sorted(entries)]
     source = folder.read_all(ordered, list(described.skipped), read, cache_mib)
     if len(source.cultures) < 2:
-        raise InputError(f"{path} holds fewer than two cultures with readable pictures; {REMEDY}")
+        raise _refusal(f"{path} holds fewer than two cultures with readable pictures")
     return source
 
 
@@ -138,18 +141,16 @@ def _described(place: pathlib.Path) -> _DataSet:
     cultures = _cultures(place, metadata)
     _check_features(place, len(cultures))
     if sum(count for _, count in shards) * len(cultures) > MOST_TAGS:
-        raise InputError(f"{place} has too many records of too many cultures; {REMEDY}")
+        raise _refusal(f"{place} has too many records of too many cultures")
     side, skipped = metadata.get("short_side"), metadata.get("skipped")
     if type(side) is not int or side < 1:
-        raise InputError(
-            f"{place / 'metadata.json'} has the short side {shortened(side)}; {REMEDY}"
-        )
+        raise _refusal(f"{place / 'metadata.json'} has the short side {shortened(side)}")
     pairs = isinstance(skipped, list) and all(
         isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
         for pair in skipped
     )
     if not pairs:
-        raise InputError(f"{place / 'metadata.json'} has no list of skipped files; {REMEDY}")
+        raise _refusal(f"{place / 'metadata.json'} has no list of skipped files")
     return _DataSet(shards, cultures, side, tuple((name, reason) for name, reason in skipped))
 
 
@@ -195,9 +196,9 @@ def _cultures(place: pathlib.Path, metadata: dict) -> tuple[str, ...]:
     try:
         labels = files.read_bytes(path, files.LARGEST_JSON).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({config.reason(error)}); {REMEDY}") from None
+        raise _refusal(f"{path} cannot be read ({config.reason(error)})") from None
     if _lines(labels) != _lines("\n".join(cultures)):
-        raise InputError(f"{path} has other cultures than metadata.json; {REMEDY}")
+        raise _refusal(f"{path} has other cultures than metadata.json")
     return tuple(cultures)
 
 
@@ -241,15 +242,15 @@ def _entries(shard: pathlib.Path, count: int, cultures: tuple[str, ...]):
 
     places = _places(shard, count)
     if len(places) != count:
-        held = "more" if len(places) > count else "fewer"
-        raise InputError(f"{shard} is cut short or damaged: it holds {held} than {count}; {REMEDY}")
+        amount = "more" if len(places) > count else "fewer"
+        raise _refusal(f"{shard} is cut short or damaged: it holds {amount} than {count}")
     examples = iter(tf.data.TFRecordDataset(os.fsencode(shard.absolute())))
     for offset, length in places:
         record = _Record(shard, offset, length)
         try:
             content = next(examples).numpy()
         except (tf.errors.OpError, StopIteration):
-            raise InputError(f"{record} is damaged: its checksum is wrong; {REMEDY}") from None
+            raise _refusal(f"{record} is damaged: its checksum is wrong") from None
         yield _entry(_parsed(content, record), record, cultures)
 
 
@@ -263,7 +264,7 @@ def _places(shard: pathlib.Path, count: int) -> list[tuple[int, int]]:
                 header = file.read(HEADER.size)
                 length = HEADER.unpack(header)[0] if len(header) == HEADER.size else size
                 if position + HEADER.size + length + FOOTER > size:
-                    raise InputError(f"{shard} is cut short; {REMEDY}")
+                    raise _refusal(f"{shard} is cut short")
                 if length > LARGEST_RECORD:
                     raise InputError(
                         f"{shard} has a record of more than {LARGEST_RECORD:,} bytes; {REMEDY}, "
@@ -272,31 +273,31 @@ def _places(shard: pathlib.Path, count: int) -> list[tuple[int, int]]:
                 places.append((position + HEADER.size, length))
                 position = file.seek(length + FOOTER, os.SEEK_CUR)
     except OSError as error:
-        raise InputError(f"{shard} cannot be read ({config.reason(error)}); {REMEDY}") from None
+        raise _refusal(f"{shard} cannot be read ({config.reason(error)})") from None
     return places
 
 
 def _entry(features, record: _Record, cultures: tuple[str, ...]) -> tuple[int, folder.Entry]:
     """The number and the entry of a record, every value of which is checked."""
     if any(name not in FEATURES and not name.startswith(f"{DETAILS}/") for name in features):
-        raise InputError(f"{record} has another feature than `prepare records` writes; {REMEDY}")
+        raise _refusal(f"{record} has another feature than `prepare records` writes")
     for name in features:
         if name not in ("cultures", "number"):
             _value(features, name, "bytes_list", record)
     _value(features, "image", "bytes_list", record)
     number = _value(features, "number", "int64_list", record)
     if number < 0:
-        raise InputError(f"{record} has the number {number}; {REMEDY}")
+        raise _refusal(f"{record} has the number {number}")
     try:
         identifier = _value(features, "id", "bytes_list", record).decode("utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{record} has an identifier that is no UTF-8; {REMEDY}") from None
+        raise _refusal(f"{record} has an identifier that is no UTF-8") from None
     if not 0 < len(identifier) <= LONGEST_NAME:
-        raise InputError(f"{record} has an identifier of {len(identifier)} characters; {REMEDY}")
+        raise _refusal(f"{record} has an identifier of {len(identifier)} characters")
     labels = _values(features, "cultures", "int64_list", record)
     right = 0 < len(labels) <= len(cultures) and len(set(labels)) == len(labels)
     if not right or min(labels) < 0 or max(labels) >= len(cultures):
-        raise InputError(f"{record} has other cultures than its data set; {REMEDY}")
+        raise _refusal(f"{record} has other cultures than its data set")
     return number, folder.Entry(record, tuple(cultures[label] for label in labels), identifier)
 
 
@@ -308,18 +309,18 @@ def _parsed(content: bytes, record: _Record):
     try:
         example = tf.train.Example.FromString(content)
     except DecodeError:
-        raise InputError(f"{record} is damaged: it is no example; {REMEDY}") from None
+        raise _refusal(f"{record} is damaged: it is no example") from None
     # What is written once has the size that it is read with; hidden repetition would cost memory.
     example.DiscardUnknownFields()
     if len(content) != record.length or example.ByteSize() != record.length:
-        raise InputError(f"{record} is damaged: it has hidden parts; {REMEDY}")
+        raise _refusal(f"{record} is damaged: it has hidden parts")
     return example.features.feature
 
 
 def _values(features, name: str, kind: str, record: _Record):
     """The values of a feature, which has to be of a kind."""
     if name not in features or features[name].WhichOneof("kind") != kind:
-        raise InputError(f"{record} has no {name} as `prepare records` writes it; {REMEDY}")
+        raise _refusal(f"{record} has no {name} as `prepare records` writes it")
     return getattr(features[name], kind).value
 
 
@@ -327,7 +328,7 @@ def _value(features, name: str, kind: str, record: _Record):
     """The one value of a feature."""
     values = _values(features, name, kind, record)
     if len(values) != 1:
-        raise InputError(f"{record} has {len(values)} values of {name} instead of one; {REMEDY}")
+        raise _refusal(f"{record} has {len(values)} values of {name} instead of one")
     return values[0]
 
 
@@ -336,7 +337,7 @@ def _json(place: pathlib.Path, name: str) -> dict:
     try:
         return files.read_json(path, REMEDY)
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; {REMEDY}") from None
+        raise _refusal(f"{path} is missing") from None
 
 
 def _inside(place: pathlib.Path, name: str) -> pathlib.Path:

@@ -219,8 +219,8 @@ def test_stylize_loses_no_picture(no_networks, tmp_path, capsys):
         is_noise = "--sample" in flags and "--culture" not in flags
         no_networks.setattr(models, "is_sampler", lambda name, is_noise=is_noise: is_noise)
         codes.append(run_command(stylize.main, flags))
-        told = capsys.readouterr().err
-        assert codes[-1] in (0, 2), told
+        errors = capsys.readouterr().err
+        assert codes[-1] in (0, 2), errors
         place.check(read, flags)
     assert 0.3 < np.mean(np.equal(codes, 0)) < 0.8, "both kinds of end are tried"
 

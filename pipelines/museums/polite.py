@@ -83,7 +83,7 @@ class Reader:
 
     cache: folder where JSON answers are kept: pages of lists until `forget_pages`, objects for
     good. base: address of a server that the user names; where it is not public, its host and port
-    are asked all the same. `asked` counts the requests, redirects too.
+    are asked all the same. `requests` counts them, redirects too.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Reader:
         check(config)
         self.config, self.sleep, self.clock = config, sleep, clock
         self.cache = None if cache is None else pathlib.Path(cache)
-        self.asked, self._next = 0, 0.0
+        self.requests, self._next = 0, 0.0
         self._draw = random.Random()
         self._base = base
         self._gate = Gate(local_places(base) if base else ())
@@ -180,12 +180,12 @@ class Reader:
             except BROKEN as error:
                 reason, wait = type(error).__name__, later
                 continue
-            asked = _retry_after(headers)
+            pause = _retry_after(headers)
             if status in THROTTLED or status == 200 and _is_page(headers, body):
                 reason = f"throttled, status {status}"
-                wait = self.config.throttled_wait * 1.5**attempt if asked is None else asked
+                wait = self.config.throttled_wait * 1.5**attempt if pause is None else pause
             elif status >= 500 or status in PASSING:
-                reason, wait = f"status {status}", later if asked is None else asked
+                reason, wait = f"status {status}", later if pause is None else pause
             elif status in (404, 410):
                 raise Missing(f"status {status}")
             elif status != 200:
@@ -229,7 +229,7 @@ class Reader:
         if pause > 0:
             self.sleep(pause)
         self._next = self.clock() + self.config.interval
-        self.asked += 1
+        self.requests += 1
         limit, patience, begins = self.config.largest * 2**20, self.config.timeout, self.clock()
         options = {"timeout": patience, "stream": True, "allow_redirects": False}
         self._gate.open(min(patience, seconds), patience, LARGEST_HEAD)

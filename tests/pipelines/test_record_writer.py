@@ -100,34 +100,26 @@ def test_report_and_metadata(table, written):
     assert [file.name for file in out.iterdir()] == ["culture_pictures"]
 
 
-def _prepare(table, out, *more):
-    """Runs the command in a process of its own, whose maps have an order of their own."""
-    command = [
-        sys.executable,
-        "-m",
-        "stylegan_culture.pipelines.prepare",
-        "records",
-        str(table),
-        "--out",
-        str(out),
-    ]
-    command += ["--short-side", "32", "--report", str(out.with_suffix(".csv")), *more]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+def _flags(table, out) -> list[str]:
+    flags = ["records", str(table), "--out", str(out), "--short-side", "32"]
+    return [*flags, "--report", str(out.with_suffix(".csv"))]
 
 
 def test_another_process_writes_the_same_bytes(table, written, tmp_path):
-    text = _prepare(table, tmp_path / "again")
+    """Whose maps have an order of their own."""
+    command = [sys.executable, "-m", "stylegan_culture.pipelines.prepare"]
+    command += _flags(table, tmp_path / "again")
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "ukiyo_e" in text and "skipped: 1" in text and "--data records:" in text
     assert _raw(tmp_path / "again") == _raw(written[0])
     assert "ink/0004.jpg" in (tmp_path / "again.csv").read_text()
 
 
-def test_beam_writes_the_same_bytes(table, written, tmp_path):
+def test_beam_writes_the_same_bytes(table, written, tmp_path, capsys):
     pytest.importorskip("apache_beam")
-    text = _prepare(table, tmp_path / "beam", "--beam", "--runner", "DirectRunner")
-    assert "skipped: 1" in text
+    flags = [*_flags(table, tmp_path / "beam"), "--beam", "--runner", "DirectRunner"]
+    assert run_command(prepare.main, flags) == 0
+    assert "skipped: 1" in capsys.readouterr().out
     for split, examples in _raw(written[0]).items():
         assert sorted(_raw(tmp_path / "beam")[split]) == sorted(examples) and examples
     facts = [
