@@ -314,7 +314,10 @@ def read_all(
         )
     cultures = tuple(sorted({culture for entry in kept for culture in entry.cultures}))
     ids = tuple(entry.identifier for entry in kept)
-    tags = [[culture in entry.cultures for culture in cultures] for entry in kept]
+    columns = {culture: column for column, culture in enumerate(cultures)}
+    tags = np.zeros((len(kept), len(cultures)), bool)
+    for row, entry in enumerate(kept):
+        tags[row, [columns[culture] for culture in entry.cultures]] = True
 
     def read(number: int) -> np.ndarray:
         pixels = cache.get(number)
@@ -327,7 +330,7 @@ def read_all(
     return Source(
         cultures=cultures,
         ids=ids,
-        tags=np.array(tags, bool).reshape(len(kept), len(cultures)),
+        tags=tags,
         read=read,
         held=held_out(ids),
         skipped=tuple(skipped),
@@ -339,10 +342,10 @@ def read_all(
 def jpeg_file(path: pathlib.Path, short_side: int) -> JpegFile | None:
     """A file as `JpegFile`; None where its slices would not be those of
     `images.read_uint8(path, short_side=short_side)`: for other formats and grey, CMYK, rotated or
-    larger pictures."""
-    with images.opened(path) as (picture, inspected):
+    larger pictures, and for what cannot be read."""
+    with contextlib.suppress(InputError), images.opened(path) as (picture, inspected):
         width, height = picture.size
-        plain = (
+        if (
             picture.format == "JPEG"
             and min(width, height) <= short_side
             and os.path.getsize(path) <= DRAWN_BYTES
@@ -350,8 +353,9 @@ def jpeg_file(path: pathlib.Path, short_side: int) -> JpegFile | None:
             and picture.mode == "RGB"
             and JpegImagePlugin.get_sampling(picture) >= 0
             and picture.getexif().get(images.ORIENTATION, 1) == 1
-        )
-    return JpegFile(path, (height, width, 3)) if plain else None
+        ):
+            return JpegFile(path, (height, width, 3))
+    return None
 
 
 def try_read(

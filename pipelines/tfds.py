@@ -7,6 +7,7 @@ memory; decoded pictures are kept up to a limit. TensorFlow Datasets 4.9.10 impo
 
 import dataclasses
 import re
+import typing
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from stylegan_culture import images
 from stylegan_culture.config import InputError, shortened
 from stylegan_culture.pipelines import folder
 from stylegan_culture.pipelines.sampling import Source, identifier
+
+if typing.TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 LABELS = ("culture", "label")
 COLUMNS = ("image", "culture")
@@ -49,10 +53,13 @@ def load(name: str, short_side: int = 512, cache_mib: int = 1024) -> Source:
 
 
 def from_builder(
-    builder, short_side: int = 512, cache_mib: int = 1024, columns: dict | None = None
+    builder: "tfds.core.DatasetBuilder",
+    short_side: int = 512,
+    cache_mib: int = 1024,
+    columns: dict[str, str] | None = None,
 ) -> Source:
     """The source of a prepared TFDS builder; `columns` names some of `COLUMNS`; see `load`."""
-    import tensorflow_datasets as tfds
+    import tensorflow_datasets as tfds  # here: it loads TensorFlow
 
     image_key, label_key = _keys(tfds, builder, columns or {})
     classes = _culture_names(tfds, builder, label_key)

@@ -63,7 +63,7 @@ class Outputs:
 
     def __init__(self, inputs: typing.Iterable[files.Place] = (), overwrite: bool = False):
         self.overwrite = overwrite
-        known = [pathlib.Path(path) for path in inputs if path and _exists(path)]
+        known = [pathlib.Path(path) for path in inputs if path and os.path.lexists(path)]
         self._inputs = {_place(path): path for path in known}
         self._identities = {_identity(path): path for path in known}
         self._identities.pop(None, None)  # of links that lead nowhere
@@ -87,7 +87,10 @@ class Outputs:
         """Raises `InputError` where a file must not be written: as `claim`, but it may be named
         again."""
         path = pathlib.Path(path)
-        exists, ours_by_header = _exists(path), header is not None and has_header(path, header)
+        exists, ours_by_header = (
+            os.path.lexists(path),
+            header is not None and has_header(path, header),
+        )
         known = self._same(path)
         if known is None and exists and not ours_by_header:  # such a table is not read as data
             known = self._around(path)
@@ -154,7 +157,7 @@ class Outputs:
     def check_folder(self, path: files.Place) -> pathlib.Path:
         """A folder's path; raises `InputError` where it is an input or cannot be a folder."""
         path = pathlib.Path(path)
-        if _exists(path) and not path.is_dir():
+        if os.path.lexists(path) and not path.is_dir():
             raise InputError(f"{path} is a file; name a folder")
         _check_above(path)
         if self._same(path) is not None:
@@ -167,7 +170,7 @@ class Outputs:
         """Takes a file that is not there, `path` or the like with a number; returns its path."""
         path, number = pathlib.Path(path), 2
         place = path
-        while _exists(place) or _key(place) in self._claimed:
+        while os.path.lexists(place) or _key(place) in self._claimed:
             place, number = path.with_name(f"{path.stem}_{number}{path.suffix}"), number + 1
         self._claimed.add(_key(place))
         return place
@@ -268,13 +271,9 @@ def _comment(path: pathlib.Path) -> str:
         return ""
 
 
-def _exists(path) -> bool:
-    return os.path.lexists(path)
-
-
 def _check_above(path: pathlib.Path) -> None:
     for place in path.parents:
-        if _exists(place) and not place.is_dir():
+        if os.path.lexists(place) and not place.is_dir():
             raise InputError(f"{path} lies below {place}, which is a file; name another folder")
 
 

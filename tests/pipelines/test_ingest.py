@@ -27,6 +27,12 @@ WANTED = {
 QUICK = polite.PoliteConfig(interval=0.0, throttled_wait=0.001, contact="me@example.org")
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Of the processes that are killed, which are others, all rows are written through."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
 def settings(out, museum, **changes):
     config = ingest.IngestConfig(
         cultures=",".join(WANTED.values()), out=str(out), base=museum.address, reading=QUICK
