@@ -73,7 +73,7 @@ def test_wrong_settings_are_refused(arguments, words, capsys):
 
 @pytest.mark.slow
 def test_parts_of_real_pictures_cost_less_than_whole_ones(data_folder):
-    """Processor time of crops of files, which are the same: at least a fifth less (1.4 to 1.8 times, measured)."""
+    """Processor time of crops of files, which are the same: at least a fifth less."""
     from stylegan_culture.pipelines.input import load_source
     from stylegan_culture.pipelines.preprocess import random_crop
 
