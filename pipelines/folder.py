@@ -2,11 +2,13 @@
 
 Every file is decoded once at the start. What cannot be read is named with its reason in
 `Source.skipped` and left out. Decoded pictures stay in memory up to a limit; beyond it a picture
-is decoded again whenever it is drawn, with the same result.
+is decoded again whenever it is drawn, of most JPEG files the part that is drawn, with the same
+result.
 """
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import os
 import pathlib
 import re
@@ -14,14 +16,19 @@ import typing
 import unicodedata
 
 import numpy as np
+from PIL import JpegImagePlugin
 
 from stylegan_culture import images, tables
 from stylegan_culture.config import OUTSIDE, InputError
+from stylegan_culture.files import read_bytes
 from stylegan_culture.pipelines.sampling import Source, held_out, identifier
 
 IGNORED = {"thumbs.db", "desktop.ini"}
 CSV_HEADER = ("path", "culture")
 SKIPPED = ("path", "reason")  # header of a report on skipped files
+DRAWN_BYTES = 32 * 2**20  # of a file of which TensorFlow decodes parts
+DRAWN_PIXELS = 200_000_000  # of all scans of a progressive file: half a second
+EDGE = 2  # columns that a window's chroma is interpolated from, beside it
 LEADS_OUT = "lies outside the folder of its table; add --outside to read it all the same"
 # Paths from a home folder, a drive or another machine, whatever system this is.
 _ELSEWHERE = re.compile(r"~$|~[^/\\]*[/\\]|[A-Za-z]:[/\\]|\\\\")
@@ -40,7 +47,35 @@ class Entry(typing.NamedTuple):
     details: dict[str, str] = {}
 
 
-def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
+@dataclasses.dataclass(frozen=True)
+class JpegFile:
+    """A JPEG file whose slices are decoded alone: `[top:bottom, left:right]` is uint8
+    [bottom - top, right - left, 3], bit for bit that part of the decoded picture.
+
+    shape: (height, width, 3).
+    """
+
+    path: pathlib.Path
+    shape: tuple[int, int, int]
+
+    def __getitem__(self, part: tuple[slice, slice]) -> np.ndarray:
+        import tensorflow as tf  # here: folders are listed and checked without it
+
+        (top, bottom, _), (left, right, _) = map(slice.indices, part, self.shape[:2])
+        first, last = max(left - EDGE, 0), min(right + EDGE, self.shape[1])
+        try:
+            pixels = tf.io.decode_and_crop_jpeg(
+                read_bytes(self.path, DRAWN_BYTES),
+                [top, first, bottom - top, last - first],
+                channels=3,
+                dct_method="INTEGER_ACCURATE",  # as Pillow decodes
+            )
+        except (tf.errors.OpError, InputError, OSError):  # the file is another one by now
+            return images.read_uint8(self.path)[part]
+        return pixels.numpy()[:, left - first : right - first]
+
+
+def load(path: str | os.PathLike, short_side: int = 512, cache_mib: int = 1024) -> Source:
     """Pictures with cultures: a folder of culture folders, a folder with a CSV, or that CSV.
 
     The CSV has the header `path,culture`; paths are relative to its folder; several cultures of a
@@ -52,24 +87,24 @@ def load(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
     """
     source = _read_files(*listed(path), short_side, cache_mib)
     if len(source.cultures) < 2:
-        found = f"only culture {source.cultures[0]!r}" if source.cultures else "no readable picture"
+        rest = f"only culture {source.cultures[0]!r}" if source.cultures else "no readable picture"
         raise InputError(
-            f"{path} holds {found}; training needs at least two cultures: sub-folders named by "
+            f"{path} holds {rest}; training needs at least two cultures: sub-folders named by "
             f"culture, or a CSV with the header path,culture{_first_reason(source)}"
         )
     return source
 
 
-def listed(path) -> tuple[list[Entry], list]:
+def listed(path: str | os.PathLike) -> tuple[list[Entry], list[tuple[str, str]]]:
     """What `load` would read, in its order and without decoding, and (path, reason) of the rest."""
     path, outside = located(path)
     table = path if not path.is_dir() else _find_table(path)
     entries, skipped = _from_table(table, outside) if table else _from_folders(path)
     entries = _nameable(entries, skipped)
-    return entries, [_told(*pair) for pair in skipped]
+    return entries, [_plain_text(*pair) for pair in skipped]
 
 
-def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
+def load_content(path: str | os.PathLike, short_side: int = 512, cache_mib: int = 1024) -> Source:
     """Pictures without culture (K = 0), from a folder and all folders within it.
 
     Identifiers are `content/<path without suffix>`. Raises `InputError` where none can be read.
@@ -88,31 +123,31 @@ def load_content(path, short_side: int = 512, cache_mib: int = 1024) -> Source:
 
 def tabled(*data: str) -> list[pathlib.Path]:
     """Pictures that tables of `folder:PATH` name, wherever they lie; none of other data."""
-    found = []
+    pictures = []
     for text in data:
         kind, _, name = text.partition(":")
         path = pathlib.Path(name).expanduser()
         if kind != "folder" or not path.exists():
             continue
-        with contextlib.suppress(InputError):  # which is told when the data are loaded
+        with contextlib.suppress(InputError):  # which is reported when the data are loaded
             if path.is_file() or _find_table(path):
-                found += [entry.file for entry in listed(path)[0]]
-    return found
+                pictures += [entry.file for entry in listed(path)[0]]
+    return pictures
 
 
-def write_report(path, source: Source) -> None:
+def write_report(path: str | os.PathLike, source: Source) -> None:
     """Writes the skipped files as CSV `path,reason` (UTF-8), whole or not at all."""
     tables.write(path, SKIPPED, source.skipped)
 
 
-def located(path) -> tuple[pathlib.Path, bool]:
+def located(path: str | os.PathLike) -> tuple[pathlib.Path, bool]:
     """The path that `folder:` is followed by, and whether rows of its table may lead out of its
     folder, which `?outside` at its end says."""
     text = str(path)
     return existing(text.removesuffix(OUTSIDE)), text.endswith(OUTSIDE)
 
 
-def existing(path) -> pathlib.Path:
+def existing(path: str | os.PathLike) -> pathlib.Path:
     """A path, its ~ resolved; `InputError` where there is nothing."""
     path = pathlib.Path(path).expanduser()
     if not path.exists():
@@ -138,21 +173,21 @@ def _from_folders(path: pathlib.Path) -> tuple[list, list]:
         if not folder.is_dir() or folder.name.startswith("."):
             continue
         culture = unicodedata.normalize("NFC", folder.name)
-        found = files(folder)
-        entries += [Entry(file, (culture,), identifier(culture, file.stem)) for file in found]
-        if not found:
+        pictures = files(folder)
+        entries += [Entry(file, (culture,), identifier(culture, file.stem)) for file in pictures]
+        if not pictures:
             skipped.append((str(folder), "the folder is empty"))
     return entries, skipped
 
 
 def _find_table(path: pathlib.Path) -> pathlib.Path | None:
     """The one CSV of a folder whose header has the columns path and culture, or None."""
-    files = sorted(file for file in path.glob("*.csv") if file.is_file())
-    found = [file for file in files if set(CSV_HEADER) <= set(tables.header(file))]
-    if len(found) > 1:
-        names = " and ".join(table.name for table in found[:2])
+    named = sorted(file for file in path.glob("*.csv") if file.is_file())
+    tagged = [file for file in named if set(CSV_HEADER) <= set(tables.header(file))]
+    if len(tagged) > 1:
+        names = " and ".join(table.name for table in tagged[:2])
         raise InputError(f"{path} holds several tables of tags ({names}); keep one or name it")
-    return found[0] if found else None
+    return tagged[0] if tagged else None
 
 
 def _from_table(table: pathlib.Path, outside: bool) -> tuple[list, list]:
@@ -230,11 +265,11 @@ def _nameable(entries: list[Entry], skipped: list) -> list[Entry]:
             kept.append(entry)
         except UnicodeEncodeError:
             reason = "has a name that is no UTF-8; rename it"
-            skipped.append(_told(str(entry.file), reason))
+            skipped.append(_plain_text(str(entry.file), reason))
     return kept
 
 
-def _told(path: str, reason: str) -> tuple[str, str]:
+def _plain_text(path: str, reason: str) -> tuple[str, str]:
     """What is said of a file that was skipped, as text that JSON can hold whatever its name is."""
     path, reason = (text.encode("utf-8", "backslashreplace").decode() for text in (path, reason))
     return path, reason
@@ -244,25 +279,39 @@ def _read_files(entries: list[Entry], skipped: list, short_side: int, cache_mib:
     def read(entry: Entry) -> np.ndarray:
         return images.read_uint8(entry.file, short_side=short_side)
 
-    return read_all(entries, skipped, read, cache_mib)
+    def part(entry: Entry) -> JpegFile | None:
+        return jpeg_file(entry.file, short_side)
+
+    return read_all(entries, skipped, read, cache_mib, part)
 
 
-def read_all(entries: list[Entry], skipped: list, read_entry, cache_mib: int) -> Source:
+def read_all(
+    entries: list[Entry],
+    skipped: list[tuple[str, str]],
+    read_entry: typing.Callable[[Entry], np.ndarray],
+    cache_mib: int,
+    part_entry: typing.Callable[[Entry], JpegFile | None] | None = None,
+) -> Source:
     """Decodes every entry once, in parallel, and makes the source of those that can be read.
 
-    `read_entry` takes an `Entry` to uint8 [H, W, 3] and raises `InputError` where it cannot.
+    `read_entry` takes an entry to uint8 [H, W, 3] and raises `InputError` where it cannot;
+    `part_entry`, where entries are files, to one of which slices can be decoded alone, or None.
     """
     kept, cache, room = [], {}, cache_mib * 2**20
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda entry: _try_read(entry, read_entry), entries)
+        results = pool.map(lambda entry: try_read(entry, read_entry), entries)
         for entry, (pixels, reason) in zip(entries, results, strict=True):
             if reason:
-                skipped.append(_told(str(entry.file), reason))
+                skipped.append(_plain_text(str(entry.file), reason))
                 continue
             if pixels.nbytes <= room:
                 room -= pixels.nbytes
                 cache[len(kept)] = pixels
             kept.append(entry)
+        others = [number for number in range(len(kept)) if part_entry and number not in cache]
+        in_parts = dict(
+            zip(others, pool.map(lambda number: part_entry(kept[number]), others), strict=True)
+        )
     cultures = tuple(sorted({culture for entry in kept for culture in entry.cultures}))
     ids = tuple(entry.identifier for entry in kept)
     columns = {culture: column for column, culture in enumerate(cultures)}
@@ -271,8 +320,12 @@ def read_all(entries: list[Entry], skipped: list, read_entry, cache_mib: int) ->
         tags[row, [columns[culture] for culture in entry.cultures]] = True
 
     def read(number: int) -> np.ndarray:
-        found = cache.get(number)
-        return read_entry(kept[number]) if found is None else found
+        pixels = cache.get(number)
+        return read_entry(kept[number]) if pixels is None else pixels
+
+    def read_parts(number: int) -> np.ndarray | JpegFile:
+        picture = in_parts.get(number)
+        return read(number) if picture is None else picture
 
     return Source(
         cultures=cultures,
@@ -281,14 +334,36 @@ def read_all(entries: list[Entry], skipped: list, read_entry, cache_mib: int) ->
         read=read,
         held=held_out(ids),
         skipped=tuple(skipped),
-        files=tuple(str(entry.file) for entry in kept),
+        files=tuple(str(entry.file) for entry in kept) if part_entry else (),
+        read_parts=read_parts if part_entry else None,
     )
 
 
-def _try_read(entry: Entry, read_entry) -> tuple:
-    """(pixels, None), or (None, reason) for an entry that cannot be read."""
+def jpeg_file(path: pathlib.Path, short_side: int) -> JpegFile | None:
+    """A file as `JpegFile`; None where its slices would not be those of
+    `images.read_uint8(path, short_side=short_side)`: for other formats and grey, CMYK, rotated or
+    larger pictures, and for what cannot be read."""
+    with contextlib.suppress(InputError), images.opened(path) as (picture, inspected):
+        width, height = picture.size
+        if (
+            picture.format == "JPEG"
+            and min(width, height) <= short_side
+            and os.path.getsize(path) <= DRAWN_BYTES
+            and (inspected.scans == 1 or inspected.scans * width * height <= DRAWN_PIXELS)
+            and picture.mode == "RGB"
+            and JpegImagePlugin.get_sampling(picture) >= 0
+            and picture.getexif().get(images.ORIENTATION, 1) == 1
+        ):
+            return JpegFile(path, (height, width, 3))
+    return None
+
+
+def try_read(
+    entry: Entry, read_entry: typing.Callable[[Entry], np.ndarray]
+) -> tuple[np.ndarray | None, str]:
+    """(pixels, ""), or (None, reason) for an entry that cannot be read."""
     try:
-        return read_entry(entry), None
+        return read_entry(entry), ""
     except InputError as error:
         return None, str(error).removeprefix(f"{entry.file} ")
 

@@ -1,11 +1,12 @@
 """The one door to training and judging data: name a source, get batches or arrays."""
 
 import dataclasses
+import typing
 
 import numpy as np
 
 from stylegan_culture.config import InputError, option
-from stylegan_culture.pipelines import folder, preprocess, shards, streaming, tfds
+from stylegan_culture.pipelines import folder, preprocess, records, tfds
 from stylegan_culture.pipelines.preprocess import DETAIL
 from stylegan_culture.pipelines.sampling import (
     PARTS,
@@ -15,6 +16,9 @@ from stylegan_culture.pipelines.sampling import (
     split,
     uniform,
 )
+
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +50,6 @@ class DataConfig:
     mirror: bool = option(True, "mirror half of the crops; wrong where left and right differ")
     seed: int = option(0, "seed of sampling and cropping")
     cache_mib: int = option(1024, "memory for decoded pictures of each source, MiB")
-    stream: bool = option(
-        False, "decode of every JPEG only what a crop shows; crops are reduced by area, not bicubic"
-    )
 
 
 def load_source(data: str, image_size: int, part: str = "train", cache_mib: int = 1024) -> Source:
@@ -68,7 +69,7 @@ def load_source(data: str, image_size: int, part: str = "train", cache_mib: int 
     if kind == "folder" and name:
         return split(folder.load(name, DETAIL * image_size, cache_mib), part)
     if kind == "records" and name:
-        return split(shards.load(name, DETAIL * image_size, cache_mib, image_size), part)
+        return split(records.load(name, DETAIL * image_size, cache_mib, image_size), part)
     if kind == "tfds" and name:
         return split(tfds.load(name, DETAIL * image_size, cache_mib), part)
     raise InputError(f"unknown data {data!r}; use ornaments, folder:PATH, records:DIR or tfds:NAME")
@@ -108,14 +109,13 @@ def make_dataset(
     content: Source | None,
     first_step: int = 0,
     share: Share = WHOLE,
-):
+) -> "tf.data.Dataset":
     """An endless `tf.data.Dataset` of batches; batch t depends only on (config, data, t).
 
     Each batch is {"content": float32 [B, S, S, 3] in [0, 1], "content_culture": int32 [B] (-1 for
     content-only pictures), "style": float32 [B, S, S, 3], "culture": int32 [B]}. Contents and
     styles are drawn balanced over cultures and independently of each other. `first_step` resumes
-    at that batch, and `share` makes some of its rows only. Batches are made in parallel and come
-    in order.
+    at that batch, and `share` makes some of its rows only. Batches come in order.
     """
     import tensorflow as tf  # here: preparing and checking data need not wait for it
 
@@ -124,14 +124,6 @@ def make_dataset(
     image = tf.TensorSpec([count, size, size, 3], tf.float32)
     label = tf.TensorSpec([count], tf.int32)
     layout = {"content": image, "content_culture": label, "style": image, "culture": label}
-
-    def draw(number):
-        return drawn(config, source, content, int(number), share)
-
-    if config.stream:
-        files = source.files + (content.files if content is not None else ())
-        own = dataclasses.replace(config, batch_size=count)
-        return streaming.batches(own, draw, files, first_step)
 
     def load(step):
         def make(number):
@@ -150,10 +142,10 @@ def make_dataset(
 
 def make_batch(
     config: DataConfig, source: Source, content: Source | None, step: int, share: Share = WHOLE
-) -> dict:
-    """Batch number `step` as NumPy arrays; see `make_dataset`. Crops as without `stream`."""
+) -> dict[str, np.ndarray]:
+    """Batch number `step` as NumPy arrays; see `make_dataset`."""
     batch, count, size = {}, len(share.rows(config)), config.image_size
-    for name, parts in drawn(config, source, content, step, share).items():
+    for name, parts in _draw(config, source, content, step, share).items():
         pixels, cultures = np.zeros((count, size, size, 3), np.uint8), np.zeros(count, np.int32)
         for part in parts:
             if len(part.places):
@@ -162,26 +154,6 @@ def make_batch(
         batch[name] = pixels.astype(np.float32) / 255
         batch["culture" if name == "style" else "content_culture"] = cultures
     return batch
-
-
-def drawn(
-    config: DataConfig, source: Source, content: Source | None, step: int, share: Share = WHOLE
-) -> dict:
-    """What batch number `step` shows: {"content": [Drawn...], "style": [Drawn]}."""
-    numbers = step * config.batch_size + share.rows(config)
-    photographs = config.content_share if content is not None else 0.0
-    before = np.floor(numbers * photographs).astype(np.int64)
-    plain = np.floor((numbers + 1) * photographs).astype(np.int64) > before
-    # Each kind of content counts its own samples, so that cultures stay balanced at any share.
-    parts = [
-        _drawn(config, source, "content", numbers[~plain] - before[~plain], np.flatnonzero(~plain))
-    ]
-    if plain.any():
-        places = np.flatnonzero(plain)
-        parts.append(_drawn(config, content, "photograph", before[plain], places))
-    everywhere = np.arange(len(numbers))
-    styles = _drawn(config, source, "style", numbers, everywhere, config.crop_draws)
-    return {"content": parts, "style": [styles]}
 
 
 def evaluation_arrays(source: Source, size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -199,7 +171,31 @@ def evaluation_arrays(source: Source, size: int) -> tuple[np.ndarray, np.ndarray
     return pictures, cultures.astype(np.int32), list(source.ids)
 
 
-def _drawn(config, source: Source, stream: str, numbers, places, count: int = 1) -> Drawn:
+def _draw(
+    config: DataConfig, source: Source, content: Source | None, step: int, share: Share
+) -> dict[str, list[Drawn]]:
+    """What batch number `step` shows: {"content": [Drawn, ...], "style": [Drawn]}."""
+    numbers = step * config.batch_size + share.rows(config)
+    photographs = config.content_share if content is not None else 0.0
+    before = np.floor(numbers * photographs).astype(np.int64)
+    plain = np.floor((numbers + 1) * photographs).astype(np.int64) > before
+    # Each kind of content counts its own samples, so that cultures stay balanced at any share.
+    parts = [
+        _draw_samples(
+            config, source, "content", numbers[~plain] - before[~plain], np.flatnonzero(~plain)
+        )
+    ]
+    if plain.any():
+        places = np.flatnonzero(plain)
+        parts.append(_draw_samples(config, content, "photograph", before[plain], places))
+    everywhere = np.arange(len(numbers))
+    styles = _draw_samples(config, source, "style", numbers, everywhere, config.crop_draws)
+    return {"content": parts, "style": [styles]}
+
+
+def _draw_samples(
+    config: DataConfig, source: Source, stream: str, numbers, places, count: int = 1
+) -> Drawn:
     """Pictures, cultures and crops of the samples with these numbers."""
     pictures, cultures = draw_balanced(source, config.seed, stream, numbers)
     noise = uniform(config.seed, stream + "/crop", numbers, count * preprocess.DRAWS)
@@ -213,7 +209,7 @@ def _crops(config: DataConfig, part: Drawn) -> np.ndarray:
     """uint8 [n, S, S, 3]: of each picture the most colourful of its random crops."""
     size, scale = config.image_size, config.least_scale
     crops = [
-        preprocess.colourful_crop(part.source.read(picture), size, draws, scale)
+        preprocess.colourful_crop(part.source.parts(picture), size, draws, scale)
         for picture, draws in zip(part.pictures.tolist(), part.noise, strict=True)
     ]
     return np.stack(crops)
@@ -231,15 +227,6 @@ def _check(config: DataConfig, source: Source, content: Source | None) -> None:
     for name in ("content_share", "least_scale"):
         if not 0 <= getattr(config, name) <= 1:
             raise InputError(f"--{name.replace('_', '-')} has to lie between 0 and 1")
-    if config.stream:
-        _check_stream(config, source, content)
-
-
-def _check_stream(config: DataConfig, source: Source, content: Source | None) -> None:
-    if config.crop_draws > 1:
-        raise InputError("--stream decodes one crop of a picture; use it with --crop-draws 1")
-    if not all(part.files for part in (source, content) if part is not None):
-        raise InputError("--stream reads picture files; use it with --data folder:PATH")
 
 
 def _ornaments(size: int, part: str) -> Source:

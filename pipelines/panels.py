@@ -5,11 +5,12 @@ plain areas are to be filled with rows of marks, and fills skies with them.
 """
 
 import pathlib
+import typing
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter
 
-from stylegan_culture import images
+from stylegan_culture import files, images
 from stylegan_culture.config import InputError
 from stylegan_culture.pipelines import folder
 
@@ -61,7 +62,7 @@ def squares(
     """
     height, width = mask.shape
     free = np.ones(mask.shape, bool)
-    painted_sums, free_sums, found = _sums(mask), _sums(free), []
+    painted_sums, free_sums, chosen = _sums(mask), _sums(free), []
     for side in range(min(height, width), least - 1, -SHRINK):
         inside = _means(painted_sums, side)
         inside[(_means(free_sums, side) < 1.0 - OVERLAP) | (inside < share)] = -1.0
@@ -70,43 +71,44 @@ def squares(
             top, left = int(row) * STEP, int(column) * STEP
             free[top : top + side, left : left + side] = False
             free_sums = _sums(free)
-            found.append((top, left, side))
-        if len(found) == count:
+            chosen.append((top, left, side))
+        if len(chosen) == count:
             break
-    return found
+    return chosen
 
 
-def places(source, target):
-    """Yields the files that `cut` may write for every picture below a folder; `InputError` as
-    there."""
+def places(source: files.Place, target: files.Place) -> typing.Iterator[pathlib.Path]:
+    """The files that `cut` may write for every picture below a folder; `InputError` as there."""
     source, target = _folders(source, target)
     for file in folder.files(source):
         yield from (_place(source, target, file, number) for number in range(COUNT))
 
 
-def _folders(source, target) -> tuple[pathlib.Path, pathlib.Path]:
+def _folders(source: files.Place, target: files.Place) -> tuple[pathlib.Path, pathlib.Path]:
     source, target = folder.existing(source).resolve(), pathlib.Path(target).expanduser().resolve()
     if target == source or source in target.parents:
         raise InputError(f"--out {target} lies within the pages' folder; choose another one")
     return source, target
 
 
-def _place(source, target, file: pathlib.Path, number: int) -> pathlib.Path:
+def _place(
+    source: pathlib.Path, target: pathlib.Path, file: pathlib.Path, number: int
+) -> pathlib.Path:
     """Where a panel of a page goes."""
     stem = file.stem if file.stem[-1].isdigit() else f"{file.stem}_0"
     return target / file.relative_to(source).parent / f"{stem}_{number}.png"
 
 
-def cut(source, target, short_side: int = 0) -> tuple[int, int, list[str]]:
+def cut(
+    source: files.Place, target: files.Place, short_side: int = 0
+) -> tuple[int, int, list[str]]:
     """Cuts the panels of every picture below a folder into PNG files of the same tree.
 
     `short_side` above 0 reduces larger panels to so many pixels, so that a training crop shows most
-    of a composition.
-
-    `0012_0.png`, `0012_1.png`, ... are cut-outs of `0012` for the rule that holds pictures out; a
-    page whose name ends in no digit gets one (`recto_0_0.png`). Large pages are looked at reduced
-    and cut in their own pixels. Returns the numbers of pages read and of panels written, and why
-    files were skipped; raises `InputError` where there is no folder, or the target lies within it.
+    of a composition. `0012_0.png`, `0012_1.png`, ... are cut-outs of `0012` for the rule that holds
+    pictures out; a page whose name ends in no digit gets one (`recto_0_0.png`). Large pages are
+    looked at reduced and cut in full size. Returns the numbers of pages read and of panels written,
+    and why files were skipped; `InputError` where there is no folder, or the target lies within it.
     """
     if short_side < 0:
         raise InputError(f"--short-side {short_side} is no number of pixels; use 0 for none")
@@ -136,11 +138,11 @@ def panels_of(page: np.ndarray) -> list[np.ndarray]:
     short = min(page.shape[:2])
     small = images.fit_short_side(page, WORKING) if short > WORKING else page
     scale = short / min(small.shape[:2])
-    found = []
+    panels = []
     for square in squares(painted(small)):
         top, left, side = (int(round(scale * length)) for length in square)
-        found.append(page[top : top + side, left : left + side])
-    return found
+        panels.append(page[top : top + side, left : left + side])
+    return panels
 
 
 def _sums(mask) -> np.ndarray:

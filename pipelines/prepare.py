@@ -103,9 +103,11 @@ def _collect(config: ingest.IngestConfig) -> None:
 
 
 def _record(options: argparse.Namespace) -> None:
+    from stylegan_culture.pipelines import record_writer  # here: --help loads no TensorFlow
+
     config = from_flags(records.RecordsConfig(), options)
     _outputs(options)
-    report = records.write(options.name, config)
+    report = record_writer.write(options.name, config)
     folder.write_report(options.report, report)
     rows = [("culture", "pictures", "held out")]
     rows += [(name, str(total), str(held)) for name, (total, held) in report.counts.items()]

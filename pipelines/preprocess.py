@@ -1,8 +1,11 @@
 """Square crops of pictures for training and for judging; uint8 in, uint8 out.
 
 Pictures whose short side is below the crop are enlarged just to fit, not padded: reflected borders
-would put mirror symmetries into a tradition's look, which a discriminator learns at once.
+would put mirror symmetries into a tradition's look, which a discriminator learns at once. An image
+may also be one whose parts are decoded on demand; see `sampling.Source.parts`.
 """
+
+import typing
 
 import numpy as np
 from PIL import Image
@@ -16,7 +19,9 @@ DETAIL = 4
 LARGEST = 8192  # side of a crop, pixels
 
 
-def random_crop(image: np.ndarray, size: int, draw, least_scale: float = 0.0) -> np.ndarray:
+def random_crop(
+    image: np.ndarray, size: int, draw: typing.Sequence[float], least_scale: float = 0.0
+) -> np.ndarray:
     """A random square uint8 [size, size, 3] of uint8 [H, W, 3], reduced and mirrored at random.
 
     The scale factor is log-uniform between the one that makes the short side `size` (but not less
@@ -40,13 +45,17 @@ def random_crop(image: np.ndarray, size: int, draw, least_scale: float = 0.0) ->
     return _square(image, (left, top, side), size, mirror_draw < 0.5)
 
 
-def colourful_crop(image: np.ndarray, size: int, draws, least_scale: float = 0.0) -> np.ndarray:
+def colourful_crop(
+    image: np.ndarray, size: int, draws: np.ndarray, least_scale: float = 0.0
+) -> np.ndarray:
     """Of the random crops by the rows of `draws` `[n, 4]`, the most colourful one.
 
     Manuscript pages are half text and margin: their crops would teach lines of script on paper.
     """
-    crops = [random_crop(image, size, draw, least_scale) for draw in draws]
-    return crops[0] if len(crops) == 1 else max(crops, key=colourfulness)
+    if len(draws) == 1:
+        return random_crop(image, size, draws[0], least_scale)
+    whole = image[:, :]  # decoded once, where `image` decodes its parts
+    return max((random_crop(whole, size, draw, least_scale) for draw in draws), key=colourfulness)
 
 
 def colourfulness(image: np.ndarray) -> float:

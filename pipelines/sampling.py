@@ -31,6 +31,8 @@ class Source:
     ids: N identifiers `<culture>/<file stem>`, the first of the picture's cultures.
     tags: bool [N, K], multi-hot.
     read: picture number -> uint8 [H, W, 3]; safe to call from several threads.
+    read_parts: picture number -> what `read` gives, or an object with its `shape` whose slices
+        `[top:bottom, left:right]` are decoded alone; None: no picture can be read in parts.
     held: bool [N], true for the pictures that are kept for judging.
     skipped: (path, reason) of every file that was left out.
     files: the N files that hold one picture each; empty where pictures come from elsewhere.
@@ -43,11 +45,12 @@ class Source:
     held: np.ndarray
     skipped: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
+    read_parts: typing.Callable[[int], typing.Any] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def select(self, indices) -> "Source":
+    def select(self, indices: typing.Sequence[int]) -> "Source":
         """The source reduced to some pictures (integer indices [n]), in that order."""
         indices = np.asarray(indices, np.int64)
         return dataclasses.replace(
@@ -57,7 +60,14 @@ class Source:
             read=lambda number: self.read(int(indices[number])),
             held=self.held[indices],
             files=tuple(self.files[index] for index in indices) if self.files else (),
+            read_parts=(lambda number: self.parts(int(indices[number])))
+            if self.read_parts
+            else None,
         )
+
+    def parts(self, number: int) -> typing.Any:
+        """A picture of which slices are taken: decoded, or decoded in part where that is less."""
+        return (self.read_parts or self.read)(number)
 
     def of_culture(self, culture: int) -> np.ndarray:
         """Indices int64 [n] of the pictures that carry culture number `culture`."""
@@ -69,7 +79,7 @@ def identifier(culture: str, stem: str) -> str:
     return unicodedata.normalize("NFC", f"{culture}/{stem}")
 
 
-def parents(identifiers) -> list[str]:
+def parents(identifiers: typing.Sequence[str]) -> list[str]:
     """The picture that each identifier belongs to: itself, or the one that it is a cut-out of.
 
     A stem `<parent>_<number>` (at most three digits) is a cut-out where the parent ends in a digit
@@ -77,7 +87,7 @@ def parents(identifiers) -> list[str]:
     `wave`). Otherwise it is a picture of its own (`IMG_0012`; `wave_2` without `wave`).
     """
     present = set(identifiers)
-    found = []
+    belongs_to = []
     for name in identifiers:
         culture, slash, stem = name.rpartition("/")
         numbered = _PART_OF_NUMBERED.match(stem)
@@ -86,11 +96,11 @@ def parents(identifiers) -> list[str]:
             stem = numbered.group(1)
         elif named and culture + slash + named.group(1) in present:
             stem = named.group(1)
-        found.append(culture + slash + stem)
-    return found
+        belongs_to.append(culture + slash + stem)
+    return belongs_to
 
 
-def held_out(identifiers) -> np.ndarray:
+def held_out(identifiers: typing.Sequence[str]) -> np.ndarray:
     """The project's one held-out rule: bool [N], true for pictures that training never sees.
 
     Within each culture the distinct pictures (`parents`) are sorted by the SHA-256 of their
@@ -118,7 +128,7 @@ def split(source: Source, part: str) -> Source:
     return source.select(np.flatnonzero(source.held == (part == "held_out")))
 
 
-def uniform(seed: int, stream: str, counters, draws: int = 1) -> np.ndarray:
+def uniform(seed: int, stream: str, counters: np.ndarray, draws: int = 1) -> np.ndarray:
     """Stateless random numbers float64 [n, draws] in [0, 1), one row for each counter int64 [n].
 
     SplitMix64 applied to a key of (seed, stream name) and to counter * draws + draw.
@@ -130,7 +140,9 @@ def uniform(seed: int, stream: str, counters, draws: int = 1) -> np.ndarray:
     return (bits >> np.uint64(11)) / float(1 << 53)
 
 
-def draw_balanced(source: Source, seed: int, stream: str, counters) -> tuple:
+def draw_balanced(
+    source: Source, seed: int, stream: str, counters: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Pictures and cultures of the samples with the numbers `counters` int64 [n] of a stream.
 
     Returns (picture numbers int64 [n], culture numbers int32 [n]). Any K consecutive samples that

@@ -5,13 +5,19 @@ memory; decoded pictures are kept up to a limit. TensorFlow Datasets 4.9.10 impo
 `importlib_resources` without declaring it, so that package has to be installed beside it.
 """
 
+import dataclasses
 import re
+import typing
 
 import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, shortened
-from stylegan_culture.pipelines.sampling import Source, held_out, identifier
+from stylegan_culture.pipelines import folder
+from stylegan_culture.pipelines.sampling import Source, identifier
+
+if typing.TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 LABELS = ("culture", "label")
 COLUMNS = ("image", "culture")
@@ -47,36 +53,49 @@ def load(name: str, short_side: int = 512, cache_mib: int = 1024) -> Source:
 
 
 def from_builder(
-    builder, short_side: int = 512, cache_mib: int = 1024, columns: dict | None = None
+    builder: "tfds.core.DatasetBuilder",
+    short_side: int = 512,
+    cache_mib: int = 1024,
+    columns: dict[str, str] | None = None,
 ) -> Source:
     """The source of a prepared TFDS builder; `columns` names some of `COLUMNS`; see `load`."""
-    import tensorflow_datasets as tfds
+    import tensorflow_datasets as tfds  # here: it loads TensorFlow
 
     image_key, label_key = _keys(tfds, builder, columns or {})
     classes = _culture_names(tfds, builder, label_key)
     decoders = {image_key: tfds.decode.SkipDecoding()}
-    encoded, ids, tags, skipped = [], [], [], []
-    cache, room = {}, cache_mib * 2**20
+    entries, skipped = [], []
     for split in sorted(builder.info.splits):
         examples = tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
         for number, example in enumerate(examples):
-            stem = f"{split}-{number:05d}"
-            names = _tags(classes, example[label_key])
-            try:
-                if not names:
-                    raise InputError("the example names no culture")
-                pixels = images.read_uint8(example[image_key], short_side=short_side)
-            except InputError as error:
-                skipped.append((f"{builder.name}/{stem}", str(error)))
-                continue
-            if pixels.nbytes <= room:
-                room -= pixels.nbytes
-                cache[len(ids)] = pixels
-            encoded.append(example[image_key])
-            ids.append(identifier(names[0], stem))
-            tags.append(names)
-    order = classes or sorted({one for each in tags for one in each})
-    return _source(order, ids, tags, skipped, _reader(encoded, cache, short_side))
+            stem, names = f"{split}-{number:05d}", _tags(classes, example[label_key])
+            name = f"{builder.name}/{stem}"
+            if names:
+                picture = _Encoded(name, example[image_key])
+                entries.append(folder.Entry(picture, names, identifier(names[0], stem)))
+            else:
+                skipped.append((name, "the example names no culture"))
+
+    def read(entry: folder.Entry) -> np.ndarray:
+        return images.read_uint8(entry.file.content, short_side=short_side)
+
+    source = folder.read_all(entries, skipped, read, cache_mib)
+    if len(source.cultures) < 2:
+        raise InputError("the data set holds fewer than two cultures; choose another one")
+    present = sorted(source.cultures, key=classes.index) if classes else source.cultures
+    columns = [source.cultures.index(culture) for culture in present]
+    return dataclasses.replace(source, cultures=tuple(present), tags=source.tags[:, columns])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Encoded:
+    """A picture file of a data set: what it is called, and its bytes."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def _parse(name: str) -> tuple[str, dict]:
@@ -106,29 +125,6 @@ def _builder(tfds, name: str):
     """
     name, config, version = _NAME.fullmatch(name).groups()
     return tfds.builder_cls(name)(config=config, version=version)
-
-
-def _reader(encoded: list, cache: dict, short_side: int):
-    def read(number: int) -> np.ndarray:
-        found = cache.get(number)
-        return images.read_uint8(encoded[number], short_side=short_side) if found is None else found
-
-    return read
-
-
-def _source(order, ids, tags, skipped, read) -> Source:
-    """The source without the classes that have no picture."""
-    present = [name for name in order if any(name in names for names in tags)]
-    if len(present) < 2:
-        raise InputError("the data set holds fewer than two cultures; choose another one")
-    return Source(
-        cultures=tuple(present),
-        ids=tuple(ids),
-        tags=np.array([[name in names for name in present] for names in tags], bool),
-        read=read,
-        held=held_out(ids),
-        skipped=tuple(skipped),
-    )
 
 
 def _keys(tfds, builder, columns: dict) -> tuple[str, str]:
@@ -167,14 +163,14 @@ def _tag_feature(tfds, feature):
     return inner if fit else None
 
 
-def _tags(classes: list[str] | None, value) -> list[str]:
+def _tags(classes: list[str] | None, value) -> tuple[str, ...]:
     """The cultures of an example, each once, in its order."""
     # A label of -1 is TFDS's word for an unknown one.
-    found = [
+    names = [
         one.decode("utf-8").strip() if classes is None else classes[one] if one >= 0 else ""
         for one in np.atleast_1d(value).tolist()
     ]
-    return list(dict.fromkeys(filter(None, found)))
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _culture_names(tfds, builder, label_key: str) -> list[str] | None:

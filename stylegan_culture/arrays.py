@@ -12,12 +12,18 @@ import pathlib
 import shutil
 import struct
 import tempfile
+import typing
 import zipfile
 
 import numpy as np
 
 from stylegan_culture import config, files, isolation
 from stylegan_culture.config import InputError
+
+if typing.TYPE_CHECKING:
+    import keras
+
+    Network = typing.TypeVar("Network", bound=keras.Model)
 
 LARGEST = 256 * 2**20  # bytes of all arrays of a file
 MOST_MEMBERS = 20_000  # of an archive
@@ -28,25 +34,25 @@ _END = struct.Struct("<4s4H2LH")  # of a zip file: its last record
 _LONGEST_COMMENT = 2**16
 
 
-def read_archive(path, what: str, most: int = LARGEST, names=None) -> dict[str, np.ndarray]:
-    """The arrays of a NumPy archive (.npz) by name.
+def read_archive(
+    path: files.Place,
+    what: str,
+    most: int = LARGEST,
+    names: typing.Iterable[str] | None = None,
+) -> dict[str, np.ndarray]:
+    """The arrays of a NumPy archive (.npz) by name: those in `names`, or all.
 
-    Args:
-        path: of the file.
-        what: it should be, such as "culture moments", for the message.
-        most: bytes that all arrays may have together.
-        names: of the arrays that are wanted; None: all.
-
-    Raises:
-        InputError: the file is damaged, lacks an array, holds Python objects or numbers that are
-            not finite, or its arrays have more than `most` bytes.
-        FileNotFoundError: it is missing.
+    Raises `InputError`, which says `what` it should be, such as "culture moments", where the file
+    is damaged, lacks an array, holds Python objects or numbers that are not finite, or its arrays
+    have more than `most` bytes together; FileNotFoundError where it is missing.
     """
     with files.open_file(path) as file:
         return _read_file(file, path, what, most, names)
 
 
-def parse_archive(content: bytes, path, what: str, most: int = LARGEST) -> dict[str, np.ndarray]:
+def parse_archive(
+    content: bytes, path: files.Place, what: str, most: int = LARGEST
+) -> dict[str, np.ndarray]:
     """As `read_archive`, of the content of the file at `path`."""
     return _read_file(io.BytesIO(content), path, what, most, None)
 
@@ -58,22 +64,15 @@ def one_text(value: np.ndarray) -> str:
     return str(value)
 
 
-def load_weights(path, least: int, build, remedy: str):
-    """A network with the weights of a Keras file (.h5).
+def load_weights(
+    path: files.Place, least: int, build: typing.Callable[[], "Network"], remedy: str
+) -> "Network":
+    """The network that `build` gives, with the weights of a Keras file (.h5).
 
-    Args:
-        path: of the file.
-        least: the fewest numbers that a network of these settings has; the file must have as many,
-            so that no network is built that its file cannot fill.
-        build: function that gives the network with variables of its own.
-        remedy: what to do where the file is bad, the end of the sentence.
-
-    Returns:
-        What `build` gives.
-
-    Raises:
-        InputError: the file is missing, damaged, of another network, or holds numbers that are not
-            finite.
+    least: the fewest numbers that a network of these settings has; the file must have as many, so
+    that no network is built that its file cannot fill. Raises `InputError`, whose sentence ends
+    with `remedy`, where the file is missing, damaged, of another network, or holds numbers that are
+    not finite.
     """
     path = pathlib.Path(path)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +104,7 @@ def load_weights(path, least: int, build, remedy: str):
     return model
 
 
-def save_weights(model, path) -> None:
+def save_weights(model: "keras.Model", path: files.Place) -> None:
     """Writes a network's weights for `load_weights`, whole or not at all; else `InputError`."""
     path = pathlib.Path(path)
     try:
@@ -117,11 +116,8 @@ def save_weights(model, path) -> None:
 
 
 def count_weights(path: str) -> int:
-    """How many numbers a Keras weight file holds; for `isolation.call`.
-
-    Raises:
-        ValueError: it has links, other data than numbers, too many, or some that are not finite.
-    """
+    """How many numbers a Keras weight file holds; for `isolation.call`. ValueError where it has
+    links, other data than numbers, too many, or some that are not finite."""
     import h5py  # here: the process that calls has no need of it
 
     count, groups, seen = 0, [], set()

@@ -249,8 +249,7 @@ def measure_input(settings: LoadingConfig) -> list[dict]:
     loaders = {
         PLAIN: lambda: pillow_batches(source.files, settings, Image.Resampling.BILINEAR),
         "Pillow, bicubic": lambda: pillow_batches(source.files, settings, Image.Resampling.BICUBIC),
-        "project": lambda: pipeline_batches(source, settings, stream=False),
-        "project, --stream": lambda: pipeline_batches(source, settings, stream=True),
+        "project": lambda: pipeline_batches(source, settings),
     }
     rates, work = collections.defaultdict(list), collections.defaultdict(list)
     for number in range(settings.rounds + 1):
@@ -320,7 +319,7 @@ def pillow_batches(files, settings: LoadingConfig, resampling):
             yield [np.stack([future.result() for future in waiting.popleft()])]
 
 
-def pipeline_batches(source, settings: LoadingConfig, stream: bool):
+def pipeline_batches(source, settings: LoadingConfig):
     """Contents and styles of the project's own batches, as training gets them."""
     from stylegan_culture.pipelines.input import DataConfig, make_dataset
 
@@ -328,7 +327,6 @@ def pipeline_batches(source, settings: LoadingConfig, stream: bool):
         image_size=settings.image_size,
         batch_size=settings.pictures // 2,
         least_scale=settings.least_scale,
-        stream=stream,
     )
     batches = iter(make_dataset(data, source, None).take(settings.batches))
     return ([batch["content"], batch["style"]] for batch in batches)

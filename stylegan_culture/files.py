@@ -1,9 +1,9 @@
 """Files of users and strangers: read within limits, written whole or not at all, one run a folder.
 
-A file that somebody else made may be of any size, shape and kind. So it is opened only where it is
-an ordinary file, read up to a limit that its reader states, and JSON is checked before it is used.
-What is written appears under its name when it is complete. Until then it has a name that nobody
-else uses; where a run was killed, the next one that writes into the folder removes the remains.
+A file is opened only where it is an ordinary one, read up to a limit that its reader states, and
+JSON is checked before it is used. What is written appears under its name when it is complete. Until
+then it has a name that nobody else uses; the next run that writes into the folder removes what a
+killed one left.
 """
 
 import contextlib
@@ -18,15 +18,22 @@ import secrets
 import shutil
 import stat
 import sys
+import typing
 import unicodedata
 
 from stylegan_culture import __version__
 from stylegan_culture.config import InputError, git_commit, package_versions, reason, visible
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 SOFTWARE = f"stylegan_culture {__version__}"  # how results say who made them
 LARGEST_JSON = 16 * 2**20  # bytes
 DEEPEST_JSON = 40  # lists and objects within each other
 LOCK = ".stylegan_culture.lock"
+Place = str | os.PathLike  # a path as parameters take it
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 LONGEST_NAME = 100  # bytes of a file's name that a text gives, to which more is added
 # What Windows and other systems have other uses for, in names and at their beginning.
@@ -36,31 +43,18 @@ _UNFINISHED = re.compile(r"\.stylegan_culture-[0-9a-f]{16}\.part")
 _cleaned = set()  # folders whose remains of killed runs this process has removed
 
 
-def open_file(path):
-    """An ordinary file, opened for reading in binary.
-
-    A pipe or a device is refused at once: to open one may wait for ever.
-
-    Raises:
-        InputError: a pipe, a device or a folder.
-        OSError: it is missing or may not be read.
-    """
+def open_file(path: Place) -> typing.BinaryIO:
+    """An ordinary file, opened for reading in binary; `OSError` where it is missing or may not be
+    read. `InputError` for a folder, and at once for a pipe or a device, which may wait for ever."""
     return _ordinary(os.open(path, _READ), path)
 
 
-def open_inside(folder, name: str):
-    """An ordinary file within a folder, opened for reading in binary.
+def open_inside(folder: Place, name: str) -> typing.BinaryIO:
+    """An ordinary file within a folder, opened as `open_file` does.
 
     No symbolic link below the folder is followed, so no name leads out of it, also where a file is
-    exchanged for a link at this moment.
-
-    Args:
-        folder: that holds the file; links may lead to the folder itself.
-        name: path of the file from there.
-
-    Raises:
-        InputError: a link, a pipe, a device or a folder, or a name that leads upwards.
-        OSError: it is missing or may not be read.
+    exchanged for a link at this moment; links may lead to the folder itself. `InputError` also for
+    a link and for a name that leads upwards.
     """
     path, parts = pathlib.Path(folder, name), pathlib.PurePath(name).parts
     if not parts or ".." in parts or pathlib.PurePath(name).is_absolute():
@@ -87,7 +81,7 @@ def open_inside(folder, name: str):
     return _ordinary(handle, path)
 
 
-def _ordinary(handle: int, path):
+def _ordinary(handle: int, path: Place) -> typing.BinaryIO:
     """The file of a descriptor; `InputError` where it is another kind of thing."""
     kind = os.fstat(handle).st_mode
     if not stat.S_ISREG(kind):
@@ -97,7 +91,7 @@ def _ordinary(handle: int, path):
     return os.fdopen(handle, "rb")
 
 
-def read_bytes(path, most: int) -> bytes:
+def read_bytes(path: Place, most: int) -> bytes:
     """The content of an ordinary file of at most `most` bytes; else as `open_file`, or
     `InputError`."""
     with open_file(path) as file:
@@ -111,13 +105,9 @@ def read_bytes(path, most: int) -> bytes:
 def parse_json(content: bytes, any_text: bool = False) -> dict:
     """The object that JSON bytes hold.
 
-    Args:
-        content: the bytes.
-        any_text: whether a text may hold half a surrogate pair, which no file can hold.
-
-    Raises:
-        ValueError: no UTF-8, no JSON, another value than an object, more than `DEEPEST_JSON`
-            values within each other, a number that is not finite, or text that is no Unicode.
+    any_text: whether a text may hold half a surrogate pair, which no file can hold. Raises
+    ValueError for what is no UTF-8, no JSON or no object, more than `DEEPEST_JSON` values within
+    each other, a number that is not finite, and text that is no Unicode.
     """
 
     def refuse(name):
@@ -150,17 +140,11 @@ def parse_json(content: bytes, any_text: bool = False) -> dict:
     raise ValueError("its values lie too deep within each other")
 
 
-def read_json(path, remedy: str, most: int = LARGEST_JSON) -> dict:
-    """The object of a JSON file, checked as `parse_json` does.
+def read_json(path: Place, remedy: str, most: int = LARGEST_JSON) -> dict:
+    """The object of a JSON file of at most `most` bytes, checked as `parse_json` does.
 
-    Args:
-        path: of the file.
-        remedy: what to do where it is damaged, the end of the sentence.
-        most: its bytes.
-
-    Raises:
-        InputError: it is damaged, too large or no ordinary file.
-        FileNotFoundError: it is missing.
+    Raises `InputError`, whose sentence ends with `remedy`, where it is damaged, too large or no
+    ordinary file, and FileNotFoundError where it is missing.
     """
     try:
         return parse_json(read_bytes(path, most))
@@ -189,7 +173,7 @@ def file_name(text: str) -> str:
     return f"{encoded[: LONGEST_NAME - 17].decode('utf-8', 'ignore')}_{digest}"
 
 
-def file_names(texts) -> list[str]:
+def file_names(texts: typing.Iterable[str]) -> list[str]:
     """`file_name` of each text; those that would be one file on some system are numbered."""
     names, taken = [], set()
     for text in texts:
@@ -208,13 +192,10 @@ def _alike(name: str) -> str:
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def written_whole(path: Place) -> typing.Iterator[typing.BinaryIO]:
     """A binary file that takes the place of `path` once all is written; where that fails, what was
-    there stays and nothing else is left. Parent folders are made.
-
-    Raises:
-        InputError: it cannot be written (a full disk, no permission), or `path` is a device.
-    """
+    there stays and nothing else is left. Parent folders are made. Raises `InputError` where it
+    cannot be written (a full disk, no permission), or `path` is a device."""
     path = pathlib.Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no ordinary file; choose another place")
@@ -237,7 +218,7 @@ def written_whole(path):
         raise InputError(f"{shown(path)} cannot be written ({reason(error)})") from None
 
 
-def shown(path) -> pathlib.Path:
+def shown(path: Place) -> pathlib.Path:
     """A path as messages name it: a file of `temporary_folder` by where it would have gone."""
     parts = pathlib.Path(path).parts
     for number, part in enumerate(parts):
@@ -246,24 +227,23 @@ def shown(path) -> pathlib.Path:
     return pathlib.Path(path)
 
 
-def write_json(path, value) -> None:
-    """Writes JSON so that a reader never sees half a file."""
-    with written_whole(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+def write_json(path: Place, value: object) -> None:
+    """Writes JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_text(path, text: str) -> None:
-    """Writes UTF-8 so that a reader never sees half a file."""
+def write_text(path: Place, text: str) -> None:
+    """Writes UTF-8, whole or not at all."""
     with written_whole(path) as file:
         file.write(text.encode("utf-8"))
 
 
-def write_result(path, record: dict) -> None:
+def write_result(path: Place, record: dict) -> None:
     """Writes a command's record as JSON that says which program made it."""
     write_json(path, {"software": SOFTWARE, **record})
 
 
-def write_run(folder: pathlib.Path, config, **facts) -> None:
+def write_run(folder: pathlib.Path, config: object, **facts: object) -> None:
     """Writes `run.json`: the config, the package versions, the git commit and further facts."""
     record = {
         "config": dataclasses.asdict(config),
@@ -287,11 +267,7 @@ def read_run(folder: pathlib.Path) -> dict:
 
 
 def read_measures(folder: pathlib.Path) -> dict:
-    """Reads `metrics.json` of a run folder; a note in its place where the run wrote none.
-
-    Raises:
-        InputError: the file is damaged.
-    """
+    """Reads `metrics.json` of a run folder; a note in its place where the run wrote none."""
     try:
         return read_json(pathlib.Path(folder) / "metrics.json", "train or evaluate anew")
     except FileNotFoundError:
@@ -299,13 +275,9 @@ def read_measures(folder: pathlib.Path) -> dict:
 
 
 @contextlib.contextmanager
-def temporary_folder(parent):
+def temporary_folder(parent: Place) -> typing.Iterator[pathlib.Path]:
     """A new folder in `parent` for what is not complete yet; it goes at the end, with all that was
-    not moved out of it.
-
-    Raises:
-        InputError: it cannot be made, or the disk is full.
-    """
+    not moved out of it. `InputError` where it cannot be made, or the disk is full."""
     parent = pathlib.Path(parent)
     with contextlib.ExitStack() as stack:
         try:
@@ -322,17 +294,12 @@ def temporary_folder(parent):
 
 
 @contextlib.contextmanager
-def locked(folder, beside: bool = False):
-    """Keeps other runs out of a folder, which is made where it is missing.
+def locked(folder: Place, beside: bool = False) -> typing.Iterator[None]:
+    """Keeps other runs out of a folder, which is made where it is missing, until this run ends,
+    however it ends.
 
-    The system lets go when this run ends, however it ends.
-
-    Args:
-        folder: where this run will be at work.
-        beside: whether the lock lies beside the folder, which then may be missing or replaced.
-
-    Raises:
-        InputError: another run is at work in it, or it cannot be written.
+    beside: whether the lock lies beside the folder, which then may be missing or replaced. Raises
+    `InputError` where another run is at work in it, or it cannot be written.
     """
     folder = pathlib.Path(folder)
     lock = folder / LOCK
@@ -341,16 +308,19 @@ def locked(folder, beside: bool = False):
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(_made(lock.parent))
-            file = _own_lock(lock)
+            file = _take_lock(lock)
         except OSError as error:
             raise InputError(f"nothing can be written in {folder} ({reason(error)})") from None
         if file is None:
             raise InputError(
                 f"another run is at work on {folder}; wait for it or choose another place"
             )
-        stack.callback(file.close)
-        stack.callback(_remove_lock, lock)
-        yield
+        stack.enter_context(file)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # while this run holds it: nobody else's goes
+                lock.unlink()
 
 
 @contextlib.contextmanager
@@ -366,20 +336,12 @@ def _made(folder: pathlib.Path):
                 place.rmdir()
 
 
-def _remove_lock(lock: pathlib.Path) -> None:
-    """Removes a lock that this run holds: nobody else's goes."""
-    with contextlib.suppress(OSError):
-        lock.unlink()
-
-
 def remove_remains(folder: pathlib.Path) -> None:
     """Removes what killed runs left unfinished in a folder; looks once a folder and process."""
     if folder in _cleaned:
         return
     _cleaned.add(folder)
-    with os.scandir(folder) as entries:
-        found = [pathlib.Path(one.path) for one in entries if _UNFINISHED.fullmatch(one.name)]
-    for path in found:
+    for path in [one for one in folder.iterdir() if _UNFINISHED.fullmatch(one.name)]:
         with contextlib.suppress(OSError):
             _remove_abandoned(path)
 
@@ -401,7 +363,7 @@ def _unfinished_name() -> str:
     return f".stylegan_culture-{secrets.token_hex(8)}.part"
 
 
-def _new_file(folder: pathlib.Path):
+def _new_file(folder: pathlib.Path) -> tuple[pathlib.Path, typing.BinaryIO]:
     """A new file in a folder and its path, locked: no other run takes it for remains."""
     while True:
         path = folder / _unfinished_name()
@@ -412,7 +374,7 @@ def _new_file(folder: pathlib.Path):
         file.close()
 
 
-def _own_lock(path: pathlib.Path):
+def _take_lock(path: pathlib.Path) -> typing.BinaryIO | None:
     """The locked file at `path`, or None where another process has it."""
     while True:
         file = open(path, "ab")  # noqa: SIM115, closing it gives the lock up
@@ -427,24 +389,14 @@ def _own_lock(path: pathlib.Path):
         file.close()
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file) -> bool:
-        """Whether the file is this process's alone from now on."""
-        try:
+def _lock(file: typing.BinaryIO) -> bool:
+    """Whether the file is this process's alone from now on."""
+    try:
+        if sys.platform == "win32":
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _lock(file) -> bool:
-        """Whether the file is this process's alone from now on."""
-        try:
+        else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+    except OSError:
+        return False
+    return True

@@ -19,6 +19,7 @@ import pathlib
 import sys
 import tempfile
 import threading
+import typing
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -45,6 +46,7 @@ WRITABLE = {
 }
 LONGEST_LABEL = 200  # characters, on a sheet
 ORIENTATION, SOFTWARE_TAG = 0x0112, 0x0131  # of EXIF and TIFF
+PictureSource = str | os.PathLike | bytes  # a file's path, or its bytes
 READABLE_SUFFIXES = (*WRITABLE, ".gif", ".ppm", ".pgm", ".pbm", ".avif")
 STANDARD_INPUT = ("-", "/dev/stdin")
 _limit_lock, _limits = threading.Lock(), []  # Pillow's limit, and one more for each that waits
@@ -55,12 +57,9 @@ _big_file = threading.RLock()
 class Wanted:
     """What is wanted of a picture file.
 
-    Attributes:
-        max_pixels: that it may have.
-        short_side: to which a larger one is reduced, pixels; None: as it is.
-        longest: the longest edge to which one of more than `max_pixels` is reduced, pixels.
-        remedy: what to do where it has more pixels.
-        eight: uint8, also where 8 bits lose detail.
+    max_pixels: that it may have; remedy: what to do where it has more. short_side: to which a
+    larger one is reduced, pixels; longest: the longest edge to which one of more than `max_pixels`
+    is reduced; None: as it is. eight: uint8, also where 8 bits lose detail.
     """
 
     max_pixels: int
@@ -71,27 +70,22 @@ class Wanted:
 
 
 def read(
-    path,
+    path: PictureSource,
     max_pixels: int = FLOAT_PIXELS,
     longest: int | None = None,
     remedy: str = Wanted.remedy,
 ) -> np.ndarray:
-    """Reads a picture file to float32 [H, W, 3] in [0, 1].
+    """Reads a picture file, or its bytes, to float32 [H, W, 3] in [0, 1].
 
     JPEG, PNG, WebP, TIFF, BMP, GIF, PPM and AVIF; grey, palette, CMYK and 16-bit pictures become
     RGB, transparent ones are laid on white, the EXIF orientation is obeyed. Grey 16-bit keeps its
     16 bits; of 16-bit colour Pillow gives the upper 8 bits. Float TIFF has to lie in [0, 1].
 
-    Args:
-        path: of the file, or its bytes.
-        max_pixels: that it may have.
-        longest: where the caller reduces the picture to this longest edge (pixels) itself: one of
-            more than `max_pixels` is then read reduced to it, up to `MAX_PIXELS`.
-        remedy: what to do where it has too many pixels, the end of the sentence.
-
-    Raises:
-        InputError: the file is missing, empty, truncated, no picture, or needs too many pixels,
-            too much memory or time: decided from its structure, before decoding.
+    longest: where the caller reduces the picture to this longest edge (pixels) itself: one of more
+    than `max_pixels` is then read reduced to it, up to `MAX_PIXELS`. remedy: the end of the
+    sentence on one that has too many. Raises `InputError` where the file is missing, empty,
+    truncated, no picture, or needs too many pixels, too much memory or time: decided from its
+    structure, before decoding.
     """
     pixels = _decode(path, Wanted(max_pixels, longest=longest, remedy=remedy))
     if pixels.dtype == np.float32:
@@ -99,7 +93,9 @@ def read(
     return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
-def read_uint8(path, max_pixels: int = MAX_PIXELS, short_side: int | None = None) -> np.ndarray:
+def read_uint8(
+    path: PictureSource, max_pixels: int = MAX_PIXELS, short_side: int | None = None
+) -> np.ndarray:
     """Like `read`, but uint8 [H, W, 3].
 
     With `short_side` (pixels) a larger picture is reduced until its short side has that length;
@@ -108,7 +104,7 @@ def read_uint8(path, max_pixels: int = MAX_PIXELS, short_side: int | None = None
     return _decode(path, Wanted(max_pixels, short_side, eight=True))
 
 
-def given(source: str):
+def given(source: str) -> PictureSource:
     """What `read` takes of a picture that a command line names: its path, or its bytes where that
     is standard input (- or /dev/stdin). `InputError` where these are too many."""
     if source not in STANDARD_INPUT:
@@ -134,15 +130,12 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return result
 
 
-def write(path, image: np.ndarray) -> None:
+def write(path: files.Place, image: np.ndarray) -> None:
     """Writes [H, W, 3] (float in [0, 1], or uint8) as the format that the suffix names.
 
     The file appears whole or not at all, and says in its Software tag who made it (BMP has none).
-    Parent folders are made.
-
-    Raises:
-        InputError: an unknown suffix, a picture that is too large for its format, or a path that
-            cannot be written.
+    Parent folders are made. Raises `InputError` for an unknown suffix, a picture that is too large
+    for its format, and a path that cannot be written.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() not in WRITABLE:
@@ -151,18 +144,14 @@ def write(path, image: np.ndarray) -> None:
         file.write(encoded(image, path.suffix.lower(), str(path)))
 
 
-def encoded(image: np.ndarray, suffix: str, name: str = "the picture", software=files.SOFTWARE):
-    """The bytes of a picture file of [H, W, 3] (float in [0, 1], or uint8).
-
-    Args:
-        image: the picture.
-        suffix: one of `WRITABLE`, which names the format.
-        name: for the message where it cannot be done.
-        software: the text of the Software tag.
-
-    Raises:
-        InputError: the picture is too large for the format.
-    """
+def encoded(
+    image: np.ndarray,
+    suffix: str,
+    name: str = "the picture",
+    software: str = files.SOFTWARE,
+) -> bytes:
+    """The bytes of a picture file of [H, W, 3] (float in [0, 1], or uint8), in the format that a
+    suffix of `WRITABLE` names; `InputError` on `name` where it is too large for that."""
     file_format, options = WRITABLE[suffix]
     content = io.BytesIO()
     try:
@@ -176,13 +165,13 @@ def encoded(image: np.ndarray, suffix: str, name: str = "the picture", software=
     return content.getvalue()
 
 
-def software(path) -> str:
+def software(path: PictureSource) -> str:
     """The Software tag of a picture file; "" where it has none or is no picture."""
     try:
         with opened(path) as (picture, _):
-            found = picture.info.get("Software") or picture.getexif().get(SOFTWARE_TAG)
-            found = found or picture.info.get("comment", b"").decode("utf-8")
-            return found if isinstance(found, str) else ""
+            text = picture.info.get("Software") or picture.getexif().get(SOFTWARE_TAG)
+            text = text or picture.info.get("comment", b"").decode("utf-8")
+            return text if isinstance(text, str) else ""
     except Exception:  # Pillow's readers raise whatever they meet; such a file is none of ours
         return ""
 
@@ -236,15 +225,11 @@ def fit_long_side(image: np.ndarray, size: int) -> np.ndarray:
     return resize(image, height, width)
 
 
-def check_sheet(count: int, columns: int, height: int, width: int, most=FLOAT_PIXELS) -> None:
-    """Raises `InputError` where a sheet of so many pictures would be too large for memory.
-
-    Args:
-        count: of the pictures.
-        columns: of the sheet.
-        height, width: of a picture, pixels.
-        most: pixels of the sheet.
-    """
+def check_sheet(
+    count: int, columns: int, height: int, width: int, most: int = FLOAT_PIXELS
+) -> None:
+    """Raises `InputError` where a sheet of `count` pictures of `height` and `width` in `columns`
+    would have more than `most` pixels, too many for memory."""
     if max(1, -(-count // columns)) * height * columns * width > most:
         raise InputError(
             f"a sheet of {count} pictures of {width}x{height} pixels is too large for memory; show "
@@ -252,7 +237,13 @@ def check_sheet(count: int, columns: int, height: int, width: int, most=FLOAT_PI
         )
 
 
-def grid(images, columns: int, row_labels=None, column_labels=None, gap: int = 2) -> np.ndarray:
+def grid(
+    images: typing.Sequence[np.ndarray],
+    columns: int,
+    row_labels: typing.Sequence[str] | None = None,
+    column_labels: typing.Sequence[str] | None = None,
+    gap: int = 2,
+) -> np.ndarray:
     """Lays pictures of one size out in rows of `columns`, on white, float32 [H, W, 3] in [0, 1].
 
     `images` [N, h, w, 3] (float in [0, 1] or uint8); labels are lists of text: row labels stand
@@ -312,26 +303,20 @@ _memory = _Memory(MEMORY)
 
 
 @contextlib.contextmanager
-def opened(source):
-    """A picture file whose header was read and whose structure is sound.
-
-    Args:
-        source: a path, or a file's bytes.
-
-    Yields:
-        The Pillow picture, not decoded yet, and its `picture_files.Inspected`.
-
-    Raises:
-        InputError: as of `read`, also for what is raised within the context.
-    """
-    name = "the picture" if isinstance(source, bytes) else str(source)
+def opened(
+    source: PictureSource,
+) -> typing.Iterator[tuple[Image.Image, picture_files.Inspected]]:
+    """A picture file whose header was read and whose structure is sound: the Pillow picture, not
+    decoded yet, and what was found of its structure. `InputError` as of `read`, also for what is
+    raised within the context."""
+    name = _name(source)
     try:
         big = not isinstance(source, bytes) and os.path.getsize(source) > BIG_FILE
         with _big_file if big else contextlib.nullcontext():
-            found = _inspected(source)
-            file, found = io.BytesIO(found.content), dataclasses.replace(found, content=b"")
-            with file, _without_limit(), Image.open(file, formats=(found.format,)) as picture:
-                yield picture, found
+            facts = _inspected(source)
+            file, facts = io.BytesIO(facts.content), dataclasses.replace(facts, content=b"")
+            with file, _without_limit(), Image.open(file, formats=(facts.format,)) as picture:
+                yield picture, facts
     except InputError:
         raise
     except picture_files.Unreadable as error:
@@ -348,49 +333,55 @@ def opened(source):
         ) from None
 
 
-def _inspected(source) -> picture_files.Inspected:
+def _name(source: PictureSource) -> str:
+    return "the picture" if isinstance(source, bytes) else str(source)
+
+
+def _content(source: PictureSource) -> bytes:
     most = picture_files.MOST_BYTES
-    content = source if isinstance(source, bytes) else files.read_bytes(source, most)
+    return source if isinstance(source, bytes) else files.read_bytes(source, most)
+
+
+def _inspected(source: PictureSource) -> picture_files.Inspected:
+    content = _content(source)
     if not content:
         raise picture_files.Unreadable("is empty; replace or remove it")
-    found = picture_files.inspect(content)
-    if found is None:
+    facts = picture_files.inspect(content)
+    if facts is None:
         raise picture_files.Unreadable(f"is no picture; known formats are {', '.join(READABLE)}")
-    return found
+    return facts
 
 
 @contextlib.contextmanager
 def _without_limit():
     """Sets Pillow's own pixel limit aside, which warns below and above ours."""
     with _limit_lock:
-        if not _limits:
-            _limits.append(Image.MAX_IMAGE_PIXELS)
-        _limits.append(None)
+        _limits.append(Image.MAX_IMAGE_PIXELS)
         Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
-        with _limit_lock:
-            _limits.pop()
-            if len(_limits) == 1:
-                Image.MAX_IMAGE_PIXELS = _limits.pop()
+        with _limit_lock:  # the last that leaves takes the limit of the first that came
+            last = _limits.pop()
+            if not _limits:
+                Image.MAX_IMAGE_PIXELS = last
 
 
-def _decode(source, wanted: Wanted, apart: bool = False) -> np.ndarray:
+def _decode(source: PictureSource, wanted: Wanted, apart: bool = False) -> np.ndarray:
     """A file's path or bytes to uint8 [H, W, 3], or float32 in [0, 1] where 8 bits lose detail.
 
     `apart` says that this is the process that may be ended.
     """
-    with opened(source) as (picture, found):
+    with opened(source) as (picture, facts):
         width, height = picture.size
         wanted = _reduced(wanted, width, height)
         picture_files.check_size(width, height, wanted.max_pixels, wanted.remedy)
-        if found.isolated and not apart:
+        if facts.isolated and not apart:
             with _memory.taken(MEMORY):
                 return _decoded_apart(source, wanted)
         if wanted.short_side is not None:
             picture.draft(None, (wanted.short_side, wanted.short_side))
-        with _memory.taken(_need(picture, found, wanted)):
+        with _memory.taken(_need(picture, facts, wanted)):
             file = picture.fp
             picture.load()
             file.close()
@@ -408,12 +399,12 @@ def _reduced(wanted: Wanted, width: int, height: int) -> Wanted:
     return Wanted(MAX_PIXELS, short, wanted.longest, eight=True)
 
 
-def _need(picture: Image.Image, found: picture_files.Inspected, wanted: Wanted) -> int:
+def _need(picture: Image.Image, facts: picture_files.Inspected, wanted: Wanted) -> int:
     """Bytes of memory that decoding takes; raises `Unreadable` where it is more than `MEMORY`."""
     pixels, core = picture.width * picture.height, _CORE.get(picture.mode, 4)
     deep = picture.mode[0] in "IF" and not wanted.eight
     result = 12 if deep else 3 if wanted.eight else 15
-    need = max(len(picture.fp.getbuffer()) + found.extra + core * pixels, (core + result) * pixels)
+    need = max(len(picture.fp.getbuffer()) + facts.extra + core * pixels, (core + result) * pixels)
     if need > MEMORY:
         raise picture_files.Unreadable(
             f"has {picture.width}x{picture.height} pixels, which take {need // 10**6:,} MB of "
@@ -433,27 +424,20 @@ def _fitted(pixels: np.ndarray, wanted: Wanted) -> np.ndarray:
 
 def _turned(pixels: np.ndarray, orientation) -> np.ndarray:
     """Pixels [H, W, 3] as the orientation of EXIF (1 to 8) says; others leave them."""
-    turns = {
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.transpose(1, 0, 2),
-        6: lambda a: np.rot90(a, -1),
-        7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-        8: lambda a: np.rot90(a),
-    }
-    turn = turns.get(orientation)
-    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+    if orientation not in range(2, 9):
+        return pixels
+    turned = pixels.transpose(1, 0, 2) if orientation >= 5 else pixels
+    down = -1 if orientation in (3, 4, 7, 8) else 1
+    across = -1 if orientation in (2, 3, 6, 7) else 1
+    return np.ascontiguousarray(turned[::down, ::across])
 
 
 def _decoded_apart(source, wanted: Wanted) -> np.ndarray:
     """`_decode` in a process that is ended where it takes too much time or memory."""
     with tempfile.TemporaryDirectory() as folder:
         given, made = pathlib.Path(folder) / "given", pathlib.Path(folder) / "made.npy"
-        content = source if isinstance(source, bytes) else files.read_bytes(source, BIG_FILE * 16)
-        given.write_bytes(content)
-        name = "the picture" if isinstance(source, bytes) else str(source)
-        isolation.call(decode_into, given, made, dataclasses.asdict(wanted), name=name)
+        given.write_bytes(_content(source))
+        isolation.call(decode_into, given, made, dataclasses.asdict(wanted), name=_name(source))
         return np.load(made)
 
 
@@ -480,13 +464,9 @@ def check_pillow(picture: Image.Image) -> None:
 
 
 def from_pillow(picture: Image.Image, eight: bool = False) -> np.ndarray:
-    """Any Pillow mode to uint8 [H, W, 3], or to float32 in [0, 1] for 16-bit grey and float.
-
-    Transparent pictures are laid on white. `eight` gives uint8 in any case.
-
-    Raises:
-        ValueError: values outside the mode's range.
-    """
+    """Any Pillow mode to uint8 [H, W, 3], or to float32 in [0, 1] for 16-bit grey and float, where
+    `eight` gives uint8 too. Transparent pictures are laid on white. ValueError for values outside
+    the mode's range."""
     deep = picture.mode[0] in "IF"
     kind = np.float32 if deep and not eight else np.uint8
     result = np.empty((picture.height, picture.width, 3), kind)

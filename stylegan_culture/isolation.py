@@ -24,25 +24,16 @@ _PROGRAM = (
 
 def call(
     function: typing.Callable,
-    *arguments,
+    *arguments: object,
     name: str,
     seconds: float = SECONDS,
     memory: int = MEMORY,
-):
+) -> typing.Any:
     """What `function(*arguments)` gives in a process of its own.
 
-    Args:
-        function: of a module's top level; its module should load quickly.
-        arguments: values that JSON can hold.
-        name: of the file that is looked into, for the message.
-        seconds: that it may take.
-        memory: bytes of address space that it may have (not on Windows).
-
-    Returns:
-        Its result, which JSON can hold.
-
-    Raises:
-        InputError: the function raised an error, crashed, or took more time or memory.
+    The function is of a module's top level, the arguments and its result are values of JSON; it may
+    take `seconds` and, not on Windows, `memory` bytes of address space. Raises `InputError`, which
+    begins with the `name` of the file, where it raised an error, crashed, or took more of either.
     """
     given = {
         "path": [os.path.abspath(place) for place in sys.path],

@@ -11,6 +11,7 @@ import argparse
 import os
 import pathlib
 import re
+import typing
 import unicodedata
 
 from stylegan_culture import files, images
@@ -29,7 +30,7 @@ CLIPS = (".mp4", ".m4v", ".mov", ".mkv")
 _MADE = "stylegan_culture "
 
 
-def add_flag(parser: argparse.ArgumentParser, default=False) -> None:
+def add_flag(parser: argparse.ArgumentParser, default: object = False) -> None:
     """Adds `--overwrite` to the flags of a command."""
     parser.add_argument(
         "--overwrite",
@@ -39,51 +40,41 @@ def add_flag(parser: argparse.ArgumentParser, default=False) -> None:
     )
 
 
-def named(*texts) -> list[pathlib.Path]:
-    """Files and folders that values of a command's options may name.
-
-    Args:
-        texts: paths, KIND:PATH as --data takes it, names of shipped models; empty ones are passed
-            over.
-    """
-    found = []
+def named(*texts: str | os.PathLike | None) -> list[pathlib.Path]:
+    """Files and folders that values of a command's options may name: paths, KIND:PATH as --data
+    takes it, names of shipped models; empty ones are passed over."""
+    paths = []
     for text in map(str, filter(None, texts)):
         plain = text.partition(":")[2]
         places = {text, text.partition("?")[0], plain, plain.partition("?")[0]}
-        found += [pathlib.Path(place).expanduser() for place in sorted(filter(None, places))]
+        paths += [pathlib.Path(place).expanduser() for place in sorted(filter(None, places))]
         for name in ("model.json", "weights.npz", "classifier.npz"):
             shipped = shipped_file(text, name)
-            found += [] if shipped is None else [shipped.parent]
-    return found
+            paths += [] if shipped is None else [shipped.parent]
+    return paths
 
 
 class Outputs:
     """What one command reads and writes.
 
-    Args:
-        inputs: paths of files and folders that the command reads; those that do not exist, such as
-            names of shipped models, are passed over.
-        overwrite: whether files of others may be replaced.
+    inputs: files and folders that the command reads; what does not exist, such as names of shipped
+    models, is passed over. overwrite: whether files of others may be replaced.
     """
 
-    def __init__(self, inputs=(), overwrite: bool = False):
+    def __init__(self, inputs: typing.Iterable[files.Place] = (), overwrite: bool = False):
         self.overwrite = overwrite
-        known = [pathlib.Path(path) for path in inputs if path and _exists(path)]
+        known = [pathlib.Path(path) for path in inputs if path and os.path.lexists(path)]
         self._inputs = {_place(path): path for path in known}
         self._identities = {_identity(path): path for path in known}
         self._identities.pop(None, None)  # of links that lead nowhere
         self._claimed = set()
 
-    def claim(self, path, header=None) -> pathlib.Path:
+    def claim(self, path: files.Place, header: typing.Sequence[str] | None = None) -> pathlib.Path:
         """Takes a file as an output of the command; returns its path.
 
-        Args:
-            path: of the file.
-            header: column names of a table, by which one that is there is known as ours.
-
-        Raises:
-            InputError: it is an input, is named twice, is a folder or a device, or was made by
-                somebody else.
+        header: column names of a table, by which one that is there is known as ours. Raises
+        `InputError` where it is an input, is named twice, is a folder or a device, or was made by
+        somebody else.
         """
         path = pathlib.Path(path)
         self.check(path, header)
@@ -92,11 +83,14 @@ class Outputs:
         self._claimed.add(_key(path))
         return path
 
-    def check(self, path, header=None) -> None:
+    def check(self, path: files.Place, header: typing.Sequence[str] | None = None) -> None:
         """Raises `InputError` where a file must not be written: as `claim`, but it may be named
         again."""
         path = pathlib.Path(path)
-        exists, ours_by_header = _exists(path), header is not None and has_header(path, header)
+        exists, ours_by_header = (
+            os.path.lexists(path),
+            header is not None and has_header(path, header),
+        )
         known = self._same(path)
         if known is None and exists and not ours_by_header:  # such a table is not read as data
             known = self._around(path)
@@ -115,43 +109,35 @@ class Outputs:
                 "--overwrite to replace it"
             )
 
-    def claim_folder(self, path, names=()) -> pathlib.Path:
+    def claim_folder(self, path: files.Place, names: typing.Iterable[str] = ()) -> pathlib.Path:
         """Takes a folder as the place of a command's results: a new or an empty one, or one with
         results of this program; returns its path.
 
-        Args:
-            path: of the folder.
-            names: of the files that will be written there; none may be an input or somebody else's.
-
-        Raises:
-            InputError: it is a file, is an input, or holds files of somebody else.
+        names: of files that will be written there; none may be an input or somebody else's. Raises
+        `InputError` where it is a file, is an input, or holds files of somebody else.
         """
         path = self.check_folder(path)
-        if path.is_dir() and not self.overwrite and not ours(path) and holds_files(path):
-            raise InputError(
-                f"{path} holds other files; name a new folder, or add --overwrite to write there"
-            )
+        self._check_free(path, ours(path))
         for name in names:
             self.check(path / name)
         return path
 
-    def claim_new_folder(self, path) -> pathlib.Path:
+    def claim_new_folder(self, path: files.Place) -> pathlib.Path:
         """As `claim_folder`, for a folder that has to be new or empty, and that holds no input."""
         path = self.check_folder(path)
         self._check_below(path)
-        if path.is_dir() and not self.overwrite and holds_files(path):
-            raise InputError(
-                f"{path} holds other files; name a new folder, or add --overwrite to write there"
-            )
+        self._check_free(path, False)
         return path
 
-    def claim_whole_folder(self, path, written: re.Pattern) -> pathlib.Path:
-        """As `claim_folder`, for a folder that is replaced as a whole.
+    def _check_free(self, folder: pathlib.Path, is_ours: bool) -> None:
+        if folder.is_dir() and not (self.overwrite or is_ours) and holds_files(folder):
+            raise InputError(
+                f"{folder} holds other files; name a new folder, or add --overwrite to write there"
+            )
 
-        Args:
-            path: of the folder.
-            written: names below it that an earlier run may have written; none but such are lost.
-        """
+    def claim_whole_folder(self, path: files.Place, written: re.Pattern) -> pathlib.Path:
+        """As `claim_folder`, for a folder that is replaced as a whole; `written` are names below it
+        that an earlier run may have written: no others are lost."""
         path = self.claim_folder(path)
         self._check_below(path)
         for one in sorted(path.rglob("*")):
@@ -168,10 +154,10 @@ class Outputs:
                 )
         return path
 
-    def check_folder(self, path) -> pathlib.Path:
+    def check_folder(self, path: files.Place) -> pathlib.Path:
         """A folder's path; raises `InputError` where it is an input or cannot be a folder."""
         path = pathlib.Path(path)
-        if _exists(path) and not path.is_dir():
+        if os.path.lexists(path) and not path.is_dir():
             raise InputError(f"{path} is a file; name a folder")
         _check_above(path)
         if self._same(path) is not None:
@@ -180,14 +166,14 @@ class Outputs:
             )
         return path
 
-    def free(self, path) -> pathlib.Path:
+    def free(self, path: files.Place) -> pathlib.Path:
         """Takes a file that is not there, `path` or the like with a number; returns its path."""
         path, number = pathlib.Path(path), 2
-        found = path
-        while _exists(found) or _key(found) in self._claimed:
-            found, number = path.with_name(f"{path.stem}_{number}{path.suffix}"), number + 1
-        self._claimed.add(_key(found))
-        return found
+        place = path
+        while os.path.lexists(place) or _key(place) in self._claimed:
+            place, number = path.with_name(f"{path.stem}_{number}{path.suffix}"), number + 1
+        self._claimed.add(_key(place))
+        return place
 
     def _check_below(self, folder: pathlib.Path) -> None:
         """Raises `InputError` where an input lies in a folder."""
@@ -208,7 +194,7 @@ class Outputs:
         return next((known for known in parents if known is not None), None)
 
 
-def made_here(path) -> bool:
+def made_here(path: files.Place) -> bool:
     """Whether this program made a file that is there."""
     path = pathlib.Path(path)
     suffix = path.suffix.lower()
@@ -225,7 +211,7 @@ def made_here(path) -> bool:
     return ours(path.parent)
 
 
-def ours(folder) -> bool:
+def ours(folder: files.Place) -> bool:
     """Whether a folder holds results of this program."""
     folder = pathlib.Path(folder)
     if any(_says_software(folder / name) for name in RECORDS):
@@ -235,7 +221,7 @@ def ours(folder) -> bool:
     return any(_is_page(page) for page in folder.glob("*.html"))
 
 
-def holds_files(folder) -> bool:
+def holds_files(folder: files.Place) -> bool:
     """Whether a folder holds anything but locks and remains of killed runs."""
     return any(
         not one.name.startswith(".stylegan_culture") for one in pathlib.Path(folder).iterdir()
@@ -246,14 +232,14 @@ def _says_software(path: pathlib.Path) -> bool:
     """Whether a JSON file has the key "software" of this program, or the key that such a record
     had before."""
     try:
-        found = files.parse_json(files.read_bytes(path, files.LARGEST_JSON))
+        record = files.parse_json(files.read_bytes(path, files.LARGEST_JSON))
     except (OSError, ValueError, InputError):
         return False
-    text = found.get("software")
-    return EARLIER.get(path.name) in found or (isinstance(text, str) and text.startswith(_MADE))
+    text = record.get("software")
+    return EARLIER.get(path.name) in record or (isinstance(text, str) and text.startswith(_MADE))
 
 
-def has_header(path: pathlib.Path, header) -> bool:
+def has_header(path: pathlib.Path, header: typing.Sequence[str]) -> bool:
     """Whether a table's first line names these columns and no others."""
     line = _head(path).split(b"\n")[0].strip()
     return line == ",".join(header).encode()
@@ -285,13 +271,9 @@ def _comment(path: pathlib.Path) -> str:
         return ""
 
 
-def _exists(path) -> bool:
-    return os.path.lexists(path)
-
-
 def _check_above(path: pathlib.Path) -> None:
     for place in path.parents:
-        if _exists(place) and not place.is_dir():
+        if os.path.lexists(place) and not place.is_dir():
             raise InputError(f"{path} lies below {place}, which is a file; name another folder")
 
 
@@ -310,7 +292,7 @@ def _key(path) -> str:
 def _identity(path):
     """What a path leads to, as the system counts it; None where there is nothing."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -1,9 +1,9 @@
-"""Picture files as bytes, looked at before a decoder sees them: a closed list of formats.
+"""The structure of picture files, looked at before a decoder sees them: a closed list of formats.
 
-A decoder believes what a file says of itself. So the file is read here first, by its structure
-alone: how many pixels it has, how much memory and work its decoding takes. Metadata is skipped,
-however long it is: a decoder is given only what decides pixels and orientation, of an animation or
-a file of several pages the first picture alone.
+A decoder believes what a file says of itself. So its structure is read here first: how many pixels
+it has, how much memory and work its decoding takes. Metadata is skipped, however long it is: a
+decoder is given only what decides pixels and orientation, of an animation or a file of several
+pages the first picture alone.
 """
 
 import dataclasses
@@ -36,34 +36,18 @@ _XMP = b"XML:com.adobe.xmp\0"  # keyword of a PNG text
 _TEXTS = (_XMP, b"Raw profile type exif\0", b"Software\0")  # of a PNG; others are skipped
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _JPEG_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: all in Huffman's code
+# Beginnings of metadata that is kept, by marker: JFIF, EXIF and XMP, Adobe's colours.
+_JPEG_KEPT = {0xE0: (b"JFIF\0",), 0xEE: (b"Adobe",)}
+_JPEG_KEPT |= {0xE1: (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")}
 _JPEG_EMPTY = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # what ends a scan's data
 _FILL = re.compile(rb"\xff*")
 _TOKEN = re.compile(rb"[^\s#]{1,20}")
 _BLANK, _LINE_END = re.compile(rb"\s*"), re.compile(rb"[\r\n]")
 _TIFF_KEPT = {
-    *(256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 305, 317, 320, 322),
-    *(
-        323,
-        324,
-        325,
-        332,
-        338,
-        339,
-        347,
-        512,
-        513,
-        514,
-        515,
-        519,
-        520,
-        521,
-        529,
-        530,
-        531,
-        532,
-        700,
-    ),
+    *(*range(256, 260), 262, 266, 273, 274, *range(277, 280), 284, 292, 293, 305, 317, 320),
+    *(*range(322, 326), 332, 338, 339, 347, *range(512, 516), *range(519, 522), *range(529, 533)),
+    700,
 }
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TIFF_SIZES |= {16: 8, 17: 8, 18: 8}
@@ -79,14 +63,10 @@ class Unreadable(Exception):
 class Inspected:
     """A picture file whose structure is sound.
 
-    Attributes:
-        format: Pillow's name of it.
-        content: the bytes that a decoder needs.
-        width, height: in pixels; 0 where only the decoder knows.
-        extra: bytes of memory that decoding takes beside the decoded picture.
-        scans: how often its pixels are gone through.
-        isolated: whether it has to be decoded in a process of its own, because its time and
-            memory do not follow from its structure.
+    format: Pillow's name of it. content: the bytes that a decoder needs. width, height: in pixels;
+    0 where only the decoder knows. extra: bytes of memory that decoding takes beside the decoded
+    picture. scans: how often its pixels are gone through. isolated: whether it has to be decoded in
+    a process of its own, because its time and memory do not follow from its structure.
     """
 
     format: str
@@ -99,20 +79,17 @@ class Inspected:
 
 
 def inspect(content: bytes) -> Inspected | None:
-    """Looks at the bytes of a picture file; None where they are of no known format.
-
-    Raises:
-        Unreadable: its structure is damaged or absurd.
-    """
+    """Looks at the bytes of a picture file; None where they are of no known format. `Unreadable`
+    where its structure is damaged or absurd."""
     for known, look in _FORMATS:
         if known(content):
             try:
-                found = look(content)
+                facts = look(content)
             except (struct.error, IndexError):
                 raise Unreadable("is damaged or truncated (its header is cut off)") from None
             if look is not _avif:
-                check_size(found.width, found.height, MAX_PIXELS)
-            return found
+                check_size(facts.width, facts.height, MAX_PIXELS)
+            return facts
     return None
 
 
@@ -233,8 +210,8 @@ def _jpeg(content: bytes) -> Inspected:
                     f"has {scans} scans or more of {width}x{height} pixels; save it anew"
                 )
             room = 6 * width * height + ROUGH_SIZES
-            found = _MARKER.search(content, place, place + room + 2)
-            end = found.start() if found else min(len(content), place + room + 2)
+            marked = _MARKER.search(content, place, place + room + 2)
+            end = marked.start() if marked else min(len(content), place + room + 2)
             data += end - place
             _check_data(data, width * height, 6)
             kept.append(view[place:end])
@@ -251,16 +228,8 @@ def _jpeg_name(marker: int, start: bytes) -> str | None:
     """What a segment is: "" one of the picture itself; None one that is skipped; metadata that is
     kept, once, has a name."""
     if marker == 0xFE or 0xE0 <= marker <= 0xEF or 0xF0 <= marker <= 0xFD:
-        wanted = {
-            (0xE0, b"JFIF\0"): "JFIF",
-            (0xE1, b"Exif\0\0"): "EXIF",
-            (0xE1, b"http://ns.adobe.com/xap/1.0/\0"): "XMP",
-            (0xEE, b"Adobe"): "Adobe",
-        }
-        names = [
-            name for (one, text), name in wanted.items() if one == marker and start.startswith(text)
-        ]
-        return names[0] if names else None
+        kept = [text for text in _JPEG_KEPT.get(marker, ()) if start.startswith(text)]
+        return kept[0].decode() if kept else None
     if marker < 0xC0:
         raise Unreadable(f"is damaged (it has a marker {marker:02X}, which no JPEG has)")
     return ""
@@ -394,10 +363,7 @@ def _webp(content: bytes) -> Inspected:
     end = min(len(content), 8 + int.from_bytes(content[4:8], "little"))
     kept, place, parts, size, frames = [], 12, 0, None, 0
     while place + 8 <= end:
-        kind, length = (
-            content[place : place + 4],
-            int.from_bytes(content[place + 4 : place + 8], "little"),
-        )
+        kind, length = struct.unpack_from("<4sI", content, place)
         part = content[place : place + 8 + length + length % 2]
         place += 8 + length + length % 2
         parts += 1
@@ -437,7 +403,7 @@ def _webp_size(kind: bytes, frame: bytes) -> tuple[int, int]:
 
 def _tiff(content: bytes) -> Inspected:
     """The file with a first directory of only the tags that decide pixels and orientation."""
-    order = "<" if content[:2] == b"II" else ">"
+    order, byte_order = ("<", "little") if content[:2] == b"II" else (">", "big")
     big = 43 in struct.unpack_from("<H", content, 2) + struct.unpack_from(">H", content, 2)
     (place,) = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
     counter, entry, room = ("Q", "HHQ8s", 8) if big else ("H", "HHI4s", 4)
@@ -460,18 +426,14 @@ def _tiff(content: bytes) -> Inspected:
         if tag in (273, 324):
             values["pieces"] = length
         if tag in _TIFF_NUMBERS and kind in (3, 4, 16) and length:
-            width, offset = _TIFF_SIZES[kind], int.from_bytes(value, _order(order))
+            width, offset = _TIFF_SIZES[kind], int.from_bytes(value, byte_order)
             first = value[:width] if size <= room else content[offset : offset + width]
-            values[_TIFF_NUMBERS[tag]] = int.from_bytes(first, _order(order))
+            values[_TIFF_NUMBERS[tag]] = int.from_bytes(first, byte_order)
     body = counter.pack(len(kept)) + b"".join(kept.values()) + bytes(room)
     changed = b"".join(
         [memoryview(content)[:place], body, memoryview(content)[place + len(body) :]]
     )
     return _described_tiff(changed, values)
-
-
-def _order(order: str) -> str:
-    return "little" if order == "<" else "big"
 
 
 def _described_tiff(content: bytes, values: dict) -> Inspected:

@@ -14,6 +14,7 @@ import itertools
 import os
 import pathlib
 import re
+import typing
 
 from stylegan_culture import config, files
 from stylegan_culture.config import InputError, visible
@@ -31,29 +32,25 @@ _MADE_TEXT = re.compile(f"(^|;)'{_SIGN}")
 _SPELLED = re.compile(r"\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
 
-def write(path, header, rows, delimiter: str = ",") -> None:
-    """Writes a table in UTF-8, whole or not at all.
+def write(
+    path: files.Place,
+    header: typing.Sequence[str],
+    rows: typing.Iterable[typing.Sequence],
+    delimiter: str = ",",
+) -> None:
+    """Writes a table in UTF-8, whole or not at all; `InputError` where it cannot be written.
 
-    Args:
-        path: of the file; parent folders are made.
-        header: names of the columns; empty for none.
-        rows: lists of cells; text is written as `written` says, numbers as they are.
-        delimiter: a tab makes TSV, which knows no quotes.
-
-    Raises:
-        InputError: it cannot be written.
+    The header may be empty; text in cells is written as `written` says, numbers as they are. A tab
+    as delimiter makes TSV, which knows no quotes. Parent folders are made.
     """
     content = _encoded([header, *rows] if header else rows, delimiter)
     with files.written_whole(path) as file:
         file.write(content)
 
 
-def append(path, header, row) -> None:
+def append(path: files.Place, header: typing.Sequence[str], row: typing.Sequence) -> None:
     """Adds a row to a CSV and waits until the disk has it; a new one begins with the header.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    `InputError` where it cannot be written."""
     path = pathlib.Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no ordinary file; choose another place")
@@ -69,21 +66,19 @@ def append(path, header, row) -> None:
         raise InputError(f"{path} cannot be written ({config.reason(error)})") from None
 
 
-def read(path) -> tuple[list[str], list[list[str]]]:
+def read(path: files.Place) -> tuple[list[str], list[list[str]]]:
     """The names of a CSV's columns and its rows, without empty lines; the texts as they were before
     `write`. Others' tables are read likewise; a byte-order mark is passed over.
 
-    Raises:
-        InputError: no ordinary file, no UTF-8, no CSV, a NUL byte, or more of anything than the
-            limits at the head of this file.
-        OSError: it is missing or may not be read.
+    Raises `InputError` for what is no ordinary file, no UTF-8 or no CSV, for a NUL byte, and for
+    more of anything than the limits at the head of this file; OSError where it is missing.
     """
     text = _decoded(path, files.read_bytes(path, MOST_BYTES))
     first, *rows = _rows(path, text)
     return first, rows
 
 
-def header(path) -> list[str]:
+def header(path: files.Place) -> list[str]:
     """The names of a CSV's columns; raises what `read` raises."""
     with files.open_file(path) as file:
         content = file.read(_HEADER)
@@ -93,7 +88,7 @@ def header(path) -> list[str]:
     return _rows(path, text, most=1)[0]
 
 
-def cut_torn_row(path) -> None:
+def cut_torn_row(path: files.Place) -> None:
     """Takes away the last row of a CSV that a killed run has not written to its end."""
     content = files.read_bytes(path, MOST_BYTES)
     whole = content[: content.rfind(b"\n") + 1]

@@ -14,6 +14,30 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.append(str(pathlib.Path(__file__).parent))
 
 CULTURES = ("alpha", "beta", "gamma")
+# Files that take longest: they come first, so that two workers end at the same time. The order of
+# xdist itself, by the number of tests, puts long files of few tests last.
+SLOWEST = (
+    *(
+        "test_train.py",
+        "test_export.py",
+        "training/test_culture.py",
+        "deploy/test_culture_files.py",
+    ),
+    *("test_stylize_methods.py", "restyling/test_gatys.py", "test_train_decoder.py"),
+    *("test_no_file_is_lost.py", "pipelines/test_record_writer.py", "test_study.py"),
+    *("test_evaluate.py", "test_explain.py", "test_train_best.py", "test_train_backbone.py"),
+    *("test_images_hostile.py", "pipelines/test_hostile_museum.py", "pipelines/test_scenes.py"),
+)
+
+
+def pytest_configure(config):
+    if hasattr(config.option, "loadscopereorder"):  # pytest-xdist is installed
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    folder, order = pathlib.Path(__file__).parent, {name: n for n, name in enumerate(SLOWEST)}
+    items.sort(key=lambda one: order.get(one.path.relative_to(folder).as_posix(), len(order)))
 
 
 @pytest.fixture

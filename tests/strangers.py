@@ -1,6 +1,7 @@
 """Files as strangers may have made them: hostile records of models, weights, mutated archives."""
 
 import copy
+import ctypes
 import io
 import json
 import zipfile
@@ -218,3 +219,19 @@ _MEMBERS = (
     _of_objects,
     _empty,
 )
+
+
+def crash(path: str) -> None:
+    """A reader that meets damage which its library does not survive."""
+    ctypes.string_at(0)
+
+
+def hang(path: str) -> None:
+    """A reader that comes to no end."""
+    while True:
+        pass
+
+
+def swallow(path: str) -> int:
+    """A reader that takes all memory."""
+    return len(bytes(2**40))

@@ -185,9 +185,9 @@ sys.exit(config.run_command(main))
 def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(tmp_path, name):
     pytest.importorskip("resource")
     done = run(FULL, tmp_path / name, "other" if name.endswith("json") else "picture")
-    _, told = done.communicate()
-    assert done.returncode == 2, told
-    assert len(told.splitlines()) == 1 and f"{name} cannot be written" in told
+    _, printed = done.communicate()
+    assert done.returncode == 2, printed
+    assert len(printed.splitlines()) == 1 and f"{name} cannot be written" in printed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -208,8 +208,8 @@ with files.locked(sys.argv[1]):
         os.execv(sys.executable, [sys.executable, "-c", sys.orig_argv[2], sys.argv[1], "again"])
 """
     done = run(script, tmp_path / "run")
-    told, wrong = done.communicate()
-    assert told.split() == ["alone", "alone"] and not done.returncode, wrong
+    printed, wrong = done.communicate()
+    assert printed.split() == ["alone", "alone"] and not done.returncode, wrong
 
 
 def test_folders_that_were_made_for_nothing_go(tmp_path):

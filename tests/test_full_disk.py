@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import stylegan_culture.pipelines.record_builder  # noqa: F401, what it loads is no part of the test
 from stylegan_culture import config, files, images, stylize, tables
 from stylegan_culture.config import InputError
 from stylegan_culture.features.moments import CultureMoments, Moments
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.pipelines import folder as folders
-from stylegan_culture.pipelines import panels, records
+from stylegan_culture.pipelines import panels, record_writer, records
 from stylegan_culture.pipelines.museums import ingest
 from stylegan_culture.reports import projector
 from stylegan_culture.reports.parts import document, plots
@@ -136,7 +135,7 @@ def _shards(folder):
         for number in range(3):
             images.write(pictures / culture / f"{number}.png", noise(64, 64, 3))
     with disk():
-        records.write(pictures, records.RecordsConfig(out=str(folder), short_side=64))
+        record_writer.write(pictures, records.RecordsConfig(out=str(folder), short_side=64))
 
 
 @writer

@@ -63,9 +63,10 @@ def test_sheets_of_an_evaluation_stay_in_its_folder(tmp_path):
     trial = dataclasses.make_dataclass("Trial", ["contents", "cultures"])(
         np.zeros((2, 8, 8, 3), np.float32), hostile.NAMES[:3]
     )
-    own = {"results": np.zeros((3, 2, 8, 8, 3), np.uint8)}
+    method = {"results": np.zeros((3, 2, 8, 8, 3), np.uint8)}
     folder = tmp_path / "deep" / "out"
-    report.draw(trial, dict.fromkeys(("../x", "..", "a/b", "x" * 300, "con", "a\0b"), own), folder)
+    methods = dict.fromkeys(("../x", "..", "a/b", "x" * 300, "con", "a\0b"), method)
+    report.draw(trial, methods, folder)
     assert len(list(folder.iterdir())) == 6
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 
@@ -305,10 +306,10 @@ def test_the_card_of_a_pair_escapes_names():
 
 def test_the_table_of_an_evaluation_escapes_names():
     interval = [0.5, 0.4, 0.6]
-    own = {"named": interval, "cultures": {EVIL: {"named": interval}}, "judge_in_training": True}
-    own |= {"crossfade_named": 0.5, "verdicts": {"found": {"copies": EVIL}}}
+    facts = {"named": interval, "cultures": {EVIL: {"named": interval}}, "judge_in_training": True}
+    facts |= {"crossfade_named": 0.5, "verdicts": {"found": {"copies": EVIL}}}
     record = {
-        **{"methods": {EVIL: own, "x": own}, "cultures": [EVIL], "crossfade": True},
+        **{"methods": {EVIL: facts, "x": facts}, "cultures": [EVIL], "crossfade": True},
         "judge": {"artworks": 0.5, "backbone": EVIL},
     }
     found = report.table(record)

@@ -63,8 +63,8 @@ def test_no_bomb_takes_much_memory(group):
         check=True,
         text=True,
     )
-    own, others = map(int, done.stdout.split())
-    assert own < 1250 and others < 1250
+    here, children = map(int, done.stdout.split())
+    assert here < 1250 and children < 1250
 
 
 def test_skipped_metadata_leaves_the_pixels_as_they_are():

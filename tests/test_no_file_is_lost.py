@@ -29,7 +29,7 @@ from stylegan_culture import (
     train,
 )
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.pipelines import prepare, records
+from stylegan_culture.pipelines import prepare, record_writer, records
 from stylegan_culture.pipelines.museums import ingest
 from stylegan_culture.reports import bias, explanation_settings, robustness
 from stylegan_culture.reports import evaluation as comparison
@@ -219,8 +219,8 @@ def test_stylize_loses_no_picture(no_networks, tmp_path, capsys):
         is_noise = "--sample" in flags and "--culture" not in flags
         no_networks.setattr(models, "is_sampler", lambda name, is_noise=is_noise: is_noise)
         codes.append(run_command(stylize.main, flags))
-        told = capsys.readouterr().err
-        assert codes[-1] in (0, 2), told
+        errors = capsys.readouterr().err
+        assert codes[-1] in (0, 2), errors
         place.check(read, flags)
     assert 0.3 < np.mean(np.equal(codes, 0)) < 0.8, "both kinds of end are tried"
 
@@ -258,7 +258,7 @@ def no_work(monkeypatch):
     set(benchmark, "measure", lambda *more: [])
     set(benchmark, "report", lambda *more: "")
     set(export, "build", lambda options, folder: (folder / "model.json").write_text("new"))
-    set(records, "_build", lambda plan, options, place: (place / records.NAME).mkdir())
+    set(record_writer, "_build", lambda plan, options, place: (place / records.NAME).mkdir())
 
     def collected(config):
         files.write_text(pathlib.Path(config.out) / "manifest.csv", "new")

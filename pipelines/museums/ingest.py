@@ -1,9 +1,9 @@
 """From a museum's works to a folder of licensed, culture-tagged pictures.
 
 `manifest.csv` has a row for every picture that is kept, `rejected.csv` one for every work whose
-picture cannot be, and `unmapped.csv` the culture texts that the vocabulary does not understand.
-Rows are written as they come, so a run that is killed goes on where it was: a work that stands in
-either table, or whose file is there, is not asked for again. What failed for now is, the next time.
+picture cannot be kept, and `unmapped.csv` the culture texts that the vocabulary does not know.
+Rows are written as they come: a run that was killed goes on, and requests no work again that is in
+one of the tables or whose file is there. Works that did not answer are requested by the next run.
 """
 
 import dataclasses
@@ -59,14 +59,14 @@ class Report:
 
     kept: pictures by culture. rejected: works whose picture cannot be kept. failed: works that did
     not answer this time. unmapped: culture texts of this run that were not understood, and how many
-    works have them. asked: requests of this run.
+    works have them. requests: of this run.
     """
 
-    kept: dict
+    kept: dict[str, int]
     rejected: int
     failed: int
-    unmapped: dict
-    asked: int
+    unmapped: dict[str, int]
+    requests: int
 
 
 def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
@@ -85,8 +85,8 @@ def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> 
     works, base = sources.SOURCES[config.source]
     base = polite.plain_address(config.base) or base
     shelf = _Shelf(folder, config)
-    asked = [culture for culture in vocabulary.CULTURES if culture.key in wanted]
-    terms = [(term, culture.key) for culture in asked for term in culture.terms]
+    cultures = [culture for culture in vocabulary.CULTURES if culture.key in wanted]
+    terms = [(term, culture.key) for culture in cultures for term in culture.terms]
     unmapped, seen, failures = {}, set(), 0
     bar = tqdm.tqdm(desc=f"pictures of {config.source}", initial=len(shelf.rows), disable=None)
     try:
@@ -120,7 +120,7 @@ def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> 
         bar.close()
         _merge_unmapped(folder / "unmapped.csv", config.source, unmapped)
     kept = dict(sorted(shelf.counts.items()))
-    return Report(kept, len(shelf.rejected), shelf.failed, unmapped, reader.asked)
+    return Report(kept, len(shelf.rejected), shelf.failed, unmapped, reader.requests)
 
 
 class _Shelf:
@@ -160,18 +160,18 @@ class _Shelf:
         stem = self.folder / culture / f"{work.source}_{work.identifier}"
         most = self.config.reading.largest * 2**20
         try:
-            found = _left_over(stem, most) or reader.picture(work.picture, _decode)
+            picture = _left_over(stem, most) or reader.picture(work.picture, _decode)
         except polite.Exhausted:
             self.failed += 1
             return None
         except polite.Unavailable as error:
             return self._reject(work, str(error))
-        content, pixels, suffix = found
+        content, pixels, suffix = picture
         height, width = pixels.shape[:2]
         if min(height, width) < self.config.least:
             return self._reject(work, "too small", width, height)
-        total, own = hashlib.sha256(content).hexdigest(), fingerprint(pixels)
-        twin = self._twin(total, own)
+        total, look = hashlib.sha256(content).hexdigest(), fingerprint(pixels)
+        twin = self._twin(total, look)
         if twin:
             return self._reject(work, f"nearly the same as {twin}")
         path = stem.with_name(stem.name + suffix)
@@ -182,25 +182,25 @@ class _Shelf:
         row = {
             **dataclasses.asdict(work),
             **{"path": path.relative_to(self.folder).as_posix(), "culture": culture},
-            **{"culture_published": work.culture, "sha256": total, "fingerprint": own.hex()},
+            **{"culture_published": work.culture, "sha256": total, "fingerprint": look.hex()},
             **{"width": width, "height": height},
         }
         _append(self.folder / "manifest.csv", MANIFEST, row)
         self.rows.append(row)
         self.counts[culture] = self.counts.get(culture, 0) + 1
         self.sums.add(total)
-        self.prints.append(own)
+        self.prints.append(look)
         self.done.add((work.source, work.identifier))
         return True
 
-    def _twin(self, total: str, own: bytes) -> str:
+    def _twin(self, total: str, look: bytes) -> str:
         """The path of a kept picture that this one repeats; "" without."""
         if total in self.sums:
             return next(row["path"] for row in self.rows if row["sha256"] == total)
         if not self.prints:
             return ""
         known = np.frombuffer(b"".join(self.prints), np.uint8).reshape(len(self.prints), -1)
-        mine, bits = np.frombuffer(own, np.uint8), CELLS**2 // 8
+        mine, bits = np.frombuffer(look, np.uint8), CELLS**2 // 8
         differing = np.bitwise_count(known[:, :bits] ^ mine[:bits]).sum(axis=1)
         tints = np.abs(known[:, bits:].astype(int) - mine[bits:]).mean(axis=1)
         alike = np.flatnonzero((differing <= ALIKE) & (tints <= NEAR))
@@ -238,12 +238,9 @@ def _decode(content: bytes) -> tuple[bytes, np.ndarray, str]:
         raise polite.Wrong(f"no picture ({error})") from None
 
 
-def _left_over(stem: pathlib.Path, most: int):
+def _left_over(stem: pathlib.Path, most: int) -> tuple[bytes, np.ndarray, str] | None:
     """`_decode` of a picture file that a killed run left without its row; a damaged one goes.
-
-    Raises:
-        InputError: it has more than `most` bytes.
-    """
+    `InputError` where it has more than `most` bytes."""
     for suffix in dict.fromkeys(SUFFIXES.values()):
         path = stem.with_name(stem.name + suffix)
         if path.is_file():

@@ -1,22 +1,29 @@
 """A polite reader of web interfaces: slow, patient, and never asking twice for what it keeps.
 
 One request at a time, `interval` seconds apart, redirects included. Museums' front ends answer a
-caller that is too fast with 403, 429, 503, or 200 and something else than was asked for: each of
-them means to wait, as long as `Retry-After` says or else a minute and more. Broken connections and
-bodies that end too soon are tried again sooner. Whatever comes is bounded: attempts, redirects,
-bytes, seconds, values within each other. Only public addresses are asked, and the one that the user
-names; names and passwords in an address stay with the server that the user gives them for.
+caller that is too fast with 403, 429, 503, or 200 and another page: each of them means to wait, as
+long as `Retry-After` says or else a minute and more. Broken connections and bodies that end too
+soon are tried again sooner. Attempts, redirects, bytes, seconds and nested values are bounded: a
+server may send a byte a second for ever, so every read from a socket looks at one clock and one
+count. Only public addresses are asked, and the one that the user names: what is looked at is the
+address that is connected to, however it was written. Names and passwords in an address go to the
+server that the user gives them for, and to no other.
 """
 
 import dataclasses
 import datetime
 import email.utils
 import hashlib
+import http.client
+import io
+import ipaddress
 import json
 import pathlib
 import random
 import re
+import socket
 import time
+import typing
 import urllib.parse
 
 import requests
@@ -24,8 +31,10 @@ import urllib3
 
 from stylegan_culture.config import InputError, option, package_versions
 from stylegan_culture.files import parse_json, read_bytes, written_whole
-from stylegan_culture.pipelines.museums import connections
 
+ADDRESSES = 4  # of a host, that are tried
+PORTS = {"http": 80, "https": 443}
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 in a network that has IPv6 alone
 THROTTLED = (403, 429, 503)
 PASSING = (408, 425)  # beside 5xx: failures that may be over at the next attempt
 # Connections that fail, and answers that end too soon.
@@ -72,55 +81,50 @@ class Wrong(ValueError):
 class Reader:
     """Reads addresses by the rules above.
 
-    Args:
-        config: see `PoliteConfig`.
-        cache: folder where JSON answers are kept: pages of lists until `forget_pages`, objects for
-            good.
-        base: address of a server that the user names. Where it is not public, its host and port are
-            asked all the same; its user name and password go to it alone.
-        sleep, clock: of time, for tests.
-
-    Attributes:
-        asked: number of requests so far, redirects counted.
+    cache: folder where JSON answers are kept: pages of lists until `forget_pages`, objects for
+    good. base: address of a server that the user names; where it is not public, its host and port
+    are asked all the same. `requests` counts them, redirects too.
     """
 
     def __init__(
         self,
         config: PoliteConfig,
-        cache=None,
-        sleep=time.sleep,
-        clock=time.monotonic,
+        cache: str | pathlib.Path | None = None,
+        sleep: typing.Callable[[float], None] = time.sleep,
+        clock: typing.Callable[[], float] = time.monotonic,
         base: str = "",
     ):
         check(config)
         self.config, self.sleep, self.clock = config, sleep, clock
         self.cache = None if cache is None else pathlib.Path(cache)
-        self.asked, self._next = 0, 0.0
+        self.requests, self._next = 0, 0.0
         self._draw = random.Random()
         self._base = base
-        self._gate = connections.Gate(connections.local_places(base) if base else ())
-        self._session = connections.session(self._gate)
+        self._gate = Gate(local_places(base) if base else ())
+        self._session = session(self._gate)
         self._session.auth = self._log_in
         contact = f"; {config.contact}" if config.contact else ""
         agent = f"stylegan_culture/{package_versions()['stylegan_culture']} (data set{contact})"
         self._session.headers["User-Agent"] = agent
 
-    def json(self, address: str, parameters: dict | None = None, check=None, lasting: bool = False):
-        """The JSON of an address; from the cache where it was read before.
+    def json(
+        self,
+        address: str,
+        parameters: dict | None = None,
+        check: typing.Callable[[typing.Any], None] | None = None,
+        lasting: bool = False,
+    ) -> dict | None:
+        """The JSON object of an address; from the cache where it was read before.
 
-        Args:
-            address, parameters: of the request.
-            check: is called with the JSON and raises `Wrong` where its shape is another.
-            lasting: whether it describes one object, which hardly changes, and no page of a list.
-
-        Returns:
-            The JSON, an object; None for a lasting address that there is none of (404).
+        check: is called with it and raises `Wrong` where its shape is another. lasting: whether it
+        describes one object, which hardly changes, and no page of a list; None then means that
+        there is none (404).
         """
         query = requests.Request("GET", address, params=parameters).prepare().url
         kept = self._place(query, lasting)
-        found = _read_kept(kept, lasting, check)
-        if found is not None:
-            return found["answer"]
+        known = _read_kept(kept, lasting, check)
+        if known is not None:
+            return known["answer"]
 
         def understand(body):
             if len(body) > LARGEST_JSON:
@@ -151,7 +155,7 @@ class Reader:
                 if _KEPT.fullmatch(path.name):
                     path.unlink()
 
-    def picture(self, address: str, understand):
+    def picture(self, address: str, understand: typing.Callable[[bytes], typing.Any]) -> typing.Any:
         """What `understand` makes of a picture's bytes; it raises `Wrong` where they are none.
 
         A file that cannot be read is asked for twice: its transfer may have been at fault.
@@ -176,12 +180,12 @@ class Reader:
             except BROKEN as error:
                 reason, wait = type(error).__name__, later
                 continue
-            asked = _asked_wait(headers)
+            pause = _retry_after(headers)
             if status in THROTTLED or status == 200 and _is_page(headers, body):
                 reason = f"throttled, status {status}"
-                wait = self.config.throttled_wait * 1.5**attempt if asked is None else asked
+                wait = self.config.throttled_wait * 1.5**attempt if pause is None else pause
             elif status >= 500 or status in PASSING:
-                reason, wait = f"status {status}", later if asked is None else asked
+                reason, wait = f"status {status}", later if pause is None else pause
             elif status in (404, 410):
                 raise Missing(f"status {status}")
             elif status != 200:
@@ -213,7 +217,7 @@ class Reader:
                 address, left = urllib.parse.urljoin(plain, headers["Location"]), left - seconds
             except BROKEN:
                 raise
-            except connections.Refused as error:
+            except Refused as error:
                 raise Unavailable(str(error)) from None
             except (ValueError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise Unavailable(f"an address that cannot be read ({error})") from None
@@ -225,7 +229,7 @@ class Reader:
         if pause > 0:
             self.sleep(pause)
         self._next = self.clock() + self.config.interval
-        self.asked += 1
+        self.requests += 1
         limit, patience, begins = self.config.largest * 2**20, self.config.timeout, self.clock()
         options = {"timeout": patience, "stream": True, "allow_redirects": False}
         self._gate.open(min(patience, seconds), patience, LARGEST_HEAD)
@@ -253,7 +257,7 @@ def plain_address(address: str) -> str:
     address = address.strip()
     try:
         parts = urllib.parse.urlsplit(address)
-        right = parts.scheme in connections.PORTS and parts.hostname and parts.port != 0
+        right = parts.scheme in PORTS and parts.hostname and parts.port != 0
     except ValueError:
         return ""
     if not right or len(address) > LONGEST_ADDRESS or _CONTROL.search(address):
@@ -265,7 +269,7 @@ def plain_address(address: str) -> str:
 
 def _origin(address: str) -> tuple:
     parts = urllib.parse.urlsplit(address)
-    return parts.scheme, parts.hostname, parts.port or connections.PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
 
 
 def check(config: PoliteConfig) -> None:
@@ -287,13 +291,13 @@ def _read_kept(path, lasting: bool, check) -> dict | None:
     if path is None:
         return None
     try:
-        found = parse_json(read_bytes(path, LARGEST_JSON), any_text=True)
-        answer = found["answer"]
+        kept = parse_json(read_bytes(path, LARGEST_JSON), any_text=True)
+        answer = kept["answer"]
         if answer is None:
-            return found if lasting else None
+            return kept if lasting else None
         if check is not None:
             check(answer)
-        return found if isinstance(answer, dict) else None
+        return kept if isinstance(answer, dict) else None
     except (OSError, ValueError, KeyError, InputError):
         return None
 
@@ -310,7 +314,7 @@ def _is_page(headers, body: bytes) -> bool:
     return "html" in kind or start.startswith((b"<!doc", b"<html"))
 
 
-def _asked_wait(headers) -> float | None:
+def _retry_after(headers) -> float | None:
     """Seconds that `Retry-After` asks for, as a number or as a date; None where it is neither."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -322,3 +326,150 @@ def _asked_wait(headers) -> float | None:
     if until.tzinfo is None:
         until = until.replace(tzinfo=datetime.UTC)
     return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+
+class Refused(Exception):
+    """What a server does or names, and what it does not get."""
+
+
+class Gate:
+    """What the connections of a session may do from now on.
+
+    local: (address, port) of servers that may be asked although they are not public.
+    """
+
+    def __init__(self, local: typing.Iterable[tuple[str, int]] = ()):
+        self._local = frozenset(local)
+        self._ends, self._patience, self._room = 0.0, 0.0, 0
+
+    def open(self, seconds: float, patience: float, room: int) -> None:
+        """Lets connections be made and read for `seconds`, `patience` for one read of them, until
+        `room` bytes have come."""
+        self._ends, self._patience, self._room = time.monotonic() + seconds, patience, room
+
+    def wait(self) -> float:
+        """Seconds that a socket may wait now; `TimeoutError` where the time is over."""
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("an answer without end")
+        return min(left, self._patience)
+
+    def count(self, size: int) -> None:
+        """Counts bytes that have come; raises `Refused` where they are too many."""
+        self._room -= size
+        if self._room < 0:
+            raise Refused("an answer that is too large")
+
+    def connect(self, connection) -> socket.socket:
+        """A socket to the first of a connection's addresses that is open and may be asked."""
+        host, port = connection.host, connection.port
+        try:
+            places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise urllib3.exceptions.NewConnectionError(
+                connection, f"no address: {error}"
+            ) from None
+        allowed = [one for one in places if one[4][:2] in self._local or is_public(one[4][0])]
+        if not allowed:
+            raise Refused("an address within this machine or its network, which is not asked")
+        for family, kind, protocol, _, place in allowed[:ADDRESSES]:
+            opened = socket.socket(family, kind, protocol)
+            try:
+                for setting in connection.socket_options or ():
+                    opened.setsockopt(*setting)
+                opened.settimeout(self.wait())
+                opened.connect(place)
+                return opened
+            except OSError as error:
+                opened.close()
+                reason = error
+        raise urllib3.exceptions.NewConnectionError(connection, f"no connection: {reason}")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, and of one host."""
+    place = ipaddress.ip_address(address)
+    if place.version == 6:
+        translated = ipaddress.IPv4Address(int(place) & 0xFFFFFFFF)
+        known = place.ipv4_mapped or place.sixtofour
+        place = known or (translated if place in _TRANSLATED else place)
+    closed = place.is_multicast or place.is_reserved or place.is_link_local or place.is_unspecified
+    return place.is_global and not closed and not getattr(place, "is_site_local", False)
+
+
+def local_places(address: str) -> frozenset:
+    """(address, port) of a server that its user names, where none of its addresses is public."""
+    parts = urllib.parse.urlsplit(address)
+    try:
+        port = parts.port or PORTS[parts.scheme]
+        known = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return frozenset()  # the first request says so
+    places = frozenset(one[4][:2] for one in known)
+    return frozenset() if any(is_public(host) for host, _ in places) else places
+
+
+def session(gate: Gate) -> requests.Session:
+    """A session of `requests` whose connections go through a gate, without what this machine says
+    of proxies and passwords. It follows no redirects."""
+    made = _Session()
+    made.trust_env = False
+    for scheme in PORTS:
+        made.mount(f"{scheme}://", _Adapter(gate))
+    return made
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp) -> None:
+        """None: `requests` would read a redirect's body whole, even where it is not to follow."""
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def __init__(self, gate: Gate):
+        self._gate = gate
+        super().__init__()
+
+    def init_poolmanager(self, *arguments, **options) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _pool(urllib3.HTTPConnectionPool, self._gate),
+            "https": _pool(urllib3.HTTPSConnectionPool, self._gate),
+        }
+
+
+def _pool(kind: type, gate: Gate) -> type:
+    """A kind of pool whose connections go through a gate."""
+
+    class Connection(kind.ConnectionCls):
+        def _new_conn(self) -> socket.socket:
+            return gate.connect(self)
+
+        def response_class(self, sock, *arguments, **options) -> http.client.HTTPResponse:
+            answer = http.client.HTTPResponse(sock, *arguments, **options)
+            answer.fp = io.BufferedReader(_Counted(answer.fp.detach(), sock, gate))
+            return answer
+
+    class Pool(kind):
+        ConnectionCls = Connection
+
+    return Pool
+
+
+class _Counted(io.RawIOBase):
+    """What comes from a socket: head, body and all that is between them."""
+
+    def __init__(self, raw, sock, gate: Gate):
+        self._raw, self._sock, self._gate = raw, sock, gate
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int | None:
+        self._sock.settimeout(self._gate.wait())
+        size = self._raw.readinto(buffer)
+        self._gate.count(size or 0)
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

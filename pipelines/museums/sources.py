@@ -10,8 +10,9 @@ for one that did not answer.
 
 import dataclasses
 import itertools
+import typing
 
-from stylegan_culture.pipelines.museums.polite import Exhausted, Wrong, plain_address
+from stylegan_culture.pipelines.museums.polite import Exhausted, Reader, Wrong, plain_address
 
 CLEVELAND, MET, ARTIC = (
     "https://openaccess-api.clevelandart.org/api",
@@ -48,7 +49,12 @@ class Work:
     picture: str
 
 
-def cleveland(reader, base: str, terms, open_to):
+Terms = typing.Sequence[tuple[str, str]]
+OpenTo = typing.Callable[[str], bool]
+Works = typing.Iterator[Work | None]
+
+
+def cleveland(reader: Reader, base: str, terms: Terms, open_to: OpenTo) -> Works:
     """Works of the Cleveland Museum of Art, all cultures: its interface has no filter for them."""
     for skip in range(0, MOST_WORKS, CLEVELAND_PAGE):
         query = {"cc0": "", "has_image": 1, "limit": CLEVELAND_PAGE, "skip": skip}
@@ -71,7 +77,7 @@ def cleveland(reader, base: str, terms, open_to):
             return
 
 
-def met(reader, base: str, terms, open_to):
+def met(reader: Reader, base: str, terms: Terms, open_to: OpenTo) -> Works:
     """Works of The Metropolitan Museum of Art that are found by `terms`.
 
     Each term is searched twice: as artist or culture, and anywhere, since many works have a country
@@ -93,7 +99,7 @@ def met(reader, base: str, terms, open_to):
                 break
 
 
-def _met_work(reader, base: str, number: int):
+def _met_work(reader: Reader, base: str, number: int) -> Works:
     try:
         record = reader.json(f"{base}/v1/objects/{number}", check=_check_record, lasting=True)
     except Exhausted:
@@ -116,7 +122,7 @@ def _met_work(reader, base: str, number: int):
     )
 
 
-def artic(reader, base: str, terms, open_to):
+def artic(reader: Reader, base: str, terms: Terms, open_to: OpenTo) -> Works:
     """Works of the Art Institute of Chicago; its place of origin stands for the culture."""
     for page in range(1, MOST_WORKS // ARTIC_PAGE + 1):
         query = {"page": page, "limit": ARTIC_PAGE, "fields": ARTIC_FIELDS}

@@ -25,10 +25,7 @@ DEFAULT_DATA_DIR = Path("~/.cache/stylegan_culture")
 
 def members(split: str) -> Iterator[tuple[int, int]]:
     """The (scene, culture) pairs of a split; held-out scenes come first in the numbering.
-
-    Raises:
-        ValueError: no such split.
-    """
+    ValueError for another split."""
     if split == "held_out":
         for scene in range(HELD_OUT_SCENES):
             for culture in range(len(KEYS)):
@@ -115,35 +112,25 @@ class Ornaments(tfds.core.GeneratorBasedBuilder):
 
 def prepare(size: int, data_dir: str | Path = DEFAULT_DATA_DIR) -> Ornaments:
     """The builder of pictures of `size` pixels, rendered into `data_dir` unless already there.
-
-    Raises:
-        ValueError: a size that no builder config has.
-        RuntimeError: the stored splits do not hold the declared counts.
-    """
+    ValueError for another size, RuntimeError where stored splits have not the declared counts."""
     if size not in SIZES:
         raise ValueError(f"Ornaments come in {', '.join(map(str, SIZES))} pixels, not {size}.")
     folder = Path(data_dir).expanduser() / f"renderer-{renderer_fingerprint()}"
     builder = Ornaments(config=f"{size}px", data_dir=str(folder))
     builder.download_and_prepare()
-    found = {name: builder.info.splits[name].num_examples for name in COUNTS}
-    if found != COUNTS:
-        raise RuntimeError(f"{builder.data_dir} holds {found}, not {COUNTS}: delete that folder.")
+    counts = {name: builder.info.splits[name].num_examples for name in COUNTS}
+    if counts != COUNTS:
+        raise RuntimeError(f"{builder.data_dir} holds {counts}, not {COUNTS}: delete that folder.")
     return builder
 
 
 def load(
     split: str, size: int, data_dir: str | Path = DEFAULT_DATA_DIR
 ) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
-    """A whole split as arrays, through the prepared TFDS data (prepared on first use).
+    """A whole split ("train" or "held_out") in 64, 128 or 256 pixels, prepared on first use.
 
-    Args:
-        split: "train" or "held_out".
-        size: 64, 128 or 256 pixels.
-        data_dir: folder of prepared data.
-
-    Returns:
-        images uint8 [N, size, size, 3], cultures int32 [N] (index in `ORNAMENTS`), ids list of N,
-        scenes int32 [N]; ordered by scene, then culture.
+    Returns images uint8 [N, size, size, 3], cultures int32 [N] (index in `ORNAMENTS`), ids list of
+    N, scenes int32 [N]; ordered by scene, then culture.
     """
     if split not in COUNTS:
         raise ValueError(f"No split is called {split!r}; there are {', '.join(COUNTS)}.")
@@ -153,5 +140,5 @@ def load(
     columns = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     order = np.lexsort((columns["culture"], columns["scene"]))
     ids = [columns["id"][index].decode() for index in order]
-    found_cultures = columns["culture"][order].astype(np.int32)
-    return columns["image"][order], found_cultures, ids, columns["scene"][order].astype(np.int32)
+    numbers, scene = (columns[key][order].astype(np.int32) for key in ("culture", "scene"))
+    return columns["image"][order], numbers, ids, scene

@@ -26,6 +26,6 @@ def test_a_model_of_known_traditions_tells_region_and_period_and_of_others_their
         held=np.zeros(3, bool),
         read=None,
     )
-    known, own = runs.described(source)
+    known, other = runs.described(source)
     assert (known["title"], known["region"], known["pictures"]) == ("Ukiyo-e", "Japan", 2)
-    assert own == {"key": "my_own", "title": "my own", "region": "", "period": "", "pictures": 1}
+    assert other == {"key": "my_own", "title": "my own", "region": "", "period": "", "pictures": 1}

@@ -47,33 +47,33 @@ class Answer:
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Makes a reader whose requests are answered in turn: (reader, time, addresses asked)."""
+    """Makes a reader whose requests are answered in turn: (reader, time, calls)."""
 
     def make(*answers, cache=None, **changes):
-        time, asked, script = Time(), [], list(answers)
+        time, calls, script = Time(), [], list(answers)
         reader = polite.Reader(polite.PoliteConfig(**changes), cache, time.sleep, lambda: time.now)
 
         def get(address, **options):
             assert options["allow_redirects"] is False and options["timeout"] == 30.0
-            asked.append((address, time.now))
+            calls.append((address, time.now))
             answer = script.pop(0)
             if isinstance(answer, Exception):
                 raise answer
             return answer
 
         monkeypatch.setattr(reader._session, "get", get)
-        return reader, time, asked
+        return reader, time, calls
 
     return make
 
 
 def test_requests_are_a_second_apart(scripted):
-    reader, _, asked = scripted(*[Answer()] * 4)
+    reader, _, calls = scripted(*[Answer()] * 4)
     for number in range(4):
         reader.json(f"{BASE}/{number}")
-    times = [when for _, when in asked]
+    times = [when for _, when in calls]
     assert [b - a for a, b in zip(times[:-1], times[1:], strict=True)] == [1.0, 1.0, 1.0]
-    assert reader.asked == 4
+    assert reader.requests == 4
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_retry_after_is_obeyed_in_seconds_and_as_a_date(scripted):
 
 
 def test_a_server_that_asks_for_an_hour_is_left_alone(scripted):
-    reader, time, asked = scripted(Answer(b"", 503, Retry_After="3600"))
+    reader, time, calls = scripted(Answer(b"", 503, Retry_After="3600"))
     with pytest.raises(polite.Exhausted, match="3600 seconds"):
         reader.json(BASE)
-    assert len(asked) == 1 and sum(time.slept) < 1
+    assert len(calls) == 1 and sum(time.slept) < 1
 
 
 def test_waits_differ_from_time_to_time(scripted):
@@ -136,33 +136,33 @@ def test_waits_differ_from_time_to_time(scripted):
 def test_failures_are_tried_again_soon_and_not_for_ever(scripted, failure):
     reader, time, _ = scripted(failure, failure, Answer(b'{"a": 3}'))
     assert reader.json(BASE) == {"a": 3} and 3 <= sum(time.slept) < 6
-    reader, time, asked = scripted(*[failure] * 4, attempts=4)
+    reader, time, calls = scripted(*[failure] * 4, attempts=4)
     with pytest.raises(polite.Exhausted, match="4 times"):
         reader.json(BASE)
-    assert len(asked) == 4 and sum(time.slept) < 10  # 1 + 2 + 4 and no wait after the last
+    assert len(calls) == 4 and sum(time.slept) < 10  # 1 + 2 + 4 and no wait after the last
 
 
 def test_what_is_not_there_is_asked_for_once(scripted, tmp_path):
     for status in (404, 410):
-        reader, _, asked = scripted(Answer(b"", status))
+        reader, _, calls = scripted(Answer(b"", status))
         with pytest.raises(polite.Missing):
             reader.json(BASE)
-        assert len(asked) == 1
-    reader, _, asked = scripted(Answer(b"", 404), cache=tmp_path)
+        assert len(calls) == 1
+    reader, _, calls = scripted(Answer(b"", 404), cache=tmp_path)
     assert reader.json(BASE, lasting=True) is None and reader.json(BASE, lasting=True) is None
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def test_redirects_count_wait_and_end(scripted):
     hop = Answer(b"", 302, Location="/next?a=1")
-    reader, _, asked = scripted(hop, Answer(b'{"a": 1}'))
+    reader, _, calls = scripted(hop, Answer(b'{"a": 1}'))
     assert reader.json(f"{BASE}/first") == {"a": 1}
-    assert [address for address, _ in asked] == [f"{BASE}/first", f"{BASE}/next?a=1"]
-    assert asked[1][1] - asked[0][1] == 1.0 and reader.asked == 2
-    reader, _, asked = scripted(*[hop] * 9)
+    assert [address for address, _ in calls] == [f"{BASE}/first", f"{BASE}/next?a=1"]
+    assert calls[1][1] - calls[0][1] == 1.0 and reader.requests == 2
+    reader, _, calls = scripted(*[hop] * 9)
     with pytest.raises(polite.Unavailable, match="redirects"):
         reader.json(BASE)
-    assert len(asked) == polite.REDIRECTS + 1
+    assert len(calls) == polite.REDIRECTS + 1
 
 
 def test_an_answer_is_bounded_in_bytes(scripted):
@@ -177,25 +177,25 @@ def test_answers_are_kept_only_when_they_are_right(scripted, tmp_path):
             raise polite.Wrong("no data")
 
     wrong, right = Answer(b'{"error": "busy"}'), Answer(b'{"data": [1]}')
-    reader, _, asked = scripted(wrong, wrong, cache=tmp_path, attempts=2)
+    reader, _, calls = scripted(wrong, wrong, cache=tmp_path, attempts=2)
     with pytest.raises(polite.Unavailable, match="no data"):
         reader.json(BASE, {"page": 1}, check)
-    reader, _, asked = scripted(right, right, right, cache=tmp_path)
+    reader, _, calls = scripted(right, right, right, cache=tmp_path)
     for _ in range(2):
         assert reader.json(BASE, {"page": 1}, check) == {"data": [1]}
-    assert [address for address, _ in asked] == [f"{BASE}/?page=1"]
+    assert [address for address, _ in calls] == [f"{BASE}/?page=1"]
     (kept,) = (tmp_path / "pages").iterdir()
     kept.write_text("")  # as a power cut leaves it
     reader.json(BASE, {"page": 1}, check)
     reader.forget_pages()
-    assert reader.json(BASE, {"page": 1}, check) == {"data": [1]} and len(asked) == 3
+    assert reader.json(BASE, {"page": 1}, check) == {"data": [1]} and len(calls) == 3
 
 
 def test_objects_outlast_pages(scripted, tmp_path):
-    reader, _, asked = scripted(Answer(b'{"id": 1}'), cache=tmp_path)
+    reader, _, calls = scripted(Answer(b'{"id": 1}'), cache=tmp_path)
     reader.json(BASE, lasting=True)
     reader.forget_pages()
-    assert reader.json(BASE, lasting=True) == {"id": 1} and len(asked) == 1
+    assert reader.json(BASE, lasting=True) == {"id": 1} and len(calls) == 1
 
 
 def test_a_picture_that_cannot_be_read_is_asked_for_twice(scripted):
@@ -206,11 +206,11 @@ def test_a_picture_that_cannot_be_read_is_asked_for_twice(scripted):
 
     reader, _, _ = scripted(Answer(b"\xff\xd8 cut"), Answer(b"right"))
     assert reader.picture(BASE, understand) == b"right"
-    reader, time, asked = scripted(Answer(b"\xff\xd8 cut"), Answer(b"\xff\xd8 cut"))
+    reader, time, calls = scripted(Answer(b"\xff\xd8 cut"), Answer(b"\xff\xd8 cut"))
     with pytest.raises(polite.Unavailable, match="no picture"):
         reader.picture(BASE, understand)
-    assert len(asked) == 2 and sum(time.slept) < 3
-    reader, time, asked = scripted(Answer(json.dumps({"error": "slow"}).encode()), Answer(b"right"))
+    assert len(calls) == 2 and sum(time.slept) < 3
+    reader, time, calls = scripted(Answer(json.dumps({"error": "slow"}).encode()), Answer(b"right"))
     assert reader.picture(BASE, understand) == b"right" and max(time.slept) >= 60
 
 

@@ -1,6 +1,8 @@
 """The command that prepares and checks a source."""
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -59,3 +61,15 @@ def test_rows_that_lead_out_need_the_flag(art, tmp_path, capsys):
     assert "add --outside" in capsys.readouterr().err
     assert run_command(prepare.main, [*arguments, "--outside"]) == 0
     assert "skipped: 0" in capsys.readouterr().out
+
+
+def test_help_loads_no_tensorflow():
+    program = (
+        "import contextlib, sys; from stylegan_culture.pipelines import prepare\n"
+        "for kind in ([], ['folder'], ['records'], ['museum']):\n"
+        "    with contextlib.suppress(SystemExit): prepare.main([*kind, '--help'])\n"
+        "slow = {'tensorflow', 'keras', 'tensorflow_datasets', 'apache_beam', 'matplotlib'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert answer.stdout.startswith("usage:") and answer.stdout.splitlines()[-1] == "[]"

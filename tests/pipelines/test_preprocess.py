@@ -81,8 +81,8 @@ def test_the_most_colourful_of_several_crops_is_taken():
     painted = {
         count: np.mean(
             [
-                np.any(preprocess.colourful_crop(page, 40, own[:count], 1.0) == (200, 30, 90))
-                for own in draws
+                np.any(preprocess.colourful_crop(page, 40, noise[:count], 1.0) == (200, 30, 90))
+                for noise in draws
             ]
         )
         for count in (1, 12)

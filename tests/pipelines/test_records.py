@@ -1,182 +1,87 @@
-"""A folder as TFRecord shards: what is in them, byte for byte, here and on Apache Beam."""
+"""Written shards as a source: the same as the folder that they were written from."""
 
-import io
-import json
-import subprocess
-import sys
+import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, run_command
-from stylegan_culture.pipelines import folder, prepare, records
-from stylegan_culture.pipelines.sampling import held_out
+from stylegan_culture.config import InputError
+from stylegan_culture.pipelines import input as door
+from stylegan_culture.pipelines import preprocess, record_writer, records
 
-HEADER = "path,culture,title,licence"
+SIZE = 16
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    """Twelve pictures with tags and titles, one of them damaged, one of two cultures."""
-    place, generator = tmp_path_factory.mktemp("museum"), np.random.default_rng(2)
-    rows = [HEADER]
-    for number in range(12):
-        culture = ("ink", "ukiyo_e")[number % 2]
-        tags = "ukiyo_e;ink" if number == 5 else culture
-        name = f"{culture}/{number:04d}.jpg"
-        images.write(place / name, generator.integers(0, 255, (50 + number, 40, 3), np.uint8))
-        rows.append(f"{name},{tags},Wave é {number},CC0")
-    (place / "ink" / "0004.jpg").write_bytes((place / "ink" / "0004.jpg").read_bytes()[:200])
-    (place / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+def places(tmp_path_factory):
+    """A folder of 23 pictures, larger and smaller than the crop, and its data set."""
+    place, generator = tmp_path_factory.mktemp("shards"), np.random.default_rng(4)
+    for culture, count in (("éa", 12), ("b", 8), ("c", 3)):
+        for number in range(count):
+            size = (20 + 7 * number, 90, 3)
+            pixels = generator.integers(0, 255, size, np.uint8)
+            images.write(place / "art" / culture / f"{number:02d}.jpg", pixels)
+    (place / "art" / "b" / "bad.png").write_text("text")
+    settings = records.RecordsConfig(out=str(place / "set"), short_side=preprocess.DETAIL * SIZE)
+    record_writer.write(place / "art", settings)
     return place
 
 
-@pytest.fixture(scope="module")
-def written(table, tmp_path_factory):
-    out = tmp_path_factory.mktemp("records") / "out"
-    report = records.write(table, records.RecordsConfig(out=str(out), short_side=32))
-    return out, report
+@pytest.mark.parametrize("part", ["train", "held_out", "all"])
+@pytest.mark.parametrize("cache_mib", [0, 64])
+def test_the_source_equals_the_folders(places, part, cache_mib):
+    ours = door.load_source(f"records:{places / 'set'}", SIZE, part, cache_mib)
+    theirs = door.load_source(f"folder:{places / 'art'}", SIZE, part)
+    assert ours.ids == theirs.ids and ours.cultures == theirs.cultures == ("b", "c", "éa")
+    np.testing.assert_array_equal(ours.tags, theirs.tags)
+    np.testing.assert_array_equal(ours.held, theirs.held)
+    for number in range(len(theirs)):
+        np.testing.assert_array_equal(ours.read(number), theirs.read(number))
+    assert [path for path, _ in ours.skipped] == ["b/bad.png"] and not ours.files
 
 
-def _raw(out) -> dict:
-    """Serialised examples of every split, read by TensorFlow and nothing of the project."""
-    import tensorflow as tf
-
-    found = {}
-    for split in ("train", "held_out"):
-        files = sorted(map(str, out.glob(f"culture_pictures/1.0.0/*-{split}.tfrecord*")))
-        assert files
-        found[split] = list(tf.data.TFRecordDataset(files).as_numpy_iterator())
-    return found
-
-
-def _parsed(example: bytes) -> dict:
-    import tensorflow as tf
-
-    features = tf.train.Example.FromString(example).features.feature
-    return {key: list(getattr(one, one.WhichOneof("kind")).value) for key, one in features.items()}
+def test_batches_are_identical(places):
+    config = door.DataConfig(image_size=SIZE, batch_size=6, crop_draws=2)
+    ours = door.load_source(f"records:{places / 'set'}", SIZE)
+    theirs = door.load_source(f"folder:{places / 'art'}", SIZE)
+    for step in range(5):
+        first = door.make_batch(config, ours, None, step)
+        second = door.make_batch(config, theirs, None, step)
+        assert set(first) == set(second)
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_examples_hold_the_folders_pictures(table, written):
-    entries, _ = folder.listed(table)
-    ids = [entry.identifier for entry in entries if entry.file.stem != "0004"]
-    held = {name for name, is_held in zip(ids, held_out(ids), strict=True) if is_held}
-    seen = []
-    for split, examples in _raw(written[0]).items():
-        for example in map(_parsed, examples):
-            entry = entries[example["number"][0]]
-            assert example["id"] == [entry.identifier.encode()]
-            assert (entry.identifier in held) == (split == "held_out")
-            assert [("ink", "ukiyo_e")[n] for n in example["cultures"]] == list(entry.cultures)
-            assert example["details/title"] == [f"Wave é {int(entry.file.stem)}".encode()]
-            assert example["details/licence"] == [b"CC0"]
-            with Image.open(io.BytesIO(example["image"][0])) as picture:
-                assert picture.format == "PNG" and min(picture.size) == 32
-                expected = images.read_uint8(entry.file, short_side=32)
-                np.testing.assert_array_equal(np.asarray(picture), expected)
-            seen.append(entry.identifier)
-    assert sorted(seen) == sorted(ids) and len(held) == 2
+def test_several_cultures_of_a_picture(tmp_path):
+    rows = ["path,culture"]
+    for number in range(6):
+        pixels = np.full((20, 20, 3), 40 * number, np.uint8)
+        images.write(tmp_path / "art" / f"{number}.png", pixels)
+        rows.append(f"{number}.png,{('b;a', 'a', 'b')[number % 3]}")
+    (tmp_path / "art" / "tags.csv").write_text("\n".join(rows))
+    record_writer.write(
+        tmp_path / "art" / "tags.csv", records.RecordsConfig(out=str(tmp_path / "set"))
+    )
+    source = records.load(tmp_path / "set")
+    assert source.ids[:3] == ("b/0", "a/1", "b/2")
+    assert source.tags[:3].tolist() == [[True, True], [True, False], [False, True]]
 
 
-def test_report_and_metadata(table, written):
-    out, report = written
-    source = folder.load(table)
-    totals, held = source.tags.sum(axis=0).tolist(), source.tags[source.held].sum(axis=0).tolist()
-    counts = dict(zip(source.cultures, zip(totals, held, strict=True), strict=True))
-    assert report.counts == counts and totals == [6, 6]
-    ((path, reason),) = report.skipped
-    assert path == "ink/0004.jpg" and reason.startswith("is damaged")
-    place = out / "culture_pictures" / "1.0.0"
-    facts = json.loads((place / "metadata.json").read_text())
-    assert facts["pictures"] == 11 and facts["held_out"] == 2 and facts["short_side"] == 32
-    assert facts["cultures"]["ink"] == {"pictures": 6, "held_out": counts["ink"][1]}
-    assert facts["skipped"] == [list(pair) for pair in report.skipped]
-    assert facts["source"] == table.name
-    for file in place.iterdir():
-        assert str(table.parent).encode() not in file.read_bytes()
-    assert [file.name for file in out.iterdir()] == ["culture_pictures"]
+def test_what_is_no_such_set_is_refused(places, tmp_path):
+    with pytest.raises(InputError, match="0 data sets"):
+        records.load(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        records.load(tmp_path / "absent")
+    with pytest.raises(InputError, match="--short-side 512"):
+        door.load_source(f"records:{places / 'set'}", 128)
 
 
-def _prepare(table, out, *more):
-    """Runs the command in a process of its own, whose maps have an order of their own."""
-    command = [
-        sys.executable,
-        "-m",
-        "stylegan_culture.pipelines.prepare",
-        "records",
-        str(table),
-        "--out",
-        str(out),
-    ]
-    command += ["--short-side", "32", "--report", str(out.with_suffix(".csv")), *more]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
-
-
-def test_another_process_writes_the_same_bytes(table, written, tmp_path):
-    text = _prepare(table, tmp_path / "again")
-    assert "ukiyo_e" in text and "skipped: 1" in text and "--data records:" in text
-    assert _raw(tmp_path / "again") == _raw(written[0])
-    assert "ink/0004.jpg" in (tmp_path / "again.csv").read_text()
-
-
-def test_beam_writes_the_same_bytes(table, written, tmp_path):
-    pytest.importorskip("apache_beam")
-    text = _prepare(table, tmp_path / "beam", "--beam", "--runner", "DirectRunner")
-    assert "skipped: 1" in text
-    for split, examples in _raw(written[0]).items():
-        assert sorted(_raw(tmp_path / "beam")[split]) == sorted(examples) and examples
-    facts = [
-        json.loads((out / "culture_pictures/1.0.0/metadata.json").read_text())
-        for out in (written[0], tmp_path / "beam")
-    ]
-    assert facts[0] == facts[1]
-
-
-def test_tfds_itself_reads_the_set(written):
-    import tensorflow_datasets as tfds
-
-    dataset, info = tfds.load("culture_pictures", data_dir=str(written[0]), with_info=True)
-    assert info.splits["train"].num_examples == 9 and set(dataset) == {"train", "held_out"}
-    example = next(iter(tfds.as_numpy(dataset["train"])))
-    assert example["image"].dtype == np.uint8 and example["details"]["licence"] == b"CC0"
-
-
-def test_wrong_settings_are_one_sentence_and_leave_nothing(table, written, tmp_path, capsys):
-    few = tmp_path / "few"
-    for culture in "ab":
-        images.write(few / culture / "0.png", np.zeros((9, 9, 3), np.uint8))
-    cases = {
-        "name a folder": (table, []),
-        "at least 1": (table, ["--out", "OUT", "--short-side", "0"]),
-        "add --beam": (table, ["--out", "OUT", "--runner", "FlinkRunner"]),
-        "does not exist": (tmp_path / "absent", ["--out", "OUT"]),
-        "fewer than two cultures": (table / "ink", ["--out", "OUT"]),
-        "held out": (few, ["--out", "OUT"]),
-        "already": (table, ["--out", str(written[0])]),
-    }
-    for words, (path, more) in cases.items():
-        more = [str(tmp_path / "out") if word == "OUT" else word for word in more]
-        assert run_command(prepare.main, ["records", str(path), *more]) == 2
-        error = capsys.readouterr().err
-        assert words in error and error.count("\n") == 1
-    assert not (tmp_path / "out").exists()
-
-
-def test_without_beam_the_remedy_is_named(table, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "apache_beam", None)
-    monkeypatch.setitem(sys.modules, "apache_beam.options", None)
-    with pytest.raises(InputError, match="pip install apache-beam"):
-        records.write(table, records.RecordsConfig(out=str(tmp_path / "out"), beam=True))
-
-
-def test_a_failure_leaves_nothing(table, tmp_path, monkeypatch):
-    from stylegan_culture.pipelines import record_builder
-
-    monkeypatch.setattr(record_builder, "_ordered", lambda example: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        records.write(table, records.RecordsConfig(out=str(tmp_path / "out")))
-    assert not (tmp_path / "out").exists()
+def test_a_shard_cut_short_is_refused(places, tmp_path):
+    shutil.copytree(places / "set", tmp_path / "set")
+    (shard,) = tmp_path.glob("set/*/*/*-train.tfrecord*")
+    whole = shard.read_bytes()
+    for kept in (len(whole) - 1, len(whole) // 2, 5):
+        shard.write_bytes(whole[:kept])
+        with pytest.raises(InputError, match="cut short"):
+            records.load(tmp_path / "set")

@@ -41,7 +41,7 @@ def cell_spectra(images):
 
 @pytest.fixture(scope="module")
 def probe_pictures():
-    train = [(1000 + number, number % 8) for number in range(1600)]
+    train = [(1000 + number, number % 8) for number in range(800)]
     test = [(number, culture) for number in range(64) for culture in range(8)]
     labels = [np.array([culture for _, culture in pairs]) for pairs in (train, test)]
     return pictures(train), labels[0], pictures(test), labels[1]

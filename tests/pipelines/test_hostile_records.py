@@ -17,7 +17,7 @@ from PIL import Image
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
-from stylegan_culture.pipelines import records, shards
+from stylegan_culture.pipelines import record_writer, records
 
 INFO, FEATURES, METADATA = "dataset_info.json", "features.json", "metadata.json"
 LABELS = "cultures.labels.txt"
@@ -34,8 +34,8 @@ def whole(tmp_path_factory):
         images.write(place / f"{number}.png", generator.integers(0, 255, (9, 9, 3), np.uint8))
         rows.append(f"{number}.png,{('ink', 'gold')[number % 2]},Wave {number}")
     (place / "tags.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    records.write(place, records.RecordsConfig(out=str(place / "set"), short_side=8))
-    return place / "set" / records.NAME / shards.VERSION
+    record_writer.write(place, records.RecordsConfig(out=str(place / "set"), short_side=8))
+    return place / "set" / records.NAME / records.VERSION
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def place(whole, tmp_path):
 def refused(place, words=""):
     """The one sentence that a data set is refused with."""
     with pytest.raises(InputError, match=words or None) as caught:
-        shards.load(place)
+        records.load(place)
     text = str(caught.value)
     assert "\n" not in text and len(text) < 600
     return text
@@ -68,7 +68,7 @@ def changed(path, *changes):
 
 
 def test_the_whole_set_is_read(place):
-    source = shards.load(place)
+    source = records.load(place)
     assert len(source) == 12 and source.cultures == ("gold", "ink")
 
 
@@ -76,12 +76,12 @@ def test_a_module_beside_the_shards_is_not_imported(place):
     """The working directory is on the path, as it is with `python -m`."""
     (place / "evil.py").write_text("open('ran.txt', 'w').write('code of a stranger')\n")
     program = (
-        "import sys; from pipelines import shards; from stylegan_culture.config import InputError\n"
-        "try: shards.load('.')\n"
+        "import sys; from stylegan_culture.pipelines import records\n"
+        "from stylegan_culture.config import InputError\n"
+        "try: records.load('.')\n"
         "except InputError as error: print('refused', error)\n"
         "print('tensorflow_datasets' in sys.modules, 'evil' in sys.modules, '' in sys.path)"
     )
-    root = str(pathlib.Path(shards.__file__).parents[1])
     for name in ("image", "cultures", "id", "number", "details", "more"):
         shutil.copy(place / FEATURES, place / "kept")
         feature = ("featuresDict", "features", name)
@@ -93,7 +93,6 @@ def test_a_module_beside_the_shards_is_not_imported(place):
             answer = subprocess.run(
                 [sys.executable, "-c", program],
                 **{"cwd": place, "capture_output": True, "text": True},
-                env={**os.environ, "PYTHONPATH": root},
             )
             assert answer.stdout.startswith("refused"), answer.stderr[-500:]
             assert answer.stdout.splitlines()[-1] == "False False True"
@@ -143,7 +142,7 @@ IN_FEATURES = {
     "no dictionary": ("featuresDict", None),
     "a text as dictionary": ("featuresDict", "image"),
     "a list of features": (*FEATURE, ["image", "cultures", "id", "number"]),
-    "texts as features": (*FEATURE, dict.fromkeys(shards.FEATURES, "text")),
+    "texts as features": (*FEATURE, dict.fromkeys(records.FEATURES, "text")),
     "nothing as features": (*FEATURE, {}),
     "no picture": (*FEATURE, "image", None),
     "no number": (*FEATURE, "number", None),
@@ -226,10 +225,10 @@ def test_what_is_no_file_of_the_folder(place, tmp_path, name, kind):
 def test_a_link_to_a_data_set_elsewhere_is_not_followed(place, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / records.NAME).symlink_to(place.parent)
-    place.rename(place.with_name(shards.VERSION))
+    place.rename(place.with_name(records.VERSION))
     refused(tmp_path / "out", "leads out")
-    (tmp_path / "mine").symlink_to(place.with_name(shards.VERSION))  # its user's link is followed
-    assert len(shards.load(tmp_path / "mine")) == 12
+    (tmp_path / "mine").symlink_to(place.with_name(records.VERSION))  # its user's link is followed
+    assert len(records.load(tmp_path / "mine")) == 12
 
 
 @pytest.mark.parametrize(
@@ -284,7 +283,7 @@ def test_records_that_are_damaged(place, change):
 
 def test_a_record_that_is_too_long_is_not_read(place):
     with open(place / TRAIN, "wb") as file:
-        file.write(struct.pack("<QI", shards.LARGEST_RECORD + 1, 0))
+        file.write(struct.pack("<QI", records.LARGEST_RECORD + 1, 0))
         file.truncate(2**30)  # no bytes on the disk
     refused(place, "more than")
 
@@ -393,7 +392,7 @@ def test_values_that_are_no_examples(place, content):
 def test_an_example_that_is_right(place):
     """What the tests above spoil is accepted as it is."""
     _write(place, [_example(), *_serialised(place)[1:]])
-    assert shards.load(place).ids[-1] == "gold/x"
+    assert records.load(place).ids[-1] == "gold/x"
 
 
 def test_a_number_twice(place):
@@ -431,7 +430,7 @@ PICTURES = {
 def test_pictures_that_this_program_does_not_write_are_skipped(place, picture):
     spoiled = _example(image=_feature(b"image", 1, _field(1, picture)))
     _write(place, [spoiled, *_serialised(place)[1:]])
-    source = shards.load(place)
+    source = records.load(place)
     ((name, reason),) = source.skipped
     assert len(source) == 11 and name == f"{TRAIN}, byte 12" and "\n" not in reason
 
@@ -453,22 +452,21 @@ def test_a_set_without_readable_pictures_is_refused(place):
 def test_a_record_of_many_values_stays_below_two_gigabytes(whole, place):
     """The costliest known: values of two bytes each, in a record of the largest size. The right set
     is read before it, without TensorFlow Datasets."""
-    count = (shards.LARGEST_RECORD - 1000) // 2
+    count = (records.LARGEST_RECORD - 1000) // 2
     costly = _example(image=_feature(b"image", 1, count * b"\x0a\x00"))
     _write(place, [costly, *_serialised(place)[1:]])
     program = (
-        "import resource, sys, time; from pipelines import shards\n"
+        "import resource, sys, time; from stylegan_culture.pipelines import records\n"
         "from stylegan_culture.config import InputError\n"
-        "print(len(shards.load(sys.argv[1])), 'tensorflow_datasets' in sys.modules)\n"
+        "print(len(records.load(sys.argv[1])), 'tensorflow_datasets' in sys.modules)\n"
         "start = time.process_time()\n"
-        "try: shards.load(sys.argv[2])\n"
+        "try: records.load(sys.argv[2])\n"
         "except InputError as error: print(error, file=sys.stderr)\n"
         "print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
-    root = str(pathlib.Path(shards.__file__).parents[1])
     answer = subprocess.run(
         [sys.executable, "-c", program, str(whole), str(place)],
-        **{"capture_output": True, "text": True, "env": {**os.environ, "PYTHONPATH": root}},
+        **{"capture_output": True, "text": True},
     )
     right, costs = answer.stdout.splitlines()
     seconds, memory = map(float, costs.split())
@@ -478,7 +476,7 @@ def test_a_record_of_many_values_stays_below_two_gigabytes(whole, place):
 
 
 def test_a_picture_that_changes_afterwards_is_one_sentence(place):
-    source = shards.load(place, cache_mib=0)
+    source = records.load(place, cache_mib=0)
     (place / TRAIN).write_bytes(b"")
     with pytest.raises(InputError, match="hidden parts"), contextlib.suppress(IndexError):
         for number in range(len(source)):
@@ -486,13 +484,11 @@ def test_a_picture_that_changes_afterwards_is_one_sentence(place):
 
 
 def test_too_large_a_record_is_not_written(tmp_path, monkeypatch):
-    from stylegan_culture.pipelines import record_builder
-
     for culture in "ab":
         for number in range(4):
             pixels = np.full((9, 9, 3), 9 * number, np.uint8)
             images.write(tmp_path / "art" / culture / f"{number}.png", pixels)
-    monkeypatch.setattr(record_builder, "LARGEST_RECORD", 50)
+    monkeypatch.setattr(record_writer, "LARGEST_RECORD", 50)
     with pytest.raises(InputError, match="choose a smaller --short-side"):
-        records.write(tmp_path / "art", records.RecordsConfig(out=str(tmp_path / "set")))
+        record_writer.write(tmp_path / "art", records.RecordsConfig(out=str(tmp_path / "set")))
     assert not (tmp_path / "set").exists()
