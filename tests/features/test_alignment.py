@@ -1,10 +1,8 @@
 """Alignment maps, the Bures-Wasserstein geometry and the layer, against SciPy in float64."""
 
-import keras
 import numpy as np
 import oracles
 import pytest
-import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features import alignment
@@ -77,8 +75,8 @@ def test_transport_moves_features_less_than_coral_and_is_symmetric_and_positive(
         step = np.asarray(matrix) - np.eye(C)
         return np.trace(step @ source @ step.T)
 
-    distance = alignment.bures_wasserstein(np.zeros(C), source, np.zeros(C), target)
-    assert moved(shortest) == pytest.approx(float(distance) ** 2, rel=1e-8)
+    distance = oracles.frechet(np.zeros(C), source, np.zeros(C), target)
+    assert moved(shortest) == pytest.approx(distance, rel=1e-8)
     assert moved(alignment.coral(source, target)) > 1.1 * moved(shortest)
 
 
@@ -104,29 +102,6 @@ def test_singular_covariances_never_give_nan_nor_enlarge_empty_channels(kind, ge
             assert np.isfinite(matrix).all()
     empty = np.asarray(alignment.transport(covariance, _covariance(1).astype(kind)))[::4]
     assert np.abs(empty).max() < 1e-3
-    assert float(alignment.bures_wasserstein(rows[0], covariance, rows[0], covariance)) < 1e-3
-
-
-def test_the_distance_is_that_of_scipy_and_a_metric(generator):
-    means, covariances = generator.normal(size=(3, C)), [_covariance(seed) for seed in range(3)]
-
-    def distance(i, j):
-        return float(
-            alignment.bures_wasserstein(means[i], covariances[i], means[j], covariances[j])
-        )
-
-    for i, j in ((0, 1), (1, 2), (0, 2)):
-        expected = oracles.frechet(means[i], covariances[i], means[j], covariances[j]) ** 0.5
-        assert distance(i, j) == pytest.approx(expected, rel=1e-8)
-        assert distance(j, i) == pytest.approx(distance(i, j), rel=1e-9)
-    assert distance(0, 0) < 1e-6
-    assert distance(0, 2) < distance(0, 1) + distance(1, 2)
-
-
-def test_the_distance_of_gaussians_on_a_line_is_that_of_means_and_deviations():
-    """d^2 = (3 - 1)^2 + (5 - 2)^2."""
-    one = alignment.bures_wasserstein(np.array([1.0]), [[4.0]], np.array([3.0]), [[25.0]])
-    assert float(one) == pytest.approx(13.0**0.5)
 
 
 def test_the_barycentre_of_commuting_covariances_is_the_square_of_the_mean_root():
@@ -169,11 +144,8 @@ def test_a_barycentre_of_one_is_itself_and_one_that_does_not_converge_says_so(mo
         alignment.barycentre(covariances, [0.5, 0.5])
 
 
-def _map(layer, name, rows, back=False):
-    number = np.array([layer.cultures.index(name)])
-    method = layer.from_shared if back else layer.to_shared
-    mapped = method(rows.astype(np.float32)[None, None], number)
-    return np.asarray(mapped, np.float64)[0, 0]
+def _map(layer, name, rows):
+    return layer.to_shared(rows.astype(np.float32), NAMES.index(name)).astype(np.float64)
 
 
 @pytest.mark.parametrize("rule", alignment.RULES)
@@ -200,54 +172,14 @@ def test_in_the_space_of_the_published_map_they_have_not(samples, moments):
         assert oracles.relative_frobenius(found, shared) > 0.3
 
 
-@pytest.mark.parametrize("name", MAPS)
-def test_there_and_back_is_the_identity_for_a_batch_of_several_cultures(moments, name, generator):
-    layer = CultureAlignment.of(moments, name)
-    features = generator.normal(size=(4, 5, 6, C)).astype(np.float32)
-    culture = np.array([2, 0, 1, 2])
-    shared = layer(features, culture)
-    assert shared.shape == features.shape
-    np.testing.assert_array_equal(shared, layer.to_shared(features, culture))
-    back = np.asarray(layer.from_shared(shared, culture))
-    assert oracles.relative_frobenius(back, features) < 1e-4
-    for number in range(4):
-        alone = layer(features[number : number + 1], culture[number : number + 1])
-        assert oracles.relative_frobenius(shared[number], alone[0]) < 1e-5
-
-
 def test_the_map_from_the_shared_space_is_that_of_the_name_with_its_parameters(moments):
     layer = CultureAlignment.of(moments, "ddr", {"shrinkage": 0.2, "identity": 0.4}, shrinkage=0.0)
     shared = np.mean([one.covariance for one in moments.values()], axis=0)
     for number, one in enumerate(moments.values()):
         expected = alignment.ddr(shared, one.covariance, 0.2, 0.4)
-        assert oracles.relative_frobenius(layer.backward[number], expected) < 1e-5
+        assert oracles.relative_frobenius(np.linalg.inv(layer.forward[number]), expected) < 1e-4
 
 
-def test_half_precision_features_are_mapped_in_float32(moments, generator):
-    layer = CultureAlignment.of(moments)
-    features = tf.cast(generator.normal(size=(1, 4, 4, C)), tf.bfloat16)
-    found = layer.to_shared(features, np.array([1]))
-    assert found.dtype == tf.bfloat16
-    whole = layer.to_shared(tf.cast(features, tf.float32), np.array([1]))
-    assert oracles.relative_frobenius(tf.cast(found, tf.float32), whole) < 0.004
-
-
-def test_a_saved_model_with_the_layer_gives_the_same_features_back(moments, generator, tmp_path):
-    layer = CultureAlignment.of(moments, "coral")
-    features, culture = keras.Input((None, None, C)), keras.Input((), dtype="int32")
-    model = keras.Model([features, culture], layer(features, culture))
-    model.save(tmp_path / "aligned.keras")
-    loaded = keras.saving.load_model(tmp_path / "aligned.keras")
-    inputs = [generator.normal(size=(2, 3, 3, C)).astype(np.float32), np.array([1, 2])]
-    np.testing.assert_array_equal(loaded(inputs), model(inputs))
-    again = CultureAlignment.from_config(layer.get_config())
-    assert (again.cultures, again.channels, again.map_name) == (NAMES, C, "coral")
-    np.testing.assert_array_equal(again(*inputs), inputs[0])
-    assert layer.trainable_variables == [] and len(layer.non_trainable_variables) == 4
-
-
-def test_unknown_maps_and_rules_are_wrong_input_with_the_known_names(moments):
-    with pytest.raises(InputError, match="'optimal'.*transport"):
-        CultureAlignment.of(moments, "optimal")
+def test_unknown_rules_are_wrong_input_with_the_known_names(moments):
     with pytest.raises(InputError, match="'mean'.*linear or barycentre"):
         CultureAlignment.of(moments, rule="mean")
