@@ -51,8 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(config: BiasConfig) -> None:
     """Measures all, and puts the files into place when they are complete."""
     started = time.monotonic()
-    from stylegan_culture.reports import bias_page, bias_words
-    from stylegan_culture.reports import restylers
+    from stylegan_culture.reports import bias_page, bias_words, restylers
     from stylegan_culture.reports import trial as trials
     from stylegan_culture.reports.parts.document import complete
 

@@ -12,7 +12,7 @@ from stylegan_culture import config as settings
 from stylegan_culture import images
 from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import file_names, write_result, write_text
-from stylegan_culture.measures import restyled, sets
+from stylegan_culture.measures import restyled
 from stylegan_culture.measures.restyled import Signs
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.pipelines.cultures import title
@@ -220,8 +220,9 @@ class Table:
 
     @property
     def lines(self) -> list[tuple]:
-        """Turned by a right angle: `(measure, figures)`."""
-        return list(zip(self.measures, zip(*(cells for _, cells in self.rows)), strict=True))
+        """The table turned: `(measure, figures)`."""
+        columns = zip(*(cells for _, cells in self.rows), strict=True)
+        return list(zip(self.measures, columns, strict=True))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -295,9 +296,7 @@ def measure(
     crossfade = _crossfade(trial, config.trial.seed)
     methods, galleries = {}, {}
     for restyler in restylers:
-        bar = tqdm.trange(
-            len(trial.cultures), desc=f"restyled by {restyler.name}", disable=None
-        )
+        bar = tqdm.trange(len(trial.cultures), desc=f"restyled by {restyler.name}", disable=None)
         pictures = np.stack([restyler.restyle(trial.contents, culture) for culture in bar])
         results = Results(config, trial, references, restyler, pictures)
         strips = ranked(
@@ -347,7 +346,9 @@ def _record_of(results: Results, crossfade: list, strips: dict) -> RestylerRecor
         judge_in_training=restyler.trained_against(trial.probe.backbone),
         verdicts=_verdicts(results, figures),
         strips={
-            strip: [Place(trial.cultures[culture], trial.ids[content]) for culture, content in pairs]
+            strip: [
+                Place(trial.cultures[culture], trial.ids[content]) for culture, content in pairs
+            ]
             for strip, pairs in strips.items()
         },
     )
