@@ -72,3 +72,7 @@ def _robustness(arguments: list[str]) -> None:
     from stylegan_culture.reports import robustness
 
     robustness.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(settings.run_command(main))
