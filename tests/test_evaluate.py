@@ -14,8 +14,10 @@ import pytest
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate, images
 from stylegan_culture.config import InputError
+from stylegan_culture.measures import restyled
+from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.reports import evaluation, evaluation_measures, restylers
-from stylegan_culture.reports.evaluation_measures import NUMBER, Measure
+from stylegan_culture.reports.evaluation_measures import NUMBER, SETS, Measure
 from stylegan_culture.reports.restylers import Restyler
 from stylegan_culture.restyling.gatys_settings import GatysConfig
 
@@ -130,6 +132,27 @@ def test_a_measure_is_one_function_and_one_line(evaluated):
     assert "| Brightness <&> |" in evaluated.table and "| Brightness <&> |" in evaluated.shown
     cultures = len(evaluated.json["methods"])
     assert evaluated.page.count('<th scope="col">Brightness &lt;&amp;&gt;</th>') == 1 + cultures
+
+
+def test_sets_of_pictures_are_compared_by_culture(generator, monkeypatch):
+    """20 contents of each of two cultures: FID, KID and their like, and ArtFID from their mean."""
+    sources = np.repeat([0, 1], 20)
+    trial = types.SimpleNamespace(
+        cultures=("a", "b"), sources=sources, to_change=np.arange(2)[:, None] != sources
+    )
+    artworks = {name: generator.normal(size=(30, 8)) for name in trial.cultures}
+    config = types.SimpleNamespace(trial=types.SimpleNamespace(seed=0))
+    references = types.SimpleNamespace(artworks=artworks)
+    results = evaluation_measures.Results(config, trial, references, None, None)
+    distance = {"perceptual_distance": Interval(0.3, 0.2, 0.4)}
+    vars(results)["summary"] = restyled.Summary(distance, {"a": {}, "b": {}}, {})
+    vars(results)["compared"] = None, generator.normal(size=(2, 40, 8))
+    monkeypatch.setattr(evaluation_measures, "MEASURES", {"": evaluation_measures.MEASURES[SETS]})
+    summary = evaluation_measures.figures_of(results)
+    fid = summary.figures["fid"].value
+    assert fid == pytest.approx(np.mean([each["fid"].value for each in summary.cultures.values()]))
+    assert summary.figures["artfid"].value == pytest.approx(1.3 * (1.0 + fid))
+    assert summary.figures["kid"].low < 0.0 < summary.cultures["a"]["coverage"].value <= 1.0
 
 
 def test_the_page_stands_alone_and_shows_every_method(evaluated):
