@@ -1,4 +1,4 @@
-"""Judges restyled pictures: `python -m stylegan_culture.evaluate --model NAME --out DIR`.
+"""Measures restyled pictures: `python -m stylegan_culture.evaluate --model NAME --out DIR`.
 
 `evaluate bias` asks whom a model serves worse, `evaluate robustness` how little misleads it.
 """
@@ -10,12 +10,12 @@ from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
 from stylegan_culture.files import locked
 from stylegan_culture.outputs import add_flag
-from stylegan_culture.reports.trial_settings import (
+from stylegan_culture.reports.trial import (
     PEER,
     EvaluateConfig,
     check_trial,
     claim,
-    names_of,
+    model_names,
 )
 
 REPORTS = ("bias", "robustness")
@@ -25,13 +25,14 @@ FILES = ("evaluation.html", "evaluation.json", "evaluation.md")  # and a sheet f
 def main(arguments: list[str] | None = None) -> None:
     """Parses the command line, restyles, measures, draws, and prints a table."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments[:1] and arguments[0] in REPORTS:
-        _report(arguments[0]).main(arguments[1:])
+    if arguments and arguments[0] in REPORTS:
+        report, *rest = arguments
+        (_bias if report == "bias" else _robustness)(rest)
         return
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.evaluate",
-        description="Judges models and methods that restyle pictures, side by side. Reports of "
-        "their own, with options of their own: evaluate bias, evaluate robustness.",
+        description="Measures models and methods that restyle pictures, side by side. Two more "
+        "reports have options of their own: evaluate bias, evaluate robustness.",
     )
     settings.add_flags(parser, EvaluateConfig)
     add_flag(parser)
@@ -39,13 +40,13 @@ def main(arguments: list[str] | None = None) -> None:
     config = settings.from_flags(EvaluateConfig(), flags)
     check_trial(config.trial, required=() if config.method or config.peer else ("model",))
     _check(config)
-    methods = [*names_of(config.trial.model), *config.method, *([PEER] if config.peer else [])]
-    more = (config.features_weights, config.style, config.peer)
-    claim(config.trial, FILES + tuple(f"{name}.png" for name in methods), flags.overwrite, more)
-    from stylegan_culture.reports import evaluation as comparison
+    names = [*model_names(config.trial.model), *config.method, *([PEER] if config.peer else [])]
+    inputs = (config.features_weights, config.style, config.peer)
+    claim(config.trial, [*FILES, *(f"{name}.png" for name in names)], flags.overwrite, inputs)
+    from stylegan_culture.reports import evaluation
 
     with locked(config.trial.out):
-        comparison.run(config)
+        evaluation.run(config)
 
 
 def _check(config: EvaluateConfig) -> None:
@@ -61,13 +62,17 @@ def _check(config: EvaluateConfig) -> None:
         raise InputError("there is nothing to restyle; name --content or raise --artworks")
 
 
-def _report(name: str):
-    if name == "bias":
-        from stylegan_culture.reports import bias as report
-    else:
-        from stylegan_culture.reports import robustness as report
-    return report
+def _bias(arguments: list[str]) -> None:
+    from stylegan_culture.reports import bias
+
+    bias.main(arguments)
+
+
+def _robustness(arguments: list[str]) -> None:
+    from stylegan_culture.reports import robustness
+
+    robustness.main(arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(settings.run_command(main))

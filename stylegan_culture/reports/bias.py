@@ -9,7 +9,7 @@ from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, write_result, write_text
 from stylegan_culture.outputs import add_flag
-from stylegan_culture.reports.trial_settings import TrialConfig
+from stylegan_culture.reports.trial import TrialConfig
 
 FILES = ("bias.html", "bias.json")
 SHOWN = 4  # contents whose results the page shows in every culture
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_flag(parser)
     flags = parser.parse_args(arguments)
     config = settings.from_flags(BiasConfig(), flags)
-    from stylegan_culture.reports.trial_settings import check_trial, claim
+    from stylegan_culture.reports.trial import check_trial, claim
 
     check_trial(config.trial)
     if config.trial_contents < 2:
@@ -51,14 +51,13 @@ def main(arguments: list[str] | None = None) -> None:
 def run(config: BiasConfig) -> None:
     """Measures all, and puts the files into place when they are complete."""
     started = time.monotonic()
-    from stylegan_culture.reports import bias_page, bias_words
-    from stylegan_culture.reports import judged_methods as methods
+    from stylegan_culture.reports import bias_page, bias_words, restylers
     from stylegan_culture.reports import trial as trials
     from stylegan_culture.reports.parts.document import complete
 
     trial = trials.build(config.trial)
     _require_enough(trial)
-    models = methods.prepare_models(config.trial, trial)
+    models = restylers.load_models(config.trial, trial)
     record, pictures = measure(config, trial, models)
     record["seconds"] = round(time.monotonic() - started, 1)
     folder = pathlib.Path(config.trial.out)
@@ -82,9 +81,9 @@ def measure(config: BiasConfig, trial, models) -> tuple[dict, dict]:
 
     seed = config.trial.seed
     chosen, shown = (evenly(len(trial.contents), n) for n in (config.trial_contents, SHOWN))
-    sources = bias_trials.seen(trial.judge, trial.contents)
+    sources = bias_trials.seen(trial.probe, trial.contents)
     artworks = {
-        name: descriptors(trial.judge.backbone, own) for name, own in trial.artworks.items()
+        name: descriptors(trial.probe.backbone, own) for name, own in trial.artworks.items()
     }
     judged, recall = bias_record.judge_of(trial, artworks, seed)
     record = {
@@ -114,7 +113,7 @@ def measure(config: BiasConfig, trial, models) -> tuple[dict, dict]:
         again = bias_trials.drift(bench, chosen)
         back = bias_trials.round_trips(bench, chosen)
         record["models"][method.name] = quality | {
-            "judge_in_training": method.trained_against(trial.judge.backbone),
+            "judge_in_training": method.trained_against(trial.probe.backbone),
             "representation": bias_record.representation_of(trial, quality, method.facts, seed),
             "drift": bias_record.drift_of(trial, chosen, again, seed),
             "round_trips": bias_record.round_trips_of(trial, chosen, back, seed),
@@ -136,7 +135,7 @@ def evenly(count: int, wanted: int):
 
 
 def _require_enough(trial) -> None:
-    few = trial.asked.sum(axis=1)
+    few = trial.to_change.sum(axis=1)
     if len(trial.cultures) < 2:
         raise InputError("the data have one culture; bias is between cultures, so give two or more")
     if few.min() < 3:

@@ -25,10 +25,10 @@ def judge_of(trial, artworks: dict, seed: int) -> tuple[dict, fairness.Estimates
         The record, and how often each culture's artworks are named rightly; None instead where a
         culture has no held-out artwork.
     """
-    counts = dict(trial.held_out)
+    counts = dict(trial.held_out_counts)
     record = {
-        "backbone": trial.judge.backbone.name,
-        "weights": trial.judge.backbone.fingerprint,
+        "backbone": trial.probe.backbone.name,
+        "weights": trial.probe.backbone.fingerprint,
         "held_out": counts,
         "confusion": [],
         "named": None,
@@ -37,7 +37,7 @@ def judge_of(trial, artworks: dict, seed: int) -> tuple[dict, fairness.Estimates
     for number, (name, own) in enumerate(artworks.items()):
         shares = np.zeros(len(trial.classes))
         if counts[name]:
-            named = trial.judge.classifier.predict(own[-counts[name] :])
+            named = trial.probe.classifier.predict(own[-counts[name] :])
             shares = np.bincount(named, minlength=len(shares)) / counts[name]
         record["confusion"].append(shares.tolist())
         right.append(round(shares[number] * counts[name]))
@@ -60,7 +60,7 @@ def quality_of(trial, served: dict, sources, artworks: dict, recall, seed: int) 
     scale = _scale(list(artworks.values()))
     real = [scale(own) for own in artworks.values()]
     weights = statistics.resampled(trial.sources, REPLICATES, seed)
-    asked, cultures = trial.asked, np.arange(len(trial.cultures))
+    asked, cultures = trial.to_change, np.arange(len(trial.cultures))
     named = served["probabilities"].argmax(axis=2) == cultures[:, None]
     known = {
         "named": fairness.means(named, asked, weights, True, (0.0, 1.0)),
@@ -112,7 +112,7 @@ def representation_of(trial, quality: dict, facts: dict, seed: int) -> dict:
 
 def drift_of(trial, chosen, found: dict, seed: int) -> dict:
     """Means over contents and cultures after each restyling, and distances of each culture."""
-    asked, weights = trial.asked[:, chosen], _weights(trial, chosen, seed)
+    asked, weights = trial.to_change[:, chosen], _weights(trial, chosen, seed)
     record = {
         name: [_overall(row, asked, weights) for row in np.moveaxis(found[name], 1, 0)]
         for name in ("distance", "before", "named")
@@ -124,7 +124,7 @@ def drift_of(trial, chosen, found: dict, seed: int) -> dict:
 def round_trips_of(trial, chosen, found: dict, seed: int) -> dict:
     """How far a content is from itself after one restyling, after the way back, and after being
     restyled into its own style at once; for each way back over the contents that have it."""
-    asked, ways = trial.asked[:, chosen], {}
+    asked, ways = trial.to_change[:, chosen], {}
     rows = {"example": np.arange(len(chosen)), "name": np.flatnonzero(found["artworks"])}
     for way, own in rows.items():
         if not len(own):

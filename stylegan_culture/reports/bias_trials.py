@@ -13,7 +13,7 @@ import tqdm
 
 from stylegan_culture.measures import content
 from stylegan_culture.measures.probes import PHOTOGRAPH
-from stylegan_culture.reports.tools import reduced
+from stylegan_culture.reports.trial import reduced
 
 BATCH = 8
 STEPS = 5  # successive restylings
@@ -85,7 +85,7 @@ class Bench:
 
     def look(self, pictures) -> Seen:
         """What the judge makes of pictures."""
-        return seen(self.trial.judge, pictures)
+        return seen(self.trial.probe, pictures)
 
 
 def _batched(function):

@@ -1,9 +1,10 @@
-"""All that is judged, as functions of pictures and a culture: models, methods, controls, truth."""
+"""What restyles the contents of a trial: models, methods without training, controls, the truth."""
 
 import dataclasses
 import itertools
 import pathlib
 import typing
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,8 @@ from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.features.moments import CultureMoments
 from stylegan_culture.model_record import read_backbone
 from stylegan_culture.models import load_decoders
-from stylegan_culture.reports.trial_settings import PEER, names_of
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.reports.trial import PEER, EvaluateConfig, Trial, TrialConfig, model_names
 from stylegan_culture.restyling import classical, wct_vgg19
 
 BATCH = 8
@@ -22,72 +24,74 @@ SHIPPED = "culture_backbone"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Method:
-    """What is judged.
+class Restyler:
+    """One way to restyle.
 
     Attributes:
         name: of its column.
         kind: "model", "method", "control" or "truth".
         restyle: `(pictures [n, S, S, 3], culture number) -> [n, S, S, 3]`, all in [0, 1].
-        model: the `CultureModel` of kind "model", else None.
+        model: of kind "model", else None.
         facts: of a model: its run.json or model.json.
     """
 
     name: str
     kind: str
-    restyle: typing.Callable
-    model: object = None
+    restyle: typing.Callable[[np.ndarray, int], np.ndarray]
+    model: CultureModel | None = None
     facts: dict = dataclasses.field(default_factory=dict)
 
     def trained_against(self, backbone) -> bool:
-        """Whether the model was trained against the very network that the probe stands on."""
+        """Whether a model was trained against the very network that the probe sees."""
         return read_backbone(self.facts, "the model's record") == backbone.name
 
 
-def prepare_models(config, trial) -> list[Method]:
-    """The models of `--model`, each with a name of its own."""
-    found = []
-    for name, reference in zip(names_of(config.model), config.model, strict=True):
+def load_models(config: TrialConfig, trial: Trial) -> list[Restyler]:
+    """The models of `--model`, each by a name that no other has."""
+    loaded = []
+    for name, reference in zip(model_names(config.model), config.model, strict=True):
         model, facts = models.load_model(reference)
         unknown = sorted(set(trial.cultures) - set(model.cultures))
         if unknown:
             raise InputError(f"{reference} has no culture {unknown[0]!r}; leave it out of --data")
-        found.append(Method(name, "model", _by_model(model, trial.cultures), model, facts))
-    return found
+        loaded.append(Restyler(name, "model", _by_model(model, trial.cultures), model, facts))
+    return loaded
 
 
-def prepare(config, trial) -> list[Method]:
-    """Everything that the options of `evaluate` ask for, in their order."""
-    found = prepare_models(config.trial, trial)
+def load_restylers(config: EvaluateConfig, trial: Trial) -> list[Restyler]:
+    """Everything that the options of `evaluate` name, in their order."""
+    loaded = load_models(config.trial, trial)
     for name in config.method:
         if name == "identity":
-            found.append(Method(name, "control", lambda pictures, culture: np.array(pictures)))
+            loaded.append(Restyler(name, "control", lambda pictures, culture: np.array(pictures)))
         elif name == "truth":
-            found.append(Method(name, "truth", _by_truth(trial)))
+            loaded.append(Restyler(name, "truth", _by_truth(trial)))
         else:
-            found.append(Method(name, "method", _classical(name, config.trial, trial)))
+            loaded.append(Restyler(name, "method", _classical(name, config.trial, trial)))
     if config.peer:
-        found.append(Method(PEER, "method", _by_peer(config, trial)))
-    return found
+        loaded.append(Restyler(PEER, "method", _by_peer(config, trial)))
+    if len({one.name for one in loaded}) < len(loaded):
+        raise InputError("a method is named twice; name each once")
+    return loaded
 
 
-def _by_model(model, cultures):
+def _by_model(model: CultureModel, cultures):
     run = tf.function(lambda image, mixture, strength: model(image, mixture, strength))
 
     def restyle(pictures, culture: int):
         mixture = np.zeros((1, len(model.cultures)), np.float32)
         mixture[0, model.cultures.index(cultures[culture])] = 1.0
-        found = []
+        results = []
         for start in range(0, len(pictures), BATCH):
             batch = np.asarray(pictures[start : start + BATCH], np.float32)
             ones = np.ones((len(batch), 1), np.float32)
-            found.append(np.asarray(run(batch, mixture.repeat(len(batch), 0), ones)))
-        return np.concatenate(found)
+            results.append(np.asarray(run(batch, mixture.repeat(len(batch), 0), ones)))
+        return np.concatenate(results)
 
     return restyle
 
 
-def _by_truth(trial):
+def _by_truth(trial: Trial):
     if not trial.rendered:
         raise InputError("--method truth needs true renderings; use it with --data ornaments")
 
@@ -99,19 +103,18 @@ def _by_truth(trial):
     return restyle
 
 
-def _by_peer(config, trial):
+def _by_peer(config: EvaluateConfig, trial: Trial):
     """Multi-level WCT through a distilled VGG-19, each content with a training artwork."""
     transfer = wct_vgg19.StageTransfer(config.style, config.peer)
-    examples = examples_of(config.trial, trial)
 
     def restyle(pictures, culture: int):
-        styles = examples(culture, pictures)
+        styles = examples(config.trial, trial, culture, len(pictures))
         return np.stack([transfer(*pair) for pair in zip(pictures, styles, strict=True)])
 
     return restyle
 
 
-def _classical(name: str, config, trial):
+def _classical(name: str, config: TrialConfig, trial: Trial):
     """A method of `stylize` over the shipped backbone: `moments` follows the shipped moments of
     a culture, the others a training artwork for each content."""
     chosen = classical.METHODS[name]
@@ -121,46 +124,40 @@ def _classical(name: str, config, trial):
     if name == "moments":
         known = CultureMoments.load(_shipped("moments.npz"))
         known.check(backbone)
-        targets = [
+        by_culture = [
             classical.moments_target(known.mixture({culture: 1.0}), taps)
             for culture in trial.cultures
         ]
-    else:
-        targets = None
-        examples = examples_of(config, trial)
+
+    def targets(culture: int, count: int):
+        if name == "moments":
+            return itertools.repeat(by_culture[culture], count)
+        styles = examples(config, trial, culture, count)
+        return (classical.example_target(backbone, taps, style) for style in styles)
 
     def restyle(pictures, culture: int):
-        if targets:
-            own = itertools.repeat(targets[culture], len(pictures))
-        else:
-            styles = examples(culture, pictures)
-            own = (classical.example_target(backbone, taps, style) for style in styles)
+        pairs = zip(pictures, targets(culture, len(pictures)), strict=True)
         return np.stack(
-            [
-                classical.transfer(backbone, decoders, one, chosen, [target])
-                for one, target in zip(pictures, own, strict=True)
-            ]
+            [classical.transfer(backbone, decoders, one, chosen, [target]) for one, target in pairs]
         )
 
     return restyle
 
 
-def examples_of(config, trial):
-    """`(culture, pictures) -> [n]` training artworks at the trial's size, equal on every call."""
-
-    def drawn(culture: int, pictures):
-        generator = np.random.default_rng((config.seed, culture))
-        own = generator.choice(trial.training.of_culture(culture), len(pictures))
-        return (fitted(trial.training.read(int(number)), config.size) for number in own)
-
-    return drawn
+def examples(config: TrialConfig, trial: Trial, culture: int, count: int) -> Iterator[np.ndarray]:
+    """Training artworks of a culture at the trial's size, the same on every call."""
+    generator = np.random.default_rng((config.seed, culture))
+    chosen = generator.choice(trial.training.of_culture(culture), count)
+    return training_pictures(trial, chosen, config.size)
 
 
-def fitted(pixels, size: int) -> np.ndarray:
-    """A picture uint8 `[H, W, 3]` reduced to a short side, float32 in [0, 1]."""
-    if min(pixels.shape[:2]) > size:
-        pixels = images.fit_short_side(pixels, size)
-    return pixels.astype(np.float32) / 255
+def training_pictures(trial: Trial, numbers: Iterable[int], size: int) -> Iterator[np.ndarray]:
+    """Training pictures `[H, W, 3]` in [0, 1], reduced to a short side where it is longer."""
+    for number in numbers:
+        pixels = trial.training.read(int(number))
+        if min(pixels.shape[:2]) > size:
+            pixels = images.fit_short_side(pixels, size)
+        yield pixels.astype(np.float32) / 255
 
 
 def _shipped(name: str) -> pathlib.Path:
