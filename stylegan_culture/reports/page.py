@@ -64,6 +64,18 @@ def render(template: str, **values) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def sentences(template: str, **values) -> list[str]:
+    """Plain texts, for a terminal and for "In brief": the paragraphs of a template that has no HTML.
+
+    Paragraphs are parted by empty lines; within one, a new line is a space.
+    """
+    from markupsafe import Markup
+
+    paragraphs = render(template, **values).split("\n\n")
+    texts = (Markup(" ".join(paragraph.split())).unescape() for paragraph in paragraphs)
+    return [text for text in texts if text]
+
+
 @functools.cache
 def _environment():
     import jinja2
