@@ -10,12 +10,12 @@ from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
 from stylegan_culture.files import locked
 from stylegan_culture.outputs import add_flag
-from stylegan_culture.reports.trial_settings import (
+from stylegan_culture.reports.trial import (
     PEER,
     EvaluateConfig,
     check_trial,
     claim,
-    names_of,
+    model_names,
 )
 
 REPORTS = ("bias", "robustness")
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = settings.from_flags(EvaluateConfig(), flags)
     check_trial(config.trial, required=() if config.method or config.peer else ("model",))
     _check(config)
-    methods = [*names_of(config.trial.model), *config.method, *([PEER] if config.peer else [])]
+    methods = [*model_names(config.trial.model), *config.method, *([PEER] if config.peer else [])]
     more = (config.features_weights, config.style, config.peer)
     claim(config.trial, FILES + tuple(f"{name}.png" for name in methods), flags.overwrite, more)
     from stylegan_culture.reports import evaluation as comparison

@@ -109,9 +109,9 @@ def test_a_collapsed_model_is_caught(flags, model_folder, tmp_path, capsys):
 def test_a_sound_model_is_not_accused(flags, tmp_path):
     """A veil of an artwork of the asked culture, another one for every content."""
     from stylegan_culture.reports import evaluation as comparison
-    from stylegan_culture.reports import judged_methods as methods
+    from stylegan_culture.reports import restylers
     from stylegan_culture.reports import trial as trials
-    from stylegan_culture.reports.trial_settings import EvaluateConfig
+    from stylegan_culture.reports.trial import EvaluateConfig
 
     parser = argparse.ArgumentParser()
     settings.add_flags(parser, EvaluateConfig)
@@ -124,7 +124,7 @@ def test_a_sound_model_is_not_accused(flags, tmp_path):
         return (0.5 * veil + 0.5 * np.asarray(pictures)).astype(np.float32)
 
     record, pictures = comparison.measure(
-        config, trial, [methods.Method("sound", "control", paint)]
+        config, trial, [restylers.Restyler("sound", "control", paint)]
     )
     found = record["methods"]["sound"]
     assert found["verdicts"]["found"] == {}, found["verdicts"]["signs"]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from stylegan_culture.measures.probes import content_codes
 from stylegan_culture.reports import bias_record, bias_trials
 from stylegan_culture.reports.bias_trials import STEPS, Bench, seen
-from stylegan_culture.reports.tools import reduced
+from stylegan_culture.reports.trial import reduced
 
 SIDE, CULTURES = 32, ("alpha", "beta", "gamma")
 
@@ -57,8 +57,8 @@ def bench(patterns):
         classes=(*CULTURES, "photograph"),
         contents=contents,
         sources=sources,
-        judge=judge,
-        asked=np.arange(3)[:, None] != sources,
+        probe=judge,
+        to_change=np.arange(3)[:, None] != sources,
     )
     return Bench(
         trial=trial,

@@ -5,18 +5,16 @@ import pathlib
 import time
 
 from stylegan_culture import config as settings
-from stylegan_culture.config import InputError
 from stylegan_culture.files import write_result, write_text
 from stylegan_culture.measures import restyled
 from stylegan_culture.model_record import read_backbone
 from stylegan_culture.reports import evaluation_measures as measures
 from stylegan_culture.reports import evaluation_page as page
 from stylegan_culture.reports import evaluation_text as report
-from stylegan_culture.reports import gatys_control, tools
-from stylegan_culture.reports import judged_methods as methods
+from stylegan_culture.reports import gatys_control, restylers, tools
 from stylegan_culture.reports import trial as trials
 from stylegan_culture.reports.parts.document import complete
-from stylegan_culture.reports.trial_settings import EvaluateConfig
+from stylegan_culture.reports.trial import EvaluateConfig
 
 
 def run(config: EvaluateConfig) -> None:
@@ -24,9 +22,7 @@ def run(config: EvaluateConfig) -> None:
     started = time.monotonic()
     folder = pathlib.Path(config.trial.out)
     trial = trials.build(config.trial)
-    judged = methods.prepare(config, trial)
-    if len({method.name for method in judged}) < len(judged):
-        raise InputError("a method is named twice; name each once")
+    judged = restylers.load_restylers(config, trial)
     record, pictures = measure(config, trial, judged)
     record["seconds"] = round(time.monotonic() - started, 1)
     table = report.table(record)
@@ -66,7 +62,7 @@ def measure(config: EvaluateConfig, trial, judged) -> tuple[dict, dict]:
             found["crossfade_named"] = named
         if config.gatys and method.model is not None:
             found |= gatys_control.measure(config, trial, made, method)
-        found["judge_in_training"] = _seen(method, trial.judge.backbone)
+        found["judge_in_training"] = _seen(method, trial.probe.backbone)
         record["methods"][method.name] = found
     record |= {
         "config": dataclasses.asdict(config),

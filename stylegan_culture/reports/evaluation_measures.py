@@ -8,7 +8,8 @@ import tqdm
 from stylegan_culture import images
 from stylegan_culture.measures import gaps, perceptual, restyled, sets
 from stylegan_culture.measures.restyled import Signs, verdicts
-from stylegan_culture.reports.tools import Tools, reduced
+from stylegan_culture.reports import trial as trials
+from stylegan_culture.reports.tools import Tools
 
 STRIP = 6  # best, middle and worst results that are shown
 
@@ -22,8 +23,8 @@ def measure(config, trial, tools: Tools, method) -> tuple[dict, dict]:
     """
     bar = tqdm.tqdm(range(len(trial.cultures)), f"restyled by {method.name}", disable=None)
     results = np.stack([method.restyle(trial.contents, culture) for culture in bar])
-    small = np.stack([reduced(own) for own in results])
-    probabilities, content = restyled.judged(trial.judge, small, tools.known)
+    small = np.stack([trials.reduced(own) for own in results])
+    probabilities, content = restyled.judged(trial.probe, small, tools.known)
     values = content | _values(trial, tools, results, small)
     # An artwork as content is among the artworks: only photographs can be asked this.
     photographs = trial.sources == len(trial.cultures)
@@ -32,7 +33,7 @@ def measure(config, trial, tools: Tools, method) -> tuple[dict, dict]:
     values["perceptual_distance"] = perceived
     found = restyled.summary(probabilities, values, trial.classes, trial.sources, config.trial.seed)
     named = probabilities.argmax(axis=-1)
-    found["confusion"] = restyled.confusion(named, trial.asked, len(trial.classes)).tolist()
+    found["confusion"] = restyled.confusion(named, trial.to_change, len(trial.classes)).tolist()
     found |= _variety(trial, tools, features, config.trial.seed)
     _add_sets(trial, tools, features, found, config.trial.seed)
     found["kind"] = method.kind
@@ -51,7 +52,7 @@ def ranked(trial, probabilities, content_distances) -> dict:
     cultures = np.arange(len(trial.cultures))
     asked = np.asarray(probabilities)[cultures, :, cultures]
     kept = np.clip(1.0 - np.asarray(content_distances) / 2.0, 0.0, 1.0)
-    scores = np.where(trial.asked, np.sqrt(asked * kept), np.nan)
+    scores = np.where(trial.to_change, np.sqrt(asked * kept), np.nan)
     places = np.argwhere(np.isfinite(scores))
     order = places[np.argsort(-scores[tuple(places.T)], kind="stable")]
     middle = order[np.argsort(np.abs(np.arange(len(order)) - len(order) // 2), kind="stable")]
@@ -99,7 +100,7 @@ def _add_sets(trial, tools: Tools, features, found: dict, seed: int) -> None:
     weights = gaps.resampled(trial.sources, sets.REPLICATES, seed)
     every = []
     for number, culture in enumerate(trial.cultures):
-        asked, known = trial.asked[number], tools.artworks[culture]
+        asked, known = trial.to_change[number], tools.artworks[culture]
         own = features[number, asked]
         every.append(sets.set_replicates(own, known, weights[:, asked], seed))
         measured = sets.with_intervals(every[-1]) | {"few": sets.few(own, known)}
@@ -119,14 +120,14 @@ def _named(backbone, measured: dict) -> dict:
 
 
 def _verdicts(trial, tools: Tools, found: dict) -> dict:
-    unchanged = trial.judge.named(tools.small)
+    unchanged = trial.probe.named(tools.small)
     cultures = np.arange(len(trial.cultures))[:, None]
     signs = Signs(
         change=found["perceptual_distance"][0] / tools.apart,
         diversity=found["diversity"][0],
         styles=found["style_diversity"][0] if "style_diversity" in found else None,
         named=found["named"][0],
-        unchanged_named=float(np.mean((unchanged == cultures)[trial.asked])),
+        unchanged_named=float(np.mean((unchanged == cultures)[trial.to_change])),
     )
     return {"signs": dataclasses.asdict(signs), "found": verdicts(signs)}
 

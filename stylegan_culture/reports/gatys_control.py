@@ -6,7 +6,7 @@ import tqdm
 
 from stylegan_culture import images, losses
 from stylegan_culture.measures import gaps
-from stylegan_culture.reports.judged_methods import examples_of
+from stylegan_culture.reports.restylers import examples
 from stylegan_culture.restyling import feedforward, gatys
 from stylegan_culture.restyling.gatys_settings import GatysConfig
 
@@ -23,10 +23,9 @@ def measure(config, trial, tools, method) -> dict:
     """
     backbone, ratios = tools.style[0], []
     chosen = np.linspace(0, len(trial.contents) - 1, config.gatys).astype(int)
-    examples = examples_of(config.trial, trial)
     for place, number in enumerate(tqdm.tqdm(chosen, "optimised by Gatys", disable=None)):
         content = trial.contents[number]
-        example = next(iter(examples(place % len(trial.cultures), [content])))
+        example = next(examples(config.trial, trial, place % len(trial.cultures), 1))
         example = _large_enough(example, backbone.least_size)
         code = feedforward.example_code(method.model, example)
         ours = feedforward.restyle(method.model, content, code)

@@ -6,12 +6,11 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from stylegan_culture import images
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import perceptual, restyled
-from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, content_codes
+from stylegan_culture.measures.probes import PHOTOGRAPH, content_codes
 from stylegan_culture.pipelines.input import evaluation_arrays
-from stylegan_culture.reports.judged_methods import fitted
+from stylegan_culture.reports.restylers import training_pictures
 
 STYLE_PICTURES = 256  # pixels of the short side of artworks whose statistics are a tradition's
 CONTROL_CONTENTS = 16  # that the crossfade is tried on
@@ -45,7 +44,7 @@ class Tools:
 def prepare(config, trial) -> Tools:
     """Measures what all methods are compared with."""
     backbone = build_backbone(config.features, config.features_weights)
-    small = reduced(trial.contents)
+    small = trial.small
     perceived = perceptual.Perceived.of(backbone, small)
     bar = tqdm.tqdm(trial.artworks.items(), "features of artworks", disable=None)
     artworks = {name: perceptual.pooled(backbone, own) for name, own in bar}
@@ -58,14 +57,14 @@ def prepare(config, trial) -> Tools:
         artworks=artworks,
         apart=float(np.mean(perceptual.compared(backbone, shifted, perceived)[0])),
         ordinary=restyled.ordinary_strengths(
-            evaluation_arrays(trial.held, trial.contents.shape[1])[0]
+            evaluation_arrays(trial.held_out, trial.contents.shape[1])[0]
         ),
         style=_style(config, trial),
     )
 
 
 def _known(config, trial, small) -> restyled.Known:
-    backbone = trial.judge.backbone
+    backbone = trial.probe.backbone
     gallery = trial.gallery[: max(config.gallery - len(small), 0)]
     return restyled.Known(
         others=content_codes(backbone, np.concatenate([small, gallery])),
@@ -79,35 +78,34 @@ def control(trial, tools: Tools, seed: int) -> list[dict]:
         return []
     plain = np.flatnonzero(trial.sources == trial.classes.index(PHOTOGRAPH))
     chosen = plain[np.linspace(0, len(plain) - 1, min(CONTROL_CONTENTS, len(plain))).astype(int)]
-    own = [trial.artworks[name][-trial.held_out[name] :] for name in trial.cultures]
-    return restyled.crossfades(trial.judge, tools.small[chosen], own, seed)
+    own = [trial.artworks[name][-trial.held_out_counts[name] :] for name in trial.cultures]
+    return restyled.crossfades(trial.probe, tools.small[chosen], own, seed)
 
 
 def judge_figures(trial, tools: Tools) -> dict:
     """How good the judge is: on held-out artworks by culture, and on photographs left alone."""
     own = {}
     for number, name in enumerate(trial.cultures):
-        held = trial.artworks[name][-trial.held_out[name] :] if trial.held_out[name] else ()
-        own[name] = float(np.mean(trial.judge.named(held) == number)) if len(held) else None
-    counts = [trial.held_out[name] for name, share in own.items() if share is not None]
+        held = (
+            trial.artworks[name][-trial.held_out_counts[name] :]
+            if trial.held_out_counts[name]
+            else ()
+        )
+        own[name] = float(np.mean(trial.probe.named(held) == number)) if len(held) else None
+    counts = [trial.held_out_counts[name] for name, share in own.items() if share is not None]
     shares = [share for share in own.values() if share is not None]
     found = {
-        "backbone": trial.judge.backbone.name,
-        "weights": trial.judge.backbone.fingerprint,
+        "backbone": trial.probe.backbone.name,
+        "weights": trial.probe.backbone.fingerprint,
         "artworks": float(np.average(shares, weights=counts)) if shares else None,
         "cultures": own,
-        "contents": float(np.mean(trial.judge.named(tools.small) == trial.sources)),
+        "contents": float(np.mean(trial.probe.named(tools.small) == trial.sources)),
     }
     if PHOTOGRAPH in trial.classes:
         number = trial.classes.index(PHOTOGRAPH)
-        named = trial.judge.named(tools.small[trial.sources == number])
+        named = trial.probe.named(tools.small[trial.sources == number])
         found["photographs"] = float(np.mean(named == number))
     return found
-
-
-def reduced(pictures) -> np.ndarray:
-    """Pictures `[n, S, S, 3]` at the judge's side."""
-    return np.stack([images.resize(one, SIDE, SIDE) for one in pictures]).astype(np.float32)
 
 
 def _style(config, trial):
@@ -117,10 +115,7 @@ def _style(config, trial):
     backbone = build_backbone("vgg19_16x", config.style)
     compiled = tf.function(backbone, reduce_retracing=True)
     own = [
-        (
-            fitted(trial.training.read(int(n)), STYLE_PICTURES)
-            for n in trial.training.of_culture(culture)
-        )
+        training_pictures(trial, trial.training.of_culture(culture), STYLE_PICTURES)
         for culture in range(len(trial.cultures))
     ]
     bar = tqdm.tqdm(own, "style of traditions", disable=None)

@@ -1,54 +1,137 @@
-"""What is restyled and who judges it: held-out contents, a fitted judge, artworks, the truth."""
+"""A trial: the options of `evaluate`, what is restyled, and the probe that names the results.
+
+Importing this loads no network, so that `--help` is quick; `build` does.
+"""
 
 import dataclasses
 import functools
 import hashlib
+import pathlib
+import typing
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from stylegan_culture.config import InputError
-from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, Judge
+from stylegan_culture import images
+from stylegan_culture.config import InputError, option
+from stylegan_culture.outputs import Outputs, named
+from stylegan_culture.pipelines.folder import tabled
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.pipelines.sampling import Source
-from stylegan_culture.reports.trial_settings import TrialConfig
 
-MOST_FITTED = 200  # pictures of a class that the judge learns from
+if typing.TYPE_CHECKING:
+    from stylegan_culture.measures.probes import Judge
+
+METHODS = ("identity", "truth", "adain", "wct", "match", "moments", "alpha")
+PEER = "wct_vgg19"  # the name of multi-level WCT
+MOST_FITTED = 200  # pictures of a class that the probe is fitted to
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialConfig:
+    """What is restyled, by which models, and which network names the results."""
+
+    model: tuple = option((), "model folder, run folder, or name of a shipped model; repeatable")
+    data: str = option(
+        "",
+        "artworks: folder:PATH, records:DIR, tfds:NAME or ornaments; their held-out part does not "
+        "teach the judge",
+        table=True,
+    )
+    content: str = option("", "folder:PATH of photographs; the judge then knows photographs too")
+    judge: str = option(
+        "culture",
+        "whose features judge: path of MobileNetV1 weights (.npz), or culture (shipped backbone)",
+    )
+    photographs: int = option(
+        80, "held-out photographs to restyle: the first by hash of their names"
+    )
+    artworks: int = option(4, "held-out artworks of each culture to restyle besides")
+    size: int = option(256, "pixels a side of the restyled squares, a multiple of 16")
+    seed: int = option(0, "seed of examples, controls and intervals")
+    out: str = option("", "folder for the page, JSON and sheets")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured, and beside what."""
+
+    trial: TrialConfig = TrialConfig()
+    method: tuple = option((), "measured beside the models; repeatable", METHODS)
+    features: str = option("inception_resnet_v2", "backbone of FID, KID and perceptual distances")
+    features_weights: str = option("culture", "its weights, or the path of an .npz file")
+    style: str = option("", "path of distilled VGG-19 weights (.npz) for the style distance")
+    peer: str = option("", "path of its stage networks (.npz): measures multi-level WCT besides")
+    gatys: int = option(0, "contents optimised by Gatys, to compare the style distance with")
+    gallery: int = option(100, "photographs among which the source has to be the nearest")
+
+
+def check_trial(config: TrialConfig, required: Iterable[str] = ("model",)) -> None:
+    """Raises `InputError` for options of a trial that cannot be met."""
+    for name in (*required, "data", "judge", "out"):
+        if not getattr(config, name):
+            raise InputError(f"--{name} is missing; --help says what it is")
+    if config.size < 32 or config.size % 16:
+        raise InputError(f"--size is {config.size} and has to be a multiple of 16 from 32 on")
+    if config.content and config.photographs < 2:
+        raise InputError("--photographs has to be at least 2")
+    if config.artworks < 0:
+        raise InputError("--artworks is the number of pictures of each culture, at least 0")
+
+
+def claim(
+    config: TrialConfig, names: Sequence[str], overwrite: bool, inputs: Iterable[str] = ()
+) -> None:
+    """Takes the folder of a trial's report and its files `names`; raises `InputError` where one may
+    not be written. `inputs` are further paths that the command reads."""
+    read = named(*config.model, config.data, config.content, config.judge, *inputs)
+    read += tabled(config.data, config.content)
+    Outputs(read, overwrite).claim_folder(config.out, names)
+
+
+def model_names(references: Iterable[str]) -> list[str]:
+    """A name for each model of `--model`: its folder's, with a number where one is repeated."""
+    names = []
+    for reference in references:
+        name = pathlib.Path(reference).resolve().name
+        names.append(f"{name}_{len(names) + 1}" if name in names else name)
+    return names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
-    """One trial for all that are judged; K cultures, N contents, pictures in [0, 1].
+    """What all models and methods restyle; K cultures, N contents, pictures in [0, 1].
 
     Attributes:
         cultures: keys in order, K.
-        classes: the judge's: the cultures, then "photograph" where photographs were given.
+        classes: the probe's: the cultures, then "photograph" where photographs were given.
         contents: `[N, S, S, 3]` float32.
-        sources: `[N]`, the class of each content.
+        sources: `[N]`, the class number of each content.
         ids: names of the contents.
-        judge: fitted on training pictures of the classes.
-        artworks: culture to `[A, SIDE, SIDE, 3]`, its training and held-out pictures.
-        held_out: culture to how many of them, the last ones, are held out.
+        probe: fitted to training pictures of the classes.
+        artworks: culture to `[A, SIDE, SIDE, 3]`, its training and then its held-out pictures.
+        held_out_counts: culture to how many of its artworks are held out.
         gallery: `[G, SIDE, SIDE, 3]`, photographs that are no contents.
-        training, held: the sources of training and of held-out pictures.
+        training: the pictures that the cultures can be learnt from.
+        held_out: the others.
         truth: `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None.
     """
 
-    cultures: tuple
-    classes: tuple
+    cultures: tuple[str, ...]
+    classes: tuple[str, ...]
     contents: np.ndarray
     sources: np.ndarray
-    ids: tuple
-    judge: Judge
-    artworks: dict
-    held_out: dict
+    ids: tuple[str, ...]
+    probe: "Judge"
+    artworks: dict[str, np.ndarray]
+    held_out_counts: dict[str, int]
     gallery: np.ndarray
     training: Source
-    held: Source
+    held_out: Source
     truth: np.ndarray | None
 
     @property
-    def training_counts(self) -> dict:
+    def training_counts(self) -> dict[str, int]:
         """Culture to the number of pictures that it can be learnt from."""
         return dict(zip(self.cultures, self.training.tags.sum(axis=0).tolist(), strict=True))
 
@@ -58,50 +141,71 @@ class Trial:
         return self.truth is not None
 
     @functools.cached_property
-    def asked(self) -> np.ndarray:
-        """`[K, N]`: whether restyling content n into culture k asks for a change at all."""
+    def photographs(self) -> np.ndarray:
+        """`[N]` bool: which contents are photographs."""
+        return self.sources == len(self.cultures)
+
+    @functools.cached_property
+    def to_change(self) -> np.ndarray:
+        """`[K, N]` bool: whether content n is of another class than culture k, so that restyling
+        it into k has to change it."""
         return np.arange(len(self.cultures))[:, None] != self.sources
+
+    @functools.cached_property
+    def small(self) -> np.ndarray:
+        """`[N, SIDE, SIDE, 3]`: the contents at the probe's side."""
+        return reduced(self.contents)
+
+    def held_out_artworks(self, culture: str) -> np.ndarray:
+        """`[H, SIDE, SIDE, 3]`, those that the probe was not fitted to; H may be 0."""
+        artworks = self.artworks[culture]
+        return artworks[len(artworks) - self.held_out_counts[culture] :]
 
 
 def build(config: TrialConfig) -> Trial:
     """The trial that the options describe; `InputError` where data do not suffice for it."""
-    training, held = (load_source(config.data, config.size, p) for p in ("train", "held_out"))
+    from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, Judge
+
+    training, held_out = (
+        load_source(config.data, config.size, part) for part in ("train", "held_out")
+    )
     photographs, others = _photographs(config)
-    chosen = _spread(held, config.artworks)
-    contents, labels, ids = evaluation_arrays(held.select(chosen), config.size)
-    sources, gallery = labels, np.zeros((0, SIDE, SIDE, 3), np.float32)
+    chosen = held_out.select(_spread(held_out, config.artworks))
+    contents, sources, ids = evaluation_arrays(chosen, config.size)
+    gallery = np.zeros((0, SIDE, SIDE, 3), np.float32)
     if photographs is not None:
-        own, _, names = evaluation_arrays(photographs, config.size)
-        contents, ids = np.concatenate([own, contents]), [*names, *ids]
-        sources = np.concatenate([np.full(len(own), len(training.cultures)), labels])
+        pictures, _, names = evaluation_arrays(photographs, config.size)
+        contents, ids = np.concatenate([pictures, contents]), [*names, *ids]
+        sources = np.concatenate([np.full(len(pictures), len(training.cultures)), sources])
         gallery = evaluation_arrays(others, SIDE)[0]
     if len(contents) < 2:
         raise InputError("there are fewer than two contents; name --content or raise --artworks")
-    fitted, fitted_labels, _ = evaluation_arrays(_capped(training), SIDE)
-    known, known_labels, _ = evaluation_arrays(_capped(held), SIDE)
-    cultures = training.cultures
-    classes = {name: fitted[fitted_labels == number] for number, name in enumerate(cultures)}
-    kept = {name: known[known_labels == number] for number, name in enumerate(cultures)}
-    artworks = {name: np.concatenate([classes[name], kept[name]]) for name in cultures}
-    if photographs is not None:
-        classes |= {PHOTOGRAPH: gallery}
+    fitted, kept = _by_culture(training, SIDE), _by_culture(held_out, SIDE)
+    classes = fitted if photographs is None else fitted | {PHOTOGRAPH: gallery}
     return Trial(
-        cultures=cultures,
+        cultures=training.cultures,
         classes=tuple(classes),
         contents=contents,
         sources=np.asarray(sources),
         ids=tuple(ids),
-        judge=Judge.fit(_judging(config), classes),
-        artworks=artworks,
-        held_out={name: len(own) for name, own in kept.items()},
+        probe=Judge.fit(_backbone(config), classes),
+        artworks={name: np.concatenate([fitted[name], kept[name]]) for name in fitted},
+        held_out_counts={name: len(pictures) for name, pictures in kept.items()},
         gallery=gallery,
         training=training,
-        held=held,
-        truth=_truth(held, ids, config.size) if config.data == "ornaments" else None,
+        held_out=held_out,
+        truth=_truth(held_out, ids, config.size) if config.data == "ornaments" else None,
     )
 
 
-def _photographs(config: TrialConfig):
+def reduced(pictures: np.ndarray) -> np.ndarray:
+    """Pictures `[n, S, S, 3]` at the probe's side."""
+    from stylegan_culture.measures.probes import SIDE
+
+    return np.stack([images.resize(one, SIDE, SIDE) for one in pictures]).astype(np.float32)
+
+
+def _photographs(config: TrialConfig) -> tuple[Source | None, Source | None]:
     """The photographs to restyle and all the others, by the hash that holds pictures out."""
     if not config.content:
         return None, None
@@ -116,32 +220,36 @@ def _photographs(config: TrialConfig):
 
 
 def _spread(source: Source, count: int) -> np.ndarray:
-    """Up to `count` pictures of each culture, evenly among its own; each culture begins one later,
-    so that rendered scenes, which all cultures have in one order, differ."""
-    found = []
+    """Up to `count` pictures of each culture, evenly among them; each culture begins one later, so
+    that rendered scenes, which all cultures have in one order, differ."""
+    chosen = []
     for culture in range(len(source.cultures)):
-        own = np.flatnonzero(source.tags.argmax(axis=1) == culture)
-        places = np.arange(min(count, len(own))) * len(own) // max(min(count, len(own)), 1)
-        found.append(own[(places + culture) % max(len(own), 1)])
-    return np.concatenate(found)
+        members = np.flatnonzero(source.tags.argmax(axis=1) == culture)
+        wanted = min(count, len(members))
+        places = np.arange(wanted) * len(members) // max(wanted, 1)
+        chosen.append(members[(places + culture) % max(len(members), 1)])
+    return np.concatenate(chosen)
 
 
-def _capped(source: Source) -> Source:
-    return source.select(np.sort(_spread(source, MOST_FITTED)))
+def _by_culture(source: Source, side: int) -> dict[str, np.ndarray]:
+    """Up to `MOST_FITTED` pictures of each culture, `[n, side, side, 3]`."""
+    capped = source.select(np.sort(_spread(source, MOST_FITTED)))
+    pictures, labels, _ = evaluation_arrays(capped, side)
+    return {name: pictures[labels == number] for number, name in enumerate(source.cultures)}
 
 
-def _judging(config: TrialConfig):
+def _backbone(config: TrialConfig):
+    """The network whose features the probe sees."""
+    from stylegan_culture.features.backbones import build_backbone
+
     if config.judge == "culture":
         return build_backbone("inception_resnet_v2", "culture")
     return build_backbone("mobilenet_v1", config.judge)
 
 
-def _truth(held_out: Source, ids, size: int) -> np.ndarray:
-    """Each content's scene in every culture."""
+def _truth(held_out: Source, ids: Sequence[str], size: int) -> np.ndarray:
+    """Each content's scene in every culture, `[K, N, S, S, 3]`."""
     place = {name: number for number, name in enumerate(held_out.ids)}
     scenes = [name.split("/")[1] for name in ids]
-    found = []
-    for culture in held_out.cultures:
-        own = np.array([place[f"{culture}/{scene}"] for scene in scenes])
-        found.append(evaluation_arrays(held_out.select(own), size)[0])
-    return np.stack(found)
+    rows = [[place[f"{culture}/{scene}"] for scene in scenes] for culture in held_out.cultures]
+    return np.stack([evaluation_arrays(held_out.select(row), size)[0] for row in rows])
