@@ -27,23 +27,16 @@ from stylegan_culture.measures.probes import PHOTOGRAPH, descriptors
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.model_record import read_backbone, read_cultures
 from stylegan_culture.pipelines.cultures import title
-from stylegan_culture.reports import charts, judged_methods, page
+from stylegan_culture.reports import charts, page, restylers
 from stylegan_culture.reports import trial as trials
-from stylegan_culture.reports.page import number
-from stylegan_culture.reports.tools import reduced
-from stylegan_culture.reports.trial import Trial
-from stylegan_culture.reports.trial_settings import BiasConfig
+from stylegan_culture.reports.page import number, percent
+from stylegan_culture.reports.trial import BiasConfig, Trial
 
 SHOWN = 4  # contents whose results the page shows in every culture
 SIDE = 160  # pixels of a picture on the page
 BATCH = 8
 STEPS = 5  # successive restylings
 REPLICATES = 1000
-
-
-def percent(value: float) -> str:
-    """A share in per cent."""
-    return number(value, "{:.0%}")
 
 
 def points(value: float) -> str:
@@ -287,7 +280,7 @@ def run(config: BiasConfig) -> None:
     started = time.monotonic()
     trial = trials.build(config.trial)
     _require_enough(trial)
-    models = judged_methods.prepare_models(config.trial, trial)
+    models = restylers.load_models(config.trial, trial)
     record, pictures = measure(config, trial, models)
     record = dataclasses.replace(record, seconds=round(time.monotonic() - started, 1))
     folder = pathlib.Path(config.trial.out)
@@ -326,7 +319,7 @@ def findings(record: BiasRecord, name: str) -> list[str]:
 
 _FORMATS = {
     "MEASURES": MEASURES,
-    **{"percent": percent, "points": points, "hundredths": hundredths, "chance": chance},
+    **{"points": points, "hundredths": hundredths, "chance": chance},
 }
 
 
@@ -334,9 +327,9 @@ def measure(config: BiasConfig, trial: Trial, models: list) -> tuple[BiasRecord,
     """Everything that the page shows of all models."""
     seed = config.trial.seed
     chosen, shown = (evenly(len(trial.contents), n) for n in (config.trial_contents, SHOWN))
-    sources = look(trial.judge, trial.contents)
+    sources = look(trial.probe, trial.contents)
     artworks = {
-        name: descriptors(trial.judge.backbone, each) for name, each in trial.artworks.items()
+        name: descriptors(trial.probe.backbone, each) for name, each in trial.artworks.items()
     }
     judge, recall = judge_figures(trial, artworks, seed)
     pictures, figures = Pictures(trial.contents[shown], trial.contents[chosen[0]]), {}
@@ -348,7 +341,7 @@ def measure(config: BiasConfig, trial: Trial, models: list) -> tuple[BiasRecord,
         backbone = read_backbone(method.facts, "the model's record")
         figures[method.name] = ModelFigures(
             **{field.name: getattr(quality, field.name) for field in dataclasses.fields(Quality)},
-            judge_in_training=backbone == trial.judge.backbone.name,
+            judge_in_training=backbone == trial.probe.backbone.name,
             representation=representation_of(trial, quality, method.facts, seed),
             drift=drift_figures(trial, chosen, drifted, seed),
             round_trips=trip_figures(trial, chosen, trips, seed),
@@ -385,7 +378,7 @@ def evenly(count: int, wanted: int) -> np.ndarray:
 
 
 def _require_enough(trial: Trial) -> None:
-    counts = trial.asked.sum(axis=1)
+    counts = trial.to_change.sum(axis=1)
     if len(trial.cultures) < 2:
         raise InputError("the data have one culture; bias is between cultures, so give two or more")
     if counts.min() < 3:
@@ -424,7 +417,7 @@ class Judged:
 
 def look(judge, pictures: np.ndarray) -> Judged:
     """Shows pictures `[n, S, S, 3]` to the judge."""
-    features, codes = content.descriptors_and_codes(judge.backbone, reduced(pictures))
+    features, codes = content.descriptors_and_codes(judge.backbone, trials.reduced(pictures))
     return Judged(features, judge.classifier.predict_proba(features), codes)
 
 
@@ -469,7 +462,7 @@ class Bench:
 
     def look(self, pictures: np.ndarray) -> Judged:
         """Shows pictures to the judge."""
-        return look(self.trial.judge, pictures)
+        return look(self.trial.probe, pictures)
 
 
 def _batched(function):
@@ -587,7 +580,9 @@ def round_trips(bench: Bench, chosen: np.ndarray) -> RoundTrips:
         direct = distances(bench.restyle(contents[rows], codes), rows)
         returned = [bench.restyle(results[rows], codes) for results in there]
         back = np.stack([distances(results, rows) for results in returned], axis=1)
-        ways[way] = Way(rows, *(Legs(once[kind][:, rows], back[kind], direct[kind]) for kind in (0, 1)))
+        ways[way] = Way(
+            rows, *(Legs(once[kind][:, rows], back[kind], direct[kind]) for kind in (0, 1))
+        )
         if way == "example":
             pictures = [(one[0], other[0]) for one, other in zip(there, returned, strict=True)]
     return RoundTrips(ways, np.stack(pictures))
@@ -628,10 +623,10 @@ def judge_figures(
         The record, and how often each culture's artworks are named rightly; None instead where a
         culture has no held-out artwork.
     """
-    counts, confusion, right = dict(trial.held_out), [], []
+    counts, confusion, right = dict(trial.held_out_counts), [], []
     for culture, (name, features) in enumerate(artworks.items()):
         held = features[len(features) - counts[name] :]
-        named = trial.judge.classifier.predict(held) if len(held) else np.zeros(0, int)
+        named = trial.probe.classifier.predict(held) if len(held) else np.zeros(0, int)
         totals = np.bincount(named, minlength=len(trial.classes))
         confusion.append((totals / max(counts[name], 1)).tolist())
         right.append(totals[culture])
@@ -639,8 +634,8 @@ def judge_figures(
     if min(counts.values()):
         recall = fairness.proportions(right, list(counts.values()), REPLICATES, seed)
     figures = JudgeFigures(
-        backbone=trial.judge.backbone.name,
-        weights=trial.judge.backbone.fingerprint,
+        backbone=trial.probe.backbone.name,
+        weights=trial.probe.backbone.fingerprint,
         held_out=counts,
         confusion=confusion,
         named=recall and _by_culture(trial, recall),
@@ -666,7 +661,7 @@ def quality_of(
     scale = _scale(list(artworks.values()))
     real = [scale(features) for features in artworks.values()]
     weights = statistics.resampled(trial.sources, REPLICATES, seed)
-    asked, classes = trial.asked, served.probabilities.argmax(axis=2)
+    asked, classes = trial.to_change, served.probabilities.argmax(axis=2)
     single = {
         "named": classes == np.arange(len(trial.cultures))[:, None],
         "content_distance": served.distance,
@@ -715,7 +710,7 @@ def representation_of(trial: Trial, quality: Quality, facts: dict, seed: int) ->
 
 def drift_figures(trial: Trial, chosen: np.ndarray, drifted: Drift, seed: int) -> DriftFigures:
     """Means over contents and cultures after each restyling, and distances of each culture."""
-    asked, weights = trial.asked[:, chosen], _weights(trial, chosen, seed)
+    asked, weights = trial.to_change[:, chosen], _weights(trial, chosen, seed)
 
     def overall(values: np.ndarray) -> list[Interval]:
         return [_overall(values[:, step], asked, weights) for step in range(STEPS)]
@@ -736,7 +731,7 @@ def trip_figures(
     figures = {}
     for name, way in trips.ways.items():
         rows = np.asarray(chosen)[way.rows]
-        asked, weights = trial.asked[:, rows], _weights(trial, rows, seed)
+        asked, weights = trial.to_change[:, rows], _weights(trial, rows, seed)
         content_legs, pixel_legs = (
             _leg_figures(trial, legs, asked, weights) for legs in (way.content, way.pixels)
         )

@@ -133,7 +133,16 @@ def draw_dots(axes, rows: list, show) -> None:
     axes.hlines(places, min(lows), max(highs), color=LINE, linewidth=1, zorder=0)
     axes.axvline(sum(values) / len(values), color=SOFT, linewidth=1, zorder=1)
     axes.hlines(places, lows, highs, color=ACCENT, linewidth=2, zorder=2)
-    axes.plot(values, places, "o", color=ACCENT, markeredgecolor=PAPER, markersize=7.2, zorder=3)
+    axes.plot(
+        values,
+        places,
+        "o",
+        color=ACCENT,
+        markeredgecolor=PAPER,
+        markersize=7.2,
+        zorder=3,
+        clip_on=False,
+    )
     across = axes.get_yaxis_transform()
     for place, name, value in zip(places, names, values, strict=True):
         sides = {"transform": across, "verticalalignment": "center_baseline"}

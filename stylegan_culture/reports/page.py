@@ -94,7 +94,7 @@ def _environment():
         keep_trailing_newline=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals |= {"POLICY": POLICY, "SOFTWARE": SOFTWARE, "zip": zip}
+    environment.globals |= {"POLICY": POLICY, "SOFTWARE": SOFTWARE, "zip": zip, "percent": percent}
     environment.filters |= {
         "number": number,
         "counted": counted,
@@ -127,6 +127,11 @@ def number(value: float, form: str = "") -> str:
     """A number in a format such as `{:.1%}`, or in three figures; the minus sign is a real one."""
     text = form.format(value) if form else _three_figures(value)
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: float) -> str:
+    """A share in per cent: `84%`."""
+    return number(value, "{:.0%}")
 
 
 def counted(count: int, one: str, many: str = "") -> str:
