@@ -100,7 +100,7 @@ def test_figures_are_means_over_pictures_within_their_intervals(made, pictures):
         own = [images.read(pictures / name / f"{number:04d}.png") for number in range(count)]
         mean = np.mean([colour.lab(picture)[..., 0].mean() for picture in own])
         assert record["figures"]["lightness"][name][0] == pytest.approx(mean, abs=1e-4)
-        edges = np.mean([looks.figures(picture)["edges"] for picture in own])
+        edges = np.mean([looks.Look.of(picture).edges for picture in own])
         assert record["figures"]["edges"][name][0] == pytest.approx(edges, abs=1e-6)
     for key, rows in record["figures"].items():
         assert set(rows) == set(CULTURES if key in looks.WHAT else MEASURED), key

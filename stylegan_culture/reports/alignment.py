@@ -100,12 +100,12 @@ def _measure(config: AlignmentConfig, fitted: dict, judged: dict, train, held) -
 
     from stylegan_culture.features.alignment import MAPS, CultureAlignment
     from stylegan_culture.features.moments import merge
-    from stylegan_culture.measures import gaps
+    from stylegan_culture.measures import gaps, statistics
 
     chosen = gaps.choose_ddr(
         list(fitted.values()), list(judged.values()), config.shrinkage, config.rule
     )
-    tuned = {"ddr": {name: chosen[name] for name in ("shrinkage", "identity")}}
+    tuned = {"ddr": {"shrinkage": chosen.shrinkage, "identity": chosen.identity}}
     whole = {name: merge(fitted[name], judged[name]) for name in fitted}
     layers = {"none": None}
     for name in MAPS:
@@ -114,14 +114,15 @@ def _measure(config: AlignmentConfig, fitted: dict, judged: dict, train, held) -
         )
     unit = float(np.mean([np.trace(one.covariance) for one in whole.values()]))
     replicates = tqdm.tqdm(
-        gaps.resampled(held.labels, config.replicates, config.seed),
+        statistics.resampled(held.labels, config.replicates, config.seed),
         "bootstrap replicates",
         disable=None,
     )
+    compared = gaps.compare_maps(layers, train, held, replicates, unit)
     return {
-        "maps": gaps.compare_maps(layers, train, held, replicates, unit),
+        "maps": {name: dataclasses.asdict(figures) for name, figures in compared.items()},
         "halves": gaps.halves(held, unit, config.seed),
-        "ddr": chosen,
+        "ddr": dataclasses.asdict(chosen),
         "unit": unit,
     }
 

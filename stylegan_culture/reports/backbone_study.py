@@ -32,24 +32,24 @@ def run(config: BackbonesConfig, outputs: Outputs) -> None:
 
 def _measure(config: BackbonesConfig, path: pathlib.Path, named, teacher) -> dict:
     from stylegan_culture.features.backbones import build_backbone
-    from stylegan_culture.measures import probes as analysis
+    from stylegan_culture.measures import probes, statistics
     from stylegan_culture.pipelines.sampling import held_out
 
     built = {each: build_backbone(*each, config.seed) for each in named}
     source = common.load(config, "all")
     pictures, labels = _squares(source, config.short_side)
     kept = held_out(source.ids)
-    fold = analysis.folds(labels, config.folds, config.seed)
+    fold = statistics.folds(labels, config.folds, config.seed)
     parts = {"folds": [fold == number for number in range(config.folds)], "held_out": [kept]}
     record, styles = {}, {}
     for each in [("colours alone", ""), *named]:
         if each in built:
-            features = analysis.descriptors(built[each], pictures)
-            styles[each] = analysis.style_distances(built[each], pictures[kept])
+            features = probes.descriptors(built[each], pictures)
+            styles[each] = probes.style_distances(built[each], pictures[kept])
         else:
-            features = analysis.colour_descriptors(pictures)
+            features = probes.colour_descriptors(pictures)
         found = {
-            name: analysis.probe_accuracy(features, labels, part, config.seed)
+            name: dataclasses.asdict(probes.probe_accuracy(features, labels, part, config.seed))
             for name, part in parts.items()
         }
         record["=".join(each).rstrip("=")] = {"probe": found}
@@ -58,7 +58,7 @@ def _measure(config: BackbonesConfig, path: pathlib.Path, named, teacher) -> dic
         found = record["=".join(each)]
         found["weights"] = built[each].fingerprint
         if teacher is not None:
-            found["rank_correlation"] = analysis.rank_correlation(own, styles[teacher])
+            found["rank_correlation"] = statistics.distance_correlation(own, styles[teacher])
     write_result(
         path,
         {

@@ -3,75 +3,452 @@
 import dataclasses
 import pathlib
 import time
+from collections.abc import Iterable
+
+import numpy as np
+import tqdm
 
 from stylegan_culture import config as settings
-from stylegan_culture.files import write_result, write_text
-from stylegan_culture.measures import restyled
-from stylegan_culture.model_record import read_backbone
-from stylegan_culture.reports import evaluation_measures as measures
-from stylegan_culture.reports import evaluation_page as page
-from stylegan_culture.reports import evaluation_text as report
-from stylegan_culture.reports import gatys_control, restylers, tools
-from stylegan_culture.reports import trial as trials
-from stylegan_culture.reports.parts.document import complete
-from stylegan_culture.reports.trial import EvaluateConfig
+from stylegan_culture import images
+from stylegan_culture.deploy.markdown import markdown
+from stylegan_culture.files import file_names, write_result, write_text
+from stylegan_culture.measures import restyled, sets
+from stylegan_culture.measures.restyled import Signs
+from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.pipelines.cultures import title
+from stylegan_culture.reports.evaluation_measures import (
+    MEASURES,
+    SETS,
+    Measure,
+    References,
+    Results,
+    figures_of,
+)
+from stylegan_culture.reports.page import Shown, complete, render, shown
+from stylegan_culture.reports.restylers import Restyler, load_restylers
+from stylegan_culture.reports.trial import EvaluateConfig, Trial, build
+
+CONTROL_CONTENTS = 16  # that the crossfade is tried on
+STRIP = 6  # best, middle and worst results that are shown
+SHEET_ROWS = 12  # contents of a sheet
+PAGE_ROWS = 6  # of those, that the page shows
+
+Figures = dict[str, Interval | bool | None]
+
+FAULTS = {
+    "collapsed": "Results of different pictures hardly differ: {0.diversity:.2f} of what the "
+    "pictures themselves differ by. The model paints one picture whatever it is given.",
+    "copies": "Results hardly differ from the pictures that went in: {0.change:.2f} of what two of "
+    "those pictures differ by. The model gives back what it gets.",
+    "one_look": "One picture looks alike in all cultures: results differ by {0.styles:.2f} of what "
+    "the pictures differ by. The model does not heed the culture that is asked for.",
+    "unnamed": "Results are named as asked in {0.named:.0%}, the untouched pictures in "
+    "{0.unchanged_named:.0%}: the probe sees nothing of the culture.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A backbone by its name, and the hash of its weights."""
+
+    backbone: str
+    weights: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeFigures(Network):
+    """How good the probe is: the share that it names rightly of held-out artworks, of each
+    culture's, of all contents untouched, and of photographs; None where there are none."""
+
+    artworks: float | None
+    cultures: dict[str, float | None]
+    contents: float
+    photographs: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One result: the culture and the name of the content."""
+
+    culture: str
+    content: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdicts:
+    """What is wrong with a restyler: the numbers that tell, and a sentence for each fault."""
+
+    signs: Signs
+    faults: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class RestylerRecord:
+    """What one restyler reaches.
+
+    Attributes:
+        kind: "model", "method", "control" or "truth".
+        figures: by measure.
+        cultures: culture to its figures by measure.
+        pairs: `named` and `content_distance` by source class, one number a culture.
+        confusion: of the results in culture k, the share named as class j, `[K][classes]`.
+        crossfade_named: how often a crossfade of equal content distance is named as asked.
+        judge_in_training: whether a model was trained against the probe's network.
+        verdicts: what is wrong with it.
+        strips: its best, middle and worst results.
+    """
+
+    kind: str
+    figures: Figures
+    cultures: dict[str, Figures]
+    pairs: dict[str, dict[str, list[float | None]]]
+    confusion: list[list[float]]
+    crossfade_named: float | None
+    judge_in_training: bool
+    verdicts: Verdicts
+    strips: dict[str, list[Place]]
+
+    def best_and_worst(self) -> tuple[str, str]:
+        """The cultures whose results are named as asked most and least often."""
+        shares = {culture: each["named"].value for culture, each in self.cultures.items()}
+        return max(shares, key=shares.get), min(shares, key=shares.get)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationRecord:
+    """Everything that page, table and JSON say.
+
+    Attributes:
+        contents, sources: name and class of each content.
+        rendered: whether the contents are scenes whose true renderings are known.
+        training_pictures, artworks: culture to pictures to learn from, and to all of them.
+        judge: the probe.
+        features: the network of FID, KID and perceptual distances.
+        crossfade: the control; empty without photographs.
+        methods: each restyler by name.
+        seconds: that it took.
+    """
+
+    cultures: list[str]
+    classes: list[str]
+    contents: list[str]
+    sources: list[str]
+    rendered: bool
+    training_pictures: dict[str, int]
+    artworks: dict[str, int]
+    judge: ProbeFigures
+    features: Network
+    crossfade: list[restyled.Crossfade]
+    methods: dict[str, RestylerRecord]
+    config: EvaluateConfig
+    versions: dict[str, str]
+    commit: str
+    seconds: float
+
+    def as_json(self) -> dict:
+        """Figures stand beside the other facts of a restyler; measures of sets are named with
+        their network, since those of another are other measures."""
+        record = dataclasses.asdict(self)
+        for name, method in self.methods.items():
+            cultures = {culture: self._named(each) for culture, each in method.cultures.items()}
+            record["methods"][name] |= self._named(method.figures) | {"cultures": cultures}
+            del record["methods"][name]["figures"]
+        return record
+
+    def _named(self, figures: Figures) -> Figures:
+        of_network = {"few", *(measure.key for measure in MEASURES[SETS])}
+        suffix = f"@{self.features.backbone}-{self.features.weights[:8]}"
+        return {key + suffix if key in of_network else key: one for key, one in figures.items()}
+
+    def about_the_probe(self) -> str:
+        """How good the probe is, and whom it may favour."""
+        known = {
+            "held-out artworks": self.judge.artworks,
+            "photographs left alone": self.judge.photographs,
+        }
+        parts = [f"{share:.0%} of {of}" for of, share in known.items() if share is not None]
+        text = f"The probe ({self.judge.backbone}) names {' and '.join(parts)} rightly."
+        if self.favoured:
+            text += " Its network took part in the training of "
+            text += f"{', '.join(self.favoured)}, which it may favour."
+        return text
+
+    @property
+    def favoured(self) -> list[str]:
+        """The models that were trained against the probe's network."""
+        return [name for name, each in self.methods.items() if each.judge_in_training]
+
+    @property
+    def overall(self) -> dict[str, Figures]:
+        """Each restyler's figures by its name."""
+        return {name: each.figures for name, each in self.methods.items()}
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few pictures for FIDs that can be read by themselves."""
+        return any(figures["few"] for figures in self.overall.values())
+
+    def named_in(self, culture: str) -> list[Interval | None]:
+        """How often each restyler's results in a culture are named as asked."""
+        return [each.cultures[culture]["named"] for each in self.methods.values()]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Measures across and `(name, figures)` down."""
+
+    measures: list[Measure]
+    rows: list[tuple[str, list[Interval | None]]]
+
+    @classmethod
+    def of(cls, measures: Iterable[Measure], rows: dict[str, Figures]) -> "Table":
+        """The measures that any of the rows has."""
+        measured = [
+            measure
+            for measure in measures
+            if any(figures.get(measure.key) is not None for figures in rows.values())
+        ]
+        return cls(
+            measured,
+            [(name, [each.get(one.key) for one in measured]) for name, each in rows.items()],
+        )
+
+    @property
+    def columns(self) -> list[tuple]:
+        """`(heading, show)` of each measure."""
+        return [(measure.heading, measure.show) for measure in self.measures]
+
+    @property
+    def lines(self) -> list[tuple]:
+        """Turned by a right angle: `(measure, figures)`."""
+        return list(zip(self.measures, zip(*(cells for _, cells in self.rows)), strict=True))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gallery:
+    """The pictures of one restyler: a sheet `[H, W, 3]` in [0, 1], contents down and cultures
+    across, rows of it for the page, and the strips, each result beside its source."""
+
+    sheet: np.ndarray
+    rows: list[tuple[str, list[Shown]]]
+    strips: dict[str, list[Shown]]
+
+    @classmethod
+    def of(cls, trial: Trial, results: np.ndarray, strips: dict) -> "Gallery":
+        """Of `results [K, N, S, S, 3]`; `strips` are of `ranked`."""
+        titles = [title(culture) for culture in trial.cultures]
+        sources = [title(trial.classes[number]) for number in trial.sources]
+        contents = images.to_uint8(trial.contents)
+        on_sheet = _evenly(len(contents), SHEET_ROWS)
+        cells = [
+            cell
+            for content in on_sheet
+            for cell in (contents[content], *images.to_uint8(results[:, content]))
+        ]
+        columns = ["source", *titles]
+        rows = []
+        for row in _evenly(len(on_sheet), PAGE_ROWS):
+            source = sources[on_sheet[row]]
+            captions = [f"{source}, untouched", *(f"{source} as {culture}" for culture in titles)]
+            pictures = cells[row * len(columns) :][: len(columns)]
+            rows.append((source, [shown(*pair) for pair in zip(pictures, captions, strict=True)]))
+        return cls(
+            sheet=images.grid(np.stack(cells), len(columns), column_labels=columns),
+            rows=rows,
+            strips={
+                strip: [
+                    shown(
+                        np.concatenate(
+                            [contents[content], images.to_uint8(results[culture, content])], axis=1
+                        ),
+                        f"{sources[content]} to {titles[culture]}",
+                    )
+                    for culture, content in pairs
+                ]
+                for strip, pairs in strips.items()
+            },
+        )
 
 
 def run(config: EvaluateConfig) -> None:
-    """Measures everything that the options ask for; the folder is filled when all is done."""
+    """Measures everything that the options name; the folder is filled when all is done."""
     started = time.monotonic()
     folder = pathlib.Path(config.trial.out)
-    trial = trials.build(config.trial)
-    judged = restylers.load_restylers(config, trial)
-    record, pictures = measure(config, trial, judged)
-    record["seconds"] = round(time.monotonic() - started, 1)
-    table = report.table(record)
+    trial = build(config.trial)
+    record, galleries = measure(config, trial, load_restylers(config, trial))
+    record = dataclasses.replace(record, seconds=round(time.monotonic() - started, 1))
+    table = table_of(record)
     with complete(folder) as unfinished:
-        report.draw(trial, pictures, unfinished)
-        write_result(unfinished / "evaluation.json", record)
-        text = f"## Evaluation\n\n{table}\n"
-        write_text(unfinished / "evaluation.md", text)
-        html = page.html_of(record, page.pictures_of(trial, record, pictures))
-        write_text(unfinished / "evaluation.html", html)
+        write_sheets(galleries, unfinished)
+        write_result(unfinished / "evaluation.json", record.as_json())
+        write_text(unfinished / "evaluation.md", f"## Evaluation\n\n{table}\n")
+        write_text(unfinished / "evaluation.html", page_of(record, galleries))
     print(table)
     print(f"page, sheets and every number: {folder}")
 
 
-def measure(config: EvaluateConfig, trial, judged) -> tuple[dict, dict]:
-    """The record, fit for JSON, and for each method the pictures that its report shows."""
-    made = tools.prepare(config, trial)
-    record = {
-        "cultures": list(trial.cultures),
-        "classes": list(trial.classes),
-        "contents": list(trial.ids),
-        "sources": [trial.classes[number] for number in trial.sources],
-        "rendered": trial.rendered,
-        "training_pictures": trial.training_counts,
-        "artworks": {name: len(own) for name, own in trial.artworks.items()},
-        "judge": tools.judge_figures(trial, made),
-        "features": {"backbone": made.backbone.name, "weights": made.backbone.fingerprint},
-        "crossfade": tools.control(trial, made, config.trial.seed),
-        "methods": {},
-    }
-    pictures = {}
-    for method in judged:
-        found, pictures[method.name] = measures.measure(config, trial, made, method)
-        if record["crossfade"]:
-            distance = found["content_distance"][0]
-            named = restyled.named_at_distance(record["crossfade"], distance)
-            found["crossfade_named"] = named
-        if config.gatys and method.model is not None:
-            found |= gatys_control.measure(config, trial, made, method)
-        found["judge_in_training"] = _seen(method, trial.probe.backbone)
-        record["methods"][method.name] = found
-    record |= {
-        "config": dataclasses.asdict(config),
-        "versions": settings.package_versions(),
-        "commit": settings.git_commit(),
-    }
-    return record, pictures
+def measure(
+    config: EvaluateConfig, trial: Trial, restylers: list[Restyler]
+) -> tuple[EvaluationRecord, dict[str, Gallery]]:
+    """The record, and the pictures of each restyler by its name."""
+    references = References.of(config, trial)
+    crossfade = _crossfade(trial, config.trial.seed)
+    methods, galleries = {}, {}
+    for restyler in restylers:
+        bar = tqdm.trange(
+            len(trial.cultures), desc=f"restyled by {restyler.name}", disable=None
+        )
+        pictures = np.stack([restyler.restyle(trial.contents, culture) for culture in bar])
+        results = Results(config, trial, references, restyler, pictures)
+        strips = ranked(
+            trial, results.recognition.probabilities, results.recognition.content_distance
+        )
+        methods[restyler.name] = _record_of(results, crossfade, strips)
+        galleries[restyler.name] = Gallery.of(trial, pictures, strips)
+    record = EvaluationRecord(
+        cultures=list(trial.cultures),
+        classes=list(trial.classes),
+        contents=list(trial.ids),
+        sources=[trial.classes[number] for number in trial.sources],
+        rendered=trial.rendered,
+        training_pictures=trial.training_counts,
+        artworks={name: len(pictures) for name, pictures in trial.artworks.items()},
+        judge=_probe_figures(trial),
+        features=Network(references.backbone.name, references.backbone.fingerprint),
+        crossfade=crossfade,
+        methods=methods,
+        config=config,
+        versions=settings.package_versions(),
+        commit=settings.git_commit(),
+        seconds=0.0,
+    )
+    return record, galleries
 
 
-def _seen(method, backbone) -> bool:
-    """Whether a model was trained against the very network that judges it."""
-    return read_backbone(method.facts, "the model's record") == backbone.name
+def _record_of(results: Results, crossfade: list, strips: dict) -> RestylerRecord:
+    trial, restyler, summary = results.trial, results.restyler, figures_of(results)
+    figures, (sets_mean, sets_of_cultures) = summary.figures, results.set_measures
+    cultures = {
+        name: each | {"few": sets_of_cultures[name].few} for name, each in summary.cultures.items()
+    }
+    crossfade_named = None
+    if crossfade:
+        distance = figures["content_distance"].value
+        crossfade_named = restyled.named_at_distance(crossfade, distance)
+    named = results.recognition.probabilities.argmax(axis=-1)
+    confusion = restyled.confusion(named, trial.to_change, len(trial.classes))
+    return RestylerRecord(
+        kind=restyler.kind,
+        figures=figures | {"few": sets_mean.few},
+        cultures=cultures,
+        pairs=summary.pairs,
+        confusion=confusion.tolist(),
+        crossfade_named=crossfade_named,
+        judge_in_training=restyler.trained_against(trial.probe.backbone),
+        verdicts=_verdicts(results, figures),
+        strips={
+            strip: [Place(trial.cultures[culture], trial.ids[content]) for culture, content in pairs]
+            for strip, pairs in strips.items()
+        },
+    )
+
+
+def _verdicts(results: Results, figures: Figures) -> Verdicts:
+    trial = results.trial
+    right = trial.probe.named(trial.small) == np.arange(len(trial.cultures))[:, None]
+    styles = figures.get("style_diversity")
+    signs = Signs(
+        change=figures["perceptual_distance"].value / results.references.apart,
+        diversity=figures["diversity"].value,
+        styles=styles and styles.value,
+        named=figures["named"].value,
+        unchanged_named=float(np.mean(right[trial.to_change])),
+    )
+    return Verdicts(signs, {fault: FAULTS[fault].format(signs) for fault in signs.faults()})
+
+
+def ranked(
+    trial: Trial, probabilities: np.ndarray, content_distances: np.ndarray
+) -> dict[str, list[tuple[int, int]]]:
+    """The best, the middle and the worst results: numbers of culture and content.
+
+    By `sqrt(p s)`: p the probability of the target culture `[K, N, classes]`, `s = 1 - d / 2` what
+    is left of the content at distance d `[K, N]`. At most one result of a content on each strip.
+    """
+    cultures = np.arange(len(trial.cultures))
+    target = np.asarray(probabilities)[cultures, :, cultures]
+    kept = np.clip(1.0 - np.asarray(content_distances) / 2.0, 0.0, 1.0)
+    scores = np.where(trial.to_change, np.sqrt(target * kept), np.nan)
+    places = np.argwhere(np.isfinite(scores))
+    order = places[np.argsort(-scores[tuple(places.T)], kind="stable")]
+    middle = order[np.argsort(np.abs(np.arange(len(order)) - len(order) // 2), kind="stable")]
+    return {
+        "best": _distinct(order),
+        "middle": _distinct(middle),
+        "worst": _distinct(order[::-1]),
+    }
+
+
+def _distinct(places: np.ndarray) -> list[tuple[int, int]]:
+    """The first place of each content, `STRIP` at most."""
+    first = {}
+    for culture, content in places.tolist():
+        first.setdefault(content, (culture, content))
+    return list(first.values())[:STRIP]
+
+
+def _crossfade(trial: Trial, seed: int) -> list[restyled.Crossfade]:
+    """The crossfade of photographs and held-out artworks; empty without photographs."""
+    photographs = np.flatnonzero(trial.photographs)
+    if not len(photographs):
+        return []
+    chosen = photographs[_evenly(len(photographs), CONTROL_CONTENTS)]
+    artworks = [
+        trial.held_out_artworks(name) if count else trial.artworks[name]
+        for name, count in trial.held_out_counts.items()
+    ]
+    return restyled.crossfades(trial.probe, trial.small[chosen], artworks, seed)
+
+
+def _probe_figures(trial: Trial) -> ProbeFigures:
+    """The probe on held-out artworks by culture, and on the contents untouched."""
+    right = trial.probe.named(trial.small) == trial.sources
+    shares = {}
+    for number, name in enumerate(trial.cultures):
+        artworks = trial.held_out_artworks(name)
+        right_named = trial.probe.named(artworks) == number if len(artworks) else ()
+        shares[name] = float(np.mean(right_named)) if len(artworks) else None
+    known = {name: share for name, share in shares.items() if share is not None}
+    counts = [trial.held_out_counts[name] for name in known]
+    photographs = right[trial.photographs]
+    return ProbeFigures(
+        backbone=trial.probe.backbone.name,
+        weights=trial.probe.backbone.fingerprint,
+        artworks=float(np.average(list(known.values()), weights=counts)) if known else None,
+        cultures=shares,
+        contents=float(np.mean(right)),
+        photographs=float(np.mean(photographs)) if len(photographs) else None,
+    )
+
+
+def _evenly(count: int, most: int) -> np.ndarray:
+    """Up to `most` numbers evenly among `count`."""
+    return np.linspace(0, count - 1, min(most, count)).astype(int)
+
+
+def write_sheets(galleries: dict[str, Gallery], folder) -> None:
+    """Writes one sheet for each restyler."""
+    for name, gallery in zip(file_names(galleries), galleries.values(), strict=True):
+        images.write(pathlib.Path(folder) / f"{name}.png", gallery.sheet)
+
+
+def table_of(record: EvaluationRecord) -> str:
+    """The figures as a Markdown table with 95 % intervals, and every verdict in words."""
+    values = {"measures": MEASURES, "table": Table.of, "markdown": markdown}
+    return render("evaluation.md.j2", record=record, **values).rstrip()
+
+
+def page_of(record: EvaluationRecord, galleries: dict[str, Gallery]) -> str:
+    """The whole page."""
+    values = {"measures": MEASURES, "sets": SETS, "table": Table.of}
+    return render("evaluation.html.j2", record=record, galleries=galleries, **values)

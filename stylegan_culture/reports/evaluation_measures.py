@@ -1,155 +1,342 @@
-"""Restyles a trial's contents by every method into every culture, and measures the results."""
+"""What an evaluation measures: the results of one restyler, and the table of all measures.
+
+A measure is one function of `Results` and one line of `MEASURES`; page, table and JSON follow.
+"""
 
 import dataclasses
+import functools
+import itertools
+import typing
 
 import numpy as np
 import tqdm
 
 from stylegan_culture import images
-from stylegan_culture.measures import gaps, perceptual, restyled, sets
-from stylegan_culture.measures.restyled import Signs, verdicts
-from stylegan_culture.reports import trial as trials
-from stylegan_culture.reports.tools import Tools
+from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.measures import content, looks, restyled, sets, statistics
+from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.pipelines.input import evaluation_arrays
+from stylegan_culture.reports.page import number
+from stylegan_culture.reports.restylers import Restyler, examples, training_pictures
+from stylegan_culture.reports.trial import EvaluateConfig, Trial, reduced
+from stylegan_culture.restyling import feedforward, gatys
+from stylegan_culture.restyling.gatys_settings import GatysConfig
 
-STRIP = 6  # best, middle and worst results that are shown
+STYLE_PICTURES = 256  # pixels of the short side of artworks whose Gram matrices are a tradition's
 
 
-def measure(config, trial, tools: Tools, method) -> tuple[dict, dict]:
-    """Every figure of one method, and the pictures that a report shows of it.
+@dataclasses.dataclass(frozen=True, eq=False)
+class References:
+    """What the results of every restyler are compared with.
 
-    Returns:
-        A record fit for JSON, and `{"results": uint8 [K, N, S, S, 3] of the shown contents,
-        "strips": {name: [(culture, content, picture uint8)]}}`.
+    Attributes:
+        backbone: of FID, KID and perceptual distances.
+        perceived: its features of the contents.
+        known: content codes of contents, gallery and artworks.
+        artworks: culture to pooled features `[A, D]` of its artworks.
+        apart: the mean perceptual distance between neighbouring contents.
+        ordinary: `[3]`, line strengths that 99 of 100 artworks stay below.
+        style_backbone: of the style distance, or None.
+        style_grams: each culture's mean Gram matrices by tap; empty without that backbone.
     """
-    bar = tqdm.tqdm(range(len(trial.cultures)), f"restyled by {method.name}", disable=None)
-    results = np.stack([method.restyle(trial.contents, culture) for culture in bar])
-    small = np.stack([trials.reduced(own) for own in results])
-    probabilities, content = restyled.judged(trial.probe, small, tools.known)
-    values = content | _values(trial, tools, results, small)
-    # An artwork as content is among the artworks: only photographs can be asked this.
-    photographs = trial.sources == len(trial.cultures)
-    values["artwork_nearer"] = np.where(photographs, content["artwork_nearer"], np.nan)
-    perceived, features = perceptual.compared(tools.backbone, small, tools.perceived)
-    values["perceptual_distance"] = perceived
-    found = restyled.summary(probabilities, values, trial.classes, trial.sources, config.trial.seed)
-    named = probabilities.argmax(axis=-1)
-    found["confusion"] = restyled.confusion(named, trial.to_change, len(trial.classes)).tolist()
-    found |= _variety(trial, tools, features, config.trial.seed)
-    _add_sets(trial, tools, features, found, config.trial.seed)
-    found["kind"] = method.kind
-    found["verdicts"] = _verdicts(trial, tools, found)
-    chosen = ranked(trial, probabilities, values["content_distance"])
-    found["strips"] = {name: [_told(trial, *pair) for pair in own] for name, own in chosen.items()}
-    return found, _pictures(trial, results, chosen)
+
+    backbone: typing.Any
+    perceived: content.Perceived
+    known: restyled.Known
+    artworks: dict[str, np.ndarray]
+    apart: float
+    ordinary: np.ndarray
+    style_backbone: typing.Any
+    style_grams: list[dict[str, np.ndarray]]
+
+    @classmethod
+    def of(cls, config: EvaluateConfig, trial: Trial) -> "References":
+        """Passes contents and artworks through all networks."""
+        backbone = build_backbone(config.features, config.features_weights)
+        perceived = content.Perceived.of(backbone, trial.small)
+        bar = tqdm.tqdm(trial.artworks.items(), "features of artworks", disable=None)
+        artworks = {name: content.pooled(backbone, pictures) for name, pictures in bar}
+        shifted = np.roll(trial.small, 1, axis=0)
+        seen = trial.probe.backbone
+        gallery = trial.gallery[: max(config.gallery - len(trial.small), 0)]
+        style_backbone, style_grams = None, []
+        if config.style:
+            style_backbone = build_backbone("vgg19_16x", config.style)
+            for culture in tqdm.trange(
+                len(trial.cultures), desc="style of traditions", disable=None
+            ):
+                numbers = trial.training.of_culture(culture)
+                pictures = training_pictures(trial, numbers, STYLE_PICTURES)
+                style_grams.append(restyled.mean_grams(style_backbone, pictures))
+        return cls(
+            backbone=backbone,
+            perceived=perceived,
+            known=restyled.Known(
+                others=content.content_codes(seen, np.concatenate([trial.small, gallery])),
+                artworks=np.concatenate(
+                    [content.content_codes(seen, each) for each in trial.artworks.values()]
+                ),
+            ),
+            artworks=artworks,
+            apart=float(np.mean(content.compared(backbone, shifted, perceived)[0])),
+            ordinary=looks.ordinary_strengths(
+                evaluation_arrays(trial.held_out, trial.contents.shape[1])[0]
+            ),
+            style_backbone=style_backbone,
+            style_grams=style_grams,
+        )
 
 
-def ranked(trial, probabilities, content_distances) -> dict:
-    """The best, the middle and the worst results: pairs (culture, content).
+@dataclasses.dataclass(frozen=True, eq=False)
+class Results:
+    """Every content of a trial in every culture, by one restyler: `pictures [K, N, S, S, 3]`. A
+    network that several measures need sees them once."""
 
-    By `sqrt(p s)`: p the judge's probability of the asked culture, `s = 1 - d / 2` what is left of
-    the content. At most one result of a content on each strip.
+    config: EvaluateConfig
+    trial: Trial
+    references: References
+    restyler: Restyler
+    pictures: np.ndarray
+
+    @functools.cached_property
+    def small(self) -> np.ndarray:
+        """`[K, N, SIDE, SIDE, 3]`: the pictures at the probe's side."""
+        return np.stack([reduced(each) for each in self.pictures])
+
+    @functools.cached_property
+    def recognition(self) -> restyled.Recognition:
+        """Which class the probe names, and whose content it is."""
+        return restyled.recognised(self.trial.probe, self.small, self.references.known)
+
+    @functools.cached_property
+    def compared(self) -> tuple[np.ndarray, np.ndarray]:
+        """Perceptual distances to the contents `[K, N]`, and pooled features `[K, N, D]`."""
+        return content.compared(self.references.backbone, self.small, self.references.perceived)
+
+    @functools.cached_property
+    def summary(self) -> restyled.Summary:
+        """The measures of each result, averaged."""
+        values = {
+            measure.key: measure.each(self)
+            for measure in itertools.chain(*MEASURES.values())
+            if measure.each
+        }
+        return restyled.summary(
+            self.recognition.probabilities,
+            {key: value for key, value in values.items() if value is not None},
+            self.trial.classes,
+            self.trial.sources,
+            self.config.trial.seed,
+        )
+
+    @functools.cached_property
+    def set_measures(self) -> tuple[sets.SetMeasures, dict[str, sets.SetMeasures]]:
+        """FID, KID and their like: the mean over cultures, and each against its artworks."""
+        trial, seed = self.trial, self.config.trial.seed
+        weights = statistics.resampled(trial.sources, statistics.REPLICATES, seed)
+        replicates, cultures = [], {}
+        for features, changed, culture in zip(
+            self.compared[1], trial.to_change, trial.cultures, strict=True
+        ):
+            sides = features[changed], self.references.artworks[culture]
+            replicates.append(sets.replicates(*sides, weights[:, changed], seed))
+            cultures[culture] = sets.SetMeasures.of(replicates[-1], sets.few(*sides))
+        few = any(each.few for each in cultures.values())
+        return sets.SetMeasures.of(sets.mean_of(replicates), few), cultures
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """A measure that is no mean or median over results: overall, and of cultures if it has them."""
+
+    overall: Interval | None
+    cultures: dict[str, Interval | None] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """One line of the evaluation.
+
+    Attributes:
+        key: in the JSON.
+        heading: in page and table.
+        form: of its numbers, such as `SHARE`.
+        each: gives the value of each result, `[K, N]`, of which the mean and its interval are
+            taken; NaN counts nowhere.
+        whole: gives a figure of all results together.
+
+    Either function gives None where the trial lacks what it needs. A measure with neither is one
+    that `restyled.summary` adds. The sentence that explains it stands in the page's template.
     """
-    cultures = np.arange(len(trial.cultures))
-    asked = np.asarray(probabilities)[cultures, :, cultures]
-    kept = np.clip(1.0 - np.asarray(content_distances) / 2.0, 0.0, 1.0)
-    scores = np.where(trial.to_change, np.sqrt(asked * kept), np.nan)
-    places = np.argwhere(np.isfinite(scores))
-    order = places[np.argsort(-scores[tuple(places.T)], kind="stable")]
-    middle = order[np.argsort(np.abs(np.arange(len(order)) - len(order) // 2), kind="stable")]
-    return {
-        "best": _distinct(order),
-        "middle": _distinct(middle),
-        "worst": _distinct(order[::-1]),
-    }
+
+    key: str
+    heading: str
+    form: str
+    each: typing.Callable[[Results], np.ndarray | None] | None = None
+    whole: typing.Callable[[Results], Whole | None] | None = None
+
+    def show(self, value: float) -> str:
+        """A value as page and table print it."""
+        return number(value, self.form)
 
 
-def _distinct(places) -> list[tuple[int, int]]:
-    found, seen = [], set()
-    for culture, content in places.tolist():
-        if content not in seen and len(found) < STRIP:
-            seen.add(content)
-            found.append((culture, content))
-    return found
+def figures_of(results: Results) -> restyled.Summary:
+    """All of `MEASURES`, with 95 % intervals over the contents."""
+    summary = results.summary
+    figures = dict(summary.figures)
+    cultures = {name: dict(each) for name, each in summary.cultures.items()}
+    for measure in itertools.chain(*MEASURES.values()):
+        if measure.whole and (whole := measure.whole(results)) is not None:
+            figures[measure.key] = whole.overall
+            for culture, figure in whole.cultures.items():
+                cultures[culture][measure.key] = figure
+    return restyled.Summary(figures, cultures, summary.pairs)
 
 
-def _values(trial, tools: Tools, results, small) -> dict:
-    """Measures of each result, `[K, N]`, that need no judge."""
-    values = {
-        "structure": np.stack([perceptual.structure_similarity(own, tools.small) for own in small]),
-        "lines": restyled.lines(results, tools.ordinary),
-    }
-    if tools.style:
-        values["style_distance"] = restyled.style_distances(tools.style[0], results, tools.style[1])
-    if trial.rendered:
-        squares = np.mean((results - trial.truth) ** 2, axis=(2, 3, 4))
-        values["error"] = np.sqrt(squares)
-    return values
+def _artwork_nearer(results: Results) -> np.ndarray:
+    # An artwork among the contents is among the artworks too: this says something of photographs.
+    return np.where(results.trial.photographs, results.recognition.artwork_nearer, np.nan)
 
 
-def _variety(trial, tools: Tools, features, seed: int) -> dict:
-    contents = tools.perceived.pooled
-    found = {"diversity": perceptual.diversity(features, contents, seed)}
-    if len(trial.cultures) > 1:
-        found["style_diversity"] = perceptual.style_diversity(features, contents, seed)
-    return found
+def _structure(results: Results) -> np.ndarray:
+    small = results.trial.small
+    return np.stack([content.structure_similarity(each, small) for each in results.small])
 
 
-def _add_sets(trial, tools: Tools, features, found: dict, seed: int) -> None:
-    """FID, KID and their like, of each culture against its artworks and the mean over cultures.
-    Their names hold the backbone's, since those of another are other measures."""
-    weights = gaps.resampled(trial.sources, sets.REPLICATES, seed)
-    every = []
-    for number, culture in enumerate(trial.cultures):
-        asked, known = trial.to_change[number], tools.artworks[culture]
-        own = features[number, asked]
-        every.append(sets.set_replicates(own, known, weights[:, asked], seed))
-        measured = sets.with_intervals(every[-1]) | {"few": sets.few(own, known)}
-        found["cultures"][culture] |= _named(tools.backbone, measured)
-    measured = sets.with_intervals(sets.mean_of(every))
-    measured["few"] = any(
-        own[sets.name_of("few", tools.backbone)] for own in found["cultures"].values()
-    )
-    if measured["fid"]:
-        pairs = zip(found["perceptual_distance"], measured["fid"], strict=True)
-        measured["artfid"] = [sets.artfid(content, fid) for content, fid in pairs]
-    found |= _named(tools.backbone, measured)
+def _error(results: Results) -> np.ndarray | None:
+    if not results.trial.rendered:
+        return None
+    return np.sqrt(np.mean((results.pictures - results.trial.truth) ** 2, axis=(2, 3, 4)))
 
 
-def _named(backbone, measured: dict) -> dict:
-    return {sets.name_of(name, backbone): value for name, value in measured.items()}
+def _style_distance(results: Results) -> np.ndarray | None:
+    references = results.references
+    if references.style_backbone is None:
+        return None
+    pairs = zip(results.pictures, references.style_grams, strict=True)
+    return np.stack([restyled.style_distances(references.style_backbone, *pair) for pair in pairs])
 
 
-def _verdicts(trial, tools: Tools, found: dict) -> dict:
-    unchanged = trial.probe.named(tools.small)
-    cultures = np.arange(len(trial.cultures))[:, None]
-    signs = Signs(
-        change=found["perceptual_distance"][0] / tools.apart,
-        diversity=found["diversity"][0],
-        styles=found["style_diversity"][0] if "style_diversity" in found else None,
-        named=found["named"][0],
-        unchanged_named=float(np.mean((unchanged == cultures)[trial.to_change])),
-    )
-    return {"signs": dataclasses.asdict(signs), "found": verdicts(signs)}
+def _style_to_gatys(results: Results) -> Whole | None:
+    """How near a model comes to an example's style, against a picture optimised for it.
+
+    The median, over contents, of the model's style distance over Gatys's. Both restyle a content
+    like one training artwork, the model by its encoded style, Gatys et al. by optimising the
+    picture over the very network that measures. The distance is that of
+    `restyled.style_distances`, to the example. Contents are spread evenly, cultures take turns.
+    """
+    config, trial, model = results.config, results.trial, results.restyler.model
+    if not config.gatys or model is None:
+        return None
+    backbone, ratios = results.references.style_backbone, []
+    chosen = np.linspace(0, len(trial.contents) - 1, config.gatys).astype(int)
+    for place, at in enumerate(tqdm.tqdm(chosen, "optimised by Gatys", disable=None)):
+        picture = trial.contents[at]
+        example = next(examples(config.trial, trial, place % len(trial.cultures), 1))
+        example = _large_enough(example, backbone.least_size)
+        code = feedforward.example_code(model, example)
+        restyled_once = feedforward.restyle(model, picture, code)
+        *_, optimised = gatys.restyle(backbone, picture, [example], GatysConfig())
+        target = restyled.mean_grams(backbone, [example])
+        distance, least = (
+            restyled.style_distances(backbone, one[None], target)[0]
+            for one in (restyled_once, optimised.picture)
+        )
+        ratios.append(distance / least)
+    ratios, generator = np.array(ratios), np.random.default_rng(config.trial.seed)
+    drawn = generator.integers(0, len(ratios), (statistics.REPLICATES, len(ratios)))
+    medians = np.median(ratios[drawn], axis=1)
+    return Whole(statistics.with_interval(float(np.median(ratios)), medians, 0.0))
 
 
-def _told(trial, culture: int, content: int) -> dict:
-    return {"culture": trial.cultures[culture], "content": trial.ids[content]}
+def _large_enough(picture: np.ndarray, least: int) -> np.ndarray:
+    """The picture, enlarged where its short side is less than the network needs."""
+    scale = least / min(picture.shape[:2])
+    if scale <= 1.0:
+        return picture
+    height, width = (max(least, round(scale * edge)) for edge in picture.shape[:2])
+    return images.resize(picture, height, width)
 
 
-def _pictures(trial, results, chosen: dict) -> dict:
-    shown = shown_contents(trial)
-    return {
-        "results": images.to_uint8(results[:, shown]),
-        "strips": {
-            name: [
-                (trial.cultures[culture], content, images.to_uint8(results[culture, content]))
-                for culture, content in pairs
-            ]
-            for name, pairs in chosen.items()
-        },
-    }
+def _diversity(results: Results) -> Whole:
+    reference, seed = results.references.perceived.pooled, results.config.trial.seed
+    return Whole(content.diversity(results.compared[1], reference, seed))
 
 
-def shown_contents(trial, count: int = 12) -> np.ndarray:
-    """Numbers of the contents on a sheet, evenly over them."""
-    return np.linspace(0, len(trial.contents) - 1, min(count, len(trial.contents))).astype(int)
+def _style_diversity(results: Results) -> Whole | None:
+    if len(results.trial.cultures) < 2:
+        return None
+    reference, seed = results.references.perceived.pooled, results.config.trial.seed
+    return Whole(content.style_diversity(results.compared[1], reference, seed))
+
+
+def _of_set(name: str) -> typing.Callable[[Results], Whole]:
+    def of(results: Results) -> Whole:
+        mean, cultures = results.set_measures
+        return Whole(
+            getattr(mean, name),
+            {culture: getattr(each, name) for culture, each in cultures.items()},
+        )
+
+    return of
+
+
+def _artfid(results: Results) -> Whole | None:
+    fid = results.set_measures[0].fid
+    if fid is None:
+        return None
+    distances = results.summary.figures["perceptual_distance"]
+    return Whole(Interval(*(sets.artfid(*pair) for pair in zip(distances, fid, strict=True))))
+
+
+SHARE, NUMBER = "{:.0%}", "{:.3f}"
+CULTURE, CONTENT, LOOK, SETS = "Culture", "Content", "Look", "Sets of pictures"
+# The tables of the page and their lines.
+MEASURES: dict[str, tuple[Measure, ...]] = {
+    CULTURE: (
+        Measure("named", "Named as asked", SHARE),
+        Measure("photograph", "Taken for a photograph", SHARE),
+        Measure("style_distance", "Style distance", NUMBER, each=_style_distance),
+        Measure("style_to_gatys", "Style distance to Gatys's", NUMBER, whole=_style_to_gatys),
+    ),
+    CONTENT: (
+        Measure(
+            "nearest",
+            "The source is the nearest",
+            SHARE, each=lambda r: r.recognition.nearest
+        ),
+        Measure("artwork_nearer", "An artwork is nearer", SHARE, each=_artwork_nearer),
+        Measure(
+            "content_distance",
+            "Content distance",
+            NUMBER,
+            each=lambda r: r.recognition.content_distance
+        ),
+        Measure(
+            "perceptual_distance",
+            "Perceptual distance",
+            NUMBER,
+            each=lambda r: r.compared[0]
+        ),
+        Measure("structure", "Structure", NUMBER, each=_structure),
+        Measure("error", "Distance to the truth", NUMBER, each=_error),
+    ),
+    LOOK: (
+        Measure("diversity", "Diversity of contents", NUMBER, whole=_diversity),
+        Measure("style_diversity", "Diversity of cultures", NUMBER, whole=_style_diversity),
+        Measure(
+            "lines",
+            "Lines of a grid",
+            SHARE, each=lambda r: looks.lines(r.pictures, r.references.ordinary)
+        ),
+    ),
+    SETS: (
+        Measure("fid", "FID", NUMBER, whole=_of_set("fid")),
+        Measure("fid_without_bias", "FID, extended", NUMBER, whole=_of_set("fid_without_bias")),
+        Measure("kid", "KID", NUMBER, whole=_of_set("kid")),
+        Measure("precision", "Precision", SHARE, whole=_of_set("precision")),
+        Measure("recall", "Recall", SHARE, whole=_of_set("recall")),
+        Measure("coverage", "Coverage", SHARE, whole=_of_set("coverage")),
+        Measure("artfid", "ArtFID", NUMBER, whole=_artfid),
+    ),
+}

@@ -74,7 +74,7 @@ def html_of(record: dict, pictures: dict) -> str:
 def _record(config: PageConfig, source, collected, features: dict) -> tuple[dict, dict]:
     """All that was measured, fit for JSON, and the pictures that the page shows."""
     from stylegan_culture.measures import gaps as measures_gaps
-    from stylegan_culture.measures import looks
+    from stylegan_culture.measures import looks, statistics
 
     found = traditions.portraits_of(collected, config.seed)
     figures = {
@@ -120,8 +120,8 @@ def _record(config: PageConfig, source, collected, features: dict) -> tuple[dict
             for one, other, alike in near
         ],
         "replicates": {
-            "figures": looks.REPLICATES,
-            "map": measures_gaps.REPLICATES,
+            "figures": statistics.REPLICATES,
+            "map": measures_gaps.MAP_REPLICATES,
             "gaps": config.replicates,
         },
         "config": dataclasses.asdict(config),

@@ -100,7 +100,7 @@ def portraits_of(collected: Collected, seed: int) -> dict:
     import numpy as np
 
     from stylegan_culture.features.moments import merge
-    from stylegan_culture.measures.looks import portrait
+    from stylegan_culture.measures.looks import Portrait
 
     found = {}
     for name in collected.names:
@@ -117,7 +117,7 @@ def portraits_of(collected: Collected, seed: int) -> dict:
         found[name] = {
             "pictures": len(album),
             "held_out": held,
-            **portrait(album, seed),
+            **dataclasses.asdict(Portrait.of(album, seed)),
             "moments": {
                 "positions": whole.count,
                 "mean": np.round(whole.mean, 5).tolist(),
@@ -134,21 +134,22 @@ def gaps_of(config: PageConfig, collected: Collected, names: list) -> dict:
     import tqdm
 
     from stylegan_culture.features.alignment import CultureAlignment
-    from stylegan_culture.measures import gaps
+    from stylegan_culture.measures import gaps, statistics
 
     train, held = (collected.sampled(part, names) for part in ("train", "held_out"))
     moments = collected.moments("train", names)
     unit = max(float(np.mean([np.trace(one.covariance) for one in moments.values()])), 1e-30)
     layers = {"before": None, "after": CultureAlignment.of(moments, MAP)}
     replicates = tqdm.tqdm(
-        gaps.resampled(held.labels, config.replicates, config.seed),
+        statistics.resampled(held.labels, config.replicates, config.seed),
         "replicates of gaps",
         disable=None,
     )
+    compared = gaps.compare_maps(layers, train, held, replicates, unit)
     return {
         "map": MAP,
         "unit": unit,
-        **gaps.compare_maps(layers, train, held, replicates, unit),
+        **{name: dataclasses.asdict(figures) for name, figures in compared.items()},
         "halves": gaps.halves(held, unit, config.seed),
     }
 
@@ -170,7 +171,7 @@ def plane_of(config: PageConfig, collected: Collected, names: list) -> tuple[dic
         "frechet": found.frechet.tolist(),
         "variance_held": found.variance,
         "directions": gaps.DIRECTIONS,
-        "replicates": gaps.REPLICATES,
+        "replicates": gaps.MAP_REPLICATES,
     }
     return plane, figures
 

@@ -20,7 +20,7 @@ from stylegan_culture.pipelines.input import evaluation_arrays, load_content, lo
 from stylegan_culture.pipelines.sampling import Source
 
 if typing.TYPE_CHECKING:
-    from stylegan_culture.measures.probes import Judge
+    from stylegan_culture.measures.probes import CultureProbe
 
 METHODS = ("identity", "truth", "adain", "wct", "match", "moments", "alpha")
 PEER = "wct_vgg19"  # the name of multi-level WCT
@@ -167,7 +167,7 @@ class Trial:
     contents: np.ndarray
     sources: np.ndarray
     ids: tuple[str, ...]
-    probe: "Judge"
+    probe: "CultureProbe"
     artworks: dict[str, np.ndarray]
     held_out_counts: dict[str, int]
     gallery: np.ndarray
@@ -209,7 +209,7 @@ class Trial:
 
 def build(config: TrialConfig) -> Trial:
     """The trial that the options describe; `InputError` where data do not suffice for it."""
-    from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, Judge
+    from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, CultureProbe
 
     training, held_out = (
         load_source(config.data, config.size, part) for part in ("train", "held_out")
@@ -233,7 +233,7 @@ def build(config: TrialConfig) -> Trial:
         contents=contents,
         sources=np.asarray(sources),
         ids=tuple(ids),
-        probe=Judge.fit(_backbone(config), classes),
+        probe=CultureProbe.fit(_backbone(config), classes),
         artworks={name: np.concatenate([fitted[name], kept[name]]) for name in fitted},
         held_out_counts={name: len(pictures) for name, pictures in kept.items()},
         gallery=gallery,
