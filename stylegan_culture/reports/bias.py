@@ -25,11 +25,12 @@ from stylegan_culture.files import write_result, write_text
 from stylegan_culture.measures import content, fairness, restyled, statistics
 from stylegan_culture.measures.probes import PHOTOGRAPH, descriptors
 from stylegan_culture.measures.statistics import Interval
-from stylegan_culture.model_record import read_backbone, read_cultures
+from stylegan_culture.model_record import read_cultures
 from stylegan_culture.pipelines.cultures import title
 from stylegan_culture.reports import charts, page, restylers
 from stylegan_culture.reports import trial as trials
 from stylegan_culture.reports.page import number, percent
+from stylegan_culture.reports.restylers import Restyler
 from stylegan_culture.reports.trial import BiasConfig, Trial
 
 SHOWN = 4  # contents whose results the page shows in every culture
@@ -323,7 +324,9 @@ _FORMATS = {
 }
 
 
-def measure(config: BiasConfig, trial: Trial, models: list) -> tuple[BiasRecord, Pictures]:
+def measure(
+    config: BiasConfig, trial: Trial, models: list[Restyler]
+) -> tuple[BiasRecord, Pictures]:
     """Everything that the page shows of all models."""
     seed = config.trial.seed
     chosen, shown = (evenly(len(trial.contents), n) for n in (config.trial_contents, SHOWN))
@@ -338,10 +341,9 @@ def measure(config: BiasConfig, trial: Trial, models: list) -> tuple[BiasRecord,
         served = into_every_culture(bench, shown)
         quality = quality_of(trial, served, sources.features, artworks, recall, seed)
         drifted, trips = drift(bench, chosen), round_trips(bench, chosen)
-        backbone = read_backbone(method.facts, "the model's record")
         figures[method.name] = ModelFigures(
             **{field.name: getattr(quality, field.name) for field in dataclasses.fields(Quality)},
-            judge_in_training=backbone == trial.probe.backbone.name,
+            judge_in_training=method.trained_against(trial.probe.backbone),
             representation=representation_of(trial, quality, method.facts, seed),
             drift=drift_figures(trial, chosen, drifted, seed),
             round_trips=trip_figures(trial, chosen, trips, seed),

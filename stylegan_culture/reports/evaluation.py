@@ -295,9 +295,7 @@ def measure(
     crossfade = _crossfade(trial, config.trial.seed)
     methods, galleries = {}, {}
     for restyler in restylers:
-        bar = tqdm.trange(
-            len(trial.cultures), desc=f"restyled by {restyler.name}", disable=None
-        )
+        bar = tqdm.trange(len(trial.cultures), desc=f"restyled by {restyler.name}", disable=None)
         pictures = np.stack([restyler.restyle(trial.contents, culture) for culture in bar])
         results = Results(config, trial, references, restyler, pictures)
         strips = ranked(
@@ -347,7 +345,9 @@ def _record_of(results: Results, crossfade: list, strips: dict) -> RestylerRecor
         judge_in_training=restyler.trained_against(trial.probe.backbone),
         verdicts=_verdicts(results, figures),
         strips={
-            strip: [Place(trial.cultures[culture], trial.ids[content]) for culture, content in pairs]
+            strip: [
+                Place(trial.cultures[culture], trial.ids[content]) for culture, content in pairs
+            ]
             for strip, pairs in strips.items()
         },
     )

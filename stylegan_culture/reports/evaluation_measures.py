@@ -301,23 +301,16 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
     ),
     CONTENT: (
         Measure(
-            "nearest",
-            "The source is the nearest",
-            SHARE, each=lambda r: r.recognition.nearest
+            "nearest", "The source is the nearest", SHARE, each=lambda r: r.recognition.nearest
         ),
         Measure("artwork_nearer", "An artwork is nearer", SHARE, each=_artwork_nearer),
         Measure(
             "content_distance",
             "Content distance",
             NUMBER,
-            each=lambda r: r.recognition.content_distance
+            each=lambda r: r.recognition.content_distance,
         ),
-        Measure(
-            "perceptual_distance",
-            "Perceptual distance",
-            NUMBER,
-            each=lambda r: r.compared[0]
-        ),
+        Measure("perceptual_distance", "Perceptual distance", NUMBER, each=lambda r: r.compared[0]),
         Measure("structure", "Structure", NUMBER, each=_structure),
         Measure("error", "Distance to the truth", NUMBER, each=_error),
     ),
@@ -327,7 +320,8 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
         Measure(
             "lines",
             "Lines of a grid",
-            SHARE, each=lambda r: looks.lines(r.pictures, r.references.ordinary)
+            SHARE,
+            each=lambda r: looks.lines(r.pictures, r.references.ordinary),
         ),
     ),
     SETS: (

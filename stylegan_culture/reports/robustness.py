@@ -243,14 +243,17 @@ def times(value: float) -> str:
 
 
 def attack_lines(tagger: TaggerFigures, norm: str, targeted: bool) -> charts.Lines:
-    """Shares against the size of the change: both methods, and each culture under PGD."""
-    curves = {method: tagger.curve(method, norm, targeted) for method in ("pgd", "fgsm")}
+    """Shares against the size of the change: PGD with its intervals, FGSM, each culture's PGD."""
+    pgd, fgsm = (tagger.curve(method, norm, targeted) for method in ("pgd", "fgsm"))
     return charts.Lines(
-        series={name.upper(): [row.mean for row in one.shares] for name, one in curves.items()},
-        ticks=[f"{level:g}" for level in curves["pgd"].levels],
+        series={
+            "PGD": [row.mean for row in pgd.shares],
+            "FGSM": [row.mean.value for row in fgsm.shares],
+        },
+        ticks=[f"{level:g}" for level in pgd.levels],
         show=percent,
         unit=NORMS[norm].unit,
-        faint=_by_culture(curves["pgd"].shares),
+        faint=_by_culture(pgd.shares),
     )
 
 
@@ -278,7 +281,7 @@ def draw(record: RobustnessRecord, folder: pathlib.Path) -> None:
     tagger, (width, height) = record.tagger, PANEL
     plots = [folder / name for name in RobustnessConfig.PLOTS]
     with charts.drawing(2 * width, 2 * height + 30) as figure:
-        figure.suptitle("Attacks on the tagger, with 95% intervals; thin: each culture, PGD")
+        figure.suptitle("Attacks on the tagger; band: 95% intervals of PGD; thin: each culture")
         panels = figure.subplots(2, 2)
         for row, what in zip((0, 1), ("rightly", "as wanted"), strict=True):
             for axes, norm in zip(panels[row], NORMS, strict=True):
@@ -319,7 +322,8 @@ def draw_stylizer(stylizer: StylizerFigures, path: pathlib.Path) -> None:
             title = f"Changes of at most {level:g} of 255"
             axes.set_title(title, fontsize=charts.FONT, loc="left")
         panels[0].invert_yaxis()
-        panels[-1].legend(frameon=False)
+        handles = panels[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False)
         charts.png(figure, path)
 
 

@@ -80,9 +80,7 @@ def _calibration(axis, figures: dict, title: str) -> None:
     )
     spread = np.sqrt(accuracy * (1.0 - accuracy) / pictures)
     axis.plot([0, 1], [0, 1], color=charts.SOFT, lw=1.0, ls="--")
-    axis.errorbar(
-        confidence, accuracy, yerr=2.0 * spread, fmt="o", color=charts.ACCENT, capsize=3
-    )
+    axis.errorbar(confidence, accuracy, yerr=2.0 * spread, fmt="o", color=charts.ACCENT, capsize=3)
     low = max(0.0, min(confidence.min(), accuracy.min()) - 0.1)
     axis.set(xlim=(low, 1.02), ylim=(low, 1.02), aspect="equal")
     axis.set_xlabel("probability of the most probable culture")
