@@ -1,5 +1,6 @@
 """Names that nobody means well, and what a page may become of them: nothing but text."""
 
+import dataclasses
 import re
 
 from reader import Reader
@@ -24,6 +25,12 @@ def renamed(value, names: dict):
         return {renamed(key, names): renamed(one, names) for key, one in value.items()}
     if isinstance(value, list):
         return [renamed(one, names) for one in value]
+    if type(value) is tuple:
+        return tuple(renamed(list(value), names))
+    if dataclasses.is_dataclass(value):
+        fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        changed = {name: renamed(one, names) for name, one in fields.items()}
+        return dataclasses.replace(value, **changed)
     if not isinstance(value, str):
         return value
     first, slash, rest = value.partition("/")

@@ -301,12 +301,16 @@ def html_of(record: BiasRecord, pictures: Pictures) -> str:
         small = images.resize(np.asarray(picture, np.float32), SIDE, SIDE)
         return page.shown(images.to_uint8(small), caption, quality=80)
 
+    def kind(content_id: str) -> str:
+        return record.cultures.get(content_id.split("/")[0], "Photograph")
+
     return page.render(
         "bias.html.j2",
         record=record,
         pictures=pictures,
         briefs={name: findings(record, name) for name in record.models},
         tile=tile,
+        kind=kind,
         dots=charts.dots,
         heat=lambda greatest: lambda value: abs(value) / (greatest or 1.0),
         **_FORMATS,

@@ -12,7 +12,7 @@ from stylegan_culture import config as settings
 from stylegan_culture import images
 from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import file_names, write_result, write_text
-from stylegan_culture.measures import restyled, sets
+from stylegan_culture.measures import restyled
 from stylegan_culture.measures.restyled import Signs
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.pipelines.cultures import title

@@ -65,9 +65,9 @@ def render(template: str, **values) -> str:
 
 
 def sentences(template: str, **values) -> list[str]:
-    """Plain texts, for a terminal and for "In brief": the paragraphs of a template that has no HTML.
+    """Plain texts, for a terminal and for "In brief": the paragraphs of a template without HTML.
 
-    Paragraphs are parted by empty lines; within one, a new line is a space.
+    Paragraphs have empty lines between them; within one, a new line is a space.
     """
     from markupsafe import Markup
 

@@ -447,8 +447,8 @@ def _of_stylizer(config: RobustnessConfig) -> tuple[StylizerFigures, list[Restyl
     # For each way to change photographs its `Changes` by culture.
     changes: dict[tuple, dict[str, Changes]] = {}
     examples, places = [], np.linspace(0, len(model.cultures) - 1, EXAMPLES).astype(int)
-    for number, culture in enumerate(tqdm.tqdm(model.cultures, "restyled", disable=None)):
-        restyle = _restyling(model, number, config.size)
+    for place, culture in enumerate(tqdm.tqdm(model.cultures, "restyled", disable=None)):
+        restyle = _restyling(model, place, config.size)
         changed = {}
         for level in STYLIZER_LEVELS:
             changed["attacked", level] = attacks.largest_changes(restyle, pictures, level, effort)
@@ -460,7 +460,7 @@ def _of_stylizer(config: RobustnessConfig) -> tuple[StylizerFigures, list[Restyl
         for way, each in changed.items():
             measured = attacks.output_changes(restyle, pictures, each, BATCH)
             changes.setdefault(way, {})[culture] = measured
-        if number in places:
+        if place in places:
             at = len(examples) % len(pictures)
             last = STYLIZER_LEVELS[-1]
             views = (pictures, changed["random", last], changed["attacked", last])
