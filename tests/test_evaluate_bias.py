@@ -94,7 +94,7 @@ def test_the_page_stands_alone_and_can_be_read(made, reader):
     for name in record.models:
         for sentence in bias.findings(record, name):
             assert sentence.partition(": ")[2][1:] in text
-    assert "The judge was in the training" in reader.texts("h3")
+    assert "The probe was in the training" in reader.texts("h3")
     assert "No photographs" not in reader.texts("h3")
 
 
@@ -209,7 +209,7 @@ def test_a_link_to_training_pictures_is_claimed_only_where_it_is_shown(made, p, 
 
 
 @pytest.mark.parametrize(("share", "said"), [(0.4, True), (1.0, False)])
-def test_a_judge_that_errs_on_the_worst_is_named(made, share, said):
+def test_a_probe_that_errs_on_the_worst_is_named(made, share, said):
     record = made[2]
     name, own = next(iter(record.models.items()))
     known = dict.fromkeys(record.cultures, statistics.Interval(1.0, 0.9, 1.0))

@@ -1,7 +1,7 @@
 """The bias report: whether a model serves all cultures alike, and which it serves worst.
 
 Every content is restyled into every culture, some of them again and again, there and back, and
-without a culture; a fitted classifier, the judge, names the results. All restyling goes by style
+without a culture; a fitted classifier, the probe, names the results. All restyling goes by style
 codes, so that a culture, a mixture and an example are one case, and pictures go from one
 restyling to the next without being rounded to 8 bits.
 
@@ -23,7 +23,7 @@ from stylegan_culture import images
 from stylegan_culture.config import InputError
 from stylegan_culture.files import write_result, write_text
 from stylegan_culture.measures import content, fairness, restyled, statistics
-from stylegan_culture.measures.probes import PHOTOGRAPH, descriptors
+from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe, descriptors
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.model_record import read_cultures
 from stylegan_culture.pipelines.cultures import title
@@ -68,13 +68,13 @@ class Measure:
 
 MEASURES = {
     "named": Measure(
-        "Named as asked", percent, True, "Results that the judge names as the tradition asked for."
+        "Named as asked", percent, True, "Results that the probe names as the tradition asked for."
     ),
     "above": Measure(
         "Named, less real artworks",
         points,
         True,
-        "That share less the share of real held-out artworks of the tradition that the judge names "
+        "That share less the share of real held-out artworks of the tradition that the probe names "
         "rightly, in percentage points.",
     ),
     "content_distance": Measure(
@@ -89,7 +89,7 @@ MEASURES = {
         hundredths,
         False,
         "Squared kernel distance between all results and the tradition's artworks, over the "
-        "judge's features. Less is better.",
+        "probe's features. Less is better.",
     ),
     "covered": Measure(
         "Way to the artworks covered",
@@ -116,8 +116,8 @@ class Contents:
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgeFigures:
-    """How the judge names artworks that it was not fitted to.
+class ProbeFigures:
+    """How the probe names artworks that it was not fitted to.
 
     Attributes:
         held_out: how many of them each culture has.
@@ -236,7 +236,7 @@ class LeaningFigures:
 @dataclasses.dataclass(frozen=True)
 class ModelFigures(Quality):
     """All that was measured of one model. `judge_in_training`: whether the model was trained
-    against the network whose features the judge has."""
+    against the network whose features the probe sees."""
 
     judge_in_training: bool
     representation: Representation
@@ -253,7 +253,7 @@ class BiasRecord:
     classes: tuple[str, ...]
     contents: Contents
     has_photographs: bool
-    judge: JudgeFigures
+    judge: ProbeFigures
     artworks: dict[str, int]
     models: dict[str, ModelFigures]
     replicates: int
@@ -338,7 +338,7 @@ def measure(
     artworks = {
         name: descriptors(trial.probe.backbone, each) for name, each in trial.artworks.items()
     }
-    judge, recall = judge_figures(trial, artworks, seed)
+    probe, recall = probe_figures(trial, artworks, seed)
     pictures, figures = Pictures(trial.contents[shown], trial.contents[chosen[0]]), {}
     for method in models:
         bench = Bench.of(method.model, trial, sources)
@@ -367,7 +367,7 @@ def measure(
             shown=tuple(trial.ids[place] for place in shown),
         ),
         has_photographs=PHOTOGRAPH in trial.classes,
-        judge=judge,
+        judge=probe,
         artworks={name: len(each) for name, each in artworks.items()},
         models=figures,
         replicates=REPLICATES,
@@ -399,8 +399,8 @@ def _require_enough(trial: Trial) -> None:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Judged:
-    """How the judge sees pictures: descriptors `[n, D]`, probabilities `[n, classes]` and content
+class Seen:
+    """How the probe sees pictures: descriptors `[n, D]`, probabilities `[n, classes]` and content
     codes `[n, C]`."""
 
     features: np.ndarray
@@ -412,19 +412,19 @@ class Judged:
         """The class of each picture, `[n]`."""
         return self.probabilities.argmax(axis=1)
 
-    def distance(self, other: "Judged") -> np.ndarray:
+    def distance(self, other: "Seen") -> np.ndarray:
         """The content distance of each picture to the same one of others, `[n]`."""
         return content.content_distance(self.codes, other.codes)
 
-    def part(self, rows: np.ndarray) -> "Judged":
+    def part(self, rows: np.ndarray) -> "Seen":
         """Some of the pictures."""
-        return Judged(self.features[rows], self.probabilities[rows], self.codes[rows])
+        return Seen(self.features[rows], self.probabilities[rows], self.codes[rows])
 
 
-def look(judge, pictures: np.ndarray) -> Judged:
-    """Shows pictures `[n, S, S, 3]` to the judge."""
-    features, codes = content.descriptors_and_codes(judge.backbone, trials.reduced(pictures))
-    return Judged(features, judge.classifier.predict_proba(features), codes)
+def look(probe: CultureProbe, pictures: np.ndarray) -> Seen:
+    """Shows pictures `[n, S, S, 3]` to the probe."""
+    features, codes = content.descriptors_and_codes(probe.backbone, trials.reduced(pictures))
+    return Seen(features, probe.classifier.predict_proba(features), codes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -432,8 +432,8 @@ class Bench:
     """One model at work on one trial.
 
     Attributes:
-        trial: the contents and the judge.
-        sources: the contents as the judge sees them.
+        trial: the contents and the probe.
+        sources: the contents as the probe sees them.
         restyle: `(pictures [n, S, S, 3], style codes [n, D]) -> [n, S, S, 3]`.
         encode: `pictures [n, S, S, 3] -> style codes [n, D]`.
         codes: `[K, D]`, the style code of each of the trial's cultures.
@@ -441,14 +441,14 @@ class Bench:
     """
 
     trial: Trial
-    sources: Judged
+    sources: Seen
     restyle: typing.Callable
     encode: typing.Callable
     codes: np.ndarray
     middle: np.ndarray
 
     @classmethod
-    def of(cls, model, trial: Trial, sources: Judged) -> "Bench":
+    def of(cls, model, trial: Trial, sources: Seen) -> "Bench":
         """Of a `CultureModel` that knows all the trial's cultures."""
         codes = np.asarray(model.fusion.codes())
         return cls(
@@ -466,8 +466,8 @@ class Bench:
         """Restyles all pictures by one style code `[D]`."""
         return self.restyle(pictures, np.broadcast_to(code, (len(pictures), code.shape[-1])))
 
-    def look(self, pictures: np.ndarray) -> Judged:
-        """Shows pictures to the judge."""
+    def look(self, pictures: np.ndarray) -> Seen:
+        """Shows pictures to the probe."""
         return look(self.trial.probe, pictures)
 
 
@@ -502,9 +502,9 @@ def into_every_culture(bench: Bench, shown: np.ndarray) -> Served:
     rows = []
     for code in tqdm.tqdm(bench.codes, "contents in every culture", disable=None):
         results = bench.into(bench.trial.contents, code)
-        judged = bench.look(results)
-        distance = judged.distance(bench.sources)
-        rows.append((judged.features, judged.probabilities, distance, results[shown]))
+        seen = bench.look(results)
+        distance = seen.distance(bench.sources)
+        rows.append((seen.features, seen.probabilities, distance, results[shown]))
     return Served(*map(np.stack, zip(*rows, strict=True)))
 
 
@@ -617,10 +617,10 @@ def unconditioned(bench: Bench) -> Unconditioned:
 # From what was measured of contents to figures of cultures.
 
 
-def judge_figures(
+def probe_figures(
     trial: Trial, artworks: dict[str, np.ndarray], seed: int
-) -> tuple[JudgeFigures, fairness.Estimates | None]:
-    """How the judge names artworks that it was not fitted to.
+) -> tuple[ProbeFigures, fairness.Estimates | None]:
+    """How the probe names artworks that it was not fitted to.
 
     Args:
         artworks: culture to the descriptors `[A, D]` of its artworks, the held-out ones last.
@@ -639,7 +639,7 @@ def judge_figures(
     recall = None
     if min(counts.values()):
         recall = fairness.proportions(right, list(counts.values()), REPLICATES, seed)
-    figures = JudgeFigures(
+    figures = ProbeFigures(
         backbone=trial.probe.backbone.name,
         weights=trial.probe.backbone.fingerprint,
         held_out=counts,
@@ -662,7 +662,7 @@ def quality_of(
     Args:
         sources: descriptors `[N, D]` of the contents.
         artworks: culture to the descriptors `[A, D]` of its artworks.
-        recall: of `judge_figures`.
+        recall: of `probe_figures`.
     """
     scale = _scale(list(artworks.values()))
     real = [scale(features) for features in artworks.values()]
