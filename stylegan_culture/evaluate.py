@@ -1,4 +1,4 @@
-"""Judges restyled pictures: `python -m stylegan_culture.evaluate --model NAME --out DIR`.
+"""Measures restyled pictures: `python -m stylegan_culture.evaluate --model NAME --out DIR`.
 
 `evaluate bias` asks whom a model serves worse, `evaluate robustness` how little misleads it.
 """
@@ -33,8 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
         return _robustness(arguments[1:])
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.evaluate",
-        description="Judges models and methods that restyle pictures, side by side. Reports of "
-        "their own, with options of their own: evaluate bias, evaluate robustness.",
+        description="Measures models and methods that restyle pictures, side by side. Two more "
+        "reports have options of their own: evaluate bias, evaluate robustness.",
     )
     settings.add_flags(parser, EvaluateConfig)
     add_flag(parser)
@@ -42,13 +42,13 @@ def main(arguments: list[str] | None = None) -> None:
     config = settings.from_flags(EvaluateConfig(), flags)
     check_trial(config.trial, required=() if config.method or config.peer else ("model",))
     _check(config)
-    methods = [*model_names(config.trial.model), *config.method, *([PEER] if config.peer else [])]
-    more = (config.features_weights, config.style, config.peer)
-    claim(config.trial, FILES + tuple(f"{name}.png" for name in methods), flags.overwrite, more)
-    from stylegan_culture.reports import evaluation as comparison
+    names = [*model_names(config.trial.model), *config.method, *([PEER] if config.peer else [])]
+    inputs = (config.features_weights, config.style, config.peer)
+    claim(config.trial, [*FILES, *(f"{name}.png" for name in names)], flags.overwrite, inputs)
+    from stylegan_culture.reports import evaluation
 
     with locked(config.trial.out):
-        comparison.run(config)
+        evaluation.run(config)
 
 
 def _check(config: EvaluateConfig) -> None:

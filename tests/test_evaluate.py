@@ -1,8 +1,11 @@
 """The evaluate command, end to end on small networks and pictures, and its wrong input."""
 
-import argparse
+import contextlib
 import dataclasses
+import io
 import json
+import pathlib
+import types
 
 import hostile
 import numpy as np
@@ -10,11 +13,15 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate, images, models
-from stylegan_culture.reports import evaluation_page
+from stylegan_culture.config import InputError
+from stylegan_culture.reports import evaluation, evaluation_measures, restylers
+from stylegan_culture.reports.evaluation_measures import NUMBER, Measure
+from stylegan_culture.reports.restylers import Restyler
+from stylegan_culture.restyling.gatys_settings import GatysConfig
 
 
-@pytest.fixture
-def flags(model_folder, culture_folder, mobilenet_archive, tmp_path):
+@pytest.fixture(scope="module")
+def flags(model_folder, culture_folder, mobilenet_archive, tmp_path_factory):
     given = {
         "model": model_folder,
         "data": f"folder:{culture_folder / 'art'}",
@@ -22,7 +29,7 @@ def flags(model_folder, culture_folder, mobilenet_archive, tmp_path):
         "judge": mobilenet_archive,
         "features": "mobilenet_v1",
         "features-weights": mobilenet_archive,
-        "out": tmp_path / "out",
+        "out": tmp_path_factory.mktemp("evaluated") / "out",
         "photographs": 3,
         "artworks": 1,
         "gallery": 4,
@@ -36,20 +43,71 @@ def flags(model_folder, culture_folder, mobilenet_archive, tmp_path):
     ]
 
 
-def _record(tmp_path):
-    return json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
+@pytest.fixture(scope="module")
+def collapsed(model_folder, tmp_path_factory):
+    """A model that paints one grey picture: the last layer's weights are 0."""
+    model, _ = models.load_model(model_folder)
+    for variable in model.generator.to_rgb.variables:
+        variable.assign(np.zeros(variable.shape))
+    folder = tmp_path_factory.mktemp("models") / "collapsed"
+    folder.mkdir()
+    (folder / "run.json").write_bytes((model_folder / "run.json").read_bytes())
+    model.save_weights(str(folder / "model.weights.h5"))
+    return folder
 
 
-def test_a_model_is_measured_beside_the_peer_and_a_copy(
-    flags, vgg_archive, stage_archive, tmp_path, capsys
-):
+def brightness(results):
+    """A toy measure: the mean of each result `[K, N]`."""
+    return results.pictures.mean(axis=(2, 3, 4))
+
+
+def veiled(trial):
+    """A sound restyler: a veil of an artwork of the target culture, another for every content."""
+
+    def restyle(pictures, culture):
+        artworks = trial.artworks[trial.cultures[culture]][: len(pictures)]
+        veil = np.stack([images.resize(one, 64, 64) for one in artworks])
+        return (0.5 * veil + 0.5 * np.asarray(pictures)).astype(np.float32)
+
+    return Restyler("sound", "control", restyle)
+
+
+@pytest.fixture(scope="module")
+def evaluated(flags, collapsed, vgg_archive, stage_archive):
+    """One run of the command: two models, the peer, a copy and a sound restyler, with a toy measure
+    that is one function and one line of the table."""
+    kept, load, measure = types.SimpleNamespace(), evaluation.load_restylers, evaluation.measure
+
+    def load_more(config, trial):
+        return [*load(config, trial), veiled(trial)]
+
+    def keep(config, trial, ways):
+        kept.trial, kept.ways = trial, {one.name: one for one in ways}
+        kept.record, kept.galleries = measure(config, trial, ways)
+        return kept.record, kept.galleries
+
     arguments = flags(style=vgg_archive, peer=stage_archive, method="identity", gatys=1)
-    assert settings.run_command(evaluate.main, arguments) == 0
-    record = _record(tmp_path)
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as shown:
+        look = evaluation_measures.MEASURES["Look"]
+        toy = Measure("brightness", "Brightness <&>", NUMBER, each=brightness)
+        patch.setitem(evaluation_measures.MEASURES, "Look", (*look, toy))
+        patch.setattr(evaluation, "load_restylers", load_more)
+        patch.setattr(evaluation, "measure", keep)
+        patch.setattr(evaluation_measures, "GatysConfig", lambda: GatysConfig(steps=40, scales=1))
+        assert settings.run_command(evaluate.main, [*arguments, "--model", str(collapsed)]) == 0
+    kept.folder, kept.shown = pathlib.Path(kept.record.config.trial.out), shown.getvalue()
+    kept.json = json.loads((kept.folder / "evaluation.json").read_text("utf-8"))
+    kept.table = (kept.folder / "evaluation.md").read_text("utf-8")
+    kept.page = (kept.folder / "evaluation.html").read_text("utf-8")
+    return kept
+
+
+def test_models_are_measured_beside_the_peer_and_a_copy(evaluated, model_folder):
+    record = evaluated.json
     assert record["classes"] == ["lattice", "waves", "photograph"]
     assert record["sources"] == ["photograph"] * 3 + ["lattice", "waves"]
     names = list(record["methods"])
-    assert names[1:] == ["identity", "wct_vgg19"]
+    assert names == [model_folder.name, "collapsed", "identity", "wct_vgg19", "sound"]
     for found in record["methods"].values():
         shares = np.array(found["confusion"])
         np.testing.assert_allclose(shares.sum(axis=1), 1.0)
@@ -58,101 +116,95 @@ def test_a_model_is_measured_beside_the_peer_and_a_copy(
         assert found["style_distance"][0] > 0.0 and 0.0 <= found["crossfade_named"] <= 1.0
         assert found["pairs"]["named"]["lattice"][0] is None
         assert {len(pairs) for pairs in found["strips"].values()} == {5}
+        assert any(key.startswith("fid@mobilenet_v1-") for key in found["cultures"]["waves"])
     assert record["methods"][names[0]]["style_to_gatys"][0] > 1.0
+    assert "style_to_gatys" not in record["methods"]["identity"]
     copy = record["methods"]["identity"]
     assert copy["content_distance"][0] == pytest.approx(0.0, abs=1e-5)
     assert copy["perceptual_distance"][0] == pytest.approx(0.0, abs=1e-5)
-    shown = capsys.readouterr().out
-    assert f"| measure | {' | '.join(names)} |" in shown and "| Waves |" in shown
-    text = (tmp_path / "out" / "evaluation.md").read_text("utf-8")
-    assert text.startswith("## Evaluation\n\n| measure |") and text[15:40] in shown
+    assert (
+        f"| measure | {' | '.join(names)} |" in evaluated.shown and "| Waves |" in evaluated.shown
+    )
+    assert evaluated.table.startswith("## Evaluation\n\n| measure |")
+    assert evaluated.table.removeprefix("## Evaluation\n\n") in evaluated.shown
     for name in names:
-        sheet = images.read(tmp_path / "out" / f"{name}.png")
-        assert sheet.shape[1] > 3 * 64
+        assert images.read(evaluated.folder / f"{name}.png").shape[1] > 3 * 64
 
 
-def test_the_page_stands_alone_and_shows_every_method(flags, tmp_path):
-    assert settings.run_command(evaluate.main, flags(method="identity")) == 0
-    page = (tmp_path / "out" / "evaluation.html").read_text("utf-8")
+def test_a_measure_is_one_function_and_one_line(evaluated):
+    """Found in the page, the table and the JSON, overall and by culture, with its interval."""
+    for name, found in evaluated.json["methods"].items():
+        value, low, high = found["brightness"]
+        assert low <= value <= high and found["cultures"]["waves"]["brightness"][0] > 0.0
+        strip = evaluated.ways[name].restyle(evaluated.trial.contents, 0)[
+            evaluated.trial.to_change[0]
+        ]
+        assert found["cultures"]["lattice"]["brightness"][0] == pytest.approx(
+            strip.mean(), abs=1e-4
+        )
+    assert "| Brightness <&> |" in evaluated.table and "| Brightness <&> |" in evaluated.shown
+    cultures = len(evaluated.json["methods"])
+    assert evaluated.page.count('<th scope="col">Brightness &lt;&amp;&gt;</th>') == 1 + cultures
+
+
+def test_the_page_stands_alone_and_shows_every_method(evaluated):
+    page = evaluated.page
     assert "http://" not in page and "https://" not in page and 'src="data:' in page
+    assert len(page) < 3e6
     for text in ("The best results", "The worst results", "identity: copies", "Lattice to Waves"):
         assert text in page
-    assert page.count("<img") == 2 * (5 * 3 + 3 * 5)  # galleries and strips
+    assert page.count("<img") == 5 * (5 * 3 + 3 * 5)  # galleries and strips
 
 
-def test_a_model_that_copies_its_input_is_caught(flags, tmp_path, capsys):
-    arguments = flags(model=None, method="identity")
-    assert settings.run_command(evaluate.main, arguments) == 0
-    found = _record(tmp_path)["methods"]["identity"]
-    assert set(found["verdicts"]["found"]) == {"copies", "one_look", "unnamed"}
-    assert "identity: Results hardly differ from the pictures that went in" in (
-        capsys.readouterr().out
-    )
+def test_faults_are_found_where_they_are(evaluated):
+    faults = {
+        name: set(one["verdicts"]["faults"]) for name, one in evaluated.json["methods"].items()
+    }
+    assert faults["identity"] == {"copies", "one_look", "unnamed"}
+    assert "collapsed" in faults["collapsed"] and "copies" not in faults["collapsed"]
+    assert not faults["sound"], evaluated.record.methods["sound"].verdicts
+    diversity = evaluated.json["methods"]["collapsed"]["diversity"][0]
+    assert diversity == pytest.approx(0.0, abs=1e-4)
+    for sentence in (
+        "identity: Results hardly differ from the pictures that went in",
+        "collapsed: Results of different pictures hardly differ",
+    ):
+        assert sentence in evaluated.shown
 
 
-def test_a_collapsed_model_is_caught(flags, model_folder, tmp_path, capsys):
-    """The same grey picture whatever is asked: the last layer's weights are 0."""
-    model, _ = models.load_model(model_folder)
-    for variable in model.generator.to_rgb.variables:
-        variable.assign(np.zeros(variable.shape))
-    folder = tmp_path / "collapsed"
-    folder.mkdir()
-    (folder / "run.json").write_bytes((model_folder / "run.json").read_bytes())
-    model.save_weights(str(folder / "model.weights.h5"))
-    assert settings.run_command(evaluate.main, flags(model=folder)) == 0
-    found = _record(tmp_path)["methods"]["collapsed"]
-    assert "collapsed" in found["verdicts"]["found"] and "copies" not in found["verdicts"]["found"]
-    assert found["diversity"][0] == pytest.approx(0.0, abs=1e-4)
-    assert "collapsed: Results of different pictures hardly differ" in capsys.readouterr().out
-
-
-def test_a_sound_model_is_not_accused(flags, tmp_path):
-    """A veil of an artwork of the asked culture, another one for every content."""
-    from stylegan_culture.reports import evaluation as comparison
-    from stylegan_culture.reports import restylers
-    from stylegan_culture.reports import trial as trials
-    from stylegan_culture.reports.trial import EvaluateConfig
-
-    parser = argparse.ArgumentParser()
-    settings.add_flags(parser, EvaluateConfig)
-    config = settings.from_flags(EvaluateConfig(), parser.parse_args(flags()))
-    trial = trials.build(config.trial)
-
-    def paint(pictures, culture):
-        own = trial.artworks[trial.cultures[culture]][: len(pictures)]
-        veil = np.stack([images.resize(one, 64, 64) for one in own])
-        return (0.5 * veil + 0.5 * np.asarray(pictures)).astype(np.float32)
-
-    record, pictures = comparison.measure(
-        config, trial, [restylers.Restyler("sound", "control", paint)]
-    )
-    found = record["methods"]["sound"]
-    assert found["verdicts"]["found"] == {}, found["verdicts"]["signs"]
-    _check_names(trial, record | {"seconds": 1.0}, pictures)
-
-
-def _check_names(trial, record, pictures):
-    """Names of strangers are text on the page of what was measured."""
+def test_names_of_strangers_are_text(evaluated):
+    """On a page that is otherwise built as an honest one is."""
     names = dict(zip(("sound", "lattice", "waves"), hostile.NAMES, strict=False))
-    record["methods"]["sound"]["verdicts"]["found"] = {"copies": "x"}
     pages = []
     for other in ({}, names):
-        own = hostile.renamed(json.loads(json.dumps(record)), other)
+        record, trial = hostile.renamed(evaluated.record, other), evaluated.trial
+        trial = dataclasses.replace(trial, cultures=record.cultures, classes=record.classes)
+        galleries = {}
+        for name, method in evaluated.record.methods.items():
+            strips = {strip: [(0, 0)] * len(each) for strip, each in method.strips.items()}
+            results = np.zeros((2, *trial.contents.shape), np.float32)
+            gallery = evaluation.Gallery.of(trial, results, strips)
+            galleries[other.get(name, name)] = gallery
+        fault = {hostile.TURNED: hostile.CLOSING} if other else {"copies": "x"}
+        methods = {
+            name: dataclasses.replace(
+                one,
+                verdicts=dataclasses.replace(one.verdicts, faults=fault),
+                judge_in_training=True,
+            )
+            for name, one in record.methods.items()
+        }
+        record = dataclasses.replace(record, methods=methods)
         if other:
-            for one in own["methods"].values():
-                one["verdicts"]["found"] = {hostile.TURNED: hostile.CLOSING}
-            own["judge"]["backbone"] = own["features"]["backbone"] = hostile.MARKUP
-            own["features"]["weights"], own["commit"] = "<b>" * 9, hostile.TURNED
-            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
-        one = dataclasses.replace(
-            trial, cultures=[other.get(name, name) for name in trial.cultures]
-        )
-        shown = evaluation_page.pictures_of(
-            one, own, {other.get(k, k): v for k, v in pictures.items()}
-        )
-        for strips in shown.values():
-            assert strips["strips"]
-        pages.append(evaluation_page.html_of(own, shown))
+            network = {"backbone": hostile.MARKUP, "weights": "<b>" * 9}
+            record = dataclasses.replace(
+                record,
+                judge=dataclasses.replace(record.judge, **network),
+                features=evaluation.Network(**network),
+                commit=hostile.TURNED,
+                versions={hostile.MARKUP: hostile.CLOSING},
+            )
+        pages.append(evaluation.page_of(record, galleries))
     hostile.check(pages[1], pages[0], list(names.values()))
 
 
@@ -167,27 +219,41 @@ def _check_names(trial, record, pictures):
         ({"photographs": 6, "gallery": 6}, "6 photographs, too few"),
         ({"model": None}, "--model is missing"),
         ({"model": "nowhere"}, "nowhere"),
-        ({"method": "truth"}, "true renderings"),
-        ({"method": "moments"}, "lattice"),
         ({"content": None, "artworks": 0}, "nothing to restyle"),
     ],
 )
 def test_wrong_input_is_one_sentence(flags, changed, said, capsys, tmp_path):
-    assert settings.run_command(evaluate.main, flags(**changed)) == settings.EXIT_INPUT
+    assert (
+        settings.run_command(evaluate.main, flags(out=tmp_path / "out", **changed))
+        == settings.EXIT_INPUT
+    )
     shown = capsys.readouterr().err
     assert shown.splitlines()[-1].startswith("error: ") and said in shown
     assert not (tmp_path / "out").exists()
 
 
-def test_a_culture_that_the_model_lacks_is_named(flags, culture_folder, tmp_path, capsys):
-    for name in ("waves", "knots"):
-        (tmp_path / "art" / name).mkdir(parents=True)
-        for number in range(4):
-            source = culture_folder / "art" / "waves" / f"{number:04d}.png"
-            (tmp_path / "art" / name / source.name).write_bytes(source.read_bytes())
-    arguments = flags(data=f"folder:{tmp_path / 'art'}")
-    assert settings.run_command(evaluate.main, arguments) == settings.EXIT_INPUT
-    assert "'knots'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"method": ("truth",)}, "true renderings"),
+        ({"method": ("moments",)}, "lattice"),
+        ({"method": ("identity", "identity")}, "named twice"),
+        ({"trial": {"model": ("nowhere",)}}, "nowhere"),
+    ],
+)
+def test_what_cannot_be_restyled_by_is_said(evaluated, changed, said):
+    config = evaluated.record.config
+    options = {"model": ()} | changed.pop("trial", {})
+    trial = dataclasses.replace(config.trial, **options)
+    config = dataclasses.replace(config, trial=trial, **changed)
+    with pytest.raises(InputError, match=said):
+        restylers.load_restylers(config, evaluated.trial)
+
+
+def test_a_culture_that_the_model_lacks_is_named(evaluated):
+    trial = dataclasses.replace(evaluated.trial, cultures=("waves", "knots"))
+    with pytest.raises(InputError, match="'knots'"):
+        restylers.load_models(evaluated.record.config.trial, trial)
 
 
 @pytest.mark.slow
@@ -203,10 +269,10 @@ def test_the_measures_rank_a_trained_model_between_an_untrained_one_and_the_trut
     for name in ("untrained", "trained"):
         arguments += ["--model", str(tmp_path / name)]
     assert settings.run_command(evaluate.main, arguments) == 0
-    found = _record(tmp_path)["methods"]
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))["methods"]
     error = {name: own["error"][0] for name, own in found.items()}
     named = {name: own["named"][0] for name, own in found.items()}
     assert error["untrained"] > error["identity"] > error["trained"] > error["truth"] == 0.0
     assert named["identity"] <= named["untrained"] < named["trained"] < named["truth"]
-    assert "copies" in found["identity"]["verdicts"]["found"]
-    assert found["trained"]["verdicts"]["found"] == found["truth"]["verdicts"]["found"] == {}
+    assert "copies" in found["identity"]["verdicts"]["faults"]
+    assert found["trained"]["verdicts"]["faults"] == found["truth"]["verdicts"]["faults"] == {}

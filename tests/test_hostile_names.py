@@ -4,6 +4,7 @@ and on pages."""
 import dataclasses
 import os
 import re
+import types
 import warnings
 
 import hostile
@@ -13,9 +14,9 @@ from PIL import Image
 
 from stylegan_culture import export, files, images
 from stylegan_culture.deploy import card, markdown
-from stylegan_culture.reports import evaluation_text as report
+from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.reports import evaluation, portrait_plots
 from stylegan_culture.reports import gap_plots as gap_report
-from stylegan_culture.reports import portrait_plots
 from stylegan_culture.reports import tagger_report as tag_report
 from stylegan_culture.reports.parts import charts, document, plots, tables, text
 from stylegan_culture.training import loop
@@ -59,12 +60,10 @@ def test_ordinary_names_stay_as_they_are():
 
 
 def test_sheets_of_an_evaluation_stay_in_its_folder(tmp_path):
-    trial = dataclasses.make_dataclass("Trial", ["contents", "cultures"])(
-        np.zeros((2, 8, 8, 3), np.float32), hostile.NAMES[:3]
-    )
-    own = {"results": np.zeros((3, 2, 8, 8, 3), np.uint8)}
+    gallery = evaluation.Gallery(np.zeros((8, 8, 3), np.float32), [], {})
     folder = tmp_path / "deep" / "out"
-    report.draw(trial, dict.fromkeys(("../x", "..", "a/b", "x" * 300, "con", "a\0b"), own), folder)
+    names = ("../x", "..", "a/b", "x" * 300, "con", "a\0b")
+    evaluation.write_sheets(dict.fromkeys(names, gallery), folder)
     assert len(list(folder.iterdir())) == 6
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 
@@ -247,15 +246,19 @@ def test_the_card_of_a_pair_escapes_names():
 
 
 def test_the_table_of_an_evaluation_escapes_names():
-    interval = [0.5, 0.4, 0.6]
-    own = {"named": interval, "cultures": {EVIL: {"named": interval}}, "judge_in_training": True}
-    own |= {"crossfade_named": 0.5, "verdicts": {"found": {"copies": EVIL}}}
-    record = {
-        **{"methods": {EVIL: own, "x": own}, "cultures": [EVIL], "crossfade": True},
-        "judge": {"artworks": 0.5, "backbone": EVIL},
-    }
-    found = report.table(record)
+    figures = {"named": Interval(0.5, 0.4, 0.6), "few": False}
+    method = types.SimpleNamespace(
+        figures=figures,
+        cultures={EVIL: figures},
+        crossfade_named=0.5,
+        judge_in_training=True,
+        verdicts=types.SimpleNamespace(faults={"copies": EVIL}),
+    )
+    probe = evaluation.ProbeFigures(EVIL, "", 0.5, {}, 0.5, None)
+    facts = dict.fromkeys(field.name for field in dataclasses.fields(evaluation.EvaluationRecord))
+    facts |= {"methods": {EVIL: method, "x": method}, "cultures": [EVIL], "crossfade": [None]}
+    found = evaluation.table_of(evaluation.EvaluationRecord(**facts | {"judge": probe}))
     rows = [_obeyed(line) for line in found.splitlines() if line.startswith("|")]
-    assert {row.count("|") for row in rows} == {4}
+    assert len(rows) == 5 and {row.count("|") for row in rows} == {4}
     for mark in ("<script", "](", "https://", "\n#", "\n-"):
         assert mark not in _obeyed(found)

@@ -108,11 +108,6 @@ class RestylerRecord:
     verdicts: Verdicts
     strips: dict[str, list[Place]]
 
-    def best_and_worst(self) -> tuple[str, str]:
-        """The cultures whose results are named as asked most and least often."""
-        shares = {culture: each["named"].value for culture, each in self.cultures.items()}
-        return max(shares, key=shares.get), min(shares, key=shares.get)
-
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationRecord:
@@ -162,12 +157,11 @@ class EvaluationRecord:
 
     def about_the_probe(self) -> str:
         """How good the probe is, and whom it may favour."""
-        known = {
-            "held-out artworks": self.judge.artworks,
-            "photographs left alone": self.judge.photographs,
-        }
+        known = {"held-out artworks": self.judge.artworks}
+        known |= {"photographs left alone": self.judge.photographs}
         parts = [f"{share:.0%} of {of}" for of, share in known.items() if share is not None]
-        text = f"The probe ({self.judge.backbone}) names {' and '.join(parts)} rightly."
+        checked = f"names {' and '.join(parts)} rightly" if parts else "could not be checked"
+        text = f"The probe ({self.judge.backbone}) {checked}."
         if self.favoured:
             text += " Its network took part in the training of "
             text += f"{', '.join(self.favoured)}, which it may favour."
@@ -182,11 +176,6 @@ class EvaluationRecord:
     def overall(self) -> dict[str, Figures]:
         """Each restyler's figures by its name."""
         return {name: each.figures for name, each in self.methods.items()}
-
-    @property
-    def few(self) -> bool:
-        """Whether there are too few pictures for FIDs that can be read by themselves."""
-        return any(figures["few"] for figures in self.overall.values())
 
     def named_in(self, culture: str) -> list[Interval | None]:
         """How often each restyler's results in a culture are named as asked."""
@@ -220,8 +209,9 @@ class Table:
 
     @property
     def lines(self) -> list[tuple]:
-        """Turned by a right angle: `(measure, figures)`."""
-        return list(zip(self.measures, zip(*(cells for _, cells in self.rows)), strict=True))
+        """The table turned: `(measure, figures)`."""
+        columns = zip(*(cells for _, cells in self.rows), strict=True)
+        return list(zip(self.measures, columns, strict=True))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

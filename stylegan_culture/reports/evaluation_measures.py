@@ -27,64 +27,68 @@ STYLE_PICTURES = 256  # pixels of the short side of artworks whose Gram matrices
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class References:
-    """What the results of every restyler are compared with.
+    """What the results of every restyler are compared with, each made once.
 
-    Attributes:
-        backbone: of FID, KID and perceptual distances.
-        perceived: its features of the contents.
-        known: content codes of contents, gallery and artworks.
-        artworks: culture to pooled features `[A, D]` of its artworks.
-        apart: the mean perceptual distance between neighbouring contents.
-        ordinary: `[3]`, line strengths that 99 of 100 artworks stay below.
-        style_backbone: of the style distance, or None.
-        style_grams: each culture's mean Gram matrices by tap; empty without that backbone.
+    `backbone` is of FID, KID and perceptual distances, `style_backbone` of the style distance, or
+    None.
     """
 
+    config: EvaluateConfig
+    trial: Trial
     backbone: typing.Any
-    perceived: content.Perceived
-    known: restyled.Known
-    artworks: dict[str, np.ndarray]
-    apart: float
-    ordinary: np.ndarray
     style_backbone: typing.Any
-    style_grams: list[dict[str, np.ndarray]]
 
     @classmethod
     def of(cls, config: EvaluateConfig, trial: Trial) -> "References":
-        """Passes contents and artworks through all networks."""
-        backbone = build_backbone(config.features, config.features_weights)
-        perceived = content.Perceived.of(backbone, trial.small)
-        bar = tqdm.tqdm(trial.artworks.items(), "features of artworks", disable=None)
-        artworks = {name: content.pooled(backbone, pictures) for name, pictures in bar}
-        shifted = np.roll(trial.small, 1, axis=0)
-        seen = trial.probe.backbone
-        gallery = trial.gallery[: max(config.gallery - len(trial.small), 0)]
-        style_backbone, style_grams = None, []
-        if config.style:
-            style_backbone = build_backbone("vgg19_16x", config.style)
+        """Loads the networks that the options name."""
+        style = build_backbone("vgg19_16x", config.style) if config.style else None
+        return cls(config, trial, build_backbone(config.features, config.features_weights), style)
+
+    @functools.cached_property
+    def perceived(self) -> content.Perceived:
+        """Features of the contents."""
+        return content.Perceived.of(self.backbone, self.trial.small)
+
+    @functools.cached_property
+    def apart(self) -> float:
+        """The mean perceptual distance of each content to the one before it."""
+        shifted = np.roll(self.trial.small, 1, axis=0)
+        return float(np.mean(content.compared(self.backbone, shifted, self.perceived)[0]))
+
+    @functools.cached_property
+    def known(self) -> restyled.Known:
+        """Content codes of contents, gallery and artworks."""
+        small, backbone = self.trial.small, self.trial.probe.backbone
+        gallery = self.trial.gallery[: max(self.config.gallery - len(small), 0)]
+        artworks = [content.content_codes(backbone, each) for each in self.trial.artworks.values()]
+        others = content.content_codes(backbone, np.concatenate([small, gallery]))
+        return restyled.Known(others, np.concatenate(artworks))
+
+    @functools.cached_property
+    def artworks(self) -> dict[str, np.ndarray]:
+        """Culture to pooled features `[A, D]` of its artworks."""
+        bar = tqdm.tqdm(self.trial.artworks.items(), "features of artworks", disable=None)
+        return {name: content.pooled(self.backbone, pictures) for name, pictures in bar}
+
+    @functools.cached_property
+    def ordinary(self) -> np.ndarray:
+        """`[3]`, line strengths that 99 of 100 artworks stay below."""
+        side = self.trial.contents.shape[1]
+        return looks.ordinary_strengths(evaluation_arrays(self.trial.held_out, side)[0])
+
+    @functools.cached_property
+    def style_grams(self) -> list[dict[str, np.ndarray]]:
+        """Each culture's mean Gram matrices by tap."""
+        training = self.trial.training
+        return [
+            restyled.mean_grams(
+                self.style_backbone,
+                training_pictures(self.trial, training.of_culture(culture), STYLE_PICTURES),
+            )
             for culture in tqdm.trange(
-                len(trial.cultures), desc="style of traditions", disable=None
-            ):
-                numbers = trial.training.of_culture(culture)
-                pictures = training_pictures(trial, numbers, STYLE_PICTURES)
-                style_grams.append(restyled.mean_grams(style_backbone, pictures))
-        return cls(
-            backbone=backbone,
-            perceived=perceived,
-            known=restyled.Known(
-                others=content.content_codes(seen, np.concatenate([trial.small, gallery])),
-                artworks=np.concatenate(
-                    [content.content_codes(seen, each) for each in trial.artworks.values()]
-                ),
-            ),
-            artworks=artworks,
-            apart=float(np.mean(content.compared(backbone, shifted, perceived)[0])),
-            ordinary=looks.ordinary_strengths(
-                evaluation_arrays(trial.held_out, trial.contents.shape[1])[0]
-            ),
-            style_backbone=style_backbone,
-            style_grams=style_grams,
-        )
+                len(self.trial.cultures), desc="style of traditions", disable=None
+            )
+        ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,29 +16,15 @@ MOST_NUMBERED = 60  # cultures up to which every cell of the heat map has its nu
 def table(record: dict[str, dict]) -> str:
     """The figures of each part as text; `record` holds `tagging.figures` under `PARTS`."""
     parts = {PARTS[name]: record[name] for name in PARTS if name in record}
-    cultures = list(next(iter(parts.values()))["cultures"])
-    width = max(len(name) for name in (*FIGURES, *cultures))
-
-    def line(name: str, cells) -> str:
-        return visible(name).ljust(width) + "".join(f"{cell:>26}" for cell in cells)
-
-    def of_culture(figures: dict, culture: str) -> str:
-        return "  ".join(_cell(value) for value in figures["cultures"][culture].values())
-
-    return "\n".join(
-        [
-            line("", parts),
-            *(
-                line(key.replace("_", " "), (_cell(figures[key]) for figures in parts.values()))
-                for key in FIGURES
-            ),
-            line("", ["pictures, AP, F1"] * len(parts)),
-            *(
-                line(culture, (of_culture(figures, culture) for figures in parts.values()))
-                for culture in cultures
-            ),
-        ]
-    )
+    rows = [("", list(parts))]
+    for key in FIGURES:
+        rows.append((key.replace("_", " "), [_cell(each[key]) for each in parts.values()]))
+    rows.append(("", ["pictures, AP, F1"] * len(parts)))
+    for culture in next(iter(parts.values()))["cultures"]:
+        figures = (each["cultures"][culture].values() for each in parts.values())
+        rows.append((visible(culture), ["  ".join(map(_cell, each)) for each in figures]))
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(name.ljust(width) + "".join(f"{c:>26}" for c in cells) for name, cells in rows)
 
 
 def draw(record: dict[str, dict], cultures: Sequence[str], folder: pathlib.Path) -> None:

@@ -34,14 +34,17 @@ class TrialConfig:
     model: tuple = option((), "model folder, run folder, or name of a shipped model; repeatable")
     data: str = option(
         "",
-        "artworks: folder:PATH, records:DIR, tfds:NAME or ornaments; their held-out part does not "
-        "teach the judge",
+        "artworks: folder:PATH, records:DIR, tfds:NAME or ornaments; the probe, which names "
+        "results, is not fitted to their held-out part",
         table=True,
     )
-    content: str = option("", "folder:PATH of photographs; the judge then knows photographs too")
+    content: str = option(
+        "", "folder:PATH of photographs to restyle; the probe then knows photographs too"
+    )
     judge: str = option(
         "culture",
-        "whose features judge: path of MobileNetV1 weights (.npz), or culture (shipped backbone)",
+        "network whose features the probe sees: path of MobileNetV1 weights (.npz), or culture "
+        "(the shipped backbone)",
     )
     photographs: int = option(
         80, "held-out photographs to restyle: the first by hash of their names"
@@ -259,7 +262,7 @@ def _photographs(config: TrialConfig) -> tuple[Source | None, Source | None]:
     if len(order) <= config.photographs:
         raise InputError(
             f"--content holds {len(order)} photographs, too few for --photographs "
-            f"{config.photographs} and others to teach the judge"
+            f"{config.photographs} and others to fit the probe to"
         )
     return whole.select(order[: config.photographs]), whole.select(order[config.photographs :])
 
