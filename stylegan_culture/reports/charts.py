@@ -22,14 +22,16 @@ INK, SOFT, LINE, ACCENT, HEAT, PAPER = (
     *("#23201b", "#645d51", "#ddd6c8"),
     *("#34506e", "#8f3d1b", "#faf8f3"),
 )
+WARM = "#8f3d1c"  # of lines: `HEAT`, which in the page's dark form is too dark for them
 VARIABLES = {
+    WARM: "--warm",
     **{INK: "--ink", SOFT: "--soft", LINE: "--line"},
     **{ACCENT: "--accent", HEAT: "--heat", PAPER: "--paper"},
 }
 DOTS = 110  # an inch of a PNG file
 LONGEST_SIDE = 8192  # pixels; larger figures get fewer dots an inch
 LONGEST_NAME = 40  # characters
-STROKES = ((ACCENT, "-"), (HEAT, "--"), (SOFT, ":"))  # of the first, second and third line
+STROKES = ((ACCENT, "-"), (WARM, "--"), (SOFT, ":"))  # of the first, second and third line
 FONT = 12  # pixels of a page
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
