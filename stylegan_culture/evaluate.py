@@ -109,3 +109,7 @@ def _robustness(arguments: list[str]) -> None:
 
     with locked(config.out):
         robustness.run(config)
+
+
+if __name__ == "__main__":
+    sys.exit(settings.run_command(main))

@@ -197,10 +197,8 @@ class Table:
             for measure in measures
             if any(figures.get(measure.key) is not None for figures in rows.values())
         ]
-        return cls(
-            measured,
-            [(name, [each.get(one.key) for one in measured]) for name, each in rows.items()],
-        )
+        cells = {name: [each.get(one.key) for one in measured] for name, each in rows.items()}
+        return cls(measured, list(cells.items()))
 
     @property
     def columns(self) -> list[tuple]:
@@ -230,10 +228,9 @@ class Gallery:
         sources = [title(trial.classes[number]) for number in trial.sources]
         contents = images.to_uint8(trial.contents)
         on_sheet = _evenly(len(contents), SHEET_ROWS)
+        restyled_in = images.to_uint8(results)
         cells = [
-            cell
-            for content in on_sheet
-            for cell in (contents[content], *images.to_uint8(results[:, content]))
+            cell for content in on_sheet for cell in (contents[content], *restyled_in[:, content])
         ]
         columns = ["source", *titles]
         rows = []
@@ -242,22 +239,14 @@ class Gallery:
             captions = [f"{source}, untouched", *(f"{source} as {culture}" for culture in titles)]
             pictures = cells[row * len(columns) :][: len(columns)]
             rows.append((source, [shown(*pair) for pair in zip(pictures, captions, strict=True)]))
-        return cls(
-            sheet=images.grid(np.stack(cells), len(columns), column_labels=columns),
-            rows=rows,
-            strips={
-                strip: [
-                    shown(
-                        np.concatenate(
-                            [contents[content], images.to_uint8(results[culture, content])], axis=1
-                        ),
-                        f"{sources[content]} to {titles[culture]}",
-                    )
-                    for culture, content in pairs
-                ]
-                for strip, pairs in strips.items()
-            },
-        )
+
+        def beside_its_source(culture: int, content: int) -> Shown:
+            pair = np.concatenate([contents[content], restyled_in[culture, content]], axis=1)
+            return shown(pair, f"{sources[content]} to {titles[culture]}")
+
+        sheet = images.grid(np.stack(cells), len(columns), column_labels=columns)
+        pairs = {strip: [beside_its_source(*one) for one in each] for strip, each in strips.items()}
+        return cls(sheet, rows, pairs)
 
 
 def run(config: EvaluateConfig) -> None:
@@ -288,9 +277,7 @@ def measure(
         bar = tqdm.trange(len(trial.cultures), desc=f"restyled by {restyler.name}", disable=None)
         pictures = np.stack([restyler.restyle(trial.contents, culture) for culture in bar])
         results = Results(config, trial, references, restyler, pictures)
-        strips = ranked(
-            trial, results.recognition.probabilities, results.recognition.content_distance
-        )
+        strips = ranked(trial, results.recognition)
         methods[restyler.name] = _record_of(results, crossfade, strips)
         galleries[restyler.name] = Gallery.of(trial, pictures, strips)
     record = EvaluationRecord(
@@ -313,32 +300,26 @@ def measure(
     return record, galleries
 
 
-def _record_of(results: Results, crossfade: list, strips: dict) -> RestylerRecord:
-    trial, restyler, summary = results.trial, results.restyler, figures_of(results)
-    figures, (sets_mean, sets_of_cultures) = summary.figures, results.set_measures
-    cultures = {
-        name: each | {"few": sets_of_cultures[name].few} for name, each in summary.cultures.items()
-    }
-    crossfade_named = None
-    if crossfade:
-        distance = figures["content_distance"].value
-        crossfade_named = restyled.named_at_distance(crossfade, distance)
+def _record_of(
+    results: Results, crossfade: list[restyled.Crossfade], strips: dict
+) -> RestylerRecord:
+    trial, summary = results.trial, figures_of(results)
+    mean, of_cultures = results.set_measures
+    few = {culture: each.few for culture, each in of_cultures.items()}
     named = results.recognition.probabilities.argmax(axis=-1)
-    confusion = restyled.confusion(named, trial.to_change, len(trial.classes))
+    distance = summary.figures["content_distance"].value
     return RestylerRecord(
-        kind=restyler.kind,
-        figures=figures | {"few": sets_mean.few},
-        cultures=cultures,
+        kind=results.restyler.kind,
+        figures=summary.figures | {"few": mean.few},
+        cultures={key: each | {"few": few[key]} for key, each in summary.cultures.items()},
         pairs=summary.pairs,
-        confusion=confusion.tolist(),
-        crossfade_named=crossfade_named,
-        judge_in_training=restyler.trained_against(trial.probe.backbone),
-        verdicts=_verdicts(results, figures),
+        confusion=restyled.confusion(named, trial.to_change, len(trial.classes)).tolist(),
+        crossfade_named=restyled.named_at_distance(crossfade, distance) if crossfade else None,
+        judge_in_training=results.restyler.trained_against(trial.probe.backbone),
+        verdicts=_verdicts(results, summary.figures),
         strips={
-            strip: [
-                Place(trial.cultures[culture], trial.ids[content]) for culture, content in pairs
-            ]
-            for strip, pairs in strips.items()
+            strip: [Place(trial.cultures[culture], trial.ids[content]) for culture, content in each]
+            for strip, each in strips.items()
         },
     )
 
@@ -357,17 +338,15 @@ def _verdicts(results: Results, figures: Figures) -> Verdicts:
     return Verdicts(signs, {fault: FAULTS[fault].format(signs) for fault in signs.faults()})
 
 
-def ranked(
-    trial: Trial, probabilities: np.ndarray, content_distances: np.ndarray
-) -> dict[str, list[tuple[int, int]]]:
+def ranked(trial: Trial, recognition: restyled.Recognition) -> dict[str, list[tuple[int, int]]]:
     """The best, the middle and the worst results: numbers of culture and content.
 
-    By `sqrt(p s)`: p the probability of the target culture `[K, N, classes]`, `s = 1 - d / 2` what
-    is left of the content at distance d `[K, N]`. At most one result of a content on each strip.
+    By `sqrt(p s)`: p the probability of the target culture, `s = 1 - d / 2` what is left of the
+    content at distance d. At most one result of a content on each strip.
     """
     cultures = np.arange(len(trial.cultures))
-    target = np.asarray(probabilities)[cultures, :, cultures]
-    kept = np.clip(1.0 - np.asarray(content_distances) / 2.0, 0.0, 1.0)
+    target = recognition.probabilities[cultures, :, cultures]
+    kept = np.clip(1.0 - recognition.content_distance / 2.0, 0.0, 1.0)
     scores = np.where(trial.to_change, np.sqrt(target * kept), np.nan)
     places = np.argwhere(np.isfinite(scores))
     order = places[np.argsort(-scores[tuple(places.T)], kind="stable")]

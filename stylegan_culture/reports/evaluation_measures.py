@@ -237,7 +237,8 @@ def _style_to_gatys(results: Results) -> Whole | None:
     for place, at in enumerate(tqdm.tqdm(chosen, "optimised by Gatys", disable=None)):
         picture = trial.contents[at]
         example = next(examples(config.trial, trial, place % len(trial.cultures), 1))
-        example = _large_enough(example, backbone.least_size)
+        if min(example.shape[:2]) < backbone.least_size:
+            example = images.fit_short_side(example, backbone.least_size)
         code = feedforward.example_code(model, example)
         restyled_once = feedforward.restyle(model, picture, code)
         *_, optimised = gatys.restyle(backbone, picture, [example], GatysConfig())
@@ -251,15 +252,6 @@ def _style_to_gatys(results: Results) -> Whole | None:
     drawn = generator.integers(0, len(ratios), (statistics.REPLICATES, len(ratios)))
     medians = np.median(ratios[drawn], axis=1)
     return Whole(statistics.with_interval(float(np.median(ratios)), medians, 0.0))
-
-
-def _large_enough(picture: np.ndarray, least: int) -> np.ndarray:
-    """The picture, enlarged where its short side is less than the network needs."""
-    scale = least / min(picture.shape[:2])
-    if scale <= 1.0:
-        return picture
-    height, width = (max(least, round(scale * edge)) for edge in picture.shape[:2])
-    return images.resize(picture, height, width)
 
 
 def _diversity(results: Results) -> Whole:

@@ -54,7 +54,7 @@ def _confusion(figure, shares: np.ndarray, cultures: Sequence[str], title: str) 
         ink = "white" if share > 0.55 else "black"
         axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, size=9)
     axis.set(xlabel="most probable culture", ylabel="tag")
-    axis.set_title(f"Share of each tag's pictures, percent ({title})", fontsize=11)
+    axis.set_title(f"Share of each tag's pictures, percent\n({title})", fontsize=11)
     figure.colorbar(heat, ax=axis, shrink=0.8)
 
 
