@@ -9,26 +9,28 @@ import sys
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
 from stylegan_culture.files import locked
-from stylegan_culture.outputs import add_flag
+from stylegan_culture.outputs import Outputs, add_flag, named
+from stylegan_culture.pipelines.folder import tabled
 from stylegan_culture.reports.trial import (
     PEER,
+    BiasConfig,
     EvaluateConfig,
+    RobustnessConfig,
     check_trial,
     claim,
     model_names,
 )
 
-REPORTS = ("bias", "robustness")
 FILES = ("evaluation.html", "evaluation.json", "evaluation.md")  # and a sheet for each method
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses the command line, restyles, measures, draws, and prints a table."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments and arguments[0] in REPORTS:
-        report, *rest = arguments
-        (_bias if report == "bias" else _robustness)(rest)
-        return
+    if arguments[:1] == ["bias"]:
+        return _bias(arguments[1:])
+    if arguments[:1] == ["robustness"]:
+        return _robustness(arguments[1:])
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.evaluate",
         description="Measures models and methods that restyle pictures, side by side. Two more "
@@ -63,15 +65,50 @@ def _check(config: EvaluateConfig) -> None:
 
 
 def _bias(arguments: list[str]) -> None:
+    """Whether a model serves all cultures alike, and which it serves worst."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.evaluate bias",
+        description="Whether a model serves all cultures alike: quality of each, which is served "
+        "worst and how sure that is, one content in every culture, drift, ways there and back, and "
+        "what comes where no culture is asked for.",
+    )
+    settings.add_flags(parser, BiasConfig)
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(BiasConfig(), flags)
+    check_trial(config.trial)
+    claim(config.trial, config.FILES, flags.overwrite)
     from stylegan_culture.reports import bias
 
-    bias.main(arguments)
+    with locked(config.trial.out):
+        bias.run(config)
 
 
 def _robustness(arguments: list[str]) -> None:
+    """How much small changes of pictures matter."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stylegan_culture.evaluate robustness",
+        description="How much small changes of pictures matter: attacks and corrupts held-out "
+        "artworks, to see whether a culture tagger still names them, and, with --model, "
+        "photographs, to see how much more than they their restyled pictures change. White-box "
+        "attacks: they know every weight. Leaves robustness.html, robustness.json and plots.",
+    )
+    settings.add_flags(parser, RobustnessConfig)
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    config = settings.from_flags(RobustnessConfig(), flags)
+    for name in ("data", "out"):
+        if not getattr(config, name):
+            raise InputError(f"--{name} is missing; --help says what it is")
+    if bool(config.model) != bool(config.content):
+        raise InputError("--model and --content go together: photographs, and what restyles them")
+    inputs = named(config.tagger, config.weights, config.model, config.data, config.content)
+    inputs += tabled(config.data, config.content)
+    Outputs(inputs, flags.overwrite).claim_folder(config.out, config.FILES)
     from stylegan_culture.reports import robustness
 
-    robustness.main(arguments)
+    with locked(config.out):
+        robustness.run(config)
 
 
 if __name__ == "__main__":

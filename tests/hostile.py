@@ -28,6 +28,8 @@ def renamed(value, names: dict):
         return {renamed(key, names): renamed(one, names) for key, one in value.items()}
     if isinstance(value, list):
         return [renamed(one, names) for one in value]
+    if type(value) is tuple:
+        return tuple(renamed(list(value), names))
     if not isinstance(value, str):
         return value
     first, slash, rest = value.partition("/")

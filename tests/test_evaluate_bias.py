@@ -1,22 +1,28 @@
-"""The bias report, end to end on small networks and pictures, its words, and wrong input."""
+"""The bias report: end to end on small networks and pictures, its sentences, wrong input, and what
+it measures on a restyling whose every result can be written down."""
 
-import copy
 import dataclasses
 import json
 import shutil
+import types
 
 import hostile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from reader import Reader
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate
+from stylegan_culture.measures import statistics
+from stylegan_culture.measures.content import content_codes
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.pipelines import cultures
-from stylegan_culture.reports import bias_page, bias_words
-from stylegan_culture.reports.parts.numbers import number
+from stylegan_culture.reports import bias
+from stylegan_culture.reports.bias import STEPS, Bench, look
+from stylegan_culture.reports.page import number
+from stylegan_culture.reports.trial import reduced
 
 
 def _save(folder, seed, **facts):
@@ -58,77 +64,77 @@ def _flags(runs, culture_folder, archive, out, **changed):
 
 @pytest.fixture(scope="module")
 def made(runs, culture_folder, mobilenet_archive, tmp_path_factory):
-    """The folder that the command wrote, its record and its page."""
-    folder = tmp_path_factory.mktemp("made") / "bias"
+    """The folder that the command wrote, its JSON, and the record and pictures of its page."""
+    folder, kept = tmp_path_factory.mktemp("made") / "bias", []
+
+    def measure(*arguments, measured=bias.measure):
+        kept.append(measured(*arguments))
+        return kept[0]
+
     flags = _flags(runs, culture_folder, mobilenet_archive, folder)
-    assert settings.run_command(evaluate.main, flags) == 0
-    record = json.loads((folder / "bias.json").read_text("utf-8"))
-    return folder, record, Reader((folder / "bias.html").read_text("utf-8"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bias, "measure", measure)
+        assert settings.run_command(evaluate.main, flags) == 0
+    return folder, json.loads((folder / "bias.json").read_text("utf-8")), *kept[0]
 
 
-def test_the_page_stands_alone_and_can_be_read(made):
-    folder, record, reader = made
+@pytest.fixture(scope="module")
+def reader(made):
+    """The page."""
+    return Reader((made[0] / "bias.html").read_text("utf-8"))
+
+
+def test_the_page_stands_alone_and_can_be_read(made, reader):
+    folder, _, record, _ = made
     assert {path.name for path in folder.iterdir()} == {"bias.json", "bias.html"}
     assert not reader.wrong and not reader.reaches_out() and not reader.unreadable()
     headings = reader.texts("h2")
-    assert set(record["models"]) <= set(headings) and "Side by side" in headings
+    assert set(record.models) <= set(headings) and "Side by side" in headings
     text = " ".join(text for _, text in reader.found)
-    for name in record["models"]:
-        for sentence in bias_words.brief(record, name):
+    for name in record.models:
+        for sentence in bias.findings(record, name):
             assert sentence.partition(": ")[2][1:] in text
-    for heading, limit in bias_words.limits(record):
-        assert heading in text and limit in text
+    assert "The probe was in the training" in reader.texts("h3")
+    assert "No photographs" not in reader.texts("h3")
 
 
 def test_names_of_strangers_are_text(made):
-    _, record, _ = made
-    models = list(record["models"])
-    names = dict(zip((*models, "lattice", "waves"), hostile.NAMES, strict=False))
-    pages = []
-    for other in ({}, names):
-        own = hostile.renamed(copy.deepcopy(record), other)
-        if other:
-            own["cultures"] = {key: key for key in own["cultures"]}
-            own["judge"] |= {"backbone": hostile.MARKUP, "weights": hostile.CLOSING}
-            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
-            own["commit"] = hostile.TURNED
-        pages.append(bias_page.html_of(own, _pictures(own)))
-    hostile.check(pages[1], pages[0], list(names.values()))
-
-
-def _pictures(record):
-    """As `bias.measure` gives them, all black."""
-    count, shown = len(record["cultures"]), len(record["contents"]["shown"])
-    black = np.zeros((8, 8, 3), np.float32)
-    found = {"contents": [black] * shown, "first": black}
-    for name, own in record["models"].items():
-        steps = len(own["drift"]["distance"])
-        found[name] = {
-            "every": [[black] * shown] * count,
-            "drift": [[black] * steps] * count,
-            "back": [[black] * 2] * count,
-        }
-    return found
-
-
-def test_figures_of_the_page_are_those_of_the_record(made):
-    _, record, reader = made
-    dots = reader.texts("text", "value")
-    expected = [
-        bias_words.MEASURES[key].show(value)
-        for own in record["models"].values()
-        for key, rows in own["figures"].items()
-        for value in sorted((row[0] for row in rows.values()), reverse=True)
+    _, _, record, pictures = made
+    names = dict(zip((*record.models, "lattice", "waves"), hostile.NAMES, strict=False))
+    changed = hostile.renamed(record, names)
+    judge = dataclasses.replace(changed.judge, backbone=hostile.MARKUP, weights=hostile.CLOSING)
+    changed = dataclasses.replace(
+        changed,
+        judge=judge,
+        cultures={key: key for key in changed.cultures},
+        versions={hostile.MARKUP: hostile.CLOSING},
+        commit=hostile.TURNED,
+    )
+    honest = dataclasses.replace(record, versions={"python": "3"})
+    pages = [
+        bias.html_of(changed, hostile.renamed(pictures, names)),
+        bias.html_of(honest, pictures),
     ]
-    assert dots == expected
+    hostile.check(*pages, list(names.values()))
+
+
+def test_figures_of_the_page_are_those_of_the_record(made, reader):
+    _, _, record, _ = made
+    charts = [text for path, text in reader.found if path and path[-1][0] == "text"]
+    expected = []
+    for own in record.models.values():
+        for key, figures in own.figures.items():
+            for name, figure in sorted(figures.items(), key=lambda item: item[1].value):
+                expected += [cultures.title(name), bias.MEASURES[key].show(figure.value)]
+    assert charts == expected
     pictures = [own for tag, own in reader.attributes if tag == "img"]
-    shown = len(record["contents"]["shown"])
+    shown = len(record.contents.shown)
     # Contents with source, drift of both cultures with source, there and back with source.
     assert len(pictures) == 2 * (shown * 3 + 2 * 6 + 2 * 3)
 
 
-def test_the_record_holds_together(made):
-    _, record, _ = made
+def test_the_json_holds_together(made):
+    record = made[1]
     assert record["classes"] == ["lattice", "waves", "photograph"]
     assert record["contents"]["count"] == 7 and record["contents"]["photographs"] == 3
     assert len(record["contents"]["trial"]) == 3
@@ -139,7 +145,7 @@ def test_the_record_holds_together(made):
                 assert low <= value <= high, name
             one = own["worst"][name]
             values = {culture: row[0] for culture, row in rows.items()}
-            choose = min if bias_words.MEASURES[name].higher else max
+            choose = min if bias.MEASURES[name].higher else max
             assert one["culture"] == choose(values, key=values.get)
             assert one["share"] == one["shares"][one["culture"]]
             assert sum(one["shares"].values()) == pytest.approx(1.0)
@@ -152,68 +158,75 @@ def test_the_record_holds_together(made):
 
 
 def test_what_a_model_was_trained_on_is_taken_from_it(made):
-    _, record, _ = made
-    first, second = record["models"].values()
-    assert second["representation"]["counts"] == {"lattice": 7, "waves": 99}
-    assert second["representation"]["told_by_model"]
-    held = record["judge"]["held_out"]
-    assert first["representation"]["counts"] == {name: 10 - held[name] for name in held}
-    assert not first["representation"]["told_by_model"]
-    assert second["judge_in_training"] and not first["judge_in_training"]
-    assert "The judge was in the training" in [heading for heading, _ in bias_words.limits(record)]
+    first, second = made[2].models.values()
+    assert second.representation.counts == {"lattice": 7, "waves": 99}
+    assert second.representation.counted_by_model
+    held = made[2].judge.held_out
+    assert first.representation.counts == {name: 10 - held[name] for name in held}
+    assert not first.representation.counted_by_model
+    assert second.judge_in_training and not first.judge_in_training
+
+
+def _findings(record, **changed):
+    """Of the first model, some of whose figures are others."""
+    name, model = next(iter(record.models.items()))
+    model = dataclasses.replace(model, **changed)
+    return bias.findings(dataclasses.replace(record, models={name: model}), name)
 
 
 def test_the_sentences_name_the_worst_and_say_a_tie(made):
-    _, record, _ = made
-    name, own = next(iter(record["models"].items()))
-    sentence = bias_words.brief(record, name)[0]
-    one = own["worst"]["named"]
-    value, low, high = (number(100 * end, "{:.0f}%") for end in one["interval"])
-    title = cultures.title(one["culture"])
-    assert f"{title} is served worst, {value} ({low} to {high})" in sentence
-    other = next(name for name in record["cultures"] if name != one["culture"])
+    record = made[2]
+    own = next(iter(record.models.values()))
+    one = own.worst["named"]
+    other = next(name for name in record.cultures if name != one.culture)
+    value, low, high = (number(100 * end, "{:.0f}%") for end in one.interval)
+    title = cultures.title(one.culture)
     for share, tie in ((0.99, False), (0.6, True)):
-        shares = {one["culture"]: share, other: 1.0 - share}
-        told = bias_words.settled(one | {"share": share, "shares": shares, "tie": tie})
-        assert ("tie" in told) == tie and number(share, "{:.0%}") in told
-        assert (f"{cultures.title(other)} in 40%" in told) == tie
+        shares = {one.culture: share, other: 1.0 - share}
+        changed = dataclasses.replace(one, share=share, shares=shares, tie=tie)
+        sentence = _findings(record, worst=own.worst | {"named": changed})[0]
+        assert f"{title} is served worst, {value} ({low} to {high})" in sentence
+        assert ("tie" in sentence) == tie and number(share, "{:.0%}") in sentence
+        assert (f"{cultures.title(other)} in 40%" in sentence) == tie
 
 
-def test_a_link_to_training_pictures_is_claimed_only_where_it_is_shown(made):
-    _, record, _ = made
-    record = copy.deepcopy(record)
-    name, own = next(iter(record["models"].items()))
-    for p, value, least, said in (
+@pytest.mark.parametrize(
+    ("p", "value", "least", "said"),
+    [
         (0.5, -0.2, 0.68, "no link is shown"),
         (0.01, 0.9, 0.68, "traditions are few"),
         (1.0, 1.0, 1.0, "none could stand out"),
         (None, None, None, "all traditions have as many"),
-    ):
-        found = {"value": value, "p": p, "least": least}
-        own["representation"]["correlations"]["named"] = found
-        (text,) = (text for text in bias_words.brief(record, name) if text.startswith("Training"))
-        assert said in text
+    ],
+)
+def test_a_link_to_training_pictures_is_claimed_only_where_it_is_shown(made, p, value, least, said):
+    link = statistics.Correlation(value, p, least)
+    own = next(iter(made[2].models.values())).representation
+    changed = dataclasses.replace(own, correlations=own.correlations | {"named": link})
+    sentences = _findings(made[2], representation=changed)
+    (sentence,) = (text for text in sentences if text.startswith("Training"))
+    assert said in sentence
 
 
-def test_a_judge_that_errs_on_the_worst_is_told(made):
-    _, record, _ = made
-    record = copy.deepcopy(record)
-    name, own = next(iter(record["models"].items()))
-    culture = own["worst"]["named"]["culture"]
-    for share, told in ((0.4, True), (1.0, False)):
-        record["judge"]["named"] = dict.fromkeys(record["cultures"], [1.0, 0.9, 1.0])
-        record["judge"]["named"][culture] = [share, 0.2, 1.0]
-        assert ("own confusion" in bias_words.brief(record, name)[1]) == told
+@pytest.mark.parametrize(("share", "said"), [(0.4, True), (1.0, False)])
+def test_a_probe_that_errs_on_the_worst_is_named(made, share, said):
+    record = made[2]
+    name, own = next(iter(record.models.items()))
+    known = dict.fromkeys(record.cultures, statistics.Interval(1.0, 0.9, 1.0))
+    known[own.worst["named"].culture] = statistics.Interval(share, 0.2, 1.0)
+    judge = dataclasses.replace(record.judge, named=known)
+    sentences = bias.findings(dataclasses.replace(record, judge=judge), name)
+    assert ("own confusion" in sentences[1]) == said
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0002, "p < 0.001"), (0.0123, "p = 0.012")])
 def test_chances_in_words(p, text):
-    assert bias_words.chance(p) == text
+    assert bias.chance(p) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(-0.194, "\N{MINUS SIGN}19"), (-0.001, "0")])
 def test_points_in_words(value, text):
-    assert bias_words.points(value) == text
+    assert bias.points(value) == text
 
 
 @pytest.mark.parametrize(
@@ -255,3 +268,158 @@ def test_without_photographs_artworks_alone_are_restyled(
     assert "is served worst" in shown and "bias.html" in shown
     text = (tmp_path / "out" / "bias.html").read_text("utf-8")
     assert "<h3>No photographs</h3>" in text and "Side by side" not in text
+
+
+SIDE, CULTURES = 32, ("alpha", "beta", "gamma")
+
+
+class Eye:
+    """A backbone that sees pictures at an eighth of their size."""
+
+    content_tap = "eighth"
+
+    def __call__(self, picture, taps=None):
+        return {"eighth": tf.nn.avg_pool2d(picture, 8, 8, "VALID")}
+
+
+class Brightest:
+    """A probe that names the channel that is brightest on average; all 0 counts for the last."""
+
+    def predict_proba(self, features):
+        return np.eye(4)[self.predict(features)]
+
+    def predict(self, features):
+        means = np.asarray(features)[:, :3]
+        return np.where(means.max(axis=1) < 0.05, 3, means.argmax(axis=1))
+
+
+@pytest.fixture(scope="module")
+def patterns():
+    """What each culture adds to a picture: `[K, S, S, 3]`, most of it in its channel."""
+    noise = np.random.default_rng(5).normal(0.0, 0.2, (3, SIDE, SIDE, 3))
+    return (noise + np.eye(3)[:, None, None, :]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def bench(patterns):
+    """A restyling that adds the code's mixture of patterns; three photographs, the first of which
+    is nearly black, and three artworks."""
+    generator = np.random.default_rng(6)
+    contents = generator.random((6, SIDE, SIDE, 3)).astype(np.float32) * 0.5
+    contents[0] *= 0.05
+    sources = np.array([3, 3, 3, 0, 1, 2])
+    probe = types.SimpleNamespace(backbone=Eye(), classifier=Brightest())
+    trial = types.SimpleNamespace(
+        cultures=CULTURES,
+        classes=(*CULTURES, "photograph"),
+        contents=contents,
+        sources=sources,
+        probe=probe,
+        to_change=np.arange(3)[:, None] != sources,
+    )
+    return Bench(
+        trial=trial,
+        sources=look(probe, contents),
+        restyle=lambda pictures, codes: pictures + np.einsum("nk,khwc->nhwc", codes, patterns),
+        encode=_encode,
+        codes=np.eye(3, dtype=np.float32),
+        middle=np.full(3, 1 / 3, np.float32),
+    )
+
+
+def _encode(pictures):
+    """Codes that can be read off: the mean of each channel."""
+    return np.asarray(pictures).mean(axis=(1, 2))
+
+
+def _apart(pictures, others):
+    one, other = (content_codes(Eye(), reduced(each)) for each in (pictures, others))
+    return ((one - other) ** 2).sum(axis=1)
+
+
+def test_every_content_in_every_culture(bench, patterns):
+    served, contents = bias.into_every_culture(bench, [1, 4]), bench.trial.contents
+    for culture in range(3):
+        results = contents + patterns[culture]
+        np.testing.assert_allclose(served.distance[culture], _apart(results, contents), atol=1e-4)
+        np.testing.assert_allclose(served.pictures[culture], results[[1, 4]], atol=1e-6)
+        assert (served.probabilities[culture].argmax(axis=1) == culture).all()
+    assert served.features.shape == (3, 6, 6)
+
+
+def test_drift_adds_the_style_again_and_again(bench, patterns):
+    chosen = np.array([1, 3])
+    drift, contents = bias.drift(bench, chosen), bench.trial.contents[chosen]
+    for culture in range(3):
+        for step in range(STEPS):
+            now, last = (contents + k * patterns[culture] for k in (step + 1, step))
+            distance, before = drift.distance[culture, step], drift.before[culture, step]
+            np.testing.assert_allclose(distance, _apart(now, contents), atol=1e-4)
+            np.testing.assert_allclose(before, _apart(now, last), atol=1e-4)
+            np.testing.assert_allclose(drift.pictures[culture, step], now[0], atol=1e-5)
+    assert drift.named.all()
+    figures = bias.drift_figures(bench.trial, chosen, drift, 0)
+    own = [drift.distance[k, 4, n] for n in (0, 1) for k in range(3) if (k, n) != (0, 1)]
+    assert figures.distance[4].value == pytest.approx(
+        (np.mean(own[:3]) + np.mean(own[3:])) / 2, abs=1e-6
+    )
+    assert figures.cultures["alpha"][4] == pytest.approx(drift.distance[0, 4, 0])
+    assert len(figures.named) == STEPS and figures.named[0].value == 1.0
+
+
+def test_round_trips_come_back_by_name_and_by_example(bench, patterns):
+    chosen = np.array([1, 4])  # a photograph and an artwork of beta
+    trips, contents = bias.round_trips(bench, chosen), bench.trial.contents[chosen]
+    own = np.einsum("nk,khwc->nhwc", _encode(contents), patterns)
+    example, name = trips.ways["example"], trips.ways["name"]
+    assert example.rows.tolist() == [0, 1] and name.rows.tolist() == [1], "artworks alone"
+    direct = np.abs(own).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(example.pixels.direct, direct, atol=1e-6)
+    assert name.pixels.direct == pytest.approx([np.abs(patterns[1]).mean()], abs=1e-6)
+    for culture in range(3):
+        once = contents + patterns[culture]
+        apart = _apart(once, contents)
+        np.testing.assert_allclose(example.content.once[culture], apart, atol=1e-4)
+        np.testing.assert_allclose(name.content.once[culture], apart[1:], atol=1e-4)
+        back = _apart(once + own, contents)
+        np.testing.assert_allclose(example.content.back[culture], back, atol=1e-4)
+        named = np.abs(patterns[culture] + patterns[1]).mean()
+        assert name.pixels.back[culture] == pytest.approx([named], abs=1e-5)
+        pictures = np.stack([once[0], once[0] + own[0]])
+        np.testing.assert_allclose(trips.pictures[culture], pictures, atol=1e-5)
+    figures = bias.trip_figures(bench.trial, chosen, trips, 0)
+    assert figures["name"].contents == 1 and figures["example"].contents == 2
+    through = figures["name"].pixels.back.value
+    assert through == pytest.approx(name.pixels.back[[0, 2], 0].mean()), "not through its own"
+    assert set(figures["name"].content.cultures) == {"alpha", "gamma"}
+    legs = figures["example"].content
+    assert legs.gain.value == pytest.approx(legs.once.value - legs.back.value)
+
+
+def test_without_a_culture_results_are_named(bench, patterns):
+    named = bias.unconditioned(bench)
+    assert len(named.untouched) == 3, "photographs alone"
+    assert named.zeros.tolist() == named.untouched.tolist()
+    assert named.untouched[0] == 3
+    contents = bench.trial.contents[:3] + patterns.mean(axis=0)
+    assert named.mixture.tolist() == contents.mean(axis=(1, 2)).argmax(axis=1).tolist()
+    figures = bias.leaning_figures(bench.trial, named, 0)
+    assert figures.contents == 3 and figures.photographs
+    assert sum(share.value for share in figures.mixture.shares.values()) == pytest.approx(1.0)
+
+
+def test_a_bench_restyles_as_its_model_does(culture_model, generator):
+    """In batches of one size, in the trial's order of cultures."""
+    trial = types.SimpleNamespace(cultures=("gamma", "alpha"))
+    bench = Bench.of(culture_model, trial, None)
+    pictures = generator.random((11, 32, 32, 3)).astype(np.float32)
+    for place, culture in enumerate((2, 0)):
+        mixture = np.eye(3, dtype=np.float32)[[culture]].repeat(11, axis=0)
+        expected = culture_model(pictures, mixture, np.ones((11, 1), np.float32))
+        results = bench.into(pictures, bench.codes[place])
+        np.testing.assert_allclose(results, expected, atol=1e-5)
+    np.testing.assert_allclose(
+        bench.encode(pictures), culture_model.encode_style(pictures), atol=1e-5
+    )
+    middle = culture_model.fusion(np.ones((1, 3), np.float32))
+    np.testing.assert_allclose(bench.middle, middle[0], atol=1e-6)

@@ -1,16 +1,19 @@
 """`evaluate robustness`, end to end on small networks and pictures; its page; wrong input."""
 
-import html.parser
+import dataclasses
 import json
 
+import hostile
 import numpy as np
 import pytest
+from reader import Reader
 
-from stylegan_culture import config, files, images, train
-from stylegan_culture.measures import attacks as measures
-from stylegan_culture.reports import robustness, robustness_charts, robustness_words
+from stylegan_culture import config, evaluate, files, images, train
+from stylegan_culture.measures import attacks
+from stylegan_culture.reports import charts, robustness
+from stylegan_culture.reports.trial import RobustnessConfig
 
-PLOTS = set(robustness.PLOTS)
+NAMES = set(RobustnessConfig.FILES)
 
 
 @pytest.fixture(scope="module")
@@ -24,70 +27,44 @@ def tagger(culture_folder, vgg_archive, tmp_path_factory):
     return run
 
 
-@pytest.fixture
-def flags(tagger, culture_folder, tmp_path):
-    given = {
-        "tagger": tagger,
-        "data": f"folder:{culture_folder / 'art'}",
-        "out": tmp_path / "out",
-        "pictures": 2,
-        "steps": 2,
-    }
-    return lambda **changed: [
-        str(word) for name, value in (given | changed).items() for word in (f"--{name}", value)
-    ]
+def _flags(culture_folder, out, **changed):
+    given = {"data": f"folder:{culture_folder / 'art'}", "out": out, "pictures": 2, "steps": 2}
+    words = [str(word) for item in (given | changed).items() for word in (f"--{item[0]}", item[1])]
+    return ["robustness", *words]
 
 
-@pytest.fixture
-def photographs(culture_folder, tmp_path):
-    """Enough of them that two are held out."""
+@pytest.fixture(scope="module")
+def made(tagger, culture_folder, model_folder, tmp_path_factory):
+    """The folder that the command wrote, and the record and examples of its page."""
+    folder, kept = tmp_path_factory.mktemp("made"), []
     generator = np.random.default_rng(8)
-    for number in range(24):
+    for number in range(24):  # enough of them that two are held out
         picture = generator.uniform(size=(5, 5, 3)).repeat(9, axis=0).repeat(9, axis=1)
-        images.write(tmp_path / "photographs" / f"{number:02d}.png", picture.astype(np.float32))
-    return f"folder:{tmp_path / 'photographs'}"
+        images.write(folder / "photographs" / f"{number:02d}.png", picture.astype(np.float32))
+
+    def measure(*arguments, measured=robustness.measure):
+        kept.append(measured(*arguments))
+        return kept[0]
+
+    photographs = {"content": f"folder:{folder / 'photographs'}", "size": 32, "photographs": 2}
+    flags = _flags(culture_folder, folder / "out", tagger=tagger, model=model_folder, **photographs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(robustness, "measure", measure)
+        assert config.run_command(evaluate.main, flags) == 0
+    return folder / "out", *kept[0]
 
 
-class _Reader(html.parser.HTMLParser):
-    """What a page links to, whether its elements close, and all its words."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.places, self.links, self.words = [], set(), set(), ""
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in ("meta", "link", "img", "line", "polyline", "polygon", "path", "circle"):
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.places.add(value)
-            if name in ("href", "src"):
-                self.links.add(value)
-
-    def handle_endtag(self, tag):
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_data(self, data):
-        self.words += data
-
-
-def test_a_tagger_and_a_stylizer_are_measured(
-    flags, tagger, model_folder, photographs, tmp_path, capsys
-):
-    arguments = flags(model=model_folder, content=photographs, size=32, photographs=2)
-    assert config.run_command(robustness.main, arguments) == 0
-    out = tmp_path / "out"
-    names = {"robustness.json", "robustness.html"} | PLOTS
-    assert {one.name for one in out.iterdir()} == names
-    record = json.loads((out / "robustness.json").read_text("utf-8"))
+def test_a_tagger_and_a_stylizer_are_measured(made, tagger):
+    folder = made[0]
+    assert {one.name for one in folder.iterdir()} == NAMES
+    record = json.loads((folder / "robustness.json").read_text("utf-8"))
     assert record["tagger"]["counts"] == {"lattice": 2, "waves": 2}
-    assert len(record["tagger"]["attacks"]) == len(measures.ATTACKS)
+    assert len(record["tagger"]["attacks"]) == len(attacks.ATTACKS)
     accuracy = json.loads((tagger / "metrics.json").read_text("utf-8"))["held_out"]["accuracy"]
     for curve in record["tagger"]["attacks"]:
         unchanged = curve["shares"][0]["mean"][0]
         assert unchanged == pytest.approx(1.0 - accuracy if curve["targeted"] else accuracy)
-        assert curve["levels"] == [0.0, *measures.LEVELS]
+        assert curve["levels"] == [0.0, *attacks.LEVELS]
         rows = [row["mean"] for row in curve["shares"]]
         assert all(0.0 <= low <= value <= high <= 1.0 for value, low, high in rows)
         if curve["method"] == "pgd":
@@ -98,26 +75,57 @@ def test_a_tagger_and_a_stylizer_are_measured(
         attacked, chance = (stylizer[kind][place]["mean"] for kind in ("attacked", "random"))
         assert attacked["amplification"][0] > chance["amplification"][0] > 0.0
         assert chance["input"][0] == pytest.approx(level, rel=0.15)
-    page = (out / "robustness.html").read_text("utf-8")
-    reader = _Reader()
-    reader.feed(page)
-    assert reader.open == []
-    assert {link[1:] for link in reader.links if link.startswith("#")} <= reader.places
-    assert all(link.startswith(("#", "data:")) for link in reader.links)
-    shown = capsys.readouterr().out
-    for sentence in robustness_words.findings(record):
-        assert sentence in reader.words and sentence in shown
 
 
-def test_without_a_stylizer_the_page_speaks_of_none(flags, tmp_path):
+def test_the_page_stands_alone_and_can_be_read(made):
+    folder, record, _ = made
+    reader = Reader((folder / "robustness.html").read_text("utf-8"))
+    assert not reader.wrong and not reader.reaches_out() and not reader.unreadable()
+    text = " ".join(text for _, text in reader.found)
+    assert all(sentence in text for sentence in robustness.findings(record))
+    assert "Restyled pictures" in reader.texts("h2")
+    labels = [own["aria-label"] for tag, own in reader.attributes if tag == "svg"]
+    assert len(labels) == 7, "four of attacks, three of corruptions"
+    clean = record.tagger.curve("pgd", "linf", False).shares[0].mean
+    assert f"PGD: {clean.value:.0%} at 0, " in labels[0]
+
+
+def test_names_of_strangers_are_text(made, tmp_path):
+    _, record, examples = made
+    names = {"lattice": hostile.MARKUP, "waves": hostile.CLOSING}
+    record = dataclasses.replace(record, versions={})
+    changed = hostile.renamed(record, names)
+    keys = {name: name for name in names.values()}
+    changed = dataclasses.replace(
+        changed,
+        tagger=dataclasses.replace(changed.tagger, cultures=keys, name=hostile.LONG),
+        stylizer=dataclasses.replace(changed.stylizer, cultures=keys, name=hostile.CLOSING),
+        commit=hostile.TURNED,
+    )
+    pages = [
+        robustness.html_of(changed, hostile.renamed(examples, names)),
+        robustness.html_of(record, examples),
+    ]
+    hostile.check(*pages, [*keys, hostile.LONG, hostile.TURNED])
+    robustness.draw(changed, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(RobustnessConfig.PLOTS)
+
+
+def test_without_a_stylizer_the_page_speaks_of_none(made, tagger, culture_folder, tmp_path, capsys):
+    _, record, examples = made
     out = tmp_path / "out"
     out.mkdir()
     files.write_result(out / "robustness.json", {})
     images.write(out / "robustness_stylizer.png", np.zeros((4, 4, 3), np.uint8))
-    assert config.run_command(robustness.main, flags(pictures=1)) == 0
-    names = {one.name for one in out.iterdir()}
-    assert names == {"robustness.json", "robustness.html"} | PLOTS - {"robustness_stylizer.png"}
+    record = dataclasses.replace(record, stylizer=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(robustness, "measure", lambda _: (record, examples))
+        flags = _flags(culture_folder, out, tagger=tagger)
+        assert config.run_command(evaluate.main, flags) == 0
+    assert {one.name for one in out.iterdir()} == NAMES - {"robustness_stylizer.png"}
     assert "Restyled" not in (out / "robustness.html").read_text("utf-8")
+    printed = capsys.readouterr().out
+    assert all(sentence in printed for sentence in robustness.findings(record))
 
 
 @pytest.mark.parametrize(
@@ -126,32 +134,46 @@ def test_without_a_stylizer_the_page_speaks_of_none(flags, tmp_path):
         ({"data": ""}, "--data is missing"),
         ({"model": "culture256"}, "--model and --content"),
         ({"steps": 0}, "--steps"),
-        ({"photographs": 1}, "--photographs has to be at least 2"),
-        ({"size": 40}, "--size is 40"),
+        ({"photographs": 1}, "photographs is 1 and has to be at least 2"),
+        ({"size": 40}, "size is 40"),
         ({"tagger": "nowhere"}, "no tagger 'nowhere'"),
     ],
 )
-def test_wrong_input_is_one_sentence(flags, changed, said, capsys, tmp_path):
-    assert config.run_command(robustness.main, flags(**changed)) == config.EXIT_INPUT
+def test_wrong_input_is_one_sentence(tagger, culture_folder, changed, said, capsys, tmp_path):
+    flags = _flags(culture_folder, tmp_path / "out", **({"tagger": tagger} | changed))
+    assert config.run_command(evaluate.main, flags) == config.EXIT_INPUT
     shown = capsys.readouterr().err
     assert shown.splitlines()[-1].startswith("error: ") and said in shown
     assert not (tmp_path / "out").exists()
 
 
-def test_a_culture_that_the_tagger_lacks_is_named(flags, culture_folder, tmp_path, capsys):
+def test_a_culture_that_the_tagger_lacks_is_named(tagger, culture_folder, tmp_path, capsys):
     for name in ("waves", "knots"):
         (tmp_path / "art" / name).mkdir(parents=True)
         for number in range(4):
             source = culture_folder / "art" / "waves" / f"{number:04d}.png"
             (tmp_path / "art" / name / source.name).write_bytes(source.read_bytes())
-    arguments = flags(data=f"folder:{tmp_path / 'art'}")
-    assert config.run_command(robustness.main, arguments) == config.EXIT_INPUT
+    flags = _flags(tmp_path, tmp_path / "out", tagger=tagger)
+    assert config.run_command(evaluate.main, flags) == config.EXIT_INPUT
     assert "'knots'" in capsys.readouterr().err
 
 
-def test_labels_at_the_end_of_lines_do_not_overlap():
-    for heights in ({"a": 50.0, "b": 51.0}, {"a": 148.0, "b": 148.0}, {"a": 8.0, "b": 140.0}):
-        found = robustness_charts._apart(heights)
-        assert abs(found["a"] - found["b"]) >= 14.0 - 1e-9
-        assert all(0.0 <= y <= robustness_charts.BOTTOM for y in found.values())
-    assert robustness_charts._apart({"a": 20.0, "b": 90.0}) == {"a": 20.0, "b": 90.0}
+def test_lines_are_drawn_where_their_values_are():
+    """Of the first line and its interval, in the units of the axes."""
+    data = charts.Lines(
+        series={"one": [(0.2, 0.1, 0.3), (0.6, 0.5, 0.9)], "two": [0.4, 1.0]},
+        ticks=["none", "$all$"],
+        show="{:.1f}".format,
+        faint=[[0.0, 0.5]],
+    )
+    with charts.drawing(300, 200) as figure:
+        axes = figure.subplots()
+        charts.draw_lines(axes, data)
+        faint, first, second = axes.lines
+        band = axes.collections[0].get_paths()[0].vertices
+    drawn = [list(line.get_ydata()) for line in (first, second, faint)]
+    assert drawn == [[0.2, 0.6], [0.4, 1.0], [0.0, 0.5]]
+    assert {0.1, 0.3, 0.5, 0.9} <= {round(height, 6) for height in band[:, 1].tolist()}
+    page = charts.lines(data, "What <is>")
+    assert "What &lt;is&gt;. one: 0.2 at none, 0.6 at $all$; two: 0.4 at none, 1.0 at $all$" in page
+    assert "var(--accent)" in page and ">$all$<" in page

@@ -2,7 +2,6 @@
 and on pages."""
 
 import dataclasses
-import json
 import os
 import re
 import types
@@ -16,7 +15,7 @@ from PIL import Image
 from stylegan_culture import export, files, images
 from stylegan_culture.deploy import card, markdown
 from stylegan_culture.measures.statistics import Interval
-from stylegan_culture.reports import evaluation, portrait_plots, robustness_page, robustness_plots
+from stylegan_culture.reports import evaluation, portrait_plots
 from stylegan_culture.reports import gap_plots as gap_report
 from stylegan_culture.reports import tagger_report as tag_report
 from stylegan_culture.reports.parts import charts, document, plots, tables, text
@@ -89,61 +88,6 @@ def _interval():
     return {"value": 0.5, "low": 0.1, "high": 0.9}
 
 
-@pytest.fixture
-def shares():
-    return {"mean": [0.5, 0.4, 0.6], "cultures": {name: [0.5, 0.4, 0.6] for name in SHOWN}}
-
-
-@pytest.fixture
-def robustness(shares):
-    """A record of `evaluate robustness` whose every name is hostile."""
-    titles = {name: name for name in SHOWN}
-    attacks = [
-        {"levels": [0.0, 1.0, 2.0], "targeted": t, "norm": n, "method": m, "shares": [shares] * 3}
-        for t in (False, True)
-        for n in ("linf", "l2")
-        for m in ("pgd", "fgsm")
-    ]
-    kinds = ("noise", "blur", "jpeg")
-    changed = {"mean": {"amplification": [2.0, 1.0, 3.0]}, "cultures": {}}
-    changed["cultures"] = dict.fromkeys(SHOWN, changed["mean"])
-    mean = {name: [2.0, 1.0, 3.0] for name in ("input", "output", "amplification")}
-    return {
-        "tagger": {
-            **{"name": hostile.MARKUP, "side": 64, "cultures": titles, "attacks": attacks},
-            "counts": dict.fromkeys(SHOWN, 2),
-            "corruptions": {k: {"severities": [1, 2, 3], "shares": [shares] * 3} for k in kinds},
-        },
-        "stylizer": {
-            **{"name": hostile.CLOSING, "cultures": titles, "levels": [1.0, 2.0]},
-            **{"attacked": [changed] * 2, "random": [changed] * 2, "photographs": ["a", "b"]},
-            "corruptions": {k: [{"severity": 1.0, "mean": mean}] for k in kinds},
-        },
-        "config": {"steps": 2, "seed": hostile.CLOSING, "size": 64},
-        "commit": hostile.TURNED,
-    }
-
-
-def test_the_robustness_page_shows_names_as_text(robustness):
-    picture = np.zeros((8, 8, 3), np.float32)
-    honest = json.loads(json.dumps(robustness))
-    plain = {name: f"name {number}" for number, name in enumerate(SHOWN)}
-    honest["tagger"] = hostile.renamed(honest["tagger"], plain)
-    honest["stylizer"] = hostile.renamed(honest["stylizer"], plain)
-    honest["commit"] = honest["config"]["seed"] = "plain"
-    pages = []
-    for record in (robustness, honest):
-        first, second = list(record["tagger"]["cultures"])[:2]
-        example = {"before": picture, "after": picture, "levels": 1.0, "probabilities": [0.5, 0.6]}
-        kinds = dict.fromkeys(("photograph", "restyled", "random", "attacked"), picture)
-        pictures = {
-            "tagger": [example | {"names": [first, second]}],
-            "stylizer": [kinds | {"culture": first}],
-        }
-        pages.append(robustness_page.html_of(record, pictures))
-    hostile.check(*pages, [hostile.MARKUP, hostile.CLOSING, hostile.TURNED])
-
-
 def test_parts_of_pages_show_names_as_text():
     shown = document.shown(np.zeros((8, 8, 3), np.uint8), hostile.MARKUP)
     places = {name: ((n, n), (1.0, 0.5, 30.0)) for n, name in enumerate(hostile.NAMES[:4])}
@@ -169,7 +113,7 @@ def test_parts_of_pages_show_names_as_text():
     hostile.check(page(hostile.NAMES[:4], shown), honest, hostile.NAMES[:4])
 
 
-def test_charts_and_sheets_take_any_name(robustness, tmp_path):
+def test_charts_and_sheets_take_any_name(tmp_path):
     """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
     names = [*SHOWN, hostile.LONG, "\udcff", "$", "a\n" * 500]
     count, titles = len(names), dict(zip(names, names, strict=True))
@@ -192,12 +136,11 @@ def test_charts_and_sheets_take_any_name(robustness, tmp_path):
         portrait_plots.draw_palettes(tmp_path / "palettes.png", palettes, titles)
         portrait_plots.draw_map(tmp_path / "map.png", plane, titles)
         tag_report.draw({"held_out": tagged | {"reliability": bins}}, names, tmp_path)
-        robustness_plots.draw(robustness, tmp_path)
     pictures = np.zeros((2 * count, 12, 12, 3), np.uint8)
     sheet = images.grid(pictures, count, row_labels=names[:2], column_labels=names)
     images.write(tmp_path / "sheet.png", sheet)
     sizes = [_size(path) for path in tmp_path.iterdir()]
-    assert len(sizes) == 11 and all(60 < side < 4000 for size in sizes for side in size), sizes
+    assert len(sizes) == 8 and all(60 < side < 4000 for size in sizes for side in size), sizes
 
 
 def test_a_dollar_sign_is_drawn_as_it_is(tmp_path):

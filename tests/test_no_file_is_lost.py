@@ -240,8 +240,8 @@ def no_work(monkeypatch):
         monkeypatch.setattr(where, name, function)
 
     set(comparison, "run", lambda config: fill(config.trial.out, [*evaluate.FILES, "model.png"]))
-    set(bias, "run", lambda config: fill(config.trial.out, bias.FILES))
-    set(robustness, "run", lambda config: fill(config.out, robustness.FILES + robustness.PLOTS))
+    set(bias, "run", lambda config: fill(config.trial.out, evaluate.BiasConfig.FILES))
+    set(robustness, "run", lambda config: fill(config.out, evaluate.RobustnessConfig.FILES))
     set(study.page, "_make", lambda config, folder: fill(folder, PAGE))
     set(study.moments, "_make", lambda config, path: fill(path.parent, [path.name, "m.json"]))
     set(study.backbones, "_measure", lambda config, path, *more: files.write_json(path, {}))

@@ -1,145 +1,830 @@
-"""`evaluate bias`: whether a model serves all cultures alike, and whom it serves worst."""
+"""The bias report: whether a model serves all cultures alike, and which it serves worst.
 
-import argparse
+Every content is restyled into every culture, some of them again and again, there and back, and
+without a culture; a fitted classifier, the probe, names the results. All restyling goes by style
+codes, so that a culture, a mixture and an example are one case, and pictures go from one
+restyling to the next without being rounded to 8 bits.
+
+K cultures, N contents, pictures `[N, S, S, 3]` in [0, 1].
+"""
+
 import dataclasses
+import math
 import pathlib
 import time
+import typing
+
+import numpy as np
+import tensorflow as tf
+import tqdm
 
 from stylegan_culture import config as settings
-from stylegan_culture.config import InputError, option
-from stylegan_culture.files import locked, write_result, write_text
-from stylegan_culture.outputs import add_flag
-from stylegan_culture.reports.trial import TrialConfig
+from stylegan_culture import images
+from stylegan_culture.config import InputError
+from stylegan_culture.files import write_result, write_text
+from stylegan_culture.measures import content, fairness, restyled, statistics
+from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe, descriptors
+from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.model_record import read_cultures
+from stylegan_culture.pipelines.cultures import title
+from stylegan_culture.reports import charts, page, restylers
+from stylegan_culture.reports import trial as trials
+from stylegan_culture.reports.page import number, percent
+from stylegan_culture.reports.restylers import Restyler
+from stylegan_culture.reports.trial import BiasConfig, Trial
 
-FILES = ("bias.html", "bias.json")
 SHOWN = 4  # contents whose results the page shows in every culture
+SIDE = 160  # pixels of a picture on the page
+BATCH = 8
+STEPS = 5  # successive restylings
+REPLICATES = 1000
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    rounded = round(100 * value)
+    return number(rounded, "{:+d}") if rounded else "0"
+
+
+def hundredths(value: float) -> str:
+    """A number with two digits after the point."""
+    return number(value, "{:.2f}")
+
+
+def chance(p: float) -> str:
+    """A p-value: `p = 0.35`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {number(p, '{:.2f}' if p > 0.095 else '{:.3f}')}"
 
 
 @dataclasses.dataclass(frozen=True)
-class BiasConfig:
-    """What is measured and how much of it."""
+class Measure:
+    """Heading, how a value is printed, whether more is better, and what it is."""
 
-    trial: TrialConfig = TrialConfig()
-    trial_contents: int = option(
-        12, "contents, evenly of all, that are restyled again and again and there and back"
-    )
+    heading: str
+    show: typing.Callable[[float], str]
+    higher: bool
+    text: str
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parses the command line, measures every model, writes bias.json and bias.html, tells who is
-    served worst."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stylegan_culture.evaluate bias",
-        description="Whether a model serves all cultures alike: quality of each, who is served "
-        "worst and how sure that is, one content in every culture, drift, ways there and back, and "
-        "what comes where no culture is asked for.",
-    )
-    settings.add_flags(parser, BiasConfig)
-    add_flag(parser)
-    flags = parser.parse_args(arguments)
-    config = settings.from_flags(BiasConfig(), flags)
-    from stylegan_culture.reports.trial import check_trial, claim
+MEASURES = {
+    "named": Measure(
+        "Named as asked", percent, True, "Results that the probe names as the tradition asked for."
+    ),
+    "above": Measure(
+        "Named, less real artworks",
+        points,
+        True,
+        "That share less the share of real held-out artworks of the tradition that the probe names "
+        "rightly, in percentage points.",
+    ),
+    "content_distance": Measure(
+        "Mean content distance",
+        hundredths,
+        False,
+        "How far a result is from its source in what is where; 0: the source itself, about 2: "
+        "another picture. Less is better.",
+    ),
+    "kid": Measure(
+        "Distance to the artworks (KID)",
+        hundredths,
+        False,
+        "Squared kernel distance between all results and the tradition's artworks, over the "
+        "probe's features. Less is better.",
+    ),
+    "covered": Measure(
+        "Way to the artworks covered",
+        percent,
+        True,
+        "How much of that distance the restyling takes away, of what the untouched contents have.",
+    ),
+}
 
-    check_trial(config.trial)
-    if config.trial_contents < 2:
-        raise InputError("--trial-contents has to be at least 2")
-    claim(config.trial, FILES, flags.overwrite)
-    with locked(config.trial.out):
-        run(config)
+
+# What is measured: records whose fields are the keys of bias.json.
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What was restyled: ids of all contents, photographs first, of those that were restyled again
+    and again (`trial`), and of those that the page shows."""
+
+    count: int
+    photographs: int
+    ids: tuple[str, ...]
+    trial: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeFigures:
+    """How the probe names artworks that it was not fitted to.
+
+    Attributes:
+        held_out: how many of them each culture has.
+        confusion: the share of each culture's that is named as each class, `[K, classes]`.
+        named: the share that is named rightly; None where a culture has no held-out artwork.
+    """
+
+    backbone: str
+    weights: str
+    held_out: dict[str, int]
+    confusion: list[list[float]]
+    named: dict[str, Interval] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Extremes:
+    """The cultures served worst and best by one measure; as `fairness.Worst`, by name."""
+
+    culture: str
+    interval: Interval
+    share: float
+    shares: dict[str, float]
+    tie: bool
+    best: str
+    best_interval: Interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Paired:
+    """Differences within one content, row less column, `[K, K]`; None where no content was asked
+    of both. `clear`: whether the interval leaves 0 out."""
+
+    value: list[list[float | None]]
+    low: list[list[float | None]]
+    high: list[list[float | None]]
+    clear: list[list[bool]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Quality:
+    """How each culture is served, by measure of `MEASURES` and by culture; which is served worst,
+    how much of that chance would give, and what results are named as (`confusion`)."""
+
+    figures: dict[str, dict[str, Interval]]
+    untouched_kid: dict[str, Interval]
+    worst: dict[str, Extremes]
+    worst_to_best: dict[str, Interval | None]
+    by_chance: dict[str, fairness.Spread]
+    paired: dict[str, Paired]
+    confusion: list[list[float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Representation:
+    """Training pictures of each culture, and their rank correlation with each measure (None where
+    either is constant). `counted_by_model`: whether the model's record has the numbers."""
+
+    counts: dict[str, int]
+    counted_by_model: bool
+    correlations: dict[str, statistics.Correlation]
+
+
+@dataclasses.dataclass(frozen=True)
+class DriftFigures:
+    """After each restyling: content distance to the source, to the picture before, and the share
+    named as asked; and each culture's distances to the source."""
+
+    distance: list[Interval]
+    before: list[Interval]
+    named: list[Interval]
+    cultures: dict[str, list[float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LegFigures:
+    """Distances to the source: after one restyling, after the way back, and where the source is
+    restyled into its style at once; `gain` is the first less the second. `cultures` has the first
+    two of each culture."""
+
+    once: Interval
+    back: Interval
+    direct: Interval
+    gain: Interval
+    cultures: dict[str, tuple[float, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class WayFigures:
+    """One way back, over so many contents: content distances, and mean differences of pixels."""
+
+    contents: int
+    content: LegFigures
+    pixels: LegFigures
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassShares:
+    """What pictures are named as; as `fairness.Leaning`, by name."""
+
+    shares: dict[str, Interval]
+    effective: float
+
+
+@dataclasses.dataclass(frozen=True)
+class LeaningFigures:
+    """What so many contents are named as where no culture is asked for; `photographs`: whether
+    they are photographs."""
+
+    contents: int
+    photographs: bool
+    untouched: ClassShares
+    mixture: ClassShares
+    zeros: ClassShares
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFigures(Quality):
+    """All that was measured of one model. `judge_in_training`: whether the model was trained
+    against the network whose features the probe sees."""
+
+    judge_in_training: bool
+    representation: Representation
+    drift: DriftFigures
+    round_trips: dict[str, WayFigures]
+    leaning: LeaningFigures
+
+
+@dataclasses.dataclass(frozen=True)
+class BiasRecord:
+    """What bias.json holds. `cultures`: key to title; `artworks`: how many each culture has."""
+
+    cultures: dict[str, str]
+    classes: tuple[str, ...]
+    contents: Contents
+    has_photographs: bool
+    judge: ProbeFigures
+    artworks: dict[str, int]
+    models: dict[str, ModelFigures]
+    replicates: int
+    config: BiasConfig
+    versions: dict[str, str]
+    commit: str
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pictures:
+    """What the page shows: contents `[shown, S, S, 3]`, the `first` that is restyled again and
+    again, and of each model results `every [K, shown, S, S, 3]`, `drift [K, STEPS, S, S, 3]` and
+    `back [K, 2, S, S, 3]` (there, and back by example)."""
+
+    contents: np.ndarray
+    first: np.ndarray
+    every: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    drift: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    back: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def run(config: BiasConfig) -> None:
-    """Measures all, and puts the files into place when they are complete."""
+    """Measures all, writes bias.json and bias.html when both are complete, prints the findings."""
     started = time.monotonic()
-    from stylegan_culture.reports import bias_page, bias_words, restylers
-    from stylegan_culture.reports import trial as trials
-    from stylegan_culture.reports.parts.document import complete
-
     trial = trials.build(config.trial)
     _require_enough(trial)
     models = restylers.load_models(config.trial, trial)
     record, pictures = measure(config, trial, models)
-    record["seconds"] = round(time.monotonic() - started, 1)
+    record = dataclasses.replace(record, seconds=round(time.monotonic() - started, 1))
     folder = pathlib.Path(config.trial.out)
-    with complete(folder) as unfinished:
-        write_result(unfinished / "bias.json", record)
-        write_text(unfinished / "bias.html", bias_page.html_of(record, pictures))
-    for name in record["models"]:
-        print("\n  ".join(map(settings.visible, (name, *bias_words.brief(record, name)))))
+    with page.complete(folder) as unfinished:
+        write_result(unfinished / "bias.json", dataclasses.asdict(record))
+        write_text(unfinished / "bias.html", html_of(record, pictures))
+    for name in record.models:
+        print("\n  ".join(map(settings.visible, (name, *findings(record, name)))))
     print(f"every number: {folder / 'bias.json'}")
     print(f"page: {folder / 'bias.html'} ({(folder / 'bias.html').stat().st_size / 1e6:.1f} MB)")
 
 
-def measure(config: BiasConfig, trial, models) -> tuple[dict, dict]:
-    """The record, fit for JSON, and for each model the pictures `[., ., S, S, 3]` that the page
-    shows, by section."""
-    import numpy as np
+def html_of(record: BiasRecord, pictures: Pictures) -> str:
+    """The whole page."""
 
-    from stylegan_culture.measures.probes import PHOTOGRAPH, descriptors
-    from stylegan_culture.pipelines.cultures import title
-    from stylegan_culture.reports import bias_record, bias_trials
+    def tile(picture: np.ndarray, caption: str) -> page.Shown:
+        small = images.resize(np.asarray(picture, np.float32), SIDE, SIDE)
+        return page.shown(images.to_uint8(small), caption, quality=80)
 
+    def kind(content_id: str) -> str:
+        return record.cultures.get(content_id.split("/")[0], "Photograph")
+
+    return page.render(
+        "bias.html.j2",
+        record=record,
+        pictures=pictures,
+        briefs={name: findings(record, name) for name in record.models},
+        tile=tile,
+        kind=kind,
+        dots=charts.dots,
+        heat=lambda greatest: lambda value: abs(value) / (greatest or 1.0),
+        **_FORMATS,
+    )
+
+
+def findings(record: BiasRecord, name: str) -> list[str]:
+    """What was measured of one model, in sentences; the culture served worst comes first."""
+    return page.sentences("bias.txt.j2", record=record, model=record.models[name], **_FORMATS)
+
+
+_FORMATS = {
+    "MEASURES": MEASURES,
+    **{"points": points, "hundredths": hundredths, "chance": chance},
+}
+
+
+def measure(
+    config: BiasConfig, trial: Trial, models: list[Restyler]
+) -> tuple[BiasRecord, Pictures]:
+    """Everything that the page shows of all models."""
     seed = config.trial.seed
     chosen, shown = (evenly(len(trial.contents), n) for n in (config.trial_contents, SHOWN))
-    sources = bias_trials.seen(trial.probe, trial.contents)
+    sources = look(trial.probe, trial.contents)
     artworks = {
-        name: descriptors(trial.probe.backbone, own) for name, own in trial.artworks.items()
+        name: descriptors(trial.probe.backbone, each) for name, each in trial.artworks.items()
     }
-    judged, recall = bias_record.judge_of(trial, artworks, seed)
-    record = {
-        "cultures": {name: title(name) for name in trial.cultures},
-        "classes": list(trial.classes),
-        "contents": {
-            "count": len(trial.contents),
-            "photographs": int(np.count_nonzero(trial.sources == len(trial.cultures))),
-            "ids": list(trial.ids),
-            "trial": [trial.ids[number] for number in chosen],
-            "shown": [trial.ids[number] for number in shown],
-        },
-        "has_photographs": PHOTOGRAPH in trial.classes,
-        "judge": judged,
-        "artworks": {name: len(own) for name, own in artworks.items()},
-        "models": {},
-        "replicates": bias_record.REPLICATES,
-        "config": dataclasses.asdict(config),
-        "versions": settings.package_versions(),
-        "commit": settings.git_commit(),
-    }
-    pictures = {"contents": trial.contents[shown], "first": trial.contents[chosen[0]]}
+    probe, recall = probe_figures(trial, artworks, seed)
+    pictures, figures = Pictures(trial.contents[shown], trial.contents[chosen[0]]), {}
     for method in models:
-        bench = bias_trials.Bench.of(method.model, trial, sources)
-        served = bias_trials.into_every_culture(bench, shown)
-        quality = bias_record.quality_of(trial, served, sources.features, artworks, recall, seed)
-        again = bias_trials.drift(bench, chosen)
-        back = bias_trials.round_trips(bench, chosen)
-        record["models"][method.name] = quality | {
-            "judge_in_training": method.trained_against(trial.probe.backbone),
-            "representation": bias_record.representation_of(trial, quality, method.facts, seed),
-            "drift": bias_record.drift_of(trial, chosen, again, seed),
-            "round_trips": bias_record.round_trips_of(trial, chosen, back, seed),
-            "leaning": bias_record.leaning_of(trial, bias_trials.unconditioned(bench), seed),
-        }
-        pictures[method.name] = {
-            "every": served["pictures"],
-            "drift": again["pictures"],
-            "back": back["pictures"],
-        }
+        bench = Bench.of(method.model, trial, sources)
+        served = into_every_culture(bench, shown)
+        quality = quality_of(trial, served, sources.features, artworks, recall, seed)
+        drifted, trips = drift(bench, chosen), round_trips(bench, chosen)
+        figures[method.name] = ModelFigures(
+            **{field.name: getattr(quality, field.name) for field in dataclasses.fields(Quality)},
+            judge_in_training=method.trained_against(trial.probe.backbone),
+            representation=representation_of(trial, quality, method.facts, seed),
+            drift=drift_figures(trial, chosen, drifted, seed),
+            round_trips=trip_figures(trial, chosen, trips, seed),
+            leaning=leaning_figures(trial, unconditioned(bench), seed),
+        )
+        pictures.every[method.name] = served.pictures
+        pictures.drift[method.name] = drifted.pictures
+        pictures.back[method.name] = trips.pictures
+    record = BiasRecord(
+        cultures={name: title(name) for name in trial.cultures},
+        classes=tuple(trial.classes),
+        contents=Contents(
+            count=len(trial.contents),
+            photographs=int(np.count_nonzero(trial.sources == len(trial.cultures))),
+            ids=tuple(trial.ids),
+            trial=tuple(trial.ids[place] for place in chosen),
+            shown=tuple(trial.ids[place] for place in shown),
+        ),
+        has_photographs=PHOTOGRAPH in trial.classes,
+        judge=probe,
+        artworks={name: len(each) for name, each in artworks.items()},
+        models=figures,
+        replicates=REPLICATES,
+        config=config,
+        versions=settings.package_versions(),
+        commit=settings.git_commit(),
+    )
     return record, pictures
 
 
-def evenly(count: int, wanted: int):
+def evenly(count: int, wanted: int) -> np.ndarray:
     """Up to `wanted` numbers, evenly among `count`; contents stand in order of class."""
-    import numpy as np
-
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int))
 
 
-def _require_enough(trial) -> None:
-    few = trial.to_change.sum(axis=1)
+def _require_enough(trial: Trial) -> None:
+    counts = trial.to_change.sum(axis=1)
     if len(trial.cultures) < 2:
         raise InputError("the data have one culture; bias is between cultures, so give two or more")
-    if few.min() < 3:
+    if counts.min() < 3:
         raise InputError(
-            f"{int(few.min())} contents could be restyled into {trial.cultures[few.argmin()]!r}; "
-            "give at least 3: name --content or raise --artworks"
+            f"{int(counts.min())} contents could be restyled into "
+            f"{trial.cultures[counts.argmin()]!r}; give at least 3: name --content or raise "
+            "--artworks"
         )
+
+
+# What a model does to the contents.
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Seen:
+    """How the probe sees pictures: descriptors `[n, D]`, probabilities `[n, classes]` and content
+    codes `[n, C]`."""
+
+    features: np.ndarray
+    probabilities: np.ndarray
+    codes: np.ndarray
+
+    @property
+    def named(self) -> np.ndarray:
+        """The class of each picture, `[n]`."""
+        return self.probabilities.argmax(axis=1)
+
+    def distance(self, other: "Seen") -> np.ndarray:
+        """The content distance of each picture to the same one of others, `[n]`."""
+        return content.content_distance(self.codes, other.codes)
+
+    def part(self, rows: np.ndarray) -> "Seen":
+        """Some of the pictures."""
+        return Seen(self.features[rows], self.probabilities[rows], self.codes[rows])
+
+
+def look(probe: CultureProbe, pictures: np.ndarray) -> Seen:
+    """Shows pictures `[n, S, S, 3]` to the probe."""
+    features, codes = content.descriptors_and_codes(probe.backbone, trials.reduced(pictures))
+    return Seen(features, probe.classifier.predict_proba(features), codes)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bench:
+    """One model at work on one trial.
+
+    Attributes:
+        trial: the contents and the probe.
+        sources: the contents as the probe sees them.
+        restyle: `(pictures [n, S, S, 3], style codes [n, D]) -> [n, S, S, 3]`.
+        encode: `pictures [n, S, S, 3] -> style codes [n, D]`.
+        codes: `[K, D]`, the style code of each of the trial's cultures.
+        middle: `[D]`, that of the uniform mixture of all the model's cultures.
+    """
+
+    trial: Trial
+    sources: Seen
+    restyle: typing.Callable
+    encode: typing.Callable
+    codes: np.ndarray
+    middle: np.ndarray
+
+    @classmethod
+    def of(cls, model, trial: Trial, sources: Seen) -> "Bench":
+        """Of a `CultureModel` that knows all the trial's cultures."""
+        codes = np.asarray(model.fusion.codes())
+        return cls(
+            trial=trial,
+            sources=sources,
+            restyle=_batched(
+                tf.function(lambda x, code: model.stylize_with(x, code, tf.ones((BATCH, 1))))
+            ),
+            encode=_batched(tf.function(model.encode_style)),
+            codes=codes[[model.cultures.index(culture) for culture in trial.cultures]],
+            middle=codes.mean(axis=0),
+        )
+
+    def into(self, pictures: np.ndarray, code: np.ndarray) -> np.ndarray:
+        """Restyles all pictures by one style code `[D]`."""
+        return self.restyle(pictures, np.broadcast_to(code, (len(pictures), code.shape[-1])))
+
+    def look(self, pictures: np.ndarray) -> Seen:
+        """Shows pictures to the probe."""
+        return look(self.trial.probe, pictures)
+
+
+def _batched(function):
+    """Runs a function of rows by batches of one size, the last one filled up, so that TensorFlow
+    traces it once."""
+
+    def run_batches(*arrays):
+        results, count = [], len(arrays[0])
+        for start in range(0, count, BATCH):
+            rows = np.minimum(np.arange(start, start + BATCH), count - 1)
+            parts = (tf.constant(np.asarray(array)[rows], tf.float32) for array in arrays)
+            results.append(function(*parts).numpy()[: count - start])
+        return np.concatenate(results)
+
+    return run_batches
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Served:
+    """Every content in every culture: `features [K, N, D]`, `probabilities [K, N, classes]`,
+    content `distance [K, N]` to the source, and `pictures [K, shown, S, S, 3]`."""
+
+    features: np.ndarray
+    probabilities: np.ndarray
+    distance: np.ndarray
+    pictures: np.ndarray
+
+
+def into_every_culture(bench: Bench, shown: np.ndarray) -> Served:
+    """Restyles every content into every culture; `shown` numbers what is kept as pictures."""
+    rows = []
+    for code in tqdm.tqdm(bench.codes, "contents in every culture", disable=None):
+        results = bench.into(bench.trial.contents, code)
+        seen = bench.look(results)
+        distance = seen.distance(bench.sources)
+        rows.append((seen.features, seen.probabilities, distance, results[shown]))
+    return Served(*map(np.stack, zip(*rows, strict=True)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Drift:
+    """Of n contents after each restyling, `[K, STEPS, n]` each: content `distance` to the source,
+    to the picture `before`, and whether it is `named` as the culture; `pictures [K, STEPS, S, S,
+    3]` of the first content."""
+
+    distance: np.ndarray
+    before: np.ndarray
+    named: np.ndarray
+    pictures: np.ndarray
+
+
+def drift(bench: Bench, chosen: np.ndarray) -> Drift:
+    """Restyles the contents numbered `chosen [n]` into the same culture again and again."""
+    start, cultures = bench.sources.part(chosen), []
+    for culture, code in enumerate(tqdm.tqdm(bench.codes, "again and again", disable=None)):
+        pictures, last, steps = bench.trial.contents[chosen], start, []
+        for _ in range(STEPS):
+            pictures = bench.into(pictures, code)
+            now = bench.look(pictures)
+            apart = now.distance(start), now.distance(last)
+            steps.append((*apart, now.named == culture, pictures[0]))
+            last = now
+        cultures.append([np.stack(values) for values in zip(*steps, strict=True)])
+    return Drift(*map(np.stack, zip(*cultures, strict=True)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Legs:
+    """Distances to the source: `once [K, m]` after one restyling, `back [K, m]` after the way back,
+    `direct [m]` of the source restyled into its style at once."""
+
+    once: np.ndarray
+    back: np.ndarray
+    direct: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Way:
+    """One way back, of m of the chosen contents: content distances and mean absolute differences of
+    pixels."""
+
+    rows: np.ndarray
+    content: Legs
+    pixels: Legs
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RoundTrips:
+    """Ways back by the content's culture (`name`, of artworks alone), and by the style code that
+    the style encoder reads off the content (`example`, of all); `pictures [K, 2, S, S, 3]` of the
+    first content: once, and back by example."""
+
+    ways: dict[str, Way]
+    pictures: np.ndarray
+
+
+def round_trips(bench: Bench, chosen: np.ndarray) -> RoundTrips:
+    """From each content numbered `chosen [n]` into each culture and back to where it came from."""
+    trial, contents = bench.trial, bench.trial.contents[chosen]
+    start, origins = bench.sources.part(chosen), trial.sources[chosen]
+    everyone, artworks = np.arange(len(chosen)), np.flatnonzero(origins < len(trial.cultures))
+    targets = {"example": (everyone, bench.encode(contents))}
+    if len(artworks):
+        targets["name"] = (artworks, bench.codes[origins[artworks]])
+
+    def distances(results: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        apart = bench.look(results).distance(start.part(rows))
+        return np.stack([apart, np.abs(results - contents[rows]).mean(axis=(1, 2, 3))])
+
+    bar = tqdm.tqdm(bench.codes, "there and back", disable=None)
+    there = [bench.into(contents, code) for code in bar]
+    once = np.stack([distances(results, everyone) for results in there], axis=1)
+    ways, pictures = {}, []
+    for way, (rows, codes) in targets.items():
+        direct = distances(bench.restyle(contents[rows], codes), rows)
+        returned = [bench.restyle(results[rows], codes) for results in there]
+        back = np.stack([distances(results, rows) for results in returned], axis=1)
+        ways[way] = Way(
+            rows, *(Legs(once[kind][:, rows], back[kind], direct[kind]) for kind in (0, 1))
+        )
+        if way == "example":
+            pictures = [(one[0], other[0]) for one, other in zip(there, returned, strict=True)]
+    return RoundTrips(ways, np.stack(pictures))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unconditioned:
+    """Classes `[n]` that contents are named as: `untouched`, in the uniform `mixture` of all the
+    model's cultures, and by a style code of `zeros`, which leaves the generator to its habits."""
+
+    untouched: np.ndarray
+    mixture: np.ndarray
+    zeros: np.ndarray
+
+
+def unconditioned(bench: Bench) -> Unconditioned:
+    """Restyles where no culture is asked for: photographs, or all contents where none is one."""
+    trial, chosen = bench.trial, np.arange(len(bench.trial.contents))
+    if PHOTOGRAPH in trial.classes:
+        chosen = np.flatnonzero(trial.sources == trial.classes.index(PHOTOGRAPH))
+    codes = (bench.middle, np.zeros_like(bench.middle))
+    named = (bench.look(bench.into(trial.contents[chosen], code)).named for code in codes)
+    return Unconditioned(bench.sources.named[chosen], *named)
+
+
+# From what was measured of contents to figures of cultures.
+
+
+def probe_figures(
+    trial: Trial, artworks: dict[str, np.ndarray], seed: int
+) -> tuple[ProbeFigures, fairness.Estimates | None]:
+    """How the probe names artworks that it was not fitted to.
+
+    Args:
+        artworks: culture to the descriptors `[A, D]` of its artworks, the held-out ones last.
+
+    Returns:
+        The record, and how often each culture's artworks are named rightly; None instead where a
+        culture has no held-out artwork.
+    """
+    counts, confusion, right = dict(trial.held_out_counts), [], []
+    for culture, (name, features) in enumerate(artworks.items()):
+        held = features[len(features) - counts[name] :]
+        named = trial.probe.classifier.predict(held) if len(held) else np.zeros(0, int)
+        totals = np.bincount(named, minlength=len(trial.classes))
+        confusion.append((totals / max(counts[name], 1)).tolist())
+        right.append(totals[culture])
+    recall = None
+    if min(counts.values()):
+        recall = fairness.proportions(right, list(counts.values()), REPLICATES, seed)
+    figures = ProbeFigures(
+        backbone=trial.probe.backbone.name,
+        weights=trial.probe.backbone.fingerprint,
+        held_out=counts,
+        confusion=confusion,
+        named=recall and _by_culture(trial, recall),
+    )
+    return figures, recall
+
+
+def quality_of(
+    trial: Trial,
+    served: Served,
+    sources: np.ndarray,
+    artworks: dict[str, np.ndarray],
+    recall: fairness.Estimates | None,
+    seed: int,
+) -> Quality:
+    """How each culture is served, which worst, and how much of that chance would give.
+
+    Args:
+        sources: descriptors `[N, D]` of the contents.
+        artworks: culture to the descriptors `[A, D]` of its artworks.
+        recall: of `probe_figures`.
+    """
+    scale = _scale(list(artworks.values()))
+    real = [scale(features) for features in artworks.values()]
+    weights = statistics.resampled(trial.sources, REPLICATES, seed)
+    asked, classes = trial.to_change, served.probabilities.argmax(axis=2)
+    single = {
+        "named": classes == np.arange(len(trial.cultures))[:, None],
+        "content_distance": served.distance,
+    }
+    known = {
+        "named": fairness.means(single["named"], asked, weights, True, (0.0, 1.0)),
+        "content_distance": fairness.means(served.distance, asked, weights, False, (0.0, 4.0)),
+        "kid": fairness.kids(scale(served.features), real, asked, weights),
+    }
+    before = fairness.kids(scale(sources)[None], real, asked, weights)
+    if recall is not None:
+        known["above"] = fairness.less(known["named"], recall)
+    if (covered := fairness.covered(known["kid"], before)) is not None:
+        known["covered"] = covered
+    known = {name: known[name] for name in MEASURES if name in known}
+    return Quality(
+        figures={name: _by_culture(trial, each) for name, each in known.items()},
+        untouched_kid=_by_culture(trial, before),
+        worst={name: _extremes(trial, fairness.worst(each)) for name, each in known.items()},
+        worst_to_best={name: fairness.worst_to_best(each) for name, each in known.items()},
+        by_chance={
+            name: fairness.spread_by_chance(values, asked, seed) for name, values in single.items()
+        },
+        paired={
+            name: _paired(fairness.paired(values, asked, weights))
+            for name, values in single.items()
+        },
+        confusion=restyled.confusion(classes, asked, len(trial.classes)).tolist(),
+    )
+
+
+def representation_of(trial: Trial, quality: Quality, facts: dict, seed: int) -> Representation:
+    """Training pictures against quality, by ranks."""
+    cultures = read_cultures(facts, "the model's record", least=0)
+    counted = {culture.key: culture.pictures for culture in cultures}
+    by_model = all(counted.get(culture) for culture in trial.cultures)
+    counts = counted if by_model else trial.training_counts
+    counts = {name: int(counts[name]) for name in trial.cultures}
+    correlations = {}
+    for name, figures in quality.figures.items():
+        row = [figures[culture].value for culture in trial.cultures]
+        link = statistics.rank_correlation(list(counts.values()), row, seed)
+        correlations[name] = statistics.Correlation(*_plain(dataclasses.astuple(link)))
+    return Representation(counts, by_model, correlations)
+
+
+def drift_figures(trial: Trial, chosen: np.ndarray, drifted: Drift, seed: int) -> DriftFigures:
+    """Means over contents and cultures after each restyling, and distances of each culture."""
+    asked, weights = trial.to_change[:, chosen], _weights(trial, chosen, seed)
+
+    def overall(values: np.ndarray) -> list[Interval]:
+        return [_overall(values[:, step], asked, weights) for step in range(STEPS)]
+
+    steps = [_each(drifted.distance[:, step], asked) for step in range(STEPS)]
+    return DriftFigures(
+        overall(drifted.distance),
+        overall(drifted.before),
+        overall(drifted.named),
+        dict(zip(trial.cultures, np.stack(steps, axis=1).tolist(), strict=True)),
+    )
+
+
+def trip_figures(
+    trial: Trial, chosen: np.ndarray, trips: RoundTrips, seed: int
+) -> dict[str, WayFigures]:
+    """How far contents are from themselves on each way, over the contents that have it."""
+    figures = {}
+    for name, way in trips.ways.items():
+        rows = np.asarray(chosen)[way.rows]
+        asked, weights = trial.to_change[:, rows], _weights(trial, rows, seed)
+        content_legs, pixel_legs = (
+            _leg_figures(trial, legs, asked, weights) for legs in (way.content, way.pixels)
+        )
+        figures[name] = WayFigures(len(rows), content_legs, pixel_legs)
+    return figures
+
+
+def _leg_figures(trial: Trial, legs: Legs, asked, weights) -> LegFigures:
+    direct = np.broadcast_to(legs.direct, legs.once.shape)
+    pairs = zip(_each(legs.once, asked), _each(legs.back, asked), strict=True)
+    return LegFigures(
+        *(
+            _overall(values, asked, weights)
+            for values in (legs.once, legs.back, direct, legs.once - legs.back)
+        ),
+        {
+            name: (float(once), float(back))
+            for name, (once, back) in zip(trial.cultures, pairs, strict=True)
+            if math.isfinite(once)
+        },
+    )
+
+
+def leaning_figures(trial: Trial, named: Unconditioned, seed: int) -> LeaningFigures:
+    """Shares of classes where no culture is asked for."""
+
+    def shares(classes: np.ndarray) -> ClassShares:
+        leaning = fairness.leaning(classes, len(trial.classes), REPLICATES, seed)
+        by_class = dict(zip(trial.classes, leaning.shares, strict=True))
+        return ClassShares(by_class, leaning.effective)
+
+    each = (shares(classes) for classes in (named.untouched, named.mixture, named.zeros))
+    return LeaningFigures(len(named.untouched), PHOTOGRAPH in trial.classes, *each)
+
+
+def _by_culture(trial: Trial, estimates: fairness.Estimates) -> dict[str, Interval]:
+    return dict(zip(trial.cultures, estimates.intervals(), strict=True))
+
+
+def _extremes(trial: Trial, worst: fairness.Worst) -> Extremes:
+    return Extremes(
+        culture=trial.cultures[worst.culture],
+        interval=worst.interval,
+        share=worst.share,
+        shares=dict(zip(trial.cultures, worst.shares, strict=True)),
+        tie=worst.tie,
+        best=trial.cultures[worst.best],
+        best_interval=worst.best_interval,
+    )
+
+
+def _paired(paired: fairness.Paired) -> Paired:
+    tables = (paired.value, paired.low, paired.high)
+    return Paired(*(_plain(table.tolist()) for table in tables), paired.clear.tolist())
+
+
+def _scale(artworks: list[np.ndarray]) -> typing.Callable[[np.ndarray], np.ndarray]:
+    """Brings every descriptor to mean 0 and deviation 1 over artworks, each culture with the same
+    weight, so that the kernel does not follow the channels of the largest values alone."""
+    mean = np.mean([each.mean(axis=0, dtype=np.float64) for each in artworks], axis=0)
+    deviation = np.sqrt(np.mean([((each - mean) ** 2).mean(axis=0) for each in artworks], axis=0))
+    deviation = np.where(deviation > 1e-9 * (np.abs(mean) + 1e-9), deviation, 1.0)
+    return lambda rows: (rows - mean) / deviation
+
+
+def _weights(trial: Trial, chosen: np.ndarray, seed: int) -> np.ndarray:
+    """Resamples photographs and artworks apart; single artworks of many cultures are one group."""
+    artworks = trial.sources[np.asarray(chosen)] < len(trial.cultures)
+    return statistics.resampled(artworks.astype(int), REPLICATES, seed)
+
+
+def _overall(values: np.ndarray, asked: np.ndarray, weights: np.ndarray) -> Interval:
+    """The mean over contents of each one's mean over the cultures asked of it: `[K, n]` to one
+    figure."""
+    each = np.where(asked, values, 0.0).sum(axis=0) / asked.sum(axis=0)
+    return fairness.means(each[None], np.ones((1, len(each)), bool), weights, False).intervals()[0]
+
+
+def _each(values: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """The mean of each culture, `[K]`; NaN where none of the contents was asked of it."""
+    counts = asked.sum(axis=1)
+    sums = np.where(asked, values, 0.0).sum(axis=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _plain(value):
+    """None for NaN, which JSON has no word for; also within lists."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,9 +6,11 @@ begins no formula, and a character that the font lacks is a box without a warnin
 """
 
 import contextlib
+import dataclasses
 import io
 import math
 import re
+import typing
 import warnings
 import xml.etree.ElementTree as ElementTree
 
@@ -20,13 +22,16 @@ INK, SOFT, LINE, ACCENT, HEAT, PAPER = (
     *("#23201b", "#645d51", "#ddd6c8"),
     *("#34506e", "#8f3d1b", "#faf8f3"),
 )
+WARM = "#8f3d1c"  # of lines: `HEAT`, which in the page's dark form is too dark for them
 VARIABLES = {
+    WARM: "--warm",
     **{INK: "--ink", SOFT: "--soft", LINE: "--line"},
     **{ACCENT: "--accent", HEAT: "--heat", PAPER: "--paper"},
 }
 DOTS = 110  # an inch of a PNG file
 LONGEST_SIDE = 8192  # pixels; larger figures get fewer dots an inch
 LONGEST_NAME = 40  # characters
+STROKES = ((ACCENT, "-"), (WARM, "--"), (SOFT, ":"))  # of the first, second and third line
 FONT = 12  # pixels of a page
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -134,7 +139,16 @@ def draw_dots(axes, rows: list, show) -> None:
     axes.hlines(places, min(lows), max(highs), color=LINE, linewidth=1, zorder=0)
     axes.axvline(sum(values) / len(values), color=SOFT, linewidth=1, zorder=1)
     axes.hlines(places, lows, highs, color=ACCENT, linewidth=2, zorder=2)
-    axes.plot(values, places, "o", color=ACCENT, markeredgecolor=PAPER, markersize=7.2, zorder=3)
+    axes.plot(
+        values,
+        places,
+        "o",
+        color=ACCENT,
+        markeredgecolor=PAPER,
+        markersize=7.2,
+        zorder=3,
+        clip_on=False,
+    )
     across = axes.get_yaxis_transform()
     for place, name, value in zip(places, names, values, strict=True):
         sides = {"transform": across, "verticalalignment": "center_baseline"}
@@ -144,6 +158,84 @@ def draw_dots(axes, rows: list, show) -> None:
     axes.set(ylim=(-0.5, len(rows) - 0.5))
     axes.margins(0)
     axes.axis("off")
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """Up to three lines over the same steps.
+
+    Attributes:
+        series: name to its values, one a step: numbers, or `(value, low, high)`, whose interval is
+            shaded.
+        ticks: a text for each step.
+        show: number to text.
+        unit: what the steps are; below them.
+        faint: further rows of values, thin and without a name.
+        limits: the least and the greatest value of the axis.
+        margin: space at either end, in steps; with 0.5 each step has a column of equal width.
+    """
+
+    series: dict[str, typing.Sequence]
+    ticks: typing.Sequence[str]
+    show: typing.Callable[[float], str]
+    unit: str = ""
+    faint: typing.Sequence[typing.Sequence[float]] = ()
+    limits: tuple[float, float] = (0.0, 1.0)
+    margin: float = 0.15
+
+
+def lines(data: Lines, caption: str, width: int = 336, height: int = 212, kind: str = ""):
+    """Lines as an inline SVG (`Markup`); their names stand above where there are several.
+
+    Args:
+        data: what is drawn.
+        caption: what is measured, for those who do not see it; the values follow it.
+        width, height: in pixels of a page.
+        kind: a class of the page's style sheet.
+    """
+    with drawing(width, height) as figure:
+        draw_lines(figure.subplots(), data)
+        said = "; ".join(
+            f"{name}: "
+            + ", ".join(
+                f"{data.show(_bounded(value)[0])} at {tick}"
+                for value, tick in zip(values, data.ticks, strict=True)
+            )
+            for name, values in data.series.items()
+        )
+        return svg(figure, f"{caption}. {said}", f"lines {kind}".strip())
+
+
+def draw_lines(axes, data: Lines) -> None:
+    """Draws what `lines` does on Matplotlib axes."""
+    places = range(len(data.ticks))
+    for values in data.faint:
+        axes.plot(places, values, color=SOFT, linewidth=0.6, alpha=0.65, zorder=1)
+    for (name, values), (colour, dashes) in zip(data.series.items(), STROKES, strict=False):
+        middle, low, high = zip(*map(_bounded, values), strict=True)
+        axes.fill_between(places, low, high, color=colour, alpha=0.14, linewidth=0, zorder=2)
+        stroke = {"color": colour, "linestyle": dashes, "linewidth": 1.8, "label": label(name)}
+        axes.plot(places, middle, marker="o", markersize=4, **stroke, zorder=3)
+    low, high = data.limits
+    levels = (low, (low + high) / 2, high)
+    axes.hlines(
+        levels, 0, 1, color=LINE, linewidth=1, zorder=0, transform=axes.get_yaxis_transform()
+    )
+    axes.set_yticks(levels, [data.show(level) for level in levels])
+    axes.set_xticks(places, [label(tick) for tick in data.ticks])
+    axes.set(xlabel=data.unit, xlim=(-data.margin, len(data.ticks) - 1 + data.margin))
+    axes.set(ylim=(low - 0.03 * (high - low), high + 0.03 * (high - low)))
+    axes.tick_params(length=0, labelsize=FONT - 2)
+    axes.xaxis.label.set(fontsize=FONT - 2, color=SOFT)
+    axes.spines[:].set_visible(False)
+    if len(data.series) > 1:
+        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": len(data.series)}
+        axes.legend(**above, frameon=False, borderpad=0.0, borderaxespad=0.3, handlelength=2.4)
+
+
+def _bounded(value) -> tuple:
+    """`(value, low, high)`, also of a number that comes without an interval."""
+    return tuple(value) if isinstance(value, typing.Sequence) else (value, value, value)
 
 
 def placed(boxes: dict, dots_at: dict, size: tuple) -> dict:

@@ -64,6 +64,18 @@ def render(template: str, **values) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def sentences(template: str, **values) -> list[str]:
+    """Plain texts, for a terminal and for "In brief": the paragraphs of a template without HTML.
+
+    Paragraphs have empty lines between them; within one, a new line is a space.
+    """
+    from markupsafe import Markup
+
+    paragraphs = render(template, **values).split("\n\n")
+    texts = (Markup(" ".join(paragraph.split())).unescape() for paragraph in paragraphs)
+    return [text for text in texts if text]
+
+
 @functools.cache
 def _environment():
     import jinja2
@@ -82,7 +94,7 @@ def _environment():
         keep_trailing_newline=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals |= {"POLICY": POLICY, "SOFTWARE": SOFTWARE, "zip": zip}
+    environment.globals |= {"POLICY": POLICY, "SOFTWARE": SOFTWARE, "zip": zip, "percent": percent}
     environment.filters |= {
         "number": number,
         "counted": counted,
@@ -115,6 +127,11 @@ def number(value: float, form: str = "") -> str:
     """A number in a format such as `{:.1%}`, or in three figures; the minus sign is a real one."""
     text = form.format(value) if form else _three_figures(value)
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: float) -> str:
+    """A share in per cent: `84%`."""
+    return number(value, "{:.0%}")
 
 
 def counted(count: int, one: str, many: str = "") -> str:

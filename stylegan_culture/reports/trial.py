@@ -69,6 +69,51 @@ class EvaluateConfig:
     gallery: int = option(100, "photographs among which the source has to be the nearest")
 
 
+@dataclasses.dataclass(frozen=True)
+class BiasConfig:
+    """What `evaluate bias` measures, and how much of it."""
+
+    FILES: typing.ClassVar = ("bias.html", "bias.json")
+
+    trial: TrialConfig = TrialConfig()
+    trial_contents: int = option(
+        12, "contents, evenly of all, that are restyled again and again and there and back", low=2
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RobustnessConfig:
+    """What `evaluate robustness` attacks, on which pictures, and how hard."""
+
+    PLOTS: typing.ClassVar = (
+        "robustness_attacks.png",
+        "robustness_corruptions.png",
+        "robustness_stylizer.png",
+    )
+    FILES: typing.ClassVar = ("robustness.html", "robustness.json", *PLOTS)
+
+    tagger: str = option(
+        "culture_tagger", "a run of --trainer classifier, its .npz file, or a shipped name"
+    )
+    weights: str = option("", "its backbone's weights, where they are not what the tagger names")
+    model: str = option(
+        "", "stylizer to measure too: model folder, run folder, or name of a shipped model"
+    )
+    data: str = option(
+        "",
+        "artworks, of which the held-out part is attacked: folder:PATH, records:DIR, tfds:NAME",
+        table=True,
+    )
+    content: str = option("", "folder:PATH of photographs for --model; the held-out part is taken")
+    out: str = option("", "folder for the page, JSON and plots")
+    pictures: int = option(6, "artworks of each culture: the first by hash of their names", low=1)
+    # One photograph would give its figure an interval without width.
+    photographs: int = option(4, "photographs, chosen likewise", low=2)
+    size: int = option(256, "pixels a side of photographs, a multiple of 16", low=32, multiple=16)
+    steps: int = option(10, "of the iterated attacks (PGD)", low=1)
+    seed: int = option(0, "seed of random starts, noise and intervals")
+
+
 def check_trial(config: TrialConfig, required: Iterable[str] = ("model",)) -> None:
     """Raises `InputError` for options of a trial that cannot be met."""
     for name in (*required, "data", "judge", "out"):
