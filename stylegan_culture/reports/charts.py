@@ -88,12 +88,16 @@ def svg(figure, caption: str, kind: str = ""):
     root = ElementTree.fromstring(file.getvalue())
     for name in ("width", "height"):
         del root.attrib[name]
-    for metadata in root.findall("{*}metadata"):
-        root.remove(metadata)
+    for element in [*root.findall("{*}metadata"), *root.findall("{*}defs/{*}style/..")]:
+        root.remove(element)
     root.attrib |= {"role": "img", "aria-label": visible(caption), "class": f"chart {kind}".strip()}
+    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")  # as Matplotlib's style sheet
+    content = ElementTree.tostring(root, encoding="unicode")
     for element in root.iter():
         if address := element.get(f"{{{XLINK}}}href", "").partition("data:image/png;base64,")[2]:
             element.set(f"{{{XLINK}}}href", _as_jpeg(address))
+        if "#" + element.get("id", "") not in content:  # nothing in the chart refers to it
+            element.attrib.pop("id", None)
         style = element.get("style", "")
         for colour, variable in VARIABLES.items():
             style = style.replace(colour, f"var({variable})")
