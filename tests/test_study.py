@@ -47,8 +47,8 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def quickly(inception, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def quickly(inception):
     """The random backbone of seed 0 as it was made before: building it takes seconds."""
     made = backbones.build_backbone
 
@@ -56,7 +56,9 @@ def quickly(inception, monkeypatch):
         same = (name, weights, seed, dtype) == ("inception_resnet_v2", "random", 0, None)
         return inception if same else made(name, weights, seed, dtype)
 
-    monkeypatch.setattr(backbones, "build_backbone", build)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "build_backbone", build)
+        yield
 
 
 def _run(*arguments):
@@ -101,7 +103,7 @@ def _rows(backbone, pictures, part, tap=TAP):
 
 
 def test_saved_moments_are_those_of_every_position_of_the_training_part(
-    pictures, inception, quickly, tmp_path, capsys
+    pictures, inception, tmp_path, capsys
 ):
     path = tmp_path / "deep" / "moments.npz"
     assert _run(*_moments(pictures, path, "--taps", f"{TAP}, mixed_5b")) == 0
@@ -151,7 +153,7 @@ def test_pictures_are_reduced_to_the_short_side_and_cropped_to_the_grid(pictures
     assert counts == {79: 64**2, 80: 80**2}
 
 
-def test_moments_are_of_all_taps_unless_some_are_named(pictures, quickly, tmp_path):
+def test_moments_are_of_all_taps_unless_some_are_named(pictures, tmp_path):
     flags = ("--part", "held_out", "--precision", "float16", "--sources", "drawn")
     assert _run(*_moments(pictures, tmp_path / "moments.npz", *flags)) == 0
     facts = json.loads((tmp_path / "moments.json").read_text())
@@ -237,7 +239,7 @@ def test_the_table_is_printed(pictures, small, tmp_path, capsys):
 
 
 def test_the_order_in_which_data_name_their_cultures_changes_no_gap(
-    aligned, pictures, quickly, tmp_path, monkeypatch
+    aligned, pictures, tmp_path, monkeypatch
 ):
     """Ornaments are not in the order of the alphabet, as folders are."""
     made, order = door.load_source, [2, 0, 1]
