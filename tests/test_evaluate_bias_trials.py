@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.measures.probes import content_codes
+from stylegan_culture.measures.content import content_codes
 from stylegan_culture.reports import bias_record, bias_trials
 from stylegan_culture.reports.bias_trials import STEPS, Bench, seen
 from stylegan_culture.reports.tools import reduced
@@ -51,7 +51,7 @@ def bench(patterns):
     contents = generator.random((6, SIDE, SIDE, 3)).astype(np.float32) * 0.5
     contents[0] *= 0.05
     sources = np.array([3, 3, 3, 0, 1, 2])
-    judge = types.SimpleNamespace(backbone=Eye(), probe=Brightest())
+    judge = types.SimpleNamespace(backbone=Eye(), classifier=Brightest())
     trial = types.SimpleNamespace(
         cultures=CULTURES,
         classes=(*CULTURES, "photograph"),

@@ -14,7 +14,7 @@ from reader import Reader
 from stylegan_culture import config as settings
 from stylegan_culture import explain, files, images, models
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures import carriers
+from stylegan_culture.measures import evidence
 from stylegan_culture.models import load_tagger, save_tagger
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
@@ -195,7 +195,7 @@ def test_channels_are_chosen_in_training_and_measured_on_the_held_out(made, artw
     readings = {"mean": maps.mean(axis=(1, 2)), "deviation": maps.std(axis=(1, 2))}
     assert found["pictures"] == {"chosen_on": 16, "measured_on": 4} and found["channels"] == count
     train, judged = (
-        {k: carriers.differences(v[part], labels[part], 2) for k, v in readings.items()}
+        {k: evidence.channel_differences(v[part], labels[part], 2) for k, v in readings.items()}
         for part in (~held, held)
     )
     for culture, rows in found["cultures"].items():

@@ -12,7 +12,7 @@ import pytest
 
 from stylegan_culture import Stylizer, evaluate, images
 from stylegan_culture.deploy import culture_files, tflite
-from stylegan_culture.measures import restyled
+from stylegan_culture.measures import looks
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 
 FOLDER = pathlib.Path(__file__).parents[1] / "saved_models" / "culture256"
@@ -93,8 +93,8 @@ def strengths(stylizer, data_folder):
     chosen = np.linspace(0, len(photographs) - 1, 8).astype(int)
     contents = evaluation_arrays(photographs.select(chosen), 256)[0]
     results = np.stack([stylizer(one, name) for one in contents for name in stylizer.cultures])
-    bound = restyled.ordinary_strengths(evaluation_arrays(artworks, 256)[0])
-    return restyled.line_strengths(results), bound
+    bound = looks.ordinary_strengths(evaluation_arrays(artworks, 256)[0])
+    return looks.line_strengths(results), bound
 
 
 def test_no_stride_leaves_a_visible_grid(strengths):

@@ -14,7 +14,8 @@ import tensorflow as tf
 from stylegan_culture import config as settings
 from stylegan_culture import models, train
 from stylegan_culture.config import InputError
-from stylegan_culture.measures import probes, sets
+from stylegan_culture.measures import content as content_measures
+from stylegan_culture.measures import sets
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.pipelines.input import (
     DataConfig,
@@ -99,8 +100,8 @@ def test_figures_are_the_projects_measures_of_the_enlarged_pictures(exam, artwor
     answers, backbone = 0.5 * artworks + 0.2, exam.sight.backbone
     found = exam(Answering(answers))
     larger = [np.repeat(np.repeat(x, 3, axis=1), 3, axis=2) for x in (exam.contents, answers)]
-    codes = [probes.content_codes(backbone, each) for each in larger]
-    apart = probes.content_distances(codes[1], codes[0])  # [K, N]
+    codes = [content_measures.content_codes(backbone, each) for each in larger]
+    apart = content_measures.content_distances(codes[1], codes[0])  # [K, N]
     assert found["content"] == pytest.approx(apart[exam.asked].mean(), rel=1e-4)
     tagger, kids = CultureTagger(backbone), []
     head = exam.sight.head

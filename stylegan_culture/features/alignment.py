@@ -77,28 +77,6 @@ MAPS = {
 }
 
 
-def bures_wasserstein(mean, covariance, other_mean, other_covariance):
-    """The 2-Wasserstein distance of Gaussians, in units of the features.
-
-    `sqrt(|m - m'|^2 + tr S + tr S' - 2 tr (S^1/2 S' S^1/2)^1/2)`; its square is the Frechet
-    distance (Dowson and Landau, 1982).
-
-    Args:
-        mean, other_mean: `[..., d]`.
-        covariance, other_covariance: `[..., d, d]`.
-    """
-    covariance, other_covariance = (
-        ops.cast(one, "float64") for one in (covariance, other_covariance)
-    )
-    values = linalg.eigh(_between(linalg.eigh_roots(covariance)[0], other_covariance))[0]
-    common = ops.sum(ops.sqrt(ops.maximum(values, 0.0)), axis=-1)
-    traces = ops.trace(covariance, axis1=-2, axis2=-1) + ops.trace(
-        other_covariance, axis1=-2, axis2=-1
-    )
-    gap = ops.sum(ops.cast(mean - other_mean, "float64") ** 2, axis=-1)
-    return ops.sqrt(ops.maximum(gap + traces - 2.0 * common, 0.0))
-
-
 def barycentre(covariances, weights, tolerance: float = 1e-6):
     """The covariance B with the least weighted sum of squared Bures-Wasserstein distances.
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from stylegan_culture.features.taps import gather
+from stylegan_culture.features.archived import gather
 
 MIXED_5B = (((96, 1),), ((48, 1), (64, 5)), ((64, 1), (96, 3), (96, 3)))
 BLOCK35 = (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3)))

@@ -11,9 +11,11 @@ import io
 import numpy as np
 import tensorflow as tf
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from stylegan_culture.config import InputError
-from stylegan_culture.measures import gaps
+from stylegan_culture.measures import statistics
+from stylegan_culture.measures.statistics import Interval
 
 NORMS = ("linf", "l2")
 
@@ -129,7 +131,6 @@ def _somewhere(pictures, ball: Ball, seed: int):
 
 LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of an attack
 METHODS = ("fgsm", "pgd")
-REPLICATES = 400  # of the bootstrap
 DRAWS = 20000  # of shares; fewer would make equal shares' intervals differ on a page
 
 
@@ -229,29 +230,34 @@ def corruption_shares(logits_of, pictures, labels, corrupt, severities, batch: i
     return np.stack(found) == np.asarray(labels)
 
 
-def shares(values, labels, count: int, seed: int = 0) -> dict:
-    """Shares of `values [N]` bool by culture, and their mean, each with its 95 % interval.
+@dataclasses.dataclass(frozen=True)
+class Shares:
+    """Shares of pictures with 95 % intervals: the mean where every culture counts alike, and each
+    culture's, None where it has no picture."""
+
+    mean: Interval
+    cultures: tuple[Interval | None, ...]
+
+
+def shares(values, labels, count: int, seed: int = 0) -> Shares:
+    """Shares of `values [N]` bool by culture.
 
     Intervals are of the Bayesian bootstrap (Rubin, 1981) with half a picture added on either side,
     Beta(s + 1/2, n - s + 1/2): of few pictures that are all alike a plain bootstrap has no width.
-
-    Returns:
-        {"mean": [value, low, high] where every culture counts alike, "cultures": one such list
-        for each of `count` cultures, None where it has no picture}.
     """
     values, labels = np.asarray(values, bool), np.asarray(labels)
     totals = np.bincount(labels, minlength=count)
     right = np.bincount(labels, weights=values, minlength=count)
-    generator, has = np.random.default_rng(seed), totals > 0
+    generator, present = np.random.default_rng(seed), totals > 0
     draws = generator.beta(right + 0.5, totals - right + 0.5, size=(DRAWS, count))
-    own = right / np.maximum(totals, 1)
-    return {
-        "mean": _with_ends(own[has].mean(), draws[:, has].mean(axis=1)),
-        "cultures": [
-            _with_ends(own[culture], draws[:, culture]) if has[culture] else None
+    share, each = right / np.maximum(totals, 1), statistics.with_interval
+    return Shares(
+        each(share[present].mean(), draws[:, present].mean(axis=1), 0.0, 1.0),
+        tuple(
+            each(share[culture], draws[:, culture], 0.0, 1.0) if present[culture] else None
             for culture in range(count)
-        ],
-    }
+        ),
+    )
 
 
 def largest_changes(restyle, pictures, levels: float, effort=Effort()) -> np.ndarray:
@@ -273,27 +279,30 @@ def random_changes(pictures, levels: float, seed: int) -> np.ndarray:
     return np.clip(pictures + levels / 255.0 * signs, 0.0, 1.0).astype(np.float32)
 
 
-def output_changes(restyle, pictures, changed, batch: int = 8) -> dict:
-    """What becomes of a change: root mean squares over each picture, in levels, `[N]`.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Changes:
+    """Root mean squares over each of N pictures, in levels, `[N]`.
 
-    Returns:
-        `input` of the change itself, `output` of the restyled pictures, and `amplification`, the
-        second over the first: 1 for a network that returns its input.
+    Attributes:
+        input: of a change of the picture.
+        output: of what it changes in the restyled picture.
+        amplification: the second over the first: 1 for a network that returns its input.
     """
-    found = {"input": [], "output": []}
+
+    input: np.ndarray
+    output: np.ndarray
+    amplification: np.ndarray
+
+
+def output_changes(restyle, pictures, changed, batch: int = 8) -> Changes:
+    """How much `restyle(pictures)` changes where `pictures [N, S, S, 3]` become `changed`."""
+    before, after = [], []
     for start in range(0, len(pictures), batch):
         pair = [np.asarray(each[start : start + batch], np.float32) for each in (pictures, changed)]
-        found["input"].append(_rms(*pair))
-        found["output"].append(_rms(*(np.asarray(restyle(tf.constant(each))) for each in pair)))
-    found = {name: np.concatenate(values) for name, values in found.items()}
-    return found | {"amplification": found["output"] / np.maximum(found["input"], 1e-9)}
-
-
-def mean_with_interval(values, seed: int = 0) -> list[float]:
-    """Mean of `[..., N]` and its 95 % bootstrap interval over the N contents."""
-    per_content = np.asarray(values).reshape(-1, np.shape(values)[-1]).mean(axis=0)
-    weights = gaps.resampled(np.zeros(len(per_content), int), REPLICATES, seed)
-    return _with_ends(per_content.mean(), weights @ per_content / len(per_content), np.inf)
+        before.append(_rms(*pair))
+        after.append(_rms(*(np.asarray(restyle(tf.constant(each))) for each in pair)))
+    change, output = np.concatenate(before), np.concatenate(after)
+    return Changes(change, output, output / np.maximum(change, 1e-9))
 
 
 def _attacked(logits_of, pictures, labels, attack: Attack, level: float, effort: Effort):
@@ -309,18 +318,12 @@ def _rms(first, second) -> np.ndarray:
     return 255.0 * np.sqrt((change * change).mean(axis=(1, 2, 3)))
 
 
-def _with_ends(value, replicates, most: float = 1.0) -> list[float]:
-    ends = gaps.interval(value, replicates, 0.0, most)
-    return [float(value), *(float(end) for end in ends)]
-
-
 # Deviation of the noise in units of brightness; that of the blur in pixels; JPEG quality.
 SEVERITIES = {
     "noise": (0.02, 0.05, 0.1, 0.2),
     "blur": (0.5, 1.0, 2.0, 4.0),
     "jpeg": (75, 40, 20, 10),
 }
-REACH = 4.0  # deviations of a blur that its kernel holds
 
 
 def corrupted(pictures, kind: str, severity: float, seed: int = 0) -> np.ndarray:
@@ -345,19 +348,10 @@ def noisy(pictures, deviation: float, seed: int) -> np.ndarray:
 
 def blurred(pictures, deviation: float) -> np.ndarray:
     """Convolution with a Gaussian of a deviation in pixels, the picture mirrored at its edges."""
-    reach = int(REACH * deviation + 0.5)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
-    kernel /= kernel.sum()
-    found = np.asarray(pictures, np.float64)
-    for axis in (1, 2):
-        size = found.shape[axis]
-        margin = [(reach, reach) if other == axis else (0, 0) for other in range(4)]
-        padded = np.pad(found, margin, "symmetric")
-        found = sum(
-            weight * padded.take(range(start, start + size), axis)
-            for start, weight in enumerate(kernel)
-        )
-    return np.clip(found, 0.0, 1.0).astype(np.float32)
+    # Mirrored with the edge repeated, 4 deviations to either side.
+    deviations = (0.0, deviation, deviation, 0.0)
+    blurred = gaussian_filter(np.asarray(pictures, np.float64), deviations, mode="reflect")
+    return np.clip(blurred, 0.0, 1.0).astype(np.float32)
 
 
 def compressed(pictures, quality: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Colours as the eye orders them: sRGB to CIELAB, chroma and hue, palettes.
 
-Pure NumPy; CIELAB of the illuminant D65 and the 2-degree observer (IEC 61966-2-1, CIE 15).
+CIELAB of the illuminant D65 and the 2-degree observer (IEC 61966-2-1, CIE 15).
 """
 
 import numpy as np
@@ -13,6 +13,7 @@ TO_XYZ = np.array(
     ]
 )  # rows X, Y, Z of linear R, G, B
 WHITE = TO_XYZ.sum(axis=1)
+STARTS = 4  # of k-means, of which the best is kept
 EPSILON, KAPPA = (6 / 29) ** 3, (29 / 3) ** 3
 
 
@@ -46,40 +47,22 @@ def hue(colours) -> np.ndarray:
     return np.degrees(np.arctan2(colours[..., 2], colours[..., 1])) % 360.0
 
 
-def palette(colours, count: int, seed: int = 0, rounds: int = 50) -> tuple:
-    """The colours that stand best for all: k-means in CIELAB, started by k-means++.
+def palette(colours, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The colours that stand best for all: k-means in CIELAB.
 
     Args:
         colours: CIELAB `[N, 3]`.
-        count: of clusters, at most the number of different colours.
-        seed: of the start.
-        rounds: Lloyd's iterations at most.
+        count: of clusters; fewer where there are fewer different colours.
+        seed: of the starts.
 
     Returns:
         Centres `[count, 3]` and their shares `[count]`, the largest first.
     """
-    points = np.asarray(colours, np.float64)
-    generator = np.random.default_rng(seed)
-    centres = points[generator.integers(len(points))][None]
-    while len(centres) < count:
-        nearest = _squares(points, centres).min(axis=1)
-        if not nearest.any():
-            break  # fewer different colours than clusters
-        drawn = generator.choice(len(points), p=nearest / nearest.sum())
-        centres = np.concatenate([centres, points[[drawn]]])
-    for _ in range(rounds):
-        labels = _squares(points, centres).argmin(axis=1)
-        sizes = np.bincount(labels, minlength=len(centres))
-        sums = np.stack([np.bincount(labels, axis, len(centres)) for axis in points.T], axis=1)
-        moved = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
-        if np.allclose(moved, centres, atol=1e-6):
-            break
-        centres = moved
-    sizes = np.bincount(_squares(points, centres).argmin(axis=1), minlength=len(centres))
+    from sklearn.cluster import KMeans
+
+    colours = np.asarray(colours, np.float64)
+    count = min(count, len(np.unique(colours, axis=0)))
+    clusters = KMeans(count, n_init=STARTS, random_state=seed).fit(colours)
+    sizes = np.bincount(clusters.labels_, minlength=count)
     order = np.argsort(-sizes, kind="stable")
-    return centres[order], sizes[order] / len(points)
-
-
-def _squares(points, centres) -> np.ndarray:
-    """Squared distances `[N, K]`."""
-    return np.square(points[:, None] - centres[None]).sum(axis=-1)
+    return clusters.cluster_centers_[order], sizes[order] / len(colours)

@@ -1,4 +1,9 @@
-"""Where in a picture a network sees a culture: class activation maps and Grad-CAM."""
+"""Why a network names a culture: where in a picture it sees it (class activation maps, Grad-CAM),
+in which channels, and in which direction of a code.
+
+Of channels, values are one number of each picture and channel, `[N, C]`, and labels `[N]` are
+cultures 0 to K - 1, each at least once. Cultures count alike, however many pictures each has.
+"""
 
 import dataclasses
 
@@ -6,55 +11,22 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_culture import images
+from stylegan_culture.features import linalg
+from stylegan_culture.measures import statistics
 from stylegan_culture.networks.classifier import OUTMOST
 
-COLD, HOT = np.array([0.05, 0.10, 0.35]), np.array([1.0, 0.55, 0.05])  # of an overlay
-AGAINST = np.array([0.10, 0.35, 0.95])  # of evidence against a culture
+LEAST_DEVIATION = 1e-9  # relative; a channel that never changes differs by nothing
 BLUR = 6  # pixels a side that a picture is reduced to where it is covered
 
 
-def class_activation(features, kernel, culture: int):
-    """The original CAM: `sum_c kernel[c, culture] features[..., c]`, `[B, h, w]`.
-
-    For networks that end in a global average and a linear layer (Zhou et al., arXiv 1512.04150):
-    the mean of the map plus the bias is the culture's logit.
-
-    Args:
-        features: `[B, h, w, C]` before the average.
-        kernel: `[C, K]` of the linear layer.
-        culture: its number.
-    """
-    return tf.tensordot(tf.cast(features, tf.float32), tf.cast(kernel[:, culture], tf.float32), 1)
-
-
-def grad_cam(features, head, culture: int):
+def grad_cam(network, logits_of, pictures, tap: str, culture: int) -> tf.Tensor:
     """Grad-CAM: `max(0, sum_c a_c features_c)`, a_c the mean gradient of the culture's logit.
 
-    For any network that can be cut at a layer (Selvaraju et al., arXiv 1610.02391). Of a global
-    average and a linear layer it is the positive part of CAM over the number of positions.
-
-    Args:
-        features: `[B, h, w, C]` at the cut.
-        head: features to logits `[B, K]`.
-        culture: its number.
-
-    Returns:
-        `[B, h, w]`, at least 0.
-    """
-    features = tf.convert_to_tensor(features)
-    with tf.GradientTape() as tape:
-        tape.watch(features)
-        logit = head(features)[:, culture]
-    return weighted(features, tape.gradient(logit, features))
-
-
-def grad_cam_inside(network, logits_of, pictures, tap: str, culture: int):
-    """Grad-CAM at a tap of a network several of whose taps are read.
-
-    The deeper taps follow the tap at which it is cut, and the shallower ones stay as they are: the
-    gradient is that of every way from this tap to the logit. Holding the deeper taps too would
-    leave the direct way alone; of a head that reads means and deviations Grad-CAM then sees the
-    means only, since the slopes of a deviation average to nought over the map.
+    For any network that can be cut at a tap (Selvaraju et al., arXiv 1610.02391). Several taps may
+    be read: the deeper ones follow the tap at which it is cut, and the shallower ones stay as they
+    are, so that the gradient is that of every way from this tap to the logit. With the deeper taps
+    held too, Grad-CAM would see only the means of a head that reads means and deviations, since
+    the slopes of a deviation average to 0 over the map.
 
     Args:
         network: pictures to `{tap: [B, h, w, C]}`.
@@ -71,13 +43,8 @@ def grad_cam_inside(network, logits_of, pictures, tap: str, culture: int):
         tape.watch(pictures)  # else the fixed network is not recorded
         taps = network(pictures)
         logit = logits_of(taps)[:, culture]
-    return weighted(taps[tap], tape.gradient(logit, taps[tap]))
-
-
-def weighted(features, gradient):
-    """`max(0, sum_c mean(gradient_c) features_c)`: `[B, h, w, C]` twice to `[B, h, w]`."""
-    slopes = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(tf.cast(slopes * features, tf.float32), axis=-1))
+    slopes = tf.reduce_mean(tape.gradient(logit, taps[tap]), axis=(1, 2), keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(tf.cast(slopes * taps[tap], tf.float32), axis=-1))
 
 
 def on_picture(evidence, stride: int, height: int, width: int) -> np.ndarray:
@@ -100,29 +67,7 @@ def on_picture(evidence, stride: int, height: int, width: int) -> np.ndarray:
     return evidence
 
 
-def overlay(picture, evidence, share: float = 0.6) -> np.ndarray:
-    """A picture `[H, W, 3]` under its evidence `[h, w]`, blue where there is none, orange where
-    there is most; `share` of the result is the evidence's colour."""
-    strength = np.maximum(np.asarray(evidence, np.float64), 0.0)
-    strength = strength / max(strength.max(), 1e-12)
-    height, width = np.asarray(picture).shape[:2]
-    enlarged = images.resize(np.repeat(strength[..., None], 3, axis=-1), height, width)
-    grey = np.asarray(picture, np.float64).mean(axis=-1, keepdims=True)
-    colour = COLD + np.clip(enlarged, 0.0, 1.0) * (HOT - COLD)
-    return np.clip((1.0 - share) * grey + share * colour, 0.0, 1.0).astype(np.float32)
-
-
-def signed_overlay(picture, evidence, scale: float, share: float = 0.75) -> np.ndarray:
-    """A picture `[H, W, 3]` in grey, orange where evidence `[H, W]` is for a culture and blue where
-    it is against it; at `scale` and beyond, `share` of the result is that colour."""
-    strength = np.clip(np.asarray(evidence, np.float64) / max(scale, 1e-12), -1.0, 1.0)[..., None]
-    grey = np.asarray(picture, np.float64).mean(axis=-1, keepdims=True)
-    veil = share * np.abs(strength)
-    colour = np.where(strength > 0.0, HOT, AGAINST)
-    return np.clip((1.0 - veil) * grey + veil * colour, 0.0, 1.0).astype(np.float32)
-
-
-def strongest(evidence, share: float) -> np.ndarray:
+def strongest_pixels(evidence, share: float) -> np.ndarray:
     """The pixels of most evidence: bool `[H, W]`, `share` of them, rounded; ties by position."""
     flat = np.asarray(evidence).ravel()
     mask = np.zeros(flat.size, bool)
@@ -147,7 +92,6 @@ def covered(picture, mask) -> np.ndarray:
 
 
 KINDS = ("means", "deviations")
-FLOOR = 1e-6  # e above, the one that `CultureTagger.describe` adds to variances
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -194,5 +138,132 @@ def take_apart(tagger, pictures) -> Parts:
 
 def _statistics(features) -> tuple[np.ndarray, np.ndarray]:
     """What averages to a channel's mean and to its deviation, `[N, h, w, C]` each."""
-    squares = np.square(features - features.mean(axis=(1, 2), keepdims=True)) + FLOOR
+    squares = (
+        np.square(features - features.mean(axis=(1, 2), keepdims=True)) + linalg.DEVIATION_FLOOR
+    )
     return features, squares / np.sqrt(squares.mean(axis=(1, 2), keepdims=True))
+
+
+def channel_differences(values, labels, count: int, weights=None) -> np.ndarray:
+    """How many deviations a culture's mean lies above the other cultures': `[K, C]`.
+
+        d_k = (m_k - mean of the other cultures' m_j) / s,   s^2 = mean of the cultures' variances
+
+    Cohen's d with a pooled deviation that counts cultures alike.
+
+    Args:
+        weights: how often each picture counts, `[N]`; None counts each once.
+    """
+    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
+    values = np.asarray(values, np.float64)
+    means, variances = _moments(values, weights[:, None] * _member(labels, count))
+    spread = np.sqrt(variances.mean(axis=0))
+    constant = spread <= LEAST_DEVIATION * (np.abs(values).max(axis=0) + LEAST_DEVIATION)
+    return np.where(constant, 0.0, above_others(means) / np.where(constant, 1.0, spread))
+
+
+def above_others(means) -> np.ndarray:
+    """Each culture's mean `[K, C]` less the mean of the other cultures' means."""
+    count = len(means)
+    return (means - means.mean(axis=0)) * count / max(1, count - 1)
+
+
+def culture_means(values, labels, count: int) -> np.ndarray:
+    """The mean of each culture's pictures: `[K, C]`."""
+    return _moments(np.asarray(values, np.float64), _member(labels, count))[0]
+
+
+def eta_squared(values, labels, count: int) -> np.ndarray:
+    """The share of each channel's variance that lies between cultures, `[C]` in [0, 1].
+
+    `between / (between + within)`, the mean square of the cultures' means about their mean and the
+    mean of their variances; 0 for a channel that never changes.
+    """
+    means, variances = _moments(np.asarray(values, np.float64), _member(labels, count))
+    between, within = means.var(axis=0), variances.mean(axis=0)
+    whole = between + within
+    return np.where(whole > 0.0, between / np.where(whole > 0.0, whole, 1.0), 0.0)
+
+
+def chance_difference(values, labels, count: int, permutations: int, seed: int) -> float:
+    """What the greatest difference of all channels and cultures comes to by chance: it is below
+    this number in 95 % of draws in which the pictures' tags are shuffled.
+
+    One threshold for all, since the strongest of many channels is strong even where none carries
+    anything (maximum statistic; Westfall and Young, 1993).
+    """
+    generator, labels = np.random.default_rng(seed), np.asarray(labels)
+    greatest = [
+        np.max(channel_differences(values, generator.permutation(labels), count))
+        for _ in range(permutations)
+    ]
+    return float(np.quantile(greatest, statistics.LEVEL))
+
+
+def difference_intervals(values, labels, count: int, replicates: int, seed: int) -> np.ndarray:
+    """Differences with their 95 % intervals over pictures, drawn within cultures: `[K, C, 3]` of
+    value, low and high end."""
+    value = channel_differences(values, labels, count)
+    drawn = statistics.resampled(labels, replicates, seed)
+    replicated = np.stack([channel_differences(values, labels, count, row) for row in drawn])
+    return np.stack([value, *statistics.interval(value, replicated)], axis=-1)
+
+
+def strongest_channels(differences, count: int) -> np.ndarray:
+    """The channels of greatest value of each row `[K, C]`, the greatest first: `[K, count]`."""
+    return np.argsort(-np.asarray(differences), axis=1, kind="stable")[:, :count]
+
+
+def _member(labels, count: int) -> np.ndarray:
+    """Tags `[N, K]` of labels."""
+    return np.eye(count)[np.asarray(labels)]
+
+
+def _moments(values, shares) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance `[K, C]` of each column of `shares [N, K]`."""
+    shares = (shares / shares.sum(axis=0)).T
+    centre = values.mean(axis=0)  # squares of values far from zero would cancel
+    means = shares @ (values - centre)
+    variances = np.maximum(shares @ np.square(values - centre) - np.square(means), 0.0)
+    return means + centre, variances
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Directions:
+    """From the middle of K codes to each: `middle [D]`, `steps [K, D]`; middle + step = code."""
+
+    middle: np.ndarray
+    steps: np.ndarray
+
+    @classmethod
+    def between(cls, codes) -> "Directions":
+        """Of codes `[K, D]`, one a culture."""
+        codes = np.asarray(codes, np.float64)
+        middle = codes.mean(axis=0)
+        return cls(middle, codes - middle)
+
+    def at(self, culture: int, far) -> np.ndarray:
+        """Codes `[n, D]` at `far [n]` steps from the middle: 0 is the middle, 1 the culture."""
+        return self.middle + np.asarray(far, np.float64)[:, None] * self.steps[culture]
+
+    def along(self, codes) -> np.ndarray:
+        """How far codes `[N, D]` lie along each direction, in its steps: `[N, K]`.
+
+        `<code - middle, step> / |step|^2`; 0 for a direction without length.
+        """
+        squares = np.square(self.steps).sum(axis=1)
+        scaled = self.steps / np.where(squares > 0.0, squares, 1.0)[:, None]
+        return (np.asarray(codes, np.float64) - self.middle) @ scaled.T
+
+
+def means_of_cultures(values, labels, count: int, replicates: int, seed: int) -> np.ndarray:
+    """Mean of each culture's values `[N, J]` with its 95 % interval over pictures: `[K, J, 3]`."""
+    values, labels = np.asarray(values, np.float64), np.asarray(labels)
+    figures = []
+    for culture in range(count):
+        rows = values[labels == culture]
+        weights = statistics.resampled(np.zeros(len(rows), int), replicates, seed)
+        mean = rows.mean(axis=0)
+        ends = statistics.interval(mean, weights @ rows / len(rows))
+        figures.append(np.stack([mean, *ends], axis=-1))
+    return np.stack(figures)

@@ -1,6 +1,6 @@
 """What a picture looks like in a dozen numbers: colour, line, composition.
 
-Pure NumPy. A picture is sRGB `[H, W, 3]` in [0, 1]; every figure is of the picture as a whole and
+A picture is sRGB `[H, W, 3]` in [0, 1]; every figure is of the picture as a whole and
 hardly depends on its size as long as all are reduced to one short side beforehand.
 """
 
@@ -8,8 +8,11 @@ import dataclasses
 
 import numpy as np
 
-from stylegan_culture.measures import colour, gaps
+from stylegan_culture.measures import colour, statistics
+from stylegan_culture.measures.statistics import Interval
 
+PERIODS = (2, 4, 8)  # pixels: the strides of the generator's layers
+PERCENTILE = 99.0  # of artworks' lines, from which on a line is not ordinary
 HUES = 12  # bins of 30 degrees
 EDGE = 10.0  # CIELAB lightness per pixel: a step that a reader of the picture calls a line
 WHAT = {
@@ -26,23 +29,39 @@ WHAT = {
 }
 
 
-def figures(picture) -> dict[str, float]:
-    """The numbers of `WHAT` of one picture, both edges at least 16 pixels."""
-    lab = colour.lab(picture)
-    lightness, chroma = lab[..., 0], colour.chroma(lab)
-    down, right = np.gradient(lightness)
-    return {
-        "lightness": float(lightness.mean()),
-        "contrast": float(lightness.std()),
-        "chroma": float(chroma.mean()),
-        "chroma_spread": float(chroma.std()),
-        "warmth": float(lab[..., 2].mean()),
-        "symmetry": symmetry(lightness),
-        "balance": balance(lab),
-        "edges": float(np.mean(np.hypot(down, right) > EDGE)),
-        "slope": spectral_slope(lightness),
-        "plain": plain_share(lightness),
-    }
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """The numbers of one picture; what each is stands in `WHAT`."""
+
+    lightness: float
+    contrast: float
+    chroma: float
+    chroma_spread: float
+    warmth: float
+    symmetry: float
+    balance: float
+    edges: float
+    slope: float
+    plain: float
+
+    @classmethod
+    def of(cls, picture) -> "Look":
+        """Of a picture with both edges of at least 16 pixels."""
+        lab = colour.lab(picture)
+        lightness, chroma = lab[..., 0], colour.chroma(lab)
+        down, right = np.gradient(lightness)
+        return cls(
+            lightness=float(lightness.mean()),
+            contrast=float(lightness.std()),
+            chroma=float(chroma.mean()),
+            chroma_spread=float(chroma.std()),
+            warmth=float(lab[..., 2].mean()),
+            symmetry=symmetry(lightness),
+            balance=balance(lab),
+            edges=float(np.mean(np.hypot(down, right) > EDGE)),
+            slope=spectral_slope(lightness),
+            plain=plain_share(lightness),
+        )
 
 
 def hues(picture) -> np.ndarray:
@@ -108,9 +127,50 @@ def plain_share(lightness, side: int = 8, least: float = 2.0) -> float:
     return float(np.mean(cells.std(axis=(1, 3)) < least))
 
 
+def line_strength(picture, period: float) -> float:
+    """Power at the frequency 1 / period against that of its neighbours, rows or columns.
+
+    The stronger of the two directions; 1 where nothing stands out, in the mean. Power is averaged
+    over the other direction's frequencies, so that a grid whose cells differ is found too.
+
+    Args:
+        picture: `[H, W, C]`, both edges at least 64 pixels; only the mean of channels counts.
+        period: in pixels, from 2 on.
+    """
+    grey = np.asarray(picture, np.float64).mean(axis=-1)
+    windows = [np.hanning(length) for length in grey.shape]
+    grey = (grey - grey.mean()) * windows[0][:, None] * windows[1]
+    power = np.abs(np.fft.fft2(grey)) ** 2
+    strengths = []
+    for profile in (power.mean(axis=1), power.mean(axis=0)):
+        at, length = round(len(profile) / period), len(profile)
+        line = np.arange(at - 1, at + 2) % length
+        beside = np.r_[at - 8 : at - 3, at + 4 : at + 9] % length
+        strengths.append(profile[line].mean() / max(profile[beside].mean(), 1e-12))
+    return float(max(strengths))
+
+
+def line_strengths(pictures) -> np.ndarray:
+    """`line_strength` of pictures `[N, H, W, C]` at every one of `PERIODS`: `[N, 3]`."""
+    return np.array([[line_strength(one, period) for period in PERIODS] for one in pictures])
+
+
+def ordinary_strengths(artworks) -> np.ndarray:
+    """What 99 in 100 of real pictures `[N, H, W, C]` stay below at each of `PERIODS`: `[3]`."""
+    return np.percentile(line_strengths(artworks), PERCENTILE, axis=0)
+
+
+def lines(results, ordinary) -> np.ndarray:
+    """Lines of a grid: the share of `PERIODS` at which a picture's line is stronger than ordinary.
+
+    `results [K, N, S, S, 3]` and `ordinary [3]` of `ordinary_strengths` to `[K, N]`.
+    """
+    strengths = np.stack([line_strengths(pictures) for pictures in results])
+    return (strengths > ordinary).mean(axis=-1)
+
+
 PALETTE = 8
 COLOURS = 256  # drawn of each picture for the palette
-REPLICATES = 400
 BINS = {"lightness": np.linspace(0, 100, 21), "chroma": np.linspace(0, 100, 21)}
 
 
@@ -118,13 +178,13 @@ BINS = {"lightness": np.linspace(0, 100, 21), "chroma": np.linspace(0, 100, 21)}
 class Album:
     """The numbers of one tradition's pictures, `add`ed one by one.
 
-    figures: dictionaries of `looks.WHAT`, one a picture.
+    looks: one of each picture.
     hues: `[N, 12]` rows of `looks.hues`.
     histograms: for each of `BINS` rows `[N, 20]` that sum to 1; what passes the ends counts there.
     colours: CIELAB `[N COLOURS, 3]`, drawn at random.
     """
 
-    figures: list = dataclasses.field(default_factory=list)
+    looks: list[Look] = dataclasses.field(default_factory=list)
     hues: list = dataclasses.field(default_factory=list)
     histograms: dict = dataclasses.field(default_factory=lambda: {name: [] for name in BINS})
     colours: list = dataclasses.field(default_factory=list)
@@ -132,7 +192,7 @@ class Album:
     def add(self, picture, generator) -> None:
         """Takes in one sRGB picture `[H, W, 3]` in [0, 1]; `generator` draws its colours."""
         lab = colour.lab(picture)
-        self.figures.append(figures(picture))
+        self.looks.append(Look.of(picture))
         self.hues.append(hues(picture))
         for name, values in (("lightness", lab[..., 0]), ("chroma", colour.chroma(lab))):
             edges = BINS[name]
@@ -142,38 +202,54 @@ class Album:
         self.colours.append(points[generator.integers(0, len(points), COLOURS)])
 
     def __len__(self) -> int:
-        return len(self.figures)
+        return len(self.looks)
 
 
-def portrait(album: Album, seed: int = 0) -> dict:
-    """What is to be told of a tradition, fit for JSON.
+@dataclasses.dataclass(frozen=True)
+class Swatch:
+    """A colour of a palette: CIELAB, "#rrggbb", and its share of the pixels."""
 
-    Returns a dict: `pictures`, their number; `figures`, for each of `looks.WHAT` the mean over
-    pictures and the ends of its 95 % interval; `hues`, `lightness` and `chroma`, mean histograms;
-    `palette`, a list of `{"lab": [L, a, b], "srgb": "#rrggbb", "share": s}`, largest share first.
+    lab: list[float]
+    srgb: str
+    share: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Portrait:
+    """What a tradition looks like.
+
+    Attributes:
+        pictures: their number.
+        figures: for each of `WHAT` the mean over pictures with its interval.
+        hues, lightness, chroma: mean histograms.
+        palette: the largest share first.
     """
-    count = len(album)
-    weights = gaps.resampled(np.zeros(count, int), REPLICATES, seed)
-    found = {"pictures": count, "figures": {}}
-    for name in WHAT:
-        values = np.array([figures[name] for figures in album.figures])
-        replicates = weights @ values / weights.sum(axis=1)
-        ends = gaps.interval(values.mean(), replicates)
-        found["figures"][name] = [float(values.mean()), *(float(end) for end in ends)]
-    found["hues"] = np.mean(album.hues, axis=0).tolist()
-    for name, rows in album.histograms.items():
-        found[name] = np.mean(rows, axis=0).tolist()
-    centres, shares = colour.palette(np.concatenate(album.colours), PALETTE, seed)
-    codes = np.rint(255 * colour.srgb(centres)).astype(int)
-    found["palette"] = [
-        {
-            "lab": lab.round(2).tolist(),
-            "srgb": f"#{bytes(code.tolist()).hex()}",
-            "share": float(share),
-        }
-        for lab, code, share in zip(centres, codes, shares, strict=True)
-    ]
-    return found
+
+    pictures: int
+    figures: dict[str, Interval]
+    hues: list[float]
+    lightness: list[float]
+    chroma: list[float]
+    palette: list[Swatch]
+
+    @classmethod
+    def of(cls, album: Album, seed: int = 0) -> "Portrait":
+        """Of the pictures of an album; `seed` draws replicates and starts the palette."""
+        centres, shares = colour.palette(np.concatenate(album.colours), PALETTE, seed)
+        codes = np.rint(255 * colour.srgb(centres)).astype(int)
+        return cls(
+            pictures=len(album),
+            figures={
+                name: statistics.mean_interval([getattr(look, name) for look in album.looks], seed)
+                for name in WHAT
+            },
+            hues=np.mean(album.hues, axis=0).tolist(),
+            **{name: np.mean(rows, axis=0).tolist() for name, rows in album.histograms.items()},
+            palette=[
+                Swatch(lab.round(2).tolist(), f"#{bytes(code.tolist()).hex()}", float(share))
+                for lab, code, share in zip(centres, codes, shares, strict=True)
+            ],
+        )
 
 
 def neighbours(features, labels, count: int, varied: bool = False) -> list[tuple[int, int, float]]:
@@ -182,29 +258,29 @@ def neighbours(features, labels, count: int, varied: bool = False) -> list[tuple
     Args:
         features: `[N, D]`; each column is brought to mean 0 and deviation 1 first.
         labels: tradition of each, `[N]`.
-        varied: take one pair at most of each two traditions, lest two large ones fill the list.
+        varied: take at most one pair of each two traditions, so that no two fill the list.
 
     Returns:
         `(picture, picture, cosine similarity)`, the most alike first; no picture stands twice.
     """
-    standard, labels = _standard(features), np.asarray(labels)
+    standard, labels = statistics.standardised(features), np.asarray(labels)
     lengths = np.linalg.norm(standard, axis=1, keepdims=True)
     standard /= np.where(lengths > 0.0, lengths, 1.0)
     alike = np.clip(standard @ standard.T, -1.0, 1.0)
     alike[labels[:, None] == labels] = -np.inf
-    found = []
-    while len(found) < count:
+    pairs = []
+    while len(pairs) < count:
         first, second = np.unravel_index(alike.argmax(), alike.shape)
         if not np.isfinite(alike[first, second]):
             break
         pair = sorted((int(first), int(second)))
-        found.append((*pair, float(alike[first, second])))
+        pairs.append((*pair, float(alike[first, second])))
         for used in pair:
             alike[used] = alike[:, used] = -np.inf
         if varied:
             one, other = (labels == labels[picture] for picture in pair)
             alike[np.ix_(one, other)] = alike[np.ix_(other, one)] = -np.inf
-    return found
+    return pairs
 
 
 def examples(features, count: int) -> list[int]:
@@ -213,14 +289,7 @@ def examples(features, count: int) -> list[int]:
     Typical is what lies near the tradition's mean; `features` `[N, D]` are brought to mean 0 and
     deviation 1 first. Returns `min(count, N)` numbers, the most typical first.
     """
-    far = np.linalg.norm(_standard(features), axis=1)
+    far = np.linalg.norm(statistics.standardised(features), axis=1)
     order = np.argsort(far, kind="stable")
     places = np.linspace(0, len(order) - 1, min(count, len(order)))
     return [int(order[place]) for place in np.rint(places).astype(int)]
-
-
-def _standard(features) -> np.ndarray:
-    """`[N, D]` with columns of mean 0 and deviation 1; constant columns are 0."""
-    features = np.asarray(features, np.float64)
-    spread = features.std(axis=0)
-    return (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)

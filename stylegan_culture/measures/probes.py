@@ -1,41 +1,49 @@
-"""A judge of restyled pictures that no training sees: what they look like, and whose they are.
+"""Linear classifiers fitted to features of pictures: a probe names the tradition of a picture.
 
-A linear classifier on the features of a network that is no part of any loss names the tradition of
-a picture, "photograph" among them; the same network's mid-level features tell whose content it has.
-Pictures are `[N, S, S, 3]` in [0, 1] at one scale (`SIDE`), since artworks are often less sharp
-than photographs and a judge would learn sharpness instead.
+Every probe weighs cultures alike, however many pictures each has. Pictures are `[N, S, S, 3]` in
+[0, 1]. Where restyled pictures are named, all come at one scale (`SIDE`), since artworks are often
+less sharp than photographs and a probe would learn sharpness instead.
 """
 
 import dataclasses
-import functools
+import typing
 
 import numpy as np
 import tensorflow as tf
 
 from stylegan_culture import losses
 from stylegan_culture.config import InputError
-from stylegan_culture.measures import gaps
+from stylegan_culture.features import linalg
+from stylegan_culture.measures import statistics
+from stylegan_culture.measures.statistics import Interval
 
-SIDE = 160  # pixels a side of a judged picture
+if typing.TYPE_CHECKING:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import Pipeline
+
+SIDE = 160  # pixels a side of a picture that is named
 PHOTOGRAPH = "photograph"
-BATCH = 16
+BATCH = 16  # pictures that pass a backbone at once
+INVERSE_PENALTY = 24.0  # C of the logistic regression, times the number of features
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Judge:
-    """A fitted judge: `backbone`, the `probe` over its descriptors, and the classes in order."""
+class CultureProbe:
+    """Names restyled pictures by a network that is in no loss: a fitted `classifier` over the
+    descriptors of `backbone`, and its classes in order, "photograph" among them."""
 
-    backbone: object
-    probe: object
+    backbone: typing.Any
+    classifier: "Pipeline"
     classes: tuple[str, ...]
 
     @classmethod
-    def fit(cls, backbone, pictures: dict):
-        """Fits the probe to `{class: [N, S, S, 3]}`, every class with the same say."""
-        features = np.concatenate([descriptors(backbone, own) for own in pictures.values()])
-        labels = np.repeat(np.arange(len(pictures)), [len(own) for own in pictures.values()])
-        probe = logistic_probe(features.shape[1]).fit(features, labels)
-        return cls(backbone, probe, tuple(pictures))
+    def fit(cls, backbone, pictures: dict[str, np.ndarray]) -> "CultureProbe":
+        """Fitted to `{class: [N, S, S, 3]}`."""
+        features = np.concatenate([descriptors(backbone, each) for each in pictures.values()])
+        labels = np.repeat(np.arange(len(pictures)), [len(each) for each in pictures.values()])
+        classifier = logistic_probe(features.shape[1]).fit(features, labels)
+        return cls(backbone, classifier, tuple(pictures))
 
     def named(self, pictures) -> np.ndarray:
         """The class that each picture is named as first: its number, `[N]`."""
@@ -43,175 +51,15 @@ class Judge:
 
     def probabilities(self, pictures) -> np.ndarray:
         """How probable each class is for each picture: `[N, classes]`, rows of sum 1."""
-        return self.probe.predict_proba(descriptors(self.backbone, pictures))
-
-
-def content_codes(backbone, pictures) -> np.ndarray:
-    """What is where in pictures, whatever their style: unit vectors `[N, D]` float32.
-
-    The features of `backbone.content_tap`, each channel brought to mean 0 and deviation 1 over the
-    picture. The squared distance of two codes, `2 - 2 cos`, is the content distance: 0 for one
-    picture, about 2 for pictures that have nothing in common.
-    """
-    starts = range(0, len(pictures), BATCH)
-    return np.concatenate([_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts])
-
-
-def content_distances(codes, others) -> np.ndarray:
-    """Content distances between each two of `[N, D]` and `[M, D]`: `[N, M]`."""
-    return np.maximum(2.0 - 2.0 * np.asarray(codes) @ np.asarray(others).T, 0.0)
-
-
-def crossfade(contents, artworks, share: float) -> np.ndarray:
-    """The control that recognition alone would reward: each content under a veil of an artwork.
-
-    `(1 - share) content + share artwork`, pictures `[N, S, S, 3]` both.
-    """
-    return (1.0 - share) * np.asarray(contents) + share * np.asarray(artworks)
-
-
-def seen(backbone, pictures) -> tuple[np.ndarray, np.ndarray]:
-    """What names pictures and what is where in them, `descriptors` `[N, D]` and
-    `content_codes` `[N, E]`, in one pass."""
-    starts = range(0, len(pictures), BATCH)
-    parts = [_see(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts]
-    return tuple(np.concatenate(own) for own in zip(*parts, strict=True))
-
-
-@tf.function(reduce_retracing=True)  # here, not where it is used: one trace serves every call
-def _code(backbone, batch):
-    tap = backbone.content_tap
-    return standardised(backbone(batch, taps=(tap,))[tap])
-
-
-@tf.function(reduce_retracing=True)
-def _see(backbone, batch):
-    features = backbone(batch)
-    return described(features), standardised(features[backbone.content_tap])
-
-
-def standardised(features):
-    """Features `[B, h, w, C]` as unit vectors `[B, h w C]`, each channel of mean 0 and deviation 1
-    over the picture."""
-    features = tf.cast(features, tf.float32)
-    mean, variance = tf.nn.moments(features, (1, 2), keepdims=True)
-    standard = (features - mean) / tf.sqrt(variance + 1e-4)
-    return tf.math.l2_normalize(tf.reshape(standard, (tf.shape(features)[0], -1)), axis=1)
-
-
-DESCRIBED = 16  # pictures that pass a backbone at once
-INVERSE_PENALTY = 24.0  # C of the logistic regression, times the number of features
-REPLICATES = 400  # of the bootstrap
+        return self.classifier.predict_proba(descriptors(self.backbone, pictures))
 
 
 def descriptors(backbone, pictures) -> np.ndarray:
-    """Mean and deviation of every channel of every tap: `[N, S, S, 3]` in [0, 1] -> `[N, D]`.
-
-    `backbone` is called as `backbone(pictures) -> {tap: [B, h, w, C]}`.
-    """
-    starts = range(0, len(pictures), DESCRIBED)
+    """`linalg.descriptors` of every tap of a backbone: `[N, S, S, 3]` -> `[N, D]`."""
+    starts = range(0, len(pictures), BATCH)
     return np.concatenate(
-        [_describe(backbone, tf.constant(pictures[s : s + DESCRIBED])) for s in starts]
+        [_describe(backbone, tf.constant(pictures[s : s + BATCH])).numpy() for s in starts]
     )
-
-
-def style_distances(backbone, pictures) -> np.ndarray:
-    """Distances between the styles of pictures, `[N, S, S, 3]` -> `[N, N]`.
-
-    `losses.style_distances` over all the pictures at once, in float64.
-    """
-    grams = {}
-
-    def describe(batch):
-        features = backbone(batch)
-        return tuple(losses.gram(value) for value in features.values())
-
-    function = tf.function(describe, reduce_retracing=True)
-    for start in range(0, len(pictures), DESCRIBED):
-        for tap, gram in enumerate(function(tf.constant(pictures[start : start + DESCRIBED]))):
-            grams.setdefault(tap, []).append(gram.numpy().reshape(len(gram), -1))
-    total, count = 0.0, len(pictures)
-    for parts in grams.values():
-        flat = np.concatenate(parts).astype(np.float64)
-        squares = (flat * flat).sum(axis=1)
-        squared = squares[:, None] + squares[None] - 2.0 * flat @ flat.T
-        distance = np.sqrt(np.maximum(squared, 0.0)) * (1.0 - np.eye(count))
-        total = total + distance / (distance.sum() / (count * (count - 1)))
-    return total / len(grams)
-
-
-def rank_correlation(first, second) -> float:
-    """Spearman's correlation of the distances between each two pictures of `[N, N]` matrices.
-
-    Equal distances share the mean of their ranks.
-    """
-    pairs = np.triu_indices(len(first), 1)
-    return float(np.corrcoef(_ranks(first[pairs]), _ranks(second[pairs]))[0, 1])
-
-
-def folds(labels, count: int, seed: int) -> np.ndarray:
-    """The number of each picture's fold, `[N]`: each culture's pictures dealt out in random order.
-
-    Raises `InputError` where a culture has fewer pictures than there are folds.
-    """
-    labels, generator = np.asarray(labels), np.random.default_rng(seed)
-    found = np.zeros(len(labels), np.int64)
-    for culture in np.unique(labels):
-        own = np.flatnonzero(labels == culture)
-        if len(own) < count:
-            raise InputError(f"a culture has {len(own)} pictures for {count} folds; take fewer")
-        found[generator.permutation(own)] = np.arange(len(own)) % count
-    return found
-
-
-def probe_accuracy(features, labels, held, seed: int = 0) -> dict:
-    """Accuracy of a linear culture probe, with a 95 % bootstrap interval over judged pictures.
-
-    The probe is a logistic regression on standardised features, penalised (L2, C = 24 / D), every
-    culture with the same say.
-
-    Args:
-        features: `[N, D]`.
-        labels: `[N]`, 0 to K - 1.
-        held: folds as a list of boolean `[N]`: pictures that a probe is not fitted to and judges.
-
-    Returns:
-        {"accuracy": [value, low, high]} over all judged pictures, and "balanced", the mean of the
-        cultures' accuracies.
-    """
-    count = int(np.max(labels)) + 1
-    right, judged = np.zeros(len(labels)), np.zeros(len(labels), bool)
-    for part in held:
-        probe = logistic_probe(features.shape[1]).fit(features[~part], labels[~part])
-        right[part] = probe.predict(features[part]) == labels[part]
-        judged |= part
-    right, own = right[judged], labels[judged]
-    found = {}
-    weights = gaps.resampled(own, REPLICATES, seed)
-    for name, measure in (
-        ("accuracy", lambda w: float(np.average(right, weights=w))),
-        ("balanced", functools.partial(gaps.balanced_accuracy, right, own, count)),
-    ):
-        value = measure(np.ones(len(own)))
-        ends = gaps.interval(value, np.array([measure(w) for w in weights]), 0.0, 1.0)
-        found[name] = [value, *(float(end) for end in ends)]
-    return found
-
-
-def logistic_probe(size: int):
-    """scikit-learn's estimator for `size` features; `InputError` without scikit-learn."""
-    try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ModuleNotFoundError:
-        raise InputError(
-            "the probe needs scikit-learn; install it with pip install 'stylegan_culture[study]'"
-        ) from None
-    regression = LogisticRegression(
-        C=INVERSE_PENALTY / size, class_weight="balanced", max_iter=2000
-    )
-    return make_pipeline(StandardScaler(), regression)
 
 
 def colour_descriptors(pictures) -> np.ndarray:
@@ -220,21 +68,124 @@ def colour_descriptors(pictures) -> np.ndarray:
     return np.concatenate([pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2))], axis=1)
 
 
-@tf.function(reduce_retracing=True)  # here, not where it is used: one trace serves every call
+def style_distances(backbone, pictures) -> np.ndarray:
+    """Distances between the styles of pictures, `[N, S, S, 3]` -> `[N, N]`.
+
+    `losses.style_distances` over all the pictures at once, in float64.
+    """
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    grams = {}
+    describe = tf.function(
+        lambda batch: tuple(losses.gram(value) for value in backbone(batch).values()),
+        reduce_retracing=True,
+    )
+    for start in range(0, len(pictures), BATCH):
+        for tap, gram in enumerate(describe(tf.constant(pictures[start : start + BATCH]))):
+            grams.setdefault(tap, []).append(gram.numpy().reshape(len(gram), -1))
+    total, count = 0.0, len(pictures)
+    for parts in grams.values():
+        distances = euclidean_distances(np.concatenate(parts).astype(np.float64))
+        total = total + distances / (distances.sum() / (count * (count - 1)))
+    return total / len(grams)
+
+
+def logistic_probe(size: int) -> "Pipeline":
+    """A logistic regression on `size` standardised features, penalised (L2, C = 24 / D)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    regression = LogisticRegression(
+        C=INVERSE_PENALTY / size, class_weight="balanced", max_iter=2000
+    )
+    return make_pipeline(StandardScaler(), regression)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeAccuracy:
+    """Accuracy over all pictures that were held out, and the mean of the cultures' accuracies."""
+
+    accuracy: Interval
+    balanced: Interval
+
+
+def probe_accuracy(features, labels, held, seed: int = 0) -> ProbeAccuracy:
+    """Accuracy of a `logistic_probe`, with 95 % bootstrap intervals over held-out pictures.
+
+    Args:
+        features: `[N, D]`.
+        labels: `[N]`, 0 to K - 1.
+        held: folds as a list of boolean `[N]`: pictures that a probe is not fitted to and names.
+    """
+    right, named = np.zeros(len(labels)), np.zeros(len(labels), bool)
+    for part in held:
+        probe = logistic_probe(features.shape[1]).fit(features[~part], labels[~part])
+        right[part] = probe.predict(features[part]) == labels[part]
+        named |= part
+    right, labels = right[named], labels[named]
+    weights = statistics.resampled(labels, statistics.REPLICATES, seed)
+    return ProbeAccuracy(
+        statistics.with_interval(right.mean(), weights @ right / len(right), 0.0, 1.0),
+        statistics.balanced_accuracy_interval(right, labels, statistics.REPLICATES, seed),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RidgeProbe:
+    """A ridge `regression` to one-hot targets on features less `mean`, over `deviation` `[d]`."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    regression: "Ridge"
+
+    @classmethod
+    def fit(cls, features, labels, count: int, penalty: float = 1e-2) -> "RidgeProbe":
+        """Fitted to features standardised by their balanced moments.
+
+        Args:
+            features: `[n, d]`.
+            labels: `[n]`, 0 to K - 1, each at least once; else `InputError`.
+            count: K.
+            penalty: relative to the channels' variance of 1.
+        """
+        from sklearn.linear_model import Ridge
+
+        labels = np.asarray(labels)
+        members = np.bincount(labels, minlength=count)
+        if not members.all():
+            raise InputError(f"culture number {members.argmin()} has no sample to fit a probe to")
+        mean, deviation = statistics.balanced_moments(features, labels)
+        regression = Ridge(alpha=penalty).fit(
+            (features - mean) / deviation,
+            np.eye(count)[labels],
+            sample_weight=(1.0 / (count * members))[labels],
+        )
+        return cls(mean, deviation, regression)
+
+    def named(self, features) -> np.ndarray:
+        """The culture of the greatest score, for each row of `[n, d]`: `[n]`."""
+        return self.regression.predict((features - self.mean) / self.deviation).argmax(axis=1)
+
+
+def discriminant(codes, labels) -> "LinearDiscriminantAnalysis":
+    """Fisher's linear discriminant of codes `[N, D]` of cultures `[N]`, fitted.
+
+    The mean of the cultures' covariances is shrunk as Ledoit and Wolf choose (2004), so that fewer
+    codes than numbers in a code will do; `shrinkage` of the result says by how much.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    codes, labels = np.asarray(codes, np.float64), np.asarray(labels)
+    count = len(np.unique(labels))
+    means = np.stack([codes[labels == culture].mean(axis=0) for culture in range(count)])
+    amount = linalg.ledoit_wolf_amount(codes - means[labels])
+    analysis = LinearDiscriminantAnalysis(
+        solver="lsqr", shrinkage=amount, priors=np.full(count, 1.0 / count)
+    )
+    return analysis.fit(codes, labels)
+
+
+@tf.function(reduce_retracing=True)  # at the top level: one trace serves every call
 def _describe(backbone, batch):
-    return described(backbone(batch))
-
-
-def described(features: dict):
-    """Mean and deviation of every channel of taps `{name: [B, h, w, C]}`: `[B, D]` float32."""
-    found = []
-    for value in features.values():
-        mean, variance = tf.nn.moments(tf.cast(value, tf.float32), (1, 2))
-        found += [mean, tf.sqrt(variance + 1e-6)]
-    return tf.concat(found, axis=1)
-
-
-def _ranks(values) -> np.ndarray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - 0.5 * (counts - 1))[inverse]
+    return linalg.descriptors(backbone(batch))

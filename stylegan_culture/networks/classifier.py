@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from stylegan_culture.features import linalg
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution
 
 OUTMOST = 5.0  # deviations: hardly used channels lie hundreds away in some picture
@@ -78,11 +79,7 @@ class CultureTagger(keras.Model):
 
     def describe(self, image):
         """Mean and deviation of every channel of every tap: `[B, D]` float32."""
-        found = []
-        for value in self.backbone(image).values():
-            mean, variance = ops.moments(ops.cast(value, "float32"), axes=(1, 2))
-            found += [mean, ops.sqrt(variance + 1e-6)]
-        return ops.concatenate(found, axis=1)
+        return linalg.descriptors(self.backbone(image))
 
     def call(self, image):
         return self.head(self.describe(image))

@@ -8,7 +8,6 @@ import time
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, write_result, write_text
-from stylegan_culture.model_record import read_backbone
 from stylegan_culture.outputs import add_flag
 from stylegan_culture.reports.trial_settings import TrialConfig
 
@@ -115,7 +114,7 @@ def measure(config: BiasConfig, trial, models) -> tuple[dict, dict]:
         again = bias_trials.drift(bench, chosen)
         back = bias_trials.round_trips(bench, chosen)
         record["models"][method.name] = quality | {
-            "judge_in_training": _trained_against(method.facts, trial.judge.backbone),
+            "judge_in_training": method.trained_against(trial.judge.backbone),
             "representation": bias_record.representation_of(trial, quality, method.facts, seed),
             "drift": bias_record.drift_of(trial, chosen, again, seed),
             "round_trips": bias_record.round_trips_of(trial, chosen, back, seed),
@@ -134,11 +133,6 @@ def evenly(count: int, wanted: int):
     import numpy as np
 
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int))
-
-
-def _trained_against(facts: dict, backbone) -> bool:
-    """Whether a model was trained against the very network that judges it."""
-    return read_backbone(facts, "the model's record") == backbone.name
 
 
 def _require_enough(trial) -> None:

@@ -1,10 +1,11 @@
 """From what the trials gave to the numbers of the bias report, fit for JSON."""
 
+import dataclasses
 import math
 
 import numpy as np
 
-from stylegan_culture.measures import fairness, gaps
+from stylegan_culture.measures import fairness, restyled, statistics
 from stylegan_culture.measures.probes import PHOTOGRAPH
 from stylegan_culture.model_record import read_cultures
 
@@ -36,7 +37,7 @@ def judge_of(trial, artworks: dict, seed: int) -> tuple[dict, fairness.Estimates
     for number, (name, own) in enumerate(artworks.items()):
         shares = np.zeros(len(trial.classes))
         if counts[name]:
-            named = trial.judge.probe.predict(own[-counts[name] :])
+            named = trial.judge.classifier.predict(own[-counts[name] :])
             shares = np.bincount(named, minlength=len(shares)) / counts[name]
         record["confusion"].append(shares.tolist())
         right.append(round(shares[number] * counts[name]))
@@ -58,7 +59,7 @@ def quality_of(trial, served: dict, sources, artworks: dict, recall, seed: int) 
     """
     scale = _scale(list(artworks.values()))
     real = [scale(own) for own in artworks.values()]
-    weights = gaps.resampled(trial.sources, REPLICATES, seed)
+    weights = statistics.resampled(trial.sources, REPLICATES, seed)
     asked, cultures = trial.asked, np.arange(len(trial.cultures))
     named = served["probabilities"].argmax(axis=2) == cultures[:, None]
     known = {
@@ -82,9 +83,14 @@ def quality_of(trial, served: dict, sources, artworks: dict, recall, seed: int) 
         "untouched_kid": by_culture(before),
         "worst": {name: _worst(trial.cultures, measure) for name, measure in known.items()},
         "worst_to_best": {name: fairness.worst_to_best(measure) for name, measure in known.items()},
-        "by_chance": {name: fairness.spread_by_chance(single[name], asked, seed) for name in TOLD},
+        "by_chance": {
+            name: dataclasses.asdict(fairness.spread_by_chance(single[name], asked, seed))
+            for name in TOLD
+        },
         "paired": {name: _paired(fairness.paired(single[name], asked, weights)) for name in TOLD},
-        "confusion": _confusion(served["probabilities"], asked).tolist(),
+        "confusion": restyled.confusion(
+            served["probabilities"].argmax(axis=2), asked, len(trial.classes)
+        ).tolist(),
     }
 
 
@@ -99,8 +105,8 @@ def representation_of(trial, quality: dict, facts: dict, seed: int) -> dict:
     correlations = {}
     for name, figures in quality["figures"].items():
         row = [figures[culture][0] for culture in trial.cultures]
-        found = fairness.rank_correlation(list(counts.values()), row, seed)
-        correlations[name] = {key: _plain(value) for key, value in found.items()}
+        found = statistics.rank_correlation(list(counts.values()), row, seed)
+        correlations[name] = {k: _plain(value) for k, value in dataclasses.asdict(found).items()}
     return {"counts": counts, "told_by_model": told, "correlations": correlations}
 
 
@@ -149,50 +155,42 @@ def leaning_of(trial, found: dict, seed: int) -> dict:
     """Shares of classes where no culture is asked for."""
     record = {"contents": len(found["chosen"]), "photographs": PHOTOGRAPH in trial.classes}
     for name in ("untouched", "mixture", "zeros"):
-        own = fairness.leaning(found[name], len(trial.classes), REPLICATES, seed)
-        own["shares"] = dict(zip(trial.classes, own["shares"], strict=True))
-        record[name] = own
+        named = fairness.leaning(found[name], len(trial.classes), REPLICATES, seed)
+        record[name] = {
+            "shares": dict(zip(trial.classes, named.shares, strict=True)),
+            "effective": named.effective,
+        }
     return record
 
 
 def _scale(artworks: list):
-    """Brings every descriptor to mean 0 and deviation 1 over artworks, each culture with the same
-    say, so that the kernel is not ruled by the loudest channel."""
-    mean = np.mean([own.mean(axis=0, dtype=np.float64) for own in artworks], axis=0)
-    deviation = np.sqrt(np.mean([((own - mean) ** 2).mean(axis=0) for own in artworks], axis=0))
-    deviation = np.where(deviation > 1e-9 * (np.abs(mean) + 1e-9), deviation, 1.0)
+    """Brings every descriptor to mean 0 and deviation 1 over artworks, cultures counting alike, so
+    that the loudest channel does not rule the kernel."""
+    labels = np.repeat(np.arange(len(artworks)), [len(each) for each in artworks])
+    mean, deviation = statistics.balanced_moments(np.concatenate(artworks), labels)
     return lambda rows: (rows - mean) / deviation
 
 
 def _worst(cultures, measure) -> dict:
-    found = fairness.worst(measure)
-    values = measure.losses[0]
-    best = int(values.argmin())
-    return found | {
-        "culture": cultures[found["culture"]],
-        "shares": dict(zip(cultures, found["shares"], strict=True)),
-        "best": cultures[best],
-        "best_interval": measure.intervals()[best],
+    worst = fairness.worst(measure)
+    return dataclasses.asdict(worst) | {
+        "culture": cultures[worst.culture],
+        "shares": dict(zip(cultures, worst.shares, strict=True)),
+        "best": cultures[worst.best],
     }
 
 
-def _paired(found: dict) -> dict:
+def _paired(found: fairness.Paired) -> dict:
     return {
         name: [[_plain(value) for value in row] for row in values.tolist()]
-        for name, values in found.items()
+        for name, values in dataclasses.asdict(found).items()
     }
-
-
-def _confusion(probabilities, asked) -> np.ndarray:
-    """Share of the results asked of each culture that each class is named: `[K, classes]`."""
-    each = np.eye(probabilities.shape[2])[probabilities.argmax(axis=2)]
-    return (each * asked[..., None]).sum(axis=1) / asked.sum(axis=1)[:, None]
 
 
 def _weights(trial, chosen, seed: int) -> np.ndarray:
     """Resamples photographs and artworks apart; single artworks of many cultures are one group."""
     artworks = trial.sources[np.asarray(chosen)] < len(trial.cultures)
-    return gaps.resampled(artworks.astype(int), REPLICATES, seed)
+    return statistics.resampled(artworks.astype(int), REPLICATES, seed)
 
 
 def _overall(values, asked, weights) -> list:

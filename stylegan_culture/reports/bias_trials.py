@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from stylegan_culture.measures import probes as judging
+from stylegan_culture.measures import content
 from stylegan_culture.measures.probes import PHOTOGRAPH
 from stylegan_culture.reports.tools import reduced
 
@@ -35,13 +35,13 @@ class Seen:
 
     def apart(self, other: "Seen") -> np.ndarray:
         """The content distance of each picture to the same one of others, `[n]`."""
-        return 2.0 - 2.0 * np.sum(self.codes * other.codes, axis=1)
+        return content.content_distance(self.codes, other.codes)
 
 
 def seen(judge, pictures) -> Seen:
     """Looks at pictures `[n, S, S, 3]`."""
-    features, codes = judging.seen(judge.backbone, reduced(pictures))
-    return Seen(features, judge.probe.predict_proba(features), codes)
+    features, codes = content.descriptors_and_codes(judge.backbone, reduced(pictures))
+    return Seen(features, judge.classifier.predict_proba(features), codes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

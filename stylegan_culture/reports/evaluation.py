@@ -8,7 +8,6 @@ from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
 from stylegan_culture.files import write_result, write_text
 from stylegan_culture.measures import restyled
-from stylegan_culture.model_record import read_backbone
 from stylegan_culture.reports import evaluation_measures as measures
 from stylegan_culture.reports import evaluation_page as page
 from stylegan_culture.reports import evaluation_text as report
@@ -44,6 +43,7 @@ def run(config: EvaluateConfig) -> None:
 def measure(config: EvaluateConfig, trial, judged) -> tuple[dict, dict]:
     """The record, fit for JSON, and for each method the pictures that its report shows."""
     made = tools.prepare(config, trial)
+    control = tools.control(trial, made, config.trial.seed)
     record = {
         "cultures": list(trial.cultures),
         "classes": list(trial.classes),
@@ -54,19 +54,18 @@ def measure(config: EvaluateConfig, trial, judged) -> tuple[dict, dict]:
         "artworks": {name: len(own) for name, own in trial.artworks.items()},
         "judge": tools.judge_figures(trial, made),
         "features": {"backbone": made.backbone.name, "weights": made.backbone.fingerprint},
-        "crossfade": tools.control(trial, made, config.trial.seed),
+        "crossfade": [dataclasses.asdict(each) for each in control],
         "methods": {},
     }
     pictures = {}
     for method in judged:
         found, pictures[method.name] = measures.measure(config, trial, made, method)
-        if record["crossfade"]:
-            distance = found["content_distance"][0]
-            named = restyled.named_at_distance(record["crossfade"], distance)
-            found["crossfade_named"] = named
+        if control:
+            distance = found["content_distance"].value
+            found["crossfade_named"] = restyled.named_at_distance(control, distance)
         if config.gatys and method.model is not None:
             found |= gatys_control.measure(config, trial, made, method)
-        found["judge_in_training"] = _seen(method, trial.judge.backbone)
+        found["judge_in_training"] = method.trained_against(trial.judge.backbone)
         record["methods"][method.name] = found
     record |= {
         "config": dataclasses.asdict(config),
@@ -74,8 +73,3 @@ def measure(config: EvaluateConfig, trial, judged) -> tuple[dict, dict]:
         "commit": settings.git_commit(),
     }
     return record, pictures
-
-
-def _seen(method, backbone) -> bool:
-    """Whether a model was trained against the very network that judges it."""
-    return read_backbone(method.facts, "the model's record") == backbone.name

@@ -6,8 +6,9 @@ import numpy as np
 import tqdm
 
 from stylegan_culture import images
-from stylegan_culture.measures import gaps, perceptual, restyled, sets
-from stylegan_culture.measures.restyled import Signs, verdicts
+from stylegan_culture.measures import content as content_measures
+from stylegan_culture.measures import looks, restyled, sets, statistics
+from stylegan_culture.measures.restyled import Signs
 from stylegan_culture.reports.tools import Tools, reduced
 
 STRIP = 6  # best, middle and worst results that are shown
@@ -23,14 +24,24 @@ def measure(config, trial, tools: Tools, method) -> tuple[dict, dict]:
     bar = tqdm.tqdm(range(len(trial.cultures)), f"restyled by {method.name}", disable=None)
     results = np.stack([method.restyle(trial.contents, culture) for culture in bar])
     small = np.stack([reduced(own) for own in results])
-    probabilities, content = restyled.judged(trial.judge, small, tools.known)
-    values = content | _values(trial, tools, results, small)
+    recognition = restyled.recognised(trial.judge, small, tools.known)
+    probabilities = recognition.probabilities
+    values = {
+        "content_distance": recognition.content_distance,
+        "nearest": recognition.nearest,
+    }
     # An artwork as content is among the artworks: only photographs can be asked this.
     photographs = trial.sources == len(trial.cultures)
-    values["artwork_nearer"] = np.where(photographs, content["artwork_nearer"], np.nan)
-    perceived, features = perceptual.compared(tools.backbone, small, tools.perceived)
+    values["artwork_nearer"] = np.where(photographs, recognition.artwork_nearer, np.nan)
+    for name, measured in MEASURES.items():
+        if (value := measured(trial, tools, results, small)) is not None:
+            values[name] = value
+    perceived, features = content_measures.compared(tools.backbone, small, tools.perceived)
     values["perceptual_distance"] = perceived
-    found = restyled.summary(probabilities, values, trial.classes, trial.sources, config.trial.seed)
+    summary = restyled.summary(
+        probabilities, values, trial.classes, trial.sources, config.trial.seed
+    )
+    found = summary.figures | {"cultures": summary.cultures, "pairs": summary.pairs}
     named = probabilities.argmax(axis=-1)
     found["confusion"] = restyled.confusion(named, trial.asked, len(trial.classes)).tolist()
     found |= _variety(trial, tools, features, config.trial.seed)
@@ -71,51 +82,71 @@ def _distinct(places) -> list[tuple[int, int]]:
     return found
 
 
-def _values(trial, tools: Tools, results, small) -> dict:
-    """Measures of each result, `[K, N]`, that need no judge."""
-    values = {
-        "structure": np.stack([perceptual.structure_similarity(own, tools.small) for own in small]),
-        "lines": restyled.lines(results, tools.ordinary),
-    }
-    if tools.style:
-        values["style_distance"] = restyled.style_distances(tools.style[0], results, tools.style[1])
-    if trial.rendered:
-        squares = np.mean((results - trial.truth) ** 2, axis=(2, 3, 4))
-        values["error"] = np.sqrt(squares)
-    return values
+def _structure(trial, tools: Tools, results, small) -> np.ndarray:
+    return np.stack([content_measures.structure_similarity(each, tools.small) for each in small])
+
+
+def _lines(trial, tools: Tools, results, small) -> np.ndarray:
+    return looks.lines(results, tools.ordinary)
+
+
+def _style_distance(trial, tools: Tools, results, small) -> np.ndarray | None:
+    if not tools.style:
+        return None
+    backbone, grams = tools.style
+    pairs = zip(results, grams, strict=True)
+    return np.stack([restyled.style_distances(backbone, each, target) for each, target in pairs])
+
+
+def _error(trial, tools: Tools, results, small) -> np.ndarray | None:
+    if not trial.rendered:
+        return None
+    return np.sqrt(np.mean((results - trial.truth) ** 2, axis=(2, 3, 4)))
+
+
+# Measures of each result by name: `(trial, tools, results [K, N, S, S, 3], small) -> [K, N]`, or
+# None where the trial has not what they need; `small` are the results at the probe's side. How a
+# measure is called and printed stands in `evaluation_figures`.
+MEASURES = {
+    "structure": _structure,
+    "lines": _lines,
+    "style_distance": _style_distance,
+    "error": _error,
+}
 
 
 def _variety(trial, tools: Tools, features, seed: int) -> dict:
     contents = tools.perceived.pooled
-    found = {"diversity": perceptual.diversity(features, contents, seed)}
+    found = {"diversity": content_measures.diversity(features, contents, seed)}
     if len(trial.cultures) > 1:
-        found["style_diversity"] = perceptual.style_diversity(features, contents, seed)
+        found["style_diversity"] = content_measures.style_diversity(features, contents, seed)
     return found
 
 
 def _add_sets(trial, tools: Tools, features, found: dict, seed: int) -> None:
     """FID, KID and their like, of each culture against its artworks and the mean over cultures.
     Their names hold the backbone's, since those of another are other measures."""
-    weights = gaps.resampled(trial.sources, sets.REPLICATES, seed)
-    every = []
+    weights = statistics.resampled(trial.sources, statistics.REPLICATES, seed)
+    every, measured = [], []
     for number, culture in enumerate(trial.cultures):
         asked, known = trial.asked[number], tools.artworks[culture]
         own = features[number, asked]
-        every.append(sets.set_replicates(own, known, weights[:, asked], seed))
-        measured = sets.with_intervals(every[-1]) | {"few": sets.few(own, known)}
-        found["cultures"][culture] |= _named(tools.backbone, measured)
-    measured = sets.with_intervals(sets.mean_of(every))
-    measured["few"] = any(
-        own[sets.name_of("few", tools.backbone)] for own in found["cultures"].values()
-    )
-    if measured["fid"]:
-        pairs = zip(found["perceptual_distance"], measured["fid"], strict=True)
-        measured["artfid"] = [sets.artfid(content, fid) for content, fid in pairs]
-    found |= _named(tools.backbone, measured)
+        every.append(sets.replicates(own, known, weights[:, asked], seed))
+        measured.append(sets.SetMeasures.of(every[-1], sets.few(own, known)))
+        found["cultures"][culture] |= _named(tools.backbone, measured[-1])
+    mean = sets.SetMeasures.of(sets.mean_of(every), any(each.few for each in measured))
+    found |= _named(tools.backbone, mean)
+    if mean.fid:
+        pairs = zip(found["perceptual_distance"], mean.fid, strict=True)
+        found[sets.name_of("artfid", tools.backbone)] = [
+            sets.artfid(distance, fid) for distance, fid in pairs
+        ]
 
 
-def _named(backbone, measured: dict) -> dict:
-    return {sets.name_of(name, backbone): value for name, value in measured.items()}
+def _named(backbone, measured: sets.SetMeasures) -> dict:
+    return {
+        sets.name_of(name, backbone): value for name, value in dataclasses.asdict(measured).items()
+    }
 
 
 def _verdicts(trial, tools: Tools, found: dict) -> dict:
@@ -128,7 +159,30 @@ def _verdicts(trial, tools: Tools, found: dict) -> dict:
         named=found["named"][0],
         unchanged_named=float(np.mean((unchanged == cultures)[trial.asked])),
     )
-    return {"signs": dataclasses.asdict(signs), "found": verdicts(signs)}
+    return {
+        "signs": dataclasses.asdict(signs),
+        "found": {name: FAULTS[name](signs) for name in signs.faults()},
+    }
+
+
+FAULTS = {
+    "collapsed": lambda signs: (
+        f"Results of different pictures hardly differ: {signs.diversity:.2f} of what the "
+        "pictures themselves differ by. The model paints one picture whatever it is given."
+    ),
+    "copies": lambda signs: (
+        f"Results hardly differ from the pictures that went in: {signs.change:.2f} of what two "
+        "of those pictures differ by. The model gives back what it gets."
+    ),
+    "one_look": lambda signs: (
+        f"One picture looks alike in all cultures: results differ by {signs.styles:.2f} of "
+        "what the pictures differ by. The model does not heed the culture that is asked for."
+    ),
+    "unnamed": lambda signs: (
+        f"Results are named as asked in {signs.named:.0%}, the untouched pictures in "
+        f"{signs.unchanged_named:.0%}: the judge sees nothing of the culture."
+    ),
+}
 
 
 def _told(trial, culture: int, content: int) -> dict:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tqdm
 
 from stylegan_culture.config import InputError
+from stylegan_culture.features import linalg
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
 from stylegan_culture.reports.explained_subjects import BATCH, Subjects
@@ -93,13 +94,11 @@ def _pass(source, subjects: Subjects) -> tuple[dict, tuple]:
     @tf.function(reduce_retracing=True)
     def look(batch):
         taps = tagger.backbone(batch)
-        statistics = [tf.nn.moments(tf.cast(value, tf.float32), (1, 2)) for value in taps.values()]
-        described = [[mean, tf.sqrt(variance + 1e-6)] for mean, variance in statistics]
         features = tf.cast(taps[tap], tf.float32)
         flat = tf.reshape(features, (len(batch), -1, features.shape[-1]))
         return {
-            "descriptors": tf.concat(sum(described, []), axis=1),
-            "readings": tf.concat(described[list(taps).index(tap)], axis=1),
+            "descriptors": linalg.descriptors(taps),
+            "readings": linalg.descriptors({tap: taps[tap]}),
             "peaks": tf.reduce_max(flat, axis=1),
             "places": tf.argmax(flat, axis=1),
             "codes": model.encode_style(batch),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.measures import carriers
+from stylegan_culture.measures import evidence, statistics
 from stylegan_culture.pipelines.sampling import parents
 from stylegan_culture.reports.explained_artworks import Artworks
 from stylegan_culture.reports.explained_subjects import Subjects
@@ -31,17 +31,18 @@ def measure(config: ExplainConfig, subjects: Subjects, artworks: Artworks) -> tu
     readings, labels = artworks.readings[held], artworks.labels[held]
     chosen = _chosen(config, artworks)
     every = np.unique(chosen)
-    found = carriers.intervals(readings[:, every], labels, count, config.replicates, config.seed)
-    spread = artworks.readings.std(axis=0)
-    standard = (artworks.readings - artworks.readings.mean(axis=0)) / np.where(spread, spread, 1.0)
-    eta = carriers.eta_squared(readings, labels, count)
+    found = evidence.difference_intervals(
+        readings[:, every], labels, count, config.replicates, config.seed
+    )
+    standard = statistics.standardised(artworks.readings)
+    eta = evidence.eta_squared(readings, labels, count)
     added = _contributions(subjects, artworks)
     draws = min(PERMUTATIONS, config.replicates)
     record = {
         "tap": subjects.tap,
         "channels": readings.shape[1] // 2,
         "pictures": {"chosen_on": int((~held).sum()), "measured_on": int(held.sum())},
-        "chance": carriers.chance(readings, labels, count, draws, config.seed),
+        "chance": evidence.chance_difference(readings, labels, count, draws, config.seed),
         "cultures": {},
     }
     pieces = {}
@@ -75,9 +76,9 @@ def measure(config: ExplainConfig, subjects: Subjects, artworks: Artworks) -> tu
 def _chosen(config: ExplainConfig, artworks: Artworks) -> np.ndarray:
     """Numbers of the strongest readings of each culture, one a channel: `[K, config.channels]`."""
     train, count = ~artworks.held, len(artworks.cultures)
-    found = carriers.differences(artworks.readings[train], artworks.labels[train], count)
+    found = evidence.channel_differences(artworks.readings[train], artworks.labels[train], count)
     found = found.reshape(count, len(READINGS), -1)
-    best = carriers.strongest(found.max(axis=1), config.channels)
+    best = evidence.strongest_channels(found.max(axis=1), config.channels)
     kind = np.take_along_axis(found.argmax(axis=1), best, axis=1)
     return kind * found.shape[2] + best
 
@@ -118,8 +119,8 @@ def _contributions(subjects: Subjects, artworks: Artworks) -> np.ndarray:
     slopes = kernel / np.asarray(head.deviation, np.float64)[own][:, None]
     slopes /= float(np.asarray(head.temperature))
     held, count = artworks.held, len(artworks.cultures)
-    means = carriers.culture_means(artworks.readings[held], artworks.labels[held], count)
-    return carriers.above_others(means) * slopes.T
+    means = evidence.culture_means(artworks.readings[held], artworks.labels[held], count)
+    return evidence.above_others(means) * slopes.T
 
 
 def _piece(subjects: Subjects, artworks: Artworks, number: int, channel: int) -> np.ndarray:

@@ -10,6 +10,8 @@ WHEN = ("before", "after")
 MAPS = ("parts", "grad_cam")
 COVERED = 0.2  # of the picture, where a map is checked
 ELSEWHERE = 24  # other places that are covered for comparison
+FOR, AGAINST = np.array([1.0, 0.55, 0.05]), np.array([0.10, 0.35, 0.95])  # colours of evidence
+VEIL = 0.75  # the most that an evidence's colour covers
 QUANTILE = 0.99  # of a map's strength that has the full colour
 
 
@@ -69,7 +71,7 @@ def check(subjects: Subjects, square, own_map, culture: int, seed: int) -> dict:
         `fall` of the logit where the map says, `elsewhere` the mean, least and greatest fall of
         other places of the same shape, and `beaten`, the share of those that fell less.
     """
-    mask = evidence.strongest(own_map, COVERED)
+    mask = evidence.strongest_pixels(own_map, COVERED)
     others = evidence.elsewhere(mask, ELSEWHERE, seed)
     covered = np.stack([evidence.covered(square, one) for one in (mask, *others)])
     logits = subjects.logits(np.stack([square, *covered]))[:, culture].astype(np.float64)
@@ -88,7 +90,7 @@ def _grad_cam(subjects: Subjects, squares, culture: int) -> np.ndarray:
         return CultureTagger(lambda _: taps, subjects.tagger.head)(squares)
 
     backbone, tap = subjects.tagger.backbone, subjects.tap
-    found = evidence.grad_cam_inside(backbone, logits_of, squares, tap, culture)
+    found = evidence.grad_cam(backbone, logits_of, squares, tap, culture)
     size = subjects.side
     return np.stack(
         [evidence.on_picture(one, backbone.strides[tap], size, size) for one in np.asarray(found)]
@@ -114,7 +116,17 @@ def _drawn(both, maps: dict) -> list:
         scales = {kind: np.quantile(np.abs(own), QUANTILE) for kind, own in maps.items()}
         drawn += [
             picture,
-            evidence.signed_overlay(picture, enlarged["parts"], scales["parts"]),
-            evidence.signed_overlay(picture, enlarged["grad_cam"], scales["grad_cam"]),
+            _overlay(picture, enlarged["parts"], scales["parts"]),
+            _overlay(picture, enlarged["grad_cam"], scales["grad_cam"]),
         ]
     return drawn
+
+
+def _overlay(picture, values, scale: float) -> np.ndarray:
+    """A picture `[H, W, 3]` in grey, orange where `values [H, W]` are for a culture and blue where
+    they are against it, at `scale` and beyond in full colour."""
+    strength = np.clip(np.asarray(values, np.float64) / max(scale, 1e-12), -1.0, 1.0)[..., None]
+    grey = np.asarray(picture, np.float64).mean(axis=-1, keepdims=True)
+    veil = VEIL * np.abs(strength)
+    colour = np.where(strength > 0.0, FOR, AGAINST)
+    return np.clip((1.0 - veil) * grey + veil * colour, 0.0, 1.0).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stylegan_culture.measures import carriers
+from stylegan_culture.measures import evidence, probes, statistics
 from stylegan_culture.reports.explained_artworks import Artworks
 from stylegan_culture.reports.explained_subjects import Subjects
 from stylegan_culture.reports.explanation_settings import ExplainConfig
@@ -10,9 +10,9 @@ from stylegan_culture.reports.explanation_settings import ExplainConfig
 STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # of a walk: 0 is the middle of all cultures, 1 the culture
 
 
-def between(subjects: Subjects) -> carriers.Directions:
+def between(subjects: Subjects) -> evidence.Directions:
     """From the middle of the default codes of the generator's cultures to each."""
-    return carriers.Directions.between(np.asarray(subjects.model.fusion.codes()))
+    return evidence.Directions.between(np.asarray(subjects.model.fusion.codes()))
 
 
 def walks(config: ExplainConfig, subjects: Subjects) -> tuple[dict, dict]:
@@ -51,26 +51,28 @@ def measure(config: ExplainConfig, subjects: Subjects, artworks: Artworks) -> di
     ways = between(subjects)
     numbers = [subjects.model.cultures.index(key) for key in keys]
     held, labels = artworks.held, artworks.labels
-    along = carriers.means_of_cultures(
+    along = evidence.means_of_cultures(
         ways.along(artworks.codes[held])[:, numbers],
         labels[held],
         count,
         config.replicates,
         config.seed,
     )
-    read = carriers.Directions.between(
+    read = evidence.Directions.between(
         [artworks.codes[labels == number].mean(axis=0) for number in range(count)]
     )
-    fitted = carriers.Discriminant.fit(artworks.codes[~held], labels[~held], count)
-    right = fitted.named(artworks.codes[held])
+    fitted = probes.discriminant(artworks.codes[~held], labels[~held])
+    right = fitted.predict(artworks.codes[held]) == labels[held]
     return {
         "cultures": list(keys),
         "along": along.tolist(),
         "cosine": {
-            key: carriers.cosine(ways.steps[number], read.steps[place])
+            key: statistics.cosine(ways.steps[number], read.steps[place])
             for place, (key, number) in enumerate(zip(keys, numbers, strict=True))
         },
-        "accuracy": carriers.accuracy(right, labels[held], count, config.replicates, config.seed),
+        "accuracy": statistics.balanced_accuracy_interval(
+            right, labels[held], config.replicates, config.seed
+        ),
         "by_chance": 1.0 / count,
         "shrinkage": fitted.shrinkage,
         "held_out": int(held.sum()),

@@ -1,16 +1,13 @@
 """How near a model comes to an example's style, against a picture that was optimised for it."""
 
 import numpy as np
-import tensorflow as tf
 import tqdm
 
-from stylegan_culture import images, losses
-from stylegan_culture.measures import gaps
+from stylegan_culture import images
+from stylegan_culture.measures import restyled, statistics
 from stylegan_culture.reports.judged_methods import examples_of
 from stylegan_culture.restyling import feedforward, gatys
 from stylegan_culture.restyling.gatys_settings import GatysConfig
-
-REPLICATES = 400
 
 
 def measure(config, trial, tools, method) -> dict:
@@ -32,13 +29,16 @@ def measure(config, trial, tools, method) -> dict:
         ours = feedforward.restyle(method.model, content, code)
         for iterate in gatys.restyle(backbone, content, [example], GatysConfig()):
             theirs = iterate.picture
-        target = _grams(backbone, example)
-        ratios.append(_apart(backbone, ours, target) / _apart(backbone, theirs, target))
+        target = restyled.mean_grams(backbone, [example])
+        near, nearest = (
+            restyled.style_distances(backbone, one[None], target)[0] for one in (ours, theirs)
+        )
+        ratios.append(near / nearest)
     value, ratios = float(np.median(ratios)), np.array(ratios)
     generator = np.random.default_rng(config.trial.seed)
-    drawn = generator.integers(0, len(ratios), (REPLICATES, len(ratios)))
-    ends = gaps.interval(value, np.median(ratios[drawn], axis=1), 0.0)
-    return {"style_to_gatys": [value, *(float(end) for end in ends)]}
+    drawn = generator.integers(0, len(ratios), (statistics.REPLICATES, len(ratios)))
+    medians = np.median(ratios[drawn], axis=1)
+    return {"style_to_gatys": statistics.with_interval(value, medians, 0.0)}
 
 
 def _large_enough(picture, least: int) -> np.ndarray:
@@ -48,15 +48,3 @@ def _large_enough(picture, least: int) -> np.ndarray:
         return picture
     height, width = (round(scale * edge) for edge in picture.shape[:2])
     return images.resize(picture, max(least, height), max(least, width))
-
-
-def _grams(backbone, picture) -> dict:
-    batch = tf.constant(np.asarray(picture, np.float32)[None])
-    return {tap: losses.gram(value)[0].numpy() for tap, value in backbone(batch).items()}
-
-
-def _apart(backbone, picture, target: dict) -> float:
-    found = _grams(backbone, picture)
-    return float(
-        np.mean([np.abs(found[tap] - own).sum() / np.abs(own).sum() for tap, own in target.items()])
-    )

@@ -12,6 +12,7 @@ from stylegan_culture import images, models
 from stylegan_culture.config import InputError, shipped_file
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.features.moments import CultureMoments
+from stylegan_culture.model_record import read_backbone
 from stylegan_culture.models import load_decoders
 from stylegan_culture.reports.trial_settings import PEER, names_of
 from stylegan_culture.restyling import classical, wct_vgg19
@@ -37,6 +38,10 @@ class Method:
     restyle: typing.Callable
     model: object = None
     facts: dict = dataclasses.field(default_factory=dict)
+
+    def trained_against(self, backbone) -> bool:
+        """Whether the model was trained against the very network that the probe stands on."""
+        return read_backbone(self.facts, "the model's record") == backbone.name
 
 
 def prepare_models(config, trial) -> list[Method]:

@@ -1,5 +1,6 @@
 """Attacks and corrupts a tagger's and a stylizer's pictures, and counts what becomes of them."""
 
+import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -10,7 +11,7 @@ import tqdm
 
 from stylegan_culture import models
 from stylegan_culture.config import InputError
-from stylegan_culture.measures import attacks
+from stylegan_culture.measures import attacks, statistics
 from stylegan_culture.measures.attacks import Attack, Effort
 from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.models import find_tagger, load_tagger
@@ -181,12 +182,13 @@ def _corruption_changes(restyle, pictures, seed: int) -> dict:
 def _changes(found: dict, kind: str, place, seed: int) -> dict:
     """Means over cultures and photographs with intervals, and each culture's own."""
     own = {culture: every[kind][place] for culture, every in found.items()}
-    names = next(iter(own.values()))
-    interval = functools.partial(attacks.mean_with_interval, seed=seed)
+    names = [field.name for field in dataclasses.fields(attacks.Changes)]
+    interval = functools.partial(statistics.mean_interval, seed=seed, least=0.0)
     return {
-        "mean": {name: interval([each[name] for each in own.values()]) for name in names},
+        "mean": {name: interval([getattr(each, name) for each in own.values()]) for name in names},
         "cultures": {
-            culture: {name: interval(each[name]) for name in names} for culture, each in own.items()
+            culture: {name: interval(getattr(each, name)) for name in names}
+            for culture, each in own.items()
         },
     }
 
@@ -218,8 +220,8 @@ def _fooled(tagger, views, gave_way, names) -> list[dict]:
 def _by_name(values, labels, names, seed: int) -> dict:
     found = attacks.shares(values, labels, len(names), seed)
     return {
-        "mean": found["mean"],
-        "cultures": dict(zip(names, found["cultures"], strict=True)),
+        "mean": found.mean,
+        "cultures": dict(zip(names, found.cultures, strict=True)),
     }
 
 

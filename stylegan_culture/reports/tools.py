@@ -3,13 +3,13 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 import tqdm
 
 from stylegan_culture import images
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures import perceptual, restyled
-from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, content_codes
+from stylegan_culture.measures import content, looks, restyled
+from stylegan_culture.measures.content import content_codes
+from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE
 from stylegan_culture.pipelines.input import evaluation_arrays
 from stylegan_culture.reports.judged_methods import fitted
 
@@ -34,7 +34,7 @@ class Tools:
 
     backbone: object
     small: np.ndarray
-    perceived: perceptual.Perceived
+    perceived: content.Perceived
     known: restyled.Known
     artworks: dict
     apart: float
@@ -46,9 +46,9 @@ def prepare(config, trial) -> Tools:
     """Measures what all methods are compared with."""
     backbone = build_backbone(config.features, config.features_weights)
     small = reduced(trial.contents)
-    perceived = perceptual.Perceived.of(backbone, small)
+    perceived = content.Perceived.of(backbone, small)
     bar = tqdm.tqdm(trial.artworks.items(), "features of artworks", disable=None)
-    artworks = {name: perceptual.pooled(backbone, own) for name, own in bar}
+    artworks = {name: content.pooled(backbone, own) for name, own in bar}
     shifted = np.roll(small, 1, axis=0)
     return Tools(
         backbone=backbone,
@@ -56,8 +56,8 @@ def prepare(config, trial) -> Tools:
         perceived=perceived,
         known=_known(config, trial, small),
         artworks=artworks,
-        apart=float(np.mean(perceptual.compared(backbone, shifted, perceived)[0])),
-        ordinary=restyled.ordinary_strengths(
+        apart=float(np.mean(content.compared(backbone, shifted, perceived)[0])),
+        ordinary=looks.ordinary_strengths(
             evaluation_arrays(trial.held, trial.contents.shape[1])[0]
         ),
         style=_style(config, trial),
@@ -73,7 +73,7 @@ def _known(config, trial, small) -> restyled.Known:
     )
 
 
-def control(trial, tools: Tools, seed: int) -> list[dict]:
+def control(trial, tools: Tools, seed: int) -> list[restyled.Crossfade]:
     """The crossfade of photographs and held-out artworks; empty without photographs."""
     if PHOTOGRAPH not in trial.classes:
         return []
@@ -115,7 +115,6 @@ def _style(config, trial):
     if not config.style:
         return None
     backbone = build_backbone("vgg19_16x", config.style)
-    compiled = tf.function(backbone, reduce_retracing=True)
     own = [
         (
             fitted(trial.training.read(int(n)), STYLE_PICTURES)
@@ -124,4 +123,4 @@ def _style(config, trial):
         for culture in range(len(trial.cultures))
     ]
     bar = tqdm.tqdm(own, "style of traditions", disable=None)
-    return backbone, restyled.tradition_grams(lambda x: compiled(tf.constant(x)), bar)
+    return backbone, [restyled.mean_grams(backbone, pictures) for pictures in bar]

@@ -8,7 +8,7 @@ import numpy as np
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, Judge
+from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, CultureProbe
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.reports.trial_settings import TrialConfig
@@ -39,7 +39,7 @@ class Trial:
     contents: np.ndarray
     sources: np.ndarray
     ids: tuple
-    judge: Judge
+    judge: CultureProbe
     artworks: dict
     held_out: dict
     gallery: np.ndarray
@@ -91,7 +91,7 @@ def build(config: TrialConfig) -> Trial:
         contents=contents,
         sources=np.asarray(sources),
         ids=tuple(ids),
-        judge=Judge.fit(_judging(config), classes),
+        judge=CultureProbe.fit(_judging(config), classes),
         artworks=artworks,
         held_out={name: len(own) for name, own in kept.items()},
         gallery=gallery,

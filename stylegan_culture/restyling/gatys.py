@@ -19,7 +19,7 @@ from stylegan_culture import images, losses
 from stylegan_culture.features import linalg
 from stylegan_culture.features.alignment import transport
 from stylegan_culture.features.backbones import check_size
-from stylegan_culture.features.smoothing import smooth, spread
+from stylegan_culture.features.operators import smooth, spread
 from stylegan_culture.restyling.classical import fit_grid, normalised_weights
 from stylegan_culture.restyling.gatys_settings import GatysConfig
 

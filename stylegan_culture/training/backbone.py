@@ -17,6 +17,7 @@ from keras import ops
 
 from stylegan_culture import images, losses
 from stylegan_culture.config import InputError, option
+from stylegan_culture.features import linalg
 from stylegan_culture.features.backbones import build_backbone, save_weights
 from stylegan_culture.features.inception import InceptionResNetV2
 from stylegan_culture.files import write_result
@@ -75,17 +76,8 @@ class DistillationHeads(keras.Model):
                 value = ops.average_pool(value, 2, 2)
             value = self.project[tap](value)
             seen[tap] = ops.depth_to_space(value, 2) if tap == "relu1_1" else value
-        statistics = self.standardise(style_statistics(features), training=training)
+        statistics = self.standardise(linalg.descriptors(features), training=training)
         return seen, self.classify(self.dropout(statistics, training=training))
-
-
-def style_statistics(features: dict):
-    """Mean and deviation of every channel of every tap: `[B, 2 * channels]` float32."""
-    parts = []
-    for value in features.values():
-        mean, variance = ops.moments(ops.cast(value, "float32"), axes=(1, 2))
-        parts += [mean, ops.sqrt(variance + 1e-6)]
-    return ops.concatenate(parts, axis=-1)
 
 
 class Standard(keras.layers.Layer):

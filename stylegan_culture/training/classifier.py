@@ -19,7 +19,7 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
 from stylegan_culture.files import write_result, write_run
 from stylegan_culture.measures import attacks, tagging
-from stylegan_culture.measures.probes import folds
+from stylegan_culture.measures.statistics import folds
 from stylegan_culture.models import save_tagger
 from stylegan_culture.networks.classifier import CultureHead, CultureTagger
 from stylegan_culture.pipelines.input import load_source

@@ -8,7 +8,7 @@ import scipy.spatial.distance
 import scipy.stats
 import tensorflow as tf
 
-from stylegan_culture.features import applications
+from stylegan_culture.features import backbones as applications
 from stylegan_culture.features.backbones import build_backbone, noise_pictures
 
 SIZES = {"vgg19": (96, 128), "resnet50": (96, 128)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from stylegan_culture.features.smoothing import smooth, spread
+from stylegan_culture.features.operators import smooth, spread
 
 SHAPE = (3, 5, 7, 4)
 

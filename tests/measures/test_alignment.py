@@ -1,5 +1,6 @@
 """The alignment experiment on Gaussians whose answer is known, and its table and charts."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from stylegan_culture import images
 from stylegan_culture.features.alignment import MAPS, CultureAlignment
 from stylegan_culture.features.moments import Moments
-from stylegan_culture.measures import gaps
+from stylegan_culture.measures import gaps, statistics
 from stylegan_culture.reports import gap_plots as gap_report
 
 K, C = 3, 5
@@ -68,25 +69,25 @@ def test_pictures_of_mixed_order_are_mapped_by_their_own_culture(cultures, gener
 def test_alignment_closes_the_gaps_and_the_published_map_does_not(cultures):
     train, held = cultures(60), cultures(30)
     layers = {"none": None, **{name: _layer(train, name) for name in MAPS}}
-    weights = gaps.resampled(held.labels, 20, seed=0)
+    weights = statistics.resampled(held.labels, 20, seed=0)
     found = gaps.compare_maps(layers, train, held, weights, unit=2.0)
     plain = gaps.gaps(held.moments(), gaps.DIVERGENCE_SHRINKAGE)
-    np.testing.assert_allclose(found["none"]["gaps"]["frechet"]["value"], plain["frechet"] / 2.0)
+    np.testing.assert_allclose(found["none"].gaps["frechet"].value, plain["frechet"] / 2.0)
     pairs = plain["cosine"][np.tril_indices(K, -1)]
-    assert found["none"]["mean"]["cosine"]["value"] == pytest.approx(pairs.mean(), abs=1e-5)
-    before = found["none"]["mean"]["frechet"]["value"]
+    assert found["none"].mean["cosine"].value == pytest.approx(pairs.mean(), abs=1e-5)
+    before = found["none"].mean["frechet"].value
     for name in ("transport", "coral"):
-        assert found[name]["mean"]["frechet"]["value"] < 0.02 * before
-        assert found[name]["mean"]["bures"]["value"] > 0.98
-    published = found["dda_as_published"]["mean"]["frechet"]["value"]
-    assert published > 20 * found["transport"]["mean"]["frechet"]["value"]
+        assert found[name].mean["frechet"].value < 0.02 * before
+        assert found[name].mean["bures"].value > 0.98
+    published = found["dda_as_published"].mean["frechet"].value
+    assert published > 20 * found["transport"].mean["frechet"].value
     for probe in ("positions", "means"):  # a third by chance
-        assert found["none"]["probe"][probe]["value"] > 0.8
-        assert found["transport"]["probe"][probe]["value"] < 0.5
-    for groups in found.values():
-        for figures in groups.values():
-            for figure in figures.values():
-                ends = [np.asarray(figure[name]) for name in ("low", "value", "high")]
+        assert found["none"].probe[probe].value > 0.8
+        assert found["transport"].probe[probe].value < 0.5
+    for figures in found.values():
+        for group in (figures.gaps, figures.mean, figures.probe):
+            for figure in group.values():
+                ends = [np.asarray(each) for each in (figure.low, figure.value, figure.high)]
                 assert (ends[0] <= ends[1] + 1e-6).all() and (ends[1] <= ends[2] + 1e-6).all()
 
 
@@ -109,11 +110,11 @@ def test_ddr_is_chosen_strong_for_few_samples_and_weak_for_many(generator):
     judged = draw(30_000)
     few = gaps.choose_ddr(draw(30), judged, 1e-3, "linear")
     many = gaps.choose_ddr(draw(30_000), judged, 1e-3, "linear")
-    assert few["shrinkage"] > many["shrinkage"] and many["identity"] == 0.0
-    assert len(many["tried"]) == len(gaps.SHRINKAGES) * len(gaps.IDENTITIES)
-    best = min(row[-1] for row in few["tried"])
-    chosen = [few["shrinkage"], few["identity"], best]
-    assert chosen in few["tried"]
+    assert few.shrinkage > many.shrinkage and many.identity == 0.0
+    assert len(many.tried) == len(gaps.SHRINKAGES) * len(gaps.IDENTITIES)
+    best = min(row[-1] for row in few.tried)
+    chosen = [few.shrinkage, few.identity, best]
+    assert chosen in few.tried
 
 
 @pytest.fixture
@@ -121,9 +122,10 @@ def record(cultures):
     train, held = cultures(10), cultures(6)
     layers = {"none": None, "dda_as_published": _layer(train, "dda_as_published")}
     layers["transport"] = _layer(train)
-    weights = gaps.resampled(held.labels, 5, seed=0)
+    weights = statistics.resampled(held.labels, 5, seed=0)
+    compared = gaps.compare_maps(layers, train, held, weights, 2.0)
     return {
-        "maps": gaps.compare_maps(layers, train, held, weights, 2.0),
+        "maps": {name: dataclasses.asdict(figures) for name, figures in compared.items()},
         "halves": gaps.halves(held, 2.0, 0),
         "ddr": {"shrinkage": 0.03, "identity": 0.1},
         "cultures": ["ink_painting", "lattice", "waves"],

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from stylegan_culture import losses
 from stylegan_culture.config import InputError
-from stylegan_culture.measures import probes
+from stylegan_culture.measures import probes, statistics
 
 
 def two_taps(pictures):
@@ -38,32 +38,32 @@ def test_rank_correlation_is_spearmans(generator):
     second += second.T
     pairs = np.triu_indices(12, 1)
     expected = scipy.stats.spearmanr(first[pairs], second[pairs])[0]
-    assert probes.rank_correlation(first, second) == pytest.approx(expected)
-    assert probes.rank_correlation(first, np.exp(first)) == pytest.approx(1.0)
+    assert statistics.distance_correlation(first, second) == pytest.approx(expected)
+    assert statistics.distance_correlation(first, np.exp(first)) == pytest.approx(1.0)
 
 
 def test_folds_share_out_every_culture():
     labels = np.repeat([0, 1, 2], [50, 12, 5])
-    found = probes.folds(labels, 5, seed=0)
+    found = statistics.folds(labels, 5, seed=0)
     for culture in range(3):
         counts = np.bincount(found[labels == culture], minlength=5)
         assert counts.max() - counts.min() <= 1
-    assert not np.array_equal(found, probes.folds(labels, 5, seed=1))
+    assert not np.array_equal(found, statistics.folds(labels, 5, seed=1))
     with pytest.raises(InputError, match="4 pictures for 5 folds"):
-        probes.folds(labels[:-1], 5, seed=0)
+        statistics.folds(labels[:-1], 5, seed=0)
 
 
 def test_the_probe_sees_what_is_there_and_nothing_else(generator):
     labels = np.repeat(np.arange(4), 60)
     noise = generator.normal(size=(240, 30))
     informed = noise + 4.0 * np.eye(4, 30)[labels]
-    fold = probes.folds(labels, 5, seed=0)
+    fold = statistics.folds(labels, 5, seed=0)
     held = [fold == number for number in range(5)]
-    good, low, high = probes.probe_accuracy(informed, labels, held)["accuracy"]
+    good, low, high = probes.probe_accuracy(informed, labels, held).accuracy
     assert 0.9 < low <= good <= high <= 1.0
     found = probes.probe_accuracy(noise, labels, held)
-    assert 0.1 < found["accuracy"][0] < 0.4  # a quarter by chance
-    assert found["balanced"][0] == pytest.approx(found["accuracy"][0])  # equal counts
+    assert 0.1 < found.accuracy.value < 0.4  # a quarter by chance
+    assert found.balanced.value == pytest.approx(found.accuracy.value)  # equal counts
 
 
 def test_a_probe_is_judged_by_pictures_that_it_never_saw(generator):
@@ -71,7 +71,7 @@ def test_a_probe_is_judged_by_pictures_that_it_never_saw(generator):
     labels = np.repeat([0, 1], 40)
     noise = generator.normal(size=(80, 400))
     held = [np.arange(80) % 4 == 0]
-    assert probes.probe_accuracy(noise, labels, held)["accuracy"][0] < 0.85
+    assert probes.probe_accuracy(noise, labels, held).accuracy.value < 0.85
     assert probes.logistic_probe(400).fit(noise, labels).score(noise, labels) == 1.0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from stylegan_culture.measures import carriers
+from stylegan_culture.measures import evidence
 
 COUNT = 3
 
@@ -21,7 +21,7 @@ def drawn(generator):
 
 def test_differences_are_those_of_a_loop(drawn):
     values, labels = drawn
-    found = carriers.differences(values, labels, COUNT)
+    found = evidence.channel_differences(values, labels, COUNT)
     own = [values[labels == k] for k in range(COUNT)]
     for culture in range(COUNT):
         for channel in (0, 1, 2, 3, 5):
@@ -30,12 +30,12 @@ def test_differences_are_those_of_a_loop(drawn):
             expected = (own[culture][:, channel].mean() - others) / spread
             assert found[culture, channel] == pytest.approx(expected)
     assert (found[:, 4] == 0.0).all()
-    assert carriers.strongest(found, 2)[1, 0] == 2 and found[1, 2] > 2.0
+    assert evidence.strongest_channels(found, 2)[1, 0] == 2 and found[1, 2] > 2.0
 
 
 def test_of_two_cultures_of_one_size_it_is_cohens_d(generator):
     values, labels = generator.normal(size=(40, 1)), np.repeat([0, 1], 20)
-    found = carriers.differences(values, labels, 2)[0, 0]
+    found = evidence.channel_differences(values, labels, 2)[0, 0]
     # SciPy's t of two samples is d sqrt(n / 2) with unbiased variances.
     expected = scipy.stats.ttest_ind(values[:20, 0], values[20:, 0]).statistic
     assert found * np.sqrt(20 / 2) * np.sqrt(19 / 20) == pytest.approx(expected)
@@ -44,38 +44,38 @@ def test_of_two_cultures_of_one_size_it_is_cohens_d(generator):
 def test_weights_count_pictures_so_often(drawn):
     values, labels = drawn
     weights = np.random.default_rng(1).integers(1, 4, len(labels))
-    found = carriers.differences(values, labels, COUNT, weights)
+    found = evidence.channel_differences(values, labels, COUNT, weights)
     repeated = np.repeat(np.arange(len(labels)), weights)
-    expected = carriers.differences(values[repeated], labels[repeated], COUNT)
+    expected = evidence.channel_differences(values[repeated], labels[repeated], COUNT)
     np.testing.assert_allclose(found, expected)
 
 
 def test_eta_squared_of_equal_cultures_is_that_of_the_analysis_of_variance(generator):
     labels = np.repeat([0, 1, 2], 15)
     values = generator.normal(size=(45, 4)) + labels[:, None] * [0.0, 0.5, 2.0, 9.0]
-    found = carriers.eta_squared(values, labels, COUNT)
+    found = evidence.eta_squared(values, labels, COUNT)
     for channel in range(4):
         f = scipy.stats.f_oneway(*(values[labels == k, channel] for k in range(3))).statistic
         assert found[channel] == pytest.approx(2 * f / (2 * f + 42))  # degrees of freedom 2 and 42
-    assert carriers.eta_squared(np.ones((45, 1)), labels, COUNT)[0] == 0.0
+    assert evidence.eta_squared(np.ones((45, 1)), labels, COUNT)[0] == 0.0
 
 
 def test_a_large_offset_changes_nothing(drawn):
     values, labels = drawn
-    near, far = (carriers.differences(values + k, labels, COUNT) for k in (0.0, 1e6))
+    near, far = (evidence.channel_differences(values + k, labels, COUNT) for k in (0.0, 1e6))
     np.testing.assert_allclose(near[:, :4], far[:, :4], rtol=1e-5)
 
 
 def test_chance_is_passed_by_what_carries_a_culture_and_by_nothing_else(drawn, generator):
     values, labels = drawn
-    threshold = carriers.chance(values, labels, COUNT, 100, seed=0)
-    found = carriers.differences(values, labels, COUNT)
+    threshold = evidence.chance_difference(values, labels, COUNT, 100, seed=0)
+    found = evidence.channel_differences(values, labels, COUNT)
     assert np.argwhere(found > threshold).tolist() == [[1, 2]]
     passed = 0
     for draw in range(40):
         noise = generator.normal(size=(len(labels), 20))
-        own = carriers.chance(noise, labels, COUNT, 60, seed=draw)
-        passed += carriers.differences(noise, labels, COUNT).max() > own
+        own = evidence.chance_difference(noise, labels, COUNT, 60, seed=draw)
+        passed += evidence.channel_differences(noise, labels, COUNT).max() > own
     assert passed <= 7  # 5 % of 40 are 2; more than 7 come once in 1,000 times
 
 
@@ -84,10 +84,10 @@ def test_intervals_hold_the_truth_and_their_value(generator):
     for draw in range(40):
         labels = np.repeat([0, 1, 2], 40)
         values = generator.normal(size=(120, 1)) + (labels == 0)[:, None]
-        found = carriers.intervals(values, labels, COUNT, 100, draw)
+        found = evidence.difference_intervals(values, labels, COUNT, 100, draw)
         assert found.shape == (COUNT, 1, 3)
         value, low, high = found[0, 0]
         assert low < value < high
-        assert value == pytest.approx(carriers.differences(values, labels, COUNT)[0, 0])
+        assert value == pytest.approx(evidence.channel_differences(values, labels, COUNT)[0, 0])
         held += low <= 1.0 <= high
     assert 33 <= held <= 40

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from stylegan_culture.measures import carriers
+from stylegan_culture.measures import evidence, probes, statistics
 
 COUNT = 3
 
@@ -20,7 +19,7 @@ def drawn(generator):
 
 def test_the_way_to_a_culture_starts_in_the_middle(generator):
     codes = generator.normal(size=(4, 8))
-    found = carriers.Directions.between(codes)
+    found = evidence.Directions.between(codes)
     np.testing.assert_allclose(found.at(2, [0.0, 1.0]), [codes.mean(axis=0), codes[2]])
     np.testing.assert_allclose(found.at(1, [2.0])[0] - codes[1], codes[1] - codes.mean(axis=0))
     along = found.along(codes)
@@ -34,35 +33,38 @@ def test_the_way_to_a_culture_starts_in_the_middle(generator):
 
 
 def test_a_direction_without_length_is_nought():
-    found = carriers.Directions.between(np.ones((2, 3)))
+    found = evidence.Directions.between(np.ones((2, 3)))
     np.testing.assert_array_equal(found.along(np.full((1, 3), 9.0)), np.zeros((1, 2)))
-    assert carriers.cosine(np.zeros(3), np.ones(3)) == 0.0
+    assert statistics.cosine(np.zeros(3), np.ones(3)) == 0.0
 
 
-def test_the_discriminant_is_that_of_scikit_learn(drawn):
+def test_the_discriminant_is_fishers(drawn):
+    """`w_k = S^-1 m_k`, `b_k = -m_k' S^-1 m_k / 2`; S the mean covariance, shrunk."""
     codes, labels = drawn
-    found = carriers.Discriminant.fit(codes, labels, COUNT)
+    found = probes.discriminant(codes, labels)
     assert 0.0 < found.shrinkage < 1.0
-    equal = np.full(COUNT, 1 / COUNT)
-    other = LinearDiscriminantAnalysis("lsqr", shrinkage=found.shrinkage, priors=equal)
-    other.fit(codes, labels)
-    np.testing.assert_allclose(found.weights, other.coef_, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(found.offsets + np.log(1 / COUNT), other.intercept_, rtol=1e-6)
-    np.testing.assert_array_equal(found.named(codes), other.predict(codes))
+    parts = [codes[labels == culture] for culture in range(COUNT)]
+    means = np.stack([part.mean(axis=0) for part in parts])
+    within = np.mean([np.cov(part.T, bias=True) for part in parts], axis=0)
+    size = len(within)
+    shrunk = (1.0 - found.shrinkage) * within
+    shrunk += found.shrinkage * np.trace(within) / size * np.eye(size)
+    weights = np.linalg.solve(shrunk, means.T).T
+    scores = codes @ weights.T - 0.5 * np.sum(weights * means, axis=1)
+    np.testing.assert_array_equal(found.predict(codes), scores.argmax(axis=1))
 
 
-def test_fewer_codes_than_numbers_will_do(generator):
+def test_it_has_numbers_where_codes_are_fewer_than_their_numbers(generator):
     labels = np.repeat([0, 1, 2], 3)
     codes = generator.normal(size=(9, 64)) + 3.0 * np.eye(3, 64)[labels]
-    found = carriers.Discriminant.fit(codes, labels, COUNT)
-    assert np.isfinite(found.weights).all() and (found.named(codes) == labels).all()
-    same = carriers.Discriminant.fit(np.ones((9, 4)), labels, COUNT)
-    assert np.isfinite(same.weights).all()
+    found = probes.discriminant(codes, labels)
+    assert np.isfinite(found.coef_).all() and (found.predict(codes) == labels).all()
+    assert np.isfinite(probes.discriminant(np.ones((9, 4)), labels).coef_).all()
 
 
 def test_means_of_cultures_hold_the_mean(drawn):
     codes, labels = drawn
-    found = carriers.means_of_cultures(codes, labels, COUNT, 400, 0)
+    found = evidence.means_of_cultures(codes, labels, COUNT, 400, 0)
     for culture in range(COUNT):
         own = codes[labels == culture]
         np.testing.assert_allclose(found[culture, :, 0], own.mean(axis=0))
@@ -74,8 +76,8 @@ def test_means_of_cultures_hold_the_mean(drawn):
 def test_accuracy_counts_cultures_alike():
     labels = np.repeat([0, 1], [10, 90])
     named = np.zeros(100, int)  # all of the first, none of the second
-    value, low, high = carriers.accuracy(named, labels, 2, 50, 0)
+    value, low, high = statistics.balanced_accuracy_interval(named == labels, labels, 50, 0)
     assert (value, low, high) == (0.5, 0.5, 0.5)
     named[10:55] = 1
-    value, low, high = carriers.accuracy(named, labels, 2, 200, 0)
+    value, low, high = statistics.balanced_accuracy_interval(named == labels, labels, 200, 0)
     assert value == pytest.approx(0.75) and low < 0.74 < 0.76 < high

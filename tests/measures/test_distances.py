@@ -6,7 +6,7 @@ import pytest
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.moments import Moments
-from stylegan_culture.measures import gaps
+from stylegan_culture.measures import gaps, probes, statistics
 
 C = 8
 
@@ -39,19 +39,6 @@ def test_every_measure_of_every_pair_is_its_formula_by_scipy(gaussians):
                 assert found[name][i, j] == pytest.approx(expected[name], rel=1e-6, abs=1e-6)
 
 
-def test_the_measures_of_one_pair_are_those_of_all_pairs(gaussians):
-    one, other = gaussians[:2]
-    found = gaps.gaps([one, other], 0.1)
-    singles = {
-        "cosine": gaps.cosine_similarity(one.covariance, other.covariance),
-        "bures": gaps.bures_similarity(one.covariance, other.covariance),
-        "divergence": gaps.symmetric_divergence(one, other, 0.1),
-        "frechet": gaps.frechet(one, other),
-    }
-    for name, value in singles.items():
-        assert found[name][0, 1] == found[name][1, 0] == pytest.approx(value)
-
-
 def test_a_shift_is_seen_by_distances_alone_and_a_scale_by_no_similarity(gaussians):
     """`|e|^2` for Frechet; `e' S^-1 e` for the divergence; cosine and Bures compare shapes."""
     one, gap = gaussians[0], np.arange(C) / C
@@ -69,8 +56,15 @@ def test_a_shift_is_seen_by_distances_alone_and_a_scale_by_no_similarity(gaussia
 
 def test_disjoint_features_have_no_similarity():
     one, other = np.diag([1.0, 2.0, 0.0, 0.0]), np.diag([0.0, 0.0, 3.0, 1.0])
-    assert gaps.cosine_similarity(one, other) == 0.0
-    assert gaps.bures_similarity(one, other) == pytest.approx(0.0, abs=1e-9)
+    found = gaps.gaps([Moments(1, np.zeros(4), one), Moments(1, np.zeros(4), other)], 0.1)
+    assert found["cosine"][0, 1] == 0.0
+    assert found["bures"][0, 1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_distance_of_gaussians_on_a_line_is_that_of_means_and_deviations():
+    """(3 - 1)^2 + (5 - 2)^2."""
+    one, other = (Moments(1, np.array([m]), np.array([[v]])) for m, v in ((1.0, 4.0), (3.0, 25.0)))
+    assert gaps.frechet(one, other) == pytest.approx(13.0)
 
 
 def test_empty_covariances_give_numbers():
@@ -101,15 +95,13 @@ def test_the_probe_is_scikit_learns_ridge_regression_with_balanced_weights(gener
 
     labels = np.repeat([0, 1, 2], [50, 20, 5])
     features = generator.normal(size=(75, C)) * np.logspace(-2, 2, C) + labels[:, None]
-    probe = gaps.fit_probe(features, labels, 3, ridge=0.05)
+    probe = probes.RidgeProbe.fit(features, labels, 3, penalty=0.05)
     weights = 1.0 / (3 * np.bincount(labels))[labels]
     mean = np.average(features, axis=0, weights=weights)
     deviation = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights))
     standard = (features - mean) / deviation
     ridge = Ridge(alpha=0.05, fit_intercept=False, solver="cholesky")
     ridge.fit(standard, np.eye(3)[labels] - 1 / 3, sample_weight=weights)
-    np.testing.assert_allclose(probe.weights, ridge.coef_.T, atol=1e-9)
-    np.testing.assert_allclose(probe.mean, mean, atol=1e-9)
     expected = ridge.predict(standard).argmax(axis=1)
     np.testing.assert_array_equal(probe.named(features), expected)
 
@@ -120,42 +112,42 @@ def test_the_probe_names_what_is_apart_and_guesses_what_is_not(generator):
     features[:, 3] = 7.0  # a constant channel
     shifted = features + 4.0 * np.eye(4, C)[labels]
     for rows, least, most in ((shifted, 0.97, 1.0), (features, 0.15, 0.4)):
-        probe = gaps.fit_probe(rows, labels, 4)
+        probe = probes.RidgeProbe.fit(rows, labels, 4)
         right = probe.named(rows) == labels
-        assert least < gaps.balanced_accuracy(right, labels, 4) <= most
+        assert least < statistics.balanced_accuracy(right, labels, 4) <= most
 
 
 def test_a_culture_without_samples_cannot_be_probed():
     with pytest.raises(InputError, match="number 1 has no sample"):
-        gaps.fit_probe(np.zeros((4, 2)), np.array([0, 0, 2, 2]), 3)
+        probes.RidgeProbe.fit(np.zeros((4, 2)), np.array([0, 0, 2, 2]), 3)
 
 
 def test_balanced_accuracy_is_the_mean_of_the_cultures_shares():
     """Culture 0: (1 + 0.5) / 2; culture 1: 0; with weights culture 0: (1 + 3 * 0.5) / 4."""
     right, labels = np.array([1.0, 0.5, 0.0]), np.array([0, 0, 1])
-    assert gaps.balanced_accuracy(right, labels, 2) == pytest.approx(0.375)
-    weighted = gaps.balanced_accuracy(right, labels, 2, np.array([1, 3, 1]))
+    assert statistics.balanced_accuracy(right, labels, 2) == pytest.approx(0.375)
+    weighted = statistics.balanced_accuracy(right, labels, 2, np.array([1, 3, 1]))
     assert weighted == pytest.approx(0.3125)
 
 
 def test_resampling_draws_each_culture_from_its_own_pictures():
     labels = np.array([0, 1, 0, 1, 1, 2, 0, 1])
-    weights = gaps.resampled(labels, 500, seed=3)
+    weights = statistics.resampled(labels, 500, seed=3)
     assert weights.shape == (500, 8) and weights.min() == 0
     for culture, count in ((0, 3), (1, 4), (2, 1)):
         np.testing.assert_array_equal(weights[:, labels == culture].sum(axis=1), count)
     np.testing.assert_allclose(weights.mean(axis=0), 1.0, atol=0.15)
-    np.testing.assert_array_equal(weights, gaps.resampled(labels, 500, seed=3))
-    assert not np.array_equal(weights, gaps.resampled(labels, 500, seed=4))
+    np.testing.assert_array_equal(weights, statistics.resampled(labels, 500, seed=3))
+    assert not np.array_equal(weights, statistics.resampled(labels, 500, seed=4))
 
 
 def test_intervals_show_the_spread_about_the_estimate_and_not_the_bias(generator):
     """Replicates of mean 5 and deviation 1 about an estimate of 2: 2 - 1.96 to 2 + 1.96."""
     replicates = generator.normal(5.0, 1.0, size=(20_000, 3))
-    low, high = gaps.interval(np.full(3, 2.0), replicates)
+    low, high = statistics.interval(np.full(3, 2.0), replicates)
     np.testing.assert_allclose(low, 2.0 - 1.96, atol=0.06)
     np.testing.assert_allclose(high, 2.0 + 1.96, atol=0.06)
-    low, high = gaps.interval(np.full(3, 2.0), replicates, 0.5, 3.0)
+    low, high = statistics.interval(np.full(3, 2.0), replicates, 0.5, 3.0)
     assert (low == 0.5).all() and (high == 3.0).all()
 
 
@@ -164,7 +156,7 @@ def test_the_interval_of_a_mean_holds_the_truth_as_often_as_it_says(generator):
     held, labels = 0, np.zeros(60, int)
     for trial in range(200):
         values = generator.normal(size=60)
-        weights = gaps.resampled(labels, 200, seed=trial)
-        low, high = gaps.interval(values.mean(), weights @ values / 60)
+        weights = statistics.resampled(labels, 200, seed=trial)
+        low, high = statistics.interval(values.mean(), weights @ values / 60)
         held += low < 0.0 < high
     assert 176 <= held <= 198

@@ -5,38 +5,33 @@ import tensorflow as tf
 
 from stylegan_culture.measures import evidence
 from stylegan_culture.networks.classifier import CultureClassifier
-
-
-def test_cam_explains_the_logit(generator):
-    features = generator.normal(size=(2, 5, 4, 6)).astype(np.float32)
-    kernel = generator.normal(size=(6, 3)).astype(np.float32)
-    found = evidence.class_activation(features, kernel, 1)
-    np.testing.assert_allclose(found, features @ kernel[:, 1], rtol=1e-4, atol=1e-5)
-    logits = features.mean(axis=(1, 2)) @ kernel
-    np.testing.assert_allclose(np.mean(found, axis=(1, 2)), logits[:, 1], rtol=1e-3, atol=1e-5)
+from stylegan_culture.reports import explained_places
 
 
 def test_grad_cam_of_an_averaging_head_is_cam(generator):
-    """The real classifier, cut before its average."""
+    """The real classifier, cut before its average; CAM: `sum_c kernel_c features_c` (arXiv
+    1512.04150), whose mean is the logit."""
     model = CultureClassifier(4, width=4)
     picture = generator.uniform(size=(2, 64, 48, 3)).astype(np.float32)
     model(picture)
     kernel = model.logits.get_weights()[0]
-    seen = []
 
-    def head(features):
-        seen.append(features)
-        return model.logits(tf.reduce_mean(features, axis=(1, 2)))
+    def network(pictures):
+        features = 2.0 * pictures - 1.0
+        for convolution, norm in zip(model.convolutions, model.norms, strict=True):
+            features = tf.nn.relu(norm(convolution(features)))
+        return {"last": features}
 
-    features = 2.0 * picture - 1.0
-    for convolution, norm in zip(model.convolutions, model.norms, strict=True):
-        features = tf.nn.relu(norm(convolution(features)))
-    np.testing.assert_allclose(head(features), model(picture), rtol=1e-4, atol=1e-5)
+    def logits_of(taps):
+        return model.logits(tf.reduce_mean(taps["last"], axis=(1, 2)))
+
+    taps = network(picture)
+    np.testing.assert_allclose(logits_of(taps), model(picture), rtol=1e-4, atol=1e-5)
+    cams = np.maximum(taps["last"].numpy() @ kernel, 0.0)
+    positions = cams.shape[1] * cams.shape[2]
     for culture in range(4):
-        cam = np.maximum(evidence.class_activation(features, kernel, culture), 0.0)
-        positions = features.shape[1] * features.shape[2]
-        found = evidence.grad_cam(features, head, culture)
-        np.testing.assert_allclose(found, cam / positions, rtol=1e-3, atol=1e-6)
+        found = evidence.grad_cam(network, logits_of, picture, "last", culture)
+        np.testing.assert_allclose(found, cams[..., culture] / positions, rtol=1e-3, atol=1e-6)
 
 
 def test_evidence_lies_where_it_was_put():
@@ -45,29 +40,24 @@ def test_evidence_lies_where_it_was_put():
     features[0, 5:, :2, 0] = 3.0
     features[0, :3, :, 1] = 5.0  # bright too, but not read
 
-    def head(values):
-        return tf.reduce_mean(values[..., :1] ** 2, axis=(1, 2))
+    def logits_of(taps):
+        return tf.reduce_mean(taps["it"][..., :1] ** 2, axis=(1, 2))
 
-    found = np.asarray(evidence.grad_cam(features, head, 0))[0]
+    found = np.asarray(evidence.grad_cam(_itself, logits_of, features, "it", 0))[0]
     assert found[5:, :2].min() > 10.0 * np.delete(found, [5, 6, 7], axis=0).max()
 
 
 def test_evidence_against_a_culture_is_left_out(generator):
     features = generator.uniform(0.1, 1.0, (1, 4, 4, 3)).astype(np.float32)
-    found = evidence.grad_cam(features, lambda f: -tf.reduce_mean(f, axis=(1, 2)), 2)
-    assert not np.any(found)
+    against = evidence.grad_cam(
+        _itself, lambda taps: -tf.reduce_mean(taps["it"], axis=(1, 2)), features, "it", 2
+    )
+    assert not np.any(against)
 
 
-def test_an_overlay_is_warm_where_evidence_is_and_keeps_the_drawing(generator):
-    picture = generator.uniform(size=(40, 60, 3)).astype(np.float32)
-    shown = evidence.overlay(picture, np.array([[0.0, 0.0], [0.0, 4.0]]))
-    assert shown.shape == picture.shape and shown.min() >= 0.0 and shown.max() <= 1.0
-    warm = shown[..., 0] - shown[..., 2]
-    assert warm[30:, 45:].mean() > 0.3 > 0.0 > warm[:10, :15].mean()
-    brightness, grey = shown[:10, :15].mean(axis=-1), picture[:10, :15].mean(axis=-1)
-    assert np.corrcoef(brightness.ravel(), grey.ravel())[0, 1] > 0.9
-    plain = evidence.overlay(picture, np.zeros((2, 2)))
-    assert np.isfinite(plain).all()
+def _itself(pictures):
+    """A network whose one tap is the picture."""
+    return {"it": tf.identity(pictures)}
 
 
 def test_a_map_lies_on_its_picture_where_the_network_saw_it():
@@ -85,23 +75,23 @@ def test_a_signed_overlay_tells_for_from_against(generator):
     picture = generator.uniform(0.3, 0.7, (6, 9, 3)).astype(np.float32)
     strength = np.zeros((6, 9))
     strength[:, :3], strength[:, 6:] = -2.0, 2.0
-    shown = evidence.signed_overlay(picture, strength, 2.0)
+    shown = explained_places._overlay(picture, strength, 2.0)
     warm = shown[..., 0] - shown[..., 2]
     assert warm[:, :3].max() < -0.4 and warm[:, 6:].min() > 0.4
     grey = picture.mean(axis=-1, keepdims=True)
     np.testing.assert_allclose(shown[:, 3:6], np.repeat(grey[:, 3:6], 3, axis=-1), atol=1e-6)
-    weaker = evidence.signed_overlay(picture, strength, 20.0)
+    weaker = explained_places._overlay(picture, strength, 20.0)
     assert 0.0 < (weaker[..., 0] - weaker[..., 2])[:, 6:].mean() < 0.2
 
 
 def test_the_strongest_pixels_and_as_many_elsewhere(generator):
     strength = generator.normal(size=(10, 12))
-    mask = evidence.strongest(strength, 0.2)
+    mask = evidence.strongest_pixels(strength, 0.2)
     assert mask.sum() == 24 and strength[mask].min() >= strength[~mask].max()
     moved = evidence.elsewhere(mask, 9, 3)
     assert moved.shape == (9, 10, 12) and (moved.sum(axis=(1, 2)) == 24).all()
     assert len(np.unique(moved, axis=0)) > 5
-    assert evidence.strongest(np.zeros((4, 5)), 0.25).sum() == 5
+    assert evidence.strongest_pixels(np.zeros((4, 5)), 0.25).sum() == 5
 
 
 def test_what_is_covered_loses_its_detail_and_keeps_its_colour(generator):

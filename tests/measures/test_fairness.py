@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from stylegan_culture.measures import fairness, gaps, sets
+from stylegan_culture.measures import fairness, sets, statistics
 from stylegan_culture.measures.fairness import Estimates
 
 ENDS = (0.0, 1.0)
@@ -22,7 +22,7 @@ def asked(generator):
 
 
 def _weights(count, replicates=300, seed=1):
-    return gaps.resampled(np.zeros(count, int), replicates, seed)
+    return statistics.resampled(np.zeros(count, int), replicates, seed)
 
 
 def test_means_are_those_of_the_contents_that_were_asked(asked, generator):
@@ -64,7 +64,10 @@ def test_a_replicate_of_kid_counts_pairs_of_different_contents(generator):
     counts = np.array([2, 0, 1, 1])
     found = fairness.kids(rows[None], [reference], np.ones((1, 4), bool), counts[None])
     drawn = np.repeat(np.arange(4), counts)
-    kernel = sets.kernel
+
+    def kernel(first, second):
+        return (first @ second.T / first.shape[1] + 1.0) ** 3
+
     pairs = [
         kernel(rows[[i]], rows[[j]])[0, 0]
         for i, j in itertools.permutations(drawn.tolist(), 2)
@@ -111,7 +114,7 @@ def test_less_and_covered():
     np.testing.assert_allclose(difference.values, [1.0, 3.0])
     np.testing.assert_allclose(difference.replicates, [[0.5, 3.0], [1.5, 2.5]])
     shares = [Estimates(np.array([x]), np.array([[0.0], [1.0]]), True, ENDS) for x in (0.0, 1.0)]
-    assert fairness.less(*shares).intervals() == [[-1.0, -1.0, -1.0]]
+    assert fairness.less(*shares).intervals() == [(-1.0, -1.0, -1.0)]
 
 
 def _zero(measure):
@@ -126,11 +129,11 @@ def test_the_worst_and_its_share_of_replicates(higher):
     replicates = sign * np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 3.0], [1.0, 1.0, 3.0], [1, 2, 3]])
     measure = Estimates(sign * np.array([1.0, 1.5, 3.0]), replicates, higher)
     found = fairness.worst(measure)
-    assert found["culture"] == 0 and found["interval"][0] == sign * 1.0
-    assert found["shares"] == [0.625, 0.375, 0.0] and found["share"] == 0.625
-    assert found["tie"], "another is the worst in more than one replicate of twenty"
+    assert found.culture == 0 and found.interval[0] == sign * 1.0
+    assert found.shares == (0.625, 0.375, 0.0) and found.share == 0.625
+    assert found.tie, "another is the worst in more than one replicate of twenty"
     alone = Estimates(measure.values, replicates[[0, 3]], higher)
-    assert fairness.worst(alone)["share"] == 1.0 and not fairness.worst(alone)["tie"]
+    assert fairness.worst(alone).share == 1.0 and not fairness.worst(alone).tie
 
 
 def test_worst_over_best():
@@ -142,7 +145,7 @@ def test_worst_over_best():
     value, low, high = fairness.worst_to_best(Estimates(np.array([1.0, 2.0]), replicates, False))
     assert value == 2.0 and 1.0 <= low <= value
     alike = Estimates(np.array([0.7, 0.7]), np.full((3, 2), 0.7), True)
-    assert fairness.worst_to_best(alike) == [1.0, 1.0, 1.0]
+    assert fairness.worst_to_best(alike) == (1.0, 1.0, 1.0)
     for values, sample in (([-0.1, 1.0], replicates), ([0.0, 0.0], replicates)):
         assert fairness.worst_to_best(Estimates(np.array(values), sample, True)) is None
     lost = Estimates(np.array([0.5, 1.0]), np.zeros((3, 2)), True)
@@ -159,10 +162,10 @@ def test_the_range_by_chance_is_that_of_all_orders(monkeypatch):
         np.ptp(np.mean([values[list(order), n] for n, order in enumerate(own)], axis=0))
         for own in itertools.product(orders, repeat=3)
     ]
-    assert found["range"] == pytest.approx(np.ptp(values.mean(axis=1)))
-    assert found["chance"] == pytest.approx(np.mean(ranges), abs=0.01)
-    as_great = np.mean(np.array(ranges) >= found["range"] - 1e-12)
-    assert found["p"] == pytest.approx(as_great, abs=0.01)
+    assert found.range == pytest.approx(np.ptp(values.mean(axis=1)))
+    assert found.chance == pytest.approx(np.mean(ranges), abs=0.01)
+    as_great = np.mean(np.array(ranges) >= found.range - 1e-12)
+    assert found.p == pytest.approx(as_great, abs=0.01)
 
 
 def test_what_was_not_asked_stays_out_of_the_shuffle(asked, generator, monkeypatch):
@@ -171,15 +174,15 @@ def test_what_was_not_asked_stays_out_of_the_shuffle(asked, generator, monkeypat
     found = fairness.spread_by_chance(values, asked, 0)
     spoilt = np.where(asked, values, 1e6)
     assert fairness.spread_by_chance(spoilt, asked, 0) == found
-    assert found["chance"] < 1.0
+    assert found.chance < 1.0
 
 
 def test_a_served_culture_stands_out_of_chance_and_equal_ones_do_not(generator):
     everyone = np.ones((4, 30), bool)
     values = generator.normal(size=(4, 30)) + generator.normal(size=30)  # contents differ alike
-    assert fairness.spread_by_chance(values, everyone, 0)["p"] > 0.05
+    assert fairness.spread_by_chance(values, everyone, 0).p > 0.05
     values[2] += 1.5
-    assert fairness.spread_by_chance(values, everyone, 0)["p"] < 0.001
+    assert fairness.spread_by_chance(values, everyone, 0).p < 0.001
 
 
 def test_paired_differences_ignore_what_contents_share(asked, generator):
@@ -192,26 +195,26 @@ def test_paired_differences_ignore_what_contents_share(asked, generator):
         for j in range(3):
             both = asked[i] & asked[j]
             expected = np.mean(values[i, both] - values[j, both])
-            assert found["value"][i, j] == pytest.approx(expected)
-            assert found["low"][i, j] <= found["value"][i, j] <= found["high"][i, j]
-            assert found["low"][i, j] == -found["high"][j, i]
-    assert found["clear"].tolist() == [[False, True, False], [True, False, False], [False] * 3]
+            assert found.value[i, j] == pytest.approx(expected)
+            assert found.low[i, j] <= found.value[i, j] <= found.high[i, j]
+            assert found.low[i, j] == -found.high[j, i]
+    assert found.clear.tolist() == [[False, True, False], [True, False, False], [False] * 3]
 
 
 def test_cultures_without_a_common_content_have_no_difference():
     asked = np.array([[True, True, False, False], [False, False, True, True]])
     found = fairness.paired(np.ones((2, 4)), asked, np.ones((3, 4), int))
-    assert math.isnan(found["value"][0, 1]) and not found["clear"].any()
+    assert math.isnan(found.value[0, 1]) and not found.clear.any()
 
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_rank_correlation_is_spearmans(ties, generator):
     first = generator.integers(0, 4 if ties else 1000, 9)
     second = generator.normal(size=9) + 0.002 * first
-    found = fairness.rank_correlation(first, second, 0)
+    found = statistics.rank_correlation(first, second, 0)
     expected = scipy.stats.spearmanr(first, second)
-    assert found["value"] == pytest.approx(expected.statistic)
-    assert found["p"] == pytest.approx(
+    assert found.value == pytest.approx(expected.statistic)
+    assert found.p == pytest.approx(
         scipy.stats.permutation_test(
             (first,),
             lambda x: scipy.stats.spearmanr(x, second).statistic,
@@ -225,17 +228,17 @@ def test_rank_correlation_is_spearmans(ties, generator):
 
 def test_few_points_show_strong_links_only():
     """0.68 of nine: the two-sided 5 % of Spearman's table lies at 0.683 to 0.700."""
-    found = fairness.rank_correlation(np.arange(9), np.arange(9)[::-1], 0)
-    assert found["value"] == pytest.approx(-1.0) and found["p"] < 0.001
-    assert 0.65 < found["least"] <= 0.70
-    assert math.isnan(fairness.rank_correlation([1, 1, 1], [1, 2, 3], 0)["value"])
+    found = statistics.rank_correlation(np.arange(9), np.arange(9)[::-1], 0)
+    assert found.value == pytest.approx(-1.0) and found.p < 0.001
+    assert 0.65 < found.least <= 0.70
+    assert math.isnan(statistics.rank_correlation([1, 1, 1], [1, 2, 3], 0).value)
 
 
 def test_leaning():
     named = np.array([0] * 30 + [1] * 10)
     found = fairness.leaning(named, 3, 4000, 0)
-    assert [share[0] for share in found["shares"]] == [0.75, 0.25, 0.0]
-    assert 0.55 < found["shares"][0][1] < 0.70 and 0.02 < found["shares"][2][2] < 0.10
+    assert [share[0] for share in found.shares] == [0.75, 0.25, 0.0]
+    assert 0.55 < found.shares[0][1] < 0.70 and 0.02 < found.shares[2][2] < 0.10
     entropy = scipy.stats.entropy([0.75, 0.25])
-    assert found["effective"] == pytest.approx(math.exp(entropy))
-    assert fairness.leaning(np.arange(12) % 3, 3, 10, 0)["effective"] == pytest.approx(3.0)
+    assert found.effective == pytest.approx(math.exp(entropy))
+    assert fairness.leaning(np.arange(12) % 3, 3, 10, 0).effective == pytest.approx(3.0)

@@ -83,7 +83,7 @@ def test_an_ellipse_holds_95_in_100(generator):
 def test_moments_of_a_replicate_are_those_of_its_pictures_repeated(generator):
     sampled = clouds(generator, np.eye(3), np.ones((3, 3)), 5, 7)
     weights = np.array([0, 2, 1, 1, 1, 5, 0, 0, 0, 0, 1, 1, 1, 1, 1])
-    found = gaps._Pictures.of(sampled).moments(weights)
+    found = sampled.moments(weights)
     for label, one in enumerate(found):
         own = sampled.labels == label
         rows = np.repeat(sampled.features[own], weights[own], axis=0).reshape(-1, 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures import probes
+from stylegan_culture.measures import content, probes
 from stylegan_culture.measures.probes import descriptors
 
 
@@ -26,7 +26,7 @@ def pictures():
 
 
 def test_it_names_new_pictures_of_the_classes_that_it_was_fitted_to(network, pictures):
-    fitted = probes.Judge.fit(network, {name: own[:8] for name, own in pictures.items()})
+    fitted = probes.CultureProbe.fit(network, {name: own[:8] for name, own in pictures.items()})
     assert fitted.classes == ("red", "blue")
     for number, own in enumerate(pictures.values()):
         np.testing.assert_array_equal(fitted.named(own[8:]), np.full(4, number))
@@ -35,11 +35,11 @@ def test_it_names_new_pictures_of_the_classes_that_it_was_fitted_to(network, pic
 def test_content_codes_know_shapes_and_not_contrast(network, pictures):
     """The source is nearer than any other picture though contrast and brightness are others."""
     own = pictures["red"]
-    codes = probes.content_codes(network, own)
+    codes = content.content_codes(network, own)
     np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1.0, atol=1e-5)
-    distances = probes.content_distances(probes.content_codes(network, 0.2 + 0.6 * own), codes)
+    distances = content.content_distances(content.content_codes(network, 0.2 + 0.6 * own), codes)
     np.testing.assert_array_equal(distances.argmin(axis=1), np.arange(len(own)))
-    same = probes.content_distances(codes, codes)
+    same = content.content_distances(codes, codes)
     np.testing.assert_allclose(np.diag(same), 0.0, atol=1e-5)
     squares = ((codes[0] - codes[1]) ** 2).sum()
     np.testing.assert_allclose(same[0, 1], squares, atol=1e-5)
@@ -47,11 +47,6 @@ def test_content_codes_know_shapes_and_not_contrast(network, pictures):
 
 
 def test_one_pass_sees_what_two_see(network, pictures):
-    features, codes = probes.seen(network, pictures["red"])
+    features, codes = content.descriptors_and_codes(network, pictures["red"])
     np.testing.assert_allclose(features, descriptors(network, pictures["red"]), atol=1e-5)
-    np.testing.assert_allclose(codes, probes.content_codes(network, pictures["red"]), atol=1e-5)
-
-
-def test_a_crossfade_mixes_in_the_share_of_the_artwork():
-    mixed = probes.crossfade(np.full((1, 2, 2, 3), 0.8), np.full((1, 2, 2, 3), 0.2), 0.25)
-    np.testing.assert_allclose(mixed, 0.65)
+    np.testing.assert_allclose(codes, content.content_codes(network, pictures["red"]), atol=1e-5)

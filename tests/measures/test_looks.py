@@ -1,5 +1,7 @@
 """The numbers of a picture against pictures of which they are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -16,16 +18,17 @@ def grey(lightness):
 
 
 def test_every_number_is_described_and_finite(generator):
-    found = looks.figures(generator.uniform(size=(40, 50, 3)))
-    assert set(found) == set(looks.WHAT) and np.isfinite(list(found.values())).all()
+    found = looks.Look.of(generator.uniform(size=(40, 50, 3)))
+    values = dataclasses.asdict(found)
+    assert set(values) == set(looks.WHAT) and np.isfinite(list(values.values())).all()
 
 
 def test_an_even_grey_picture():
-    found = looks.figures(np.full((32, 48, 3), 0.5))
-    assert found["lightness"] == pytest.approx(53.39, abs=0.01)
-    assert found["symmetry"] == found["balance"] == found["plain"] == 1.0
+    found = looks.Look.of(np.full((32, 48, 3), 0.5))
+    assert found.lightness == pytest.approx(53.39, abs=0.01)
+    assert found.symmetry == found.balance == found.plain == 1.0
     for name in ("contrast", "chroma", "chroma_spread", "warmth", "edges", "slope"):
-        assert found[name] == pytest.approx(0.0, abs=0.02), name
+        assert getattr(found, name) == pytest.approx(0.0, abs=0.02), name
     np.testing.assert_array_equal(looks.hues(np.full((32, 48, 3), 0.5)), np.zeros(12))
 
 
@@ -33,12 +36,12 @@ def test_contrast_edges_and_plain_squares_by_hand():
     """Black left of a line between two squares, white right of it."""
     lightness = np.zeros((32, 64))
     lightness[:, 32:] = 100.0
-    found = looks.figures(grey(lightness))
-    assert found["contrast"] == pytest.approx(50.0, abs=0.1)
-    assert found["edges"] == pytest.approx(2 / 64) and found["plain"] == 1.0
-    assert found["symmetry"] == pytest.approx(-1.0, abs=1e-3)
-    shifted = looks.figures(grey(np.roll(lightness, 4, axis=1)))
-    assert shifted["plain"] == pytest.approx(6 / 8)
+    found = looks.Look.of(grey(lightness))
+    assert found.contrast == pytest.approx(50.0, abs=0.1)
+    assert found.edges == pytest.approx(2 / 64) and found.plain == 1.0
+    assert found.symmetry == pytest.approx(-1.0, abs=1e-3)
+    shifted = looks.Look.of(grey(np.roll(lightness, 4, axis=1)))
+    assert shifted.plain == pytest.approx(6 / 8)
 
 
 def test_symmetry_is_left_to_right(generator):

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures import gaps, perceptual
-from stylegan_culture.measures.perceptual import Perceived
+from stylegan_culture.measures import content, statistics
+from stylegan_culture.measures.content import Perceived
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def _by_loops(network, first, second):
 
 
 def test_the_distance_is_its_formula_in_loops(network, pictures, monkeypatch):
-    monkeypatch.setattr(perceptual, "BATCH", 2)  # two batches and a rest
+    monkeypatch.setattr(content, "BATCH", 2)  # two batches and a rest
     second = pictures[[1, 2, 3, 4, 4]]
-    found = perceptual.perceptual_distances(network, pictures, second)
+    found = content.compared(network, pictures, Perceived.of(network, second))[0]
     np.testing.assert_allclose(found, _by_loops(network, pictures, second), rtol=2e-3, atol=1e-6)
     assert found[4] == 0.0 and (found[:4] > 0.01).all()
 
@@ -61,27 +61,25 @@ def test_results_of_all_cultures_are_compared_with_contents_in_one_pass(network,
     counting = Counting()
     results = np.stack([pictures[::-1], 0.5 * pictures])
     known = Perceived.of(counting, pictures)
-    distances, pooled = perceptual.compared(counting, results, known)
+    distances, pooled = content.compared(counting, results, known)
     assert sum(passed) == 5 + 10
     for culture in range(2):
-        alone = perceptual.perceptual_distances(network, results[culture], pictures)
+        alone = content.compared(network, results[culture], known)[0]
         np.testing.assert_allclose(distances[culture], alone, atol=1e-6)
         expected = [
             np.mean(network(x[None])[network.taps[-1]], (0, 1, 2)) for x in results[culture]
         ]
         np.testing.assert_allclose(pooled[culture], expected, atol=1e-5)
-        np.testing.assert_allclose(
-            perceptual.pooled(network, results[culture]), expected, atol=1e-5
-        )
-    np.testing.assert_allclose(known.pooled, perceptual.pooled(network, pictures), atol=1e-5)
+        np.testing.assert_allclose(content.pooled(network, results[culture]), expected, atol=1e-5)
+    np.testing.assert_allclose(known.pooled, content.pooled(network, pictures), atol=1e-5)
 
 
 def test_pictures_of_another_number_or_size_are_refused(network, pictures):
     known = Perceived.of(network, pictures)
     for others in (pictures[:4], pictures[:, :32]):
         with pytest.raises(InputError, match="one size"):
-            perceptual.compared(network, others, known)
-    for call in (Perceived.of, perceptual.pooled):
+            content.compared(network, others, known)
+    for call in (Perceived.of, content.pooled):
         with pytest.raises(InputError, match="too small"):
             call(network, pictures[:, :24])
 
@@ -109,14 +107,14 @@ def _structure_by_loops(first, second):
 def test_structure_similarity_is_its_formula_in_loops(generator):
     first, second = generator.uniform(size=(2, 3, 17, 21, 3))
     second[1] = 0.7 * first[1] + 0.3 * second[1]
-    found = perceptual.structure_similarity(first, second)
+    found = content.structure_similarity(first, second)
     expected = [_structure_by_loops(a, b) for a, b in zip(first, second, strict=True)]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_structure_outlasts_brightness_and_contrast_and_turns_with_inversion(pictures):
     brighter = 0.3 + 0.5 * pictures
-    similarity = perceptual.structure_similarity
+    similarity = content.structure_similarity
     np.testing.assert_allclose(similarity(pictures, pictures), 1.0)
     assert (similarity(pictures, brighter) > 0.97).all()
     assert (similarity(pictures, 1.0 - pictures) < -0.5).all()
@@ -127,7 +125,7 @@ def test_pictures_without_room_for_the_window_are_refused(generator):
     small = generator.uniform(size=(2, 10, 40, 3))
     for first, second in ((small, small), (np.ones((2, 20, 20, 3)), np.ones((1, 20, 20, 3)))):
         with pytest.raises(InputError, match="11 pixels"):
-            perceptual.structure_similarity(first, second)
+            content.structure_similarity(first, second)
 
 
 def _mean_distance(rows):
@@ -138,36 +136,36 @@ def _mean_distance(rows):
 def test_diversity_is_a_ratio_of_mean_distances(generator):
     contents = generator.normal(size=(30, 6))
     results = generator.normal(size=(3, 30, 6))
-    value, low, high = perceptual.diversity(results, contents)
+    value, low, high = content.diversity(results, contents)
     expected = np.mean([_mean_distance(own) for own in results]) / _mean_distance(contents)
     assert value == pytest.approx(expected) and low < value < high
-    assert perceptual.diversity(results[1], contents)[0] == pytest.approx(
+    assert content.diversity(results[1], contents)[0] == pytest.approx(
         _mean_distance(results[1]) / _mean_distance(contents)
     )
     # Distances that are all half as large are so in every draw.
-    assert perceptual.diversity(0.5 * contents + 3.0, contents) == pytest.approx([0.5, 0.5, 0.5])
-    assert perceptual.diversity(np.ones((2, 30, 6)), contents) == [0.0, 0.0, 0.0]
+    assert content.diversity(0.5 * contents + 3.0, contents) == pytest.approx((0.5, 0.5, 0.5))
+    assert content.diversity(np.ones((2, 30, 6)), contents) == (0.0, 0.0, 0.0)
 
 
 def test_style_diversity_is_that_between_cultures_of_one_content(generator):
     contents, results = generator.normal(size=(25, 6)), generator.normal(size=(3, 25, 6))
-    value, low, high = perceptual.style_diversity(results, contents)
+    value, low, high = content.style_diversity(results, contents)
     own = np.mean([_mean_distance(cultures) for cultures in results.swapaxes(0, 1)])
     assert value == pytest.approx(own / _mean_distance(contents)) and low < value < high
     alike = np.stack([contents, contents])
-    assert perceptual.style_diversity(alike, contents) == [0.0, 0.0, 0.0]
+    assert content.style_diversity(alike, contents) == (0.0, 0.0, 0.0)
 
 
 def test_a_content_drawn_twice_is_no_pair(generator, monkeypatch):
     """A draw of contents 0, 0, 1 has but one pair, counted twice; it is that pair's ratio."""
     contents, results = generator.normal(size=(2, 3, 4))
     draws = np.array([[2, 1, 0], [0, 1, 2], [1, 1, 1], [3, 0, 0]])  # the last has no pair
-    monkeypatch.setattr(gaps, "resampled", lambda *_: draws)
+    monkeypatch.setattr(statistics, "resampled", lambda *_: draws)
     seen = []
     monkeypatch.setattr(
-        gaps, "interval", lambda value, drawn, low: seen.append(drawn) or (0.0, 1.0)
+        statistics, "interval", lambda value, drawn, low, high: seen.append(drawn) or (0.0, 1.0)
     )
-    perceptual.diversity(results, contents)
+    content.diversity(results, contents)
     ratios = [
         np.linalg.norm(results[i] - results[j]) / np.linalg.norm(contents[i] - contents[j])
         for i, j in ((0, 1), (1, 2))
@@ -179,10 +177,10 @@ def test_a_content_drawn_twice_is_no_pair(generator, monkeypatch):
 def test_what_has_no_diversity_is_refused(generator):
     contents = generator.normal(size=(4, 3))
     for call in (
-        lambda: perceptual.diversity(contents[:1], contents[:1]),
-        lambda: perceptual.diversity(contents, np.ones((4, 3))),
-        lambda: perceptual.style_diversity(contents[None], contents),
-        lambda: perceptual.style_diversity(contents, contents),
+        lambda: content.diversity(contents[:1], contents[:1]),
+        lambda: content.diversity(contents, np.ones((4, 3))),
+        lambda: content.style_diversity(contents[None], contents),
+        lambda: content.style_diversity(contents, contents),
     ):
         with pytest.raises(InputError, match="at least two"):
             call()

@@ -16,11 +16,11 @@ def album(pictures):
 def test_each_picture_counts_once_whatever_its_size():
     """One large black picture and three small white ones: mean lightness 75, a palette of both."""
     pictures = [np.zeros((64, 64, 3))] + [np.ones((16, 16, 3))] * 3
-    found = looks.portrait(album(pictures))
-    assert found["pictures"] == 4 and set(found["figures"]) == set(looks.WHAT)
-    assert found["figures"]["lightness"][0] == pytest.approx(75.0, abs=1e-3)
-    np.testing.assert_allclose(found["lightness"], [0.25] + 18 * [0.0] + [0.75])
-    assert [(one["srgb"], one["share"]) for one in found["palette"]] == [
+    found = looks.Portrait.of(album(pictures))
+    assert found.pictures == 4 and set(found.figures) == set(looks.WHAT)
+    assert found.figures["lightness"].value == pytest.approx(75.0, abs=1e-3)
+    np.testing.assert_allclose(found.lightness, [0.25] + 18 * [0.0] + [0.75])
+    assert [(one.srgb, one.share) for one in found.palette] == [
         ("#ffffff", 0.75),
         ("#000000", 0.25),
     ]
@@ -29,19 +29,19 @@ def test_each_picture_counts_once_whatever_its_size():
 def test_intervals_hold_the_mean_and_narrow_with_more_pictures():
     """Eight times as many pictures of one spread: about a third of the width."""
     pictures = [np.full((16, 16, 3), level) for level in np.linspace(0.2, 0.8, 80)]
-    few, many = (looks.portrait(album(own)) for own in (pictures[::8], pictures))
+    few, many = (looks.Portrait.of(album(own)) for own in (pictures[::8], pictures))
     widths = []
     for found in (few, many):
-        value, low, high = found["figures"]["lightness"]
+        value, low, high = found.figures["lightness"]
         assert low < value < high
         widths.append(high - low)
     assert 0.2 < widths[1] / widths[0] < 0.55
 
 
 def test_histograms_and_hues_are_means_of_shares(generator):
-    found = looks.portrait(album(generator.uniform(size=(5, 24, 24, 3))))
+    found = looks.Portrait.of(album(generator.uniform(size=(5, 24, 24, 3))))
     for name in ("hues", "lightness", "chroma"):
-        assert sum(found[name]) == pytest.approx(1.0)
+        assert sum(getattr(found, name)) == pytest.approx(1.0)
 
 
 def test_a_layout_of_points_in_a_plane_keeps_their_distances(generator):

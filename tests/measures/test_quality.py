@@ -1,5 +1,6 @@
 """FID, KID and neighbourhoods against closed forms, SciPy and loops."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from scipy import linalg
 
 from stylegan_culture.config import InputError
+from stylegan_culture.features.moments import Moments
 from stylegan_culture.measures import sets
-from stylegan_culture.measures.sets import Gaussian
 
 D = 12
 
@@ -17,13 +18,14 @@ def _features(generator, count, shift=0.0):
     return generator.normal(size=(count, D)) @ np.diag(np.linspace(0.3, 2.0, D)) + shift
 
 
-def test_fid_of_shifted_and_scaled_gaussians_is_the_closed_form(generator):
-    mean, spread = generator.normal(size=D), np.diag(generator.uniform(0.2, 2.0, D))
-    one = Gaussian(10, mean, spread)
-    assert sets.fid(one, Gaussian(10, mean + 0.5, spread)) == pytest.approx(0.25 * D)
-    expected = np.trace(spread) * (3.0 - 1.0) ** 2  # (s - 3 s)^2 of deviations
-    assert sets.fid(one, Gaussian(10, mean, 9.0 * spread)) == pytest.approx(expected)
-    assert sets.fid(one, one) == pytest.approx(0.0, abs=1e-9)
+def test_fid_of_shifted_and_scaled_pictures_is_the_closed_form(generator):
+    features = _features(generator, 30)
+    reference = sets.gaussian(features)
+    assert sets.fid(features, reference) == pytest.approx(0.0, abs=1e-9)
+    assert sets.fid(features + 0.5, reference) == pytest.approx(0.25 * D)
+    wider = reference.mean + 3.0 * (features - reference.mean)
+    expected = np.trace(reference.covariance) * (3.0 - 1.0) ** 2  # (s - 3 s)^2 of deviations
+    assert sets.fid(wider, reference) == pytest.approx(expected)
 
 
 def test_fid_is_that_of_scipys_matrix_root(generator):
@@ -31,18 +33,18 @@ def test_fid_is_that_of_scipys_matrix_root(generator):
     means, covariances = zip(*((x.mean(axis=0), np.cov(x.T)) for x in (first, second)), strict=True)
     root = linalg.sqrtm(covariances[0] @ covariances[1]).real
     expected = np.sum((means[0] - means[1]) ** 2) + np.trace(sum(covariances) - 2.0 * root)
-    found = sets.fid(Gaussian.of_batches([first[:33], first[33:]]), Gaussian.of_batches([second]))
+    found = sets.fid(first, sets.gaussian(second))
     assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_extrapolation_takes_most_of_the_bias_away(generator):
     """Two sets of one Gaussian have an FID of 0; of 120 pictures it is far from it."""
-    exact = Gaussian(10**6, np.zeros(D), np.diag(np.linspace(0.3, 2.0, D) ** 2))
+    exact = Moments(10**6, np.zeros(D), np.diag(np.linspace(0.3, 2.0, D) ** 2))
     plain, extended = [], []
     for seed in range(12):
         features = _features(generator, 120)
-        plain.append(sets.fid(Gaussian.of_batches([features]), exact))
-        extended.append(sets.fid_without_bias(features, exact, seed))
+        plain.append(sets.fid(features, exact))
+        extended.append(sets.fid_without_bias(features, exact, seed=seed))
     assert abs(np.mean(extended)) < 0.35 * np.mean(plain)
 
 
@@ -64,14 +66,6 @@ def test_kid_is_unbiased_where_fid_is_not(generator):
     assert abs(np.mean(values)) < 3.0 * error and min(values) < 0.0 < max(values)
 
 
-def test_blocks_change_nothing(generator, monkeypatch):
-    x, y = _features(generator, 50), _features(generator, 41, 0.2)
-    whole = sets.kid(x, y), sets.neighbourhoods(x, y)
-    monkeypatch.setattr(sets, "BLOCK", 7)
-    assert sets.kid(x, y) == pytest.approx(whole[0])
-    assert sets.neighbourhoods(x, y) == whole[1]
-
-
 def test_neighbourhoods_are_those_of_loops(generator):
     x, y, count = _features(generator, 20), _features(generator, 24, 0.8), 3
 
@@ -86,11 +80,11 @@ def test_neighbourhoods_are_those_of_loops(generator):
         ]
         return np.mean(near)
 
-    found = sets.neighbourhoods(x, y, count)
+    found = sets.neighbourhoods(x, y, count=count)
     covered = [
         min(np.linalg.norm(y[n] - point) for point in x) <= reach(y, n) for n in range(len(y))
     ]
-    assert found == pytest.approx(
+    assert dataclasses.asdict(found) == pytest.approx(
         {"precision": inside(x, y), "recall": inside(y, x), "coverage": np.mean(covered)}
     )
 
@@ -99,9 +93,9 @@ def test_a_collapsed_set_is_precise_and_covers_nothing(generator):
     real = _features(generator, 200)
     collapsed = real[:1] + 0.01 * generator.normal(size=(200, D))
     found = sets.neighbourhoods(collapsed, real)
-    assert found["precision"] > 0.95 and found["recall"] < 0.05 and found["coverage"] < 0.1
+    assert found.precision > 0.95 and found.recall < 0.05 and found.coverage < 0.1
     whole = sets.neighbourhoods(_features(generator, 200), real)
-    assert min(whole.values()) > 0.6
+    assert min(dataclasses.astuple(whole)) > 0.6
 
 
 def test_names_carry_the_network_and_artfid_multiplies():
@@ -113,11 +107,11 @@ def test_names_carry_the_network_and_artfid_multiplies():
 def test_too_few_pictures_are_refused(generator):
     few = _features(generator, 1)
     for call in (
-        lambda: Gaussian.of_batches([few]),
-        lambda: Gaussian.of_batches([]),
+        lambda: sets.gaussian(few),
+        lambda: sets.gaussian([]),
         lambda: sets.kid(few, _features(generator, 5)),
         lambda: sets.neighbourhoods(_features(generator, 5), _features(generator, 9)),
-        lambda: sets.fid_without_bias(_features(generator, 9), Gaussian(2, few[0], np.eye(D))),
+        lambda: sets.fid_without_bias(_features(generator, 9), Moments(2, few[0], np.eye(D))),
     ):
         with pytest.raises(InputError):
             call()

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures import probes, restyled
+from stylegan_culture.measures import content, looks, probes, restyled
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +45,17 @@ def test_content_is_measured_against_the_own_source_the_gallery_and_artworks(net
     contents, gallery, artworks = pictures[:4], pictures[4:6], pictures[6:]
     results = np.stack([contents[0], contents[0], artworks[0], gallery[1]])[None]
     known = restyled.Known(
-        probes.content_codes(network, np.concatenate([contents, gallery])),
-        probes.content_codes(network, artworks),
+        content.content_codes(network, np.concatenate([contents, gallery])),
+        content.content_codes(network, artworks),
     )
-    fitted = probes.Judge.fit(network, {"first": pictures[:4], "second": pictures[4:]})
-    probabilities, found = restyled.judged(fitted, results, known)
-    np.testing.assert_allclose(probabilities[0], fitted.probabilities(results[0]), atol=1e-6)
-    np.testing.assert_array_equal(found["nearest"], [[True, False, False, False]])
-    assert found["artwork_nearer"][0, 0] == False  # noqa: E712  a NumPy bool
-    assert found["artwork_nearer"][0, 2] == True  # noqa: E712
-    assert found["content_distance"][0, 0] == pytest.approx(0.0, abs=1e-5)
-    assert (found["content_distance"][0, 1:] > 0.3).all()
+    fitted = probes.CultureProbe.fit(network, {"first": pictures[:4], "second": pictures[4:]})
+    found = restyled.recognised(fitted, results, known)
+    np.testing.assert_allclose(found.probabilities[0], fitted.probabilities(results[0]), atol=1e-6)
+    np.testing.assert_array_equal(found.nearest, [[True, False, False, False]])
+    assert found.artwork_nearer[0, 0] == False  # noqa: E712  a NumPy bool
+    assert found.artwork_nearer[0, 2] == True  # noqa: E712
+    assert found.content_distance[0, 0] == pytest.approx(0.0, abs=1e-5)
+    assert (found.content_distance[0, 1:] > 0.3).all()
 
 
 def test_the_control_is_named_more_often_and_gets_further_away_the_more_it_veils(network):
@@ -63,15 +63,15 @@ def test_the_control_is_named_more_often_and_gets_further_away_the_more_it_veils
     contents = (0.5 + generator.uniform(-0.1, 0.1, (6, 64, 64, 3))).astype(np.float32)
     artworks = [np.full((3, 64, 64, 3), level, np.float32) for level in (0.0, 1.0)]
     found = restyled.crossfades(_by_brightness(network), contents, artworks, seed=0)
-    assert [each["share"] for each in found] == list(restyled.SHARES)
+    assert [each.share for each in found] == list(restyled.SHARES)
     # A veil of share s moves the brightness by s / 2 from 0.5: past 0.28 and 0.72 from 0.5 on.
-    assert [each["named"] for each in found] == [0.0] * 4 + [1.0] * 5
-    distances = [each["distance"] for each in found]
+    assert [each.named for each in found] == [0.0] * 4 + [1.0] * 5
+    distances = [each.distance for each in found]
     assert distances[0] < distances[4] < distances[-1]
 
 
 def test_the_control_at_a_distance_lies_between_its_shares():
-    control = [{"distance": 0.2, "named": 0.1}, {"distance": 0.4, "named": 0.5}]
+    control = [restyled.Crossfade(0.1, 0.1, 0.2), restyled.Crossfade(0.2, 0.5, 0.4)]
     for distance, expected in ((0.0, 0.0), (0.1, 0.05), (0.3, 0.3), (0.4, 0.5), (9.0, 0.5)):
         assert restyled.named_at_distance(control, distance) == pytest.approx(expected)
 
@@ -83,7 +83,7 @@ def test_style_distances_are_relative_differences_of_gram_matrices(generator):
 
     artworks = generator.uniform(size=(3, 8, 8, 3)).astype(np.float32)
     results = generator.uniform(size=(1, 10, 8, 8, 3)).astype(np.float32)
-    targets = restyled.tradition_grams(backbone, [artworks])
+    target = restyled.mean_grams(backbone, artworks)
     expected = []
     for picture in results[0]:
         parts = []
@@ -92,8 +92,8 @@ def test_style_distances_are_relative_differences_of_gram_matrices(generator):
             own = oracles.gram(scale * picture[::step, ::step])
             parts.append(np.abs(own - wanted).sum() / np.abs(wanted).sum())
         expected.append(np.mean(parts))
-    found = restyled.style_distances(backbone, results, targets)
-    np.testing.assert_allclose(found, [expected], rtol=1e-4)
+    found = restyled.style_distances(backbone, results[0], target)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 CLASSES = ("dark", "bright", "photograph")
@@ -112,16 +112,17 @@ def test_the_summary_has_means_medians_and_intervals_over_contents():
         "nearest": np.ones((2, 40), bool),
         "structure": np.tile([[-0.5], [1.5]], (1, 40)),
     }
-    found = restyled.summary(_probabilities(named), measures, CLASSES, np.full(40, 2))
+    summary = restyled.summary(_probabilities(named), measures, CLASSES, np.full(40, 2))
+    found = summary.figures
     value, low, high = found["named"]
     assert value == pytest.approx(0.75) and 0.6 < low < value < high < 0.9
     assert found["photograph"][0] == pytest.approx(0.125)
-    assert found["nearest"] == [1.0, 1.0, 1.0]
+    assert found["nearest"] == (1.0, 1.0, 1.0)
     assert found["content_distance"][0] == pytest.approx(0.25)
-    assert found["structure"] == [0.5, 0.5, 0.5]
-    assert found["cultures"]["dark"]["photograph"][0] == pytest.approx(0.25)
-    assert found["cultures"]["bright"]["photograph"][0] == 0.0
-    assert found["pairs"]["named"] == {"photograph": [0.75, 0.75]}
+    assert found["structure"] == (0.5, 0.5, 0.5)
+    assert summary.cultures["dark"]["photograph"][0] == pytest.approx(0.25)
+    assert summary.cultures["bright"]["photograph"][0] == 0.0
+    assert summary.pairs["named"] == {"photograph": [0.75, 0.75]}
     assert "style_distance" not in found
 
 
@@ -132,12 +133,13 @@ def test_a_content_of_the_asked_culture_counts_nowhere():
     distance = np.array([[9.0, 9.0, 0.2, 0.4], [0.6, 0.8, 9.0, 9.0]])
     sources = np.array([0, 0, 1, 1])
     measures = {"content_distance": distance, "artwork_nearer": nothing}
-    found = restyled.summary(_probabilities(named), measures, CLASSES, sources)
+    summary = restyled.summary(_probabilities(named), measures, CLASSES, sources)
+    found = summary.figures
     assert found["named"][0] == pytest.approx(0.5)
     assert found["content_distance"][0] == pytest.approx(0.5)
     assert found["artwork_nearer"] is None
-    assert found["pairs"]["named"] == {"dark": [None, 0.5], "bright": [0.5, None]}
-    distances = found["pairs"]["content_distance"]
+    assert summary.pairs["named"] == {"dark": [None, 0.5], "bright": [0.5, None]}
+    distances = summary.pairs["content_distance"]
     assert distances["dark"][1] == pytest.approx(0.7)
     assert distances["bright"][0] == pytest.approx(0.3)
 
@@ -148,8 +150,9 @@ def test_intervals_draw_contents_of_each_class_from_their_own():
     named = np.full((1, 20), 2)
     measures = {"kept": np.array([[1.0] * 5 + [0.0] * 15])}
     classes = ("other", *CLASSES)
-    found = restyled.summary(np.eye(4)[named], measures, classes, sources + 1)
-    assert found["kept"] == pytest.approx([0.25, 0.25, 0.25])
+    summary = restyled.summary(np.eye(4)[named], measures, classes, sources + 1)
+    found = summary.figures
+    assert found["kept"] == pytest.approx((0.25, 0.25, 0.25))
 
 
 def test_lines_are_shares_of_the_strides_at_which_a_result_passes_the_ordinary():
@@ -158,6 +161,4 @@ def test_lines_are_shares_of_the_strides_at_which_a_result_passes_the_ordinary()
     grid[::4] = 0.8  # a line of period 4, and its harmonic of period 2
     generator = np.random.default_rng(3)
     results = np.stack([flat, grid])[None] + 0.02 * generator.normal(size=(1, 2, 64, 64, 3))
-    np.testing.assert_allclose(
-        restyled.lines(results, np.array([50.0, 50.0, 50.0])), [[0.0, 2 / 3]]
-    )
+    np.testing.assert_allclose(looks.lines(results, np.array([50.0, 50.0, 50.0])), [[0.0, 2 / 3]])

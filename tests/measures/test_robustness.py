@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.measures import attacks
+from stylegan_culture.measures import attacks, statistics
 from stylegan_culture.measures.attacks import Attack, Effort
 
 SIZE = 6 * 6 * 3
@@ -96,13 +96,13 @@ def test_shares_count_every_culture_alike_and_have_widths():
     labels = np.repeat([0, 1, 3], [20, 4, 6])
     values = np.concatenate([np.arange(20) < 5, np.ones(4), np.zeros(6)])
     found = attacks.shares(values, labels, 4)
-    assert [row and row[0] for row in found["cultures"]] == [0.25, 1.0, None, 0.0]
-    assert found["mean"][0] == pytest.approx((0.25 + 1.0 + 0.0) / 3)
-    for value, low, high in (found["mean"], *filter(None, found["cultures"])):
+    assert [row and row[0] for row in found.cultures] == [0.25, 1.0, None, 0.0]
+    assert found.mean[0] == pytest.approx((0.25 + 1.0 + 0.0) / 3)
+    for value, low, high in (found.mean, *filter(None, found.cultures)):
         assert 0.0 <= low <= value <= high <= 1.0 and high - low > 0.05
     # Jeffreys' interval of 5 of 20, Beta(5.5, 15.5): 0.104 to 0.466.
-    np.testing.assert_allclose(found["cultures"][0][1:], [0.104, 0.466], atol=0.03)
-    more = attacks.shares(np.arange(400) < 100, np.zeros(400, int), 1)["mean"]
+    np.testing.assert_allclose(found.cultures[0][1:], [0.104, 0.466], atol=0.03)
+    more = attacks.shares(np.arange(400) < 100, np.zeros(400, int), 1).mean
     assert more[2] - more[1] == pytest.approx(2 * 1.96 * (0.25 * 0.75 / 400) ** 0.5, rel=0.1)
 
 
@@ -112,7 +112,7 @@ def test_intervals_of_shares_hold_in_nineteen_of_twenty_samples(generator):
     labels = np.repeat([0, 1, 2], 10)
     for number in range(300):
         drawn = generator.uniform(size=30) < truth[labels]
-        _, low, high = attacks.shares(drawn, labels, 3, seed=number)["mean"]
+        _, low, high = attacks.shares(drawn, labels, 3, seed=number).mean
         held += low <= truth.mean() <= high
     assert 0.9 < held / 300 < 0.99
 
@@ -131,9 +131,9 @@ def test_amplification_of_a_linear_stylizer(pictures):
         attacks.random_changes(pictures, 2.0, seed=0),
     ):
         found = attacks.output_changes(lambda x: 3.0 * x, pictures, changed, batch=3)
-        np.testing.assert_allclose(found["amplification"], 3.0, rtol=1e-4)
-        np.testing.assert_allclose(found["input"], 2.0, rtol=1e-3)
-        np.testing.assert_allclose(found["output"], 6.0, rtol=1e-3)
+        np.testing.assert_allclose(found.amplification, 3.0, rtol=1e-4)
+        np.testing.assert_allclose(found.input, 2.0, rtol=1e-3)
+        np.testing.assert_allclose(found.output, 6.0, rtol=1e-3)
 
     def mean(batch):
         return tf.zeros_like(batch) + tf.reduce_mean(batch, axis=(1, 2, 3), keepdims=True)
@@ -141,7 +141,7 @@ def test_amplification_of_a_linear_stylizer(pictures):
     worst = attacks.largest_changes(mean, pictures, 2.0, EFFORT)
     by_chance = attacks.random_changes(pictures, 2.0, seed=0)
     for changed, least, most in ((worst, 0.99, 1.001), (by_chance, 0.0, 0.35)):
-        found = attacks.output_changes(mean, pictures, changed)["amplification"]
+        found = attacks.output_changes(mean, pictures, changed).amplification
         assert (found >= least).all() and (found <= most).all()
 
 
@@ -155,7 +155,7 @@ def test_random_changes_repeat_by_seed_and_keep_the_range(generator):
 def test_intervals_of_means_are_over_contents(generator):
     """Values of equal contents in three cultures are no three independent samples."""
     values = generator.normal(5.0, 1.0, 40)
-    value, low, high = attacks.mean_with_interval(np.tile(values, (3, 1)))
+    value, low, high = statistics.mean_interval(np.tile(values, (3, 1)))
     assert value == pytest.approx(values.mean())
     expected = 2 * 1.96 * values.std() / 40**0.5
     assert high - low == pytest.approx(expected, rel=0.15)

@@ -1,10 +1,11 @@
 """Measures of sets with their intervals: weighted forms against repeated rows and loops."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from stylegan_culture.measures import sets
-from stylegan_culture.measures.sets import Gaussian
+from stylegan_culture.measures import sets, statistics
 
 D = 12
 
@@ -21,20 +22,16 @@ def _draws(generator, count, number=4):
 def test_a_weighted_fid_is_that_of_pictures_as_often_repeated(generator, count):
     """With fewer pictures than features and with more: the two forms of the root."""
     features, weights = _features(generator, count, 0.3), _draws(generator, count)
-    reference = Gaussian.of_batches([_features(generator, 50)[:, ::-1]])
-    expected = [
-        sets.fid(Gaussian.of_batches([np.repeat(features, own, axis=0)]), reference)
-        for own in weights
-    ]
-    np.testing.assert_allclose(sets.fids(features, reference, weights), expected, rtol=1e-6)
+    reference = sets.gaussian(_features(generator, 50)[:, ::-1])
+    expected = [sets.fid(np.repeat(features, own, axis=0), reference) for own in weights]
+    np.testing.assert_allclose(sets.fid(features, reference, weights), expected, rtol=1e-6)
 
 
-def test_an_extended_fid_of_every_picture_once_is_that_of_quality(generator):
-    features = _features(generator, 30, 0.3)
-    reference = Gaussian.of_batches([_features(generator, 50)])
-    found = sets.fids_without_bias(features, reference, np.ones((1, 30), int), seed=5)
-    expected = sets.fid_without_bias(features, reference, 5, sets.POINTS)
-    np.testing.assert_allclose(found, [expected], rtol=1e-5)
+def test_an_extended_fid_of_every_picture_once_is_that_without_weights(generator):
+    features, reference = _features(generator, 30, 0.3), sets.gaussian(_features(generator, 50))
+    found = sets.fid_without_bias(features, reference, np.ones((1, 30), int), seed=5)
+    expected = sets.fid_without_bias(features, reference, seed=5)
+    np.testing.assert_allclose(found, [expected])
 
 
 def test_a_weighted_kid_is_its_double_sum_over_different_pictures(generator):
@@ -51,8 +48,8 @@ def test_a_weighted_kid_is_its_double_sum_over_different_pictures(generator):
         inner = total / sum(own[i] * own[j] for i, j in pairs)
         between = sum(own[i] * kernel(x[i], b) for i in range(8) for b in y) / 56
         expected.append(inner + same - 2.0 * between)
-    np.testing.assert_allclose(sets.kids(x, y, weights), expected)
-    everything = sets.kids(x, y, np.ones((1, 8)))
+    np.testing.assert_allclose(sets.kid(x, y, weights), expected)
+    everything = sets.kid(x, y, np.ones((1, 8)))
     np.testing.assert_allclose(everything, sets.kid(x, y))
 
 
@@ -62,7 +59,7 @@ def test_weighted_shares_count_the_pictures_drawn(generator):
     def reach(rows, number):
         return sorted(np.linalg.norm(rows[number] - other) for other in rows)[sets.NEIGHBOURS]
 
-    found = sets.shares(x, y, weights)
+    found = sets.neighbourhoods(x, y, weights)
     for number, own in enumerate(weights):
         drawn = [n for n in range(20) if own[n]]
         precise = [
@@ -73,36 +70,42 @@ def test_weighted_shares_count_the_pictures_drawn(generator):
         covered = [
             any(np.linalg.norm(x[n] - b) <= reach(y, m) for n in drawn) for m, b in enumerate(y)
         ]
-        assert found["precision"][number] == pytest.approx(sum(precise) / 20)
-        assert found["recall"][number] == pytest.approx(np.mean(recalled))
-        assert found["coverage"][number] == pytest.approx(np.mean(covered))
+        assert found.precision[number] == pytest.approx(sum(precise) / 20)
+        assert found.recall[number] == pytest.approx(np.mean(recalled))
+        assert found.coverage[number] == pytest.approx(np.mean(covered))
 
 
-def test_all_measures_are_those_of_quality_and_lie_in_their_intervals(generator):
+def _measures(features, reference, seed=0):
+    """All measures of a set, with intervals of 400 draws."""
+    weights = statistics.resampled(np.zeros(len(features), int), statistics.REPLICATES, seed)
+    replicates = sets.replicates(features, reference, weights, seed)
+    return sets.SetMeasures.of(replicates, sets.few(features, reference))
+
+
+def test_all_measures_are_those_without_weights_and_lie_in_their_intervals(generator):
     x, y = _features(generator, 60, 0.4), _features(generator, 80)
-    found = sets.set_measures(x, y, seed=3)
-    real = Gaussian.of_batches([y])
-    expected = sets.neighbourhoods(x, y) | {
-        "fid": sets.fid(Gaussian.of_batches([x]), real),
-        "fid_without_bias": sets.fid_without_bias(x, real, 3),
+    found, real = _measures(x, y, seed=3), sets.gaussian(y)
+    expected = dataclasses.asdict(sets.neighbourhoods(x, y)) | {
+        "fid": sets.fid(x, real),
+        "fid_without_bias": sets.fid_without_bias(x, real, seed=3),
         "kid": sets.kid(x, y),
     }
-    assert set(found) == {*sets.NAMES, "few"} and set(expected) == set(sets.NAMES)
     for name, value in expected.items():
-        assert found[name][0] == pytest.approx(value)
-        assert found[name][1] < found[name][0] < found[name][2]
-    for name in ("precision", "recall", "coverage"):
-        assert found[name][1] >= 0.0 and found[name][2] <= 1.0
-    assert found["fid_without_bias"][0] < found["fid"][0]
-    assert sets.set_measures(x, y, seed=3) == found
+        measured = getattr(found, name)
+        assert measured.value == pytest.approx(value)
+        assert measured.low < measured.value < measured.high
+    for name in sets.SHARES:
+        assert getattr(found, name).low >= 0.0 and getattr(found, name).high <= 1.0
+    assert found.fid_without_bias.value < found.fid.value
+    assert _measures(x, y, seed=3) == found
 
 
 def test_intervals_hold_what_other_pictures_give(generator):
     """The spread of figures of other draws of 40 pictures is that of the intervals."""
     real = _features(generator, 60)
-    draws = [sets.set_measures(_features(generator, 40, 0.7), real, seed) for seed in range(25)]
+    draws = [_measures(_features(generator, 40, 0.7), real, seed) for seed in range(25)]
     for name in ("fid", "kid", "precision", "coverage"):
-        values, low, high = np.array([found[name] for found in draws]).T
+        values, low, high = np.array([getattr(found, name) for found in draws]).T
         deviation = np.mean(high - low) / (2.0 * 1.96)
         assert 0.6 * values.std() < deviation < 1.8 * values.std(), name
         assert np.mean((low <= values.mean()) & (values.mean() <= high)) > 0.75, name
@@ -110,11 +113,19 @@ def test_intervals_hold_what_other_pictures_give(generator):
 
 def test_it_says_that_there_are_few_and_gives_no_figure_of_too_few(generator, monkeypatch):
     x, y = _features(generator, 20), _features(generator, 30)
-    assert sets.set_measures(x, y)["few"] is True
+    assert sets.few(x, y) is True
     monkeypatch.setattr(sets, "FEWEST", 20)
-    assert sets.set_measures(x, y)["few"] is False
+    assert sets.few(x, y) is False
     wide = generator.normal(size=(20, 21))
-    assert sets.set_measures(wide, wide)["few"] is True
-    for few in ((x[:15], y), (x, y[:15])):
-        found = sets.set_measures(*few)
-        assert found == dict.fromkeys(sets.NAMES) | {"few": True}
+    assert sets.few(wide, wide) is True
+    for features, reference in ((x[:15], y), (x, y[:15])):
+        assert _measures(features, reference) == sets.SetMeasures(few=True)
+
+
+def test_the_mean_of_sets_is_that_of_values_and_draws(generator):
+    weights, real = _draws(generator, 20), _features(generator, 30)
+    parts = [sets.replicates(_features(generator, 20, shift), real, weights) for shift in (0, 1)]
+    found = sets.mean_of(parts)["kid"]
+    assert found.value == pytest.approx(np.mean([part["kid"].value for part in parts]))
+    np.testing.assert_allclose(found.draws, np.mean([part["kid"].draws for part in parts], axis=0))
+    assert sets.mean_of([parts[0], {}]) == {}

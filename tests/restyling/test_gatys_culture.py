@@ -5,7 +5,7 @@ import pytest
 
 from stylegan_culture import images, losses
 from stylegan_culture.features.backbones import build_backbone, noise_pictures
-from stylegan_culture.measures.restyled import line_strength
+from stylegan_culture.measures.looks import line_strength
 from stylegan_culture.restyling import gatys
 from stylegan_culture.restyling.gatys_settings import GatysConfig
 

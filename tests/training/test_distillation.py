@@ -6,6 +6,7 @@ import oracles
 import pytest
 import tensorflow as tf
 
+from stylegan_culture.features import linalg
 from stylegan_culture.features.backbones import build_backbone, save_weights
 from stylegan_culture.training import checkpoint
 from stylegan_culture.training.backbone import (
@@ -14,7 +15,6 @@ from stylegan_culture.training.backbone import (
     DistillationTrainer,
     principal_colours,
     style_relations,
-    style_statistics,
 )
 
 CULTURES = ("alpha", "beta")
@@ -175,7 +175,7 @@ def test_relations_are_zero_for_the_teacher_itself_and_have_no_gradient_to_it(ge
 
 def test_style_statistics_are_means_and_deviations_of_every_channel(generator):
     taps = {"a": generator.normal(size=(2, 4, 5, 3)), "b": generator.normal(2, 3, (2, 2, 2, 4))}
-    found = style_statistics({name: value.astype(np.float32) for name, value in taps.items()})
+    found = linalg.descriptors({name: value.astype(np.float32) for name, value in taps.items()})
     np.testing.assert_allclose(found, _statistics(taps), rtol=1e-4, atol=1e-5)
 
 

@@ -16,8 +16,8 @@ from stylegan_culture.arrays import load_weights, save_weights
 from stylegan_culture.config import InputError, option, shortened
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.files import read_json, write_result
+from stylegan_culture.measures import content as content_measures
 from stylegan_culture.measures import sets, truth
-from stylegan_culture.measures.probes import seen
 from stylegan_culture.networks.classifier import OUTMOST
 from stylegan_culture.pipelines.input import (
     DataConfig,
@@ -143,7 +143,7 @@ class Sight:
         """Figures of results `[K, N, S, S, 3]` where `asked [K, N]`; see `METRICS_HELP`."""
         descriptors, codes = zip(*(self._perceived(own) for own in restyled), strict=True)
         named = [np.argmax(self.head(own), axis=1) == k for k, own in enumerate(descriptors)]
-        apart = np.stack([2.0 - 2.0 * np.sum(own * self.codes, axis=1) for own in codes])
+        apart = content_measures.content_distance(np.stack(codes), self.codes)
         kids = [
             sets.kid(self._standard(own[wanted]), real)
             for own, real, wanted in zip(descriptors, self.artworks, asked, strict=True)
@@ -159,7 +159,7 @@ class Sight:
     def _perceived(self, pictures):
         """Descriptors `[N, D]` and content codes `[N, E]` of pictures."""
         pictures = np.asarray(pictures).repeat(self.times, axis=1).repeat(self.times, axis=2)
-        return seen(self.backbone, pictures)
+        return content_measures.descriptors_and_codes(self.backbone, pictures)
 
     def _standard(self, descriptors) -> np.ndarray:
         """As the head sees them: every channel has its say, and none outweighs all others."""

@@ -1,21 +1,23 @@
-"""How pictures differ as a network sees them, in their structure, and from one to another.
+"""How far pictures keep a content: as a network sees them, in their structure, and how they vary.
 
-The network is the dearest part, so no picture goes through it twice: contents pass it once in
-`Perceived.of`, results once in `compared`, and every measure here is made of what that leaves.
+The network takes most of the time, so no picture passes it twice: contents pass once in
+`Perceived.of`, results once in `compared`, and the measures are made of what that leaves.
 Pictures are `[N, H, W, 3]` in [0, 1].
 """
 
 import dataclasses
+import typing
 
 import numpy as np
 import tensorflow as tf
 
 from stylegan_culture.config import InputError
+from stylegan_culture.features import linalg
 from stylegan_culture.features.backbones import check_size
-from stylegan_culture.measures import gaps
+from stylegan_culture.measures import statistics
+from stylegan_culture.measures.statistics import Interval
 
 BATCH = 16  # pictures that pass a backbone at once
-REPLICATES = 400  # of the bootstrap
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue
 WINDOW, SPREAD = 11, 1.5  # pixels: side and deviation of the Gaussian window
 LEAST_STRUCTURE = 0.5 * 0.03**2  # c: half of C2 of the paper, for brightness from 0 to 1
@@ -23,7 +25,7 @@ LEAST_STRUCTURE = 0.5 * 0.03**2  # c: half of C2 of the paper, for brightness fr
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Perceived:
-    """What a backbone makes of N pictures, kept so that others can be compared with them.
+    """Features of N pictures, kept so that others can be compared with them.
 
     Fields:
         shape: of the pictures, `(N, H, W)`.
@@ -42,15 +44,15 @@ class Perceived:
         check_size(backbone, *np.shape(pictures)[1:3])
         pooled, taps = [], {}
         for start in range(0, len(pictures), BATCH):
-            means, found = _perceive(backbone, tf.constant(pictures[start : start + BATCH]))
+            means, features = _perceive(backbone, tf.constant(pictures[start : start + BATCH]))
             pooled.append(means.numpy())
-            for name, value in found.items():
+            for name, value in features.items():
                 taps.setdefault(name, []).append(value.numpy())
         taps = {name: np.concatenate(parts) for name, parts in taps.items()}
         return cls(np.shape(pictures)[:3], np.concatenate(pooled), taps)
 
 
-def compared(backbone, pictures, known: Perceived):
+def compared(backbone, pictures, known: Perceived) -> tuple[np.ndarray, np.ndarray]:
     """Perceptual distances of pictures to the known ones, and their pooled features, in one pass.
 
         d = mean_taps mean_positions sum_channels (x^ - y^)^2,    x^ = x / |x|
@@ -77,20 +79,15 @@ def compared(backbone, pictures, known: Perceived):
             f"ones of {tuple(known.shape)}; bring them to one size"
         )
     apart, pooled = [], []
-    for own in np.reshape(pictures, (-1, *shape[-4:])):
-        for start in range(0, len(own), BATCH):
+    for group in np.reshape(pictures, (-1, *shape[-4:])):
+        for start in range(0, len(group), BATCH):
             rows = slice(start, start + BATCH)
-            means, found = _perceive(backbone, tf.constant(own[rows]))
+            means, taps = _perceive(backbone, tf.constant(group[rows]))
             pooled.append(means.numpy())
-            others = {name: tf.constant(known.taps[name][rows]) for name in found}
-            apart.append(_apart(found, others).numpy())
+            others = {name: tf.constant(known.taps[name][rows]) for name in taps}
+            apart.append(_apart(taps, others).numpy())
     first = shape[:-3]
     return np.concatenate(apart).reshape(first), np.concatenate(pooled).reshape(*first, -1)
-
-
-def perceptual_distances(backbone, first, second) -> np.ndarray:
-    """The distance of `compared` between picture n of `first` and of `second`: `[N]`."""
-    return compared(backbone, first, Perceived.of(backbone, second))[0]
 
 
 def pooled(backbone, pictures) -> np.ndarray:
@@ -101,6 +98,36 @@ def pooled(backbone, pictures) -> np.ndarray:
     return np.concatenate(
         [_pool(backbone, tf.constant(pictures[s : s + BATCH])).numpy() for s in starts]
     )
+
+
+def content_codes(backbone, pictures) -> np.ndarray:
+    """What is where in pictures, whatever their style: unit vectors `[N, D]` float32.
+
+    The features of `backbone.content_tap`, each channel brought to mean 0 and deviation 1 over the
+    picture.
+    """
+    starts = range(0, len(pictures), BATCH)
+    return np.concatenate([_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts])
+
+
+def descriptors_and_codes(backbone, pictures) -> tuple[np.ndarray, np.ndarray]:
+    """`probes.descriptors` `[N, D]` and `content_codes` `[N, E]` of pictures, in one pass."""
+    starts = range(0, len(pictures), BATCH)
+    parts = [_describe_and_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts]
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+
+def content_distances(codes, others) -> np.ndarray:
+    """Content distances `2 - 2 cos` between each two of `[N, E]` and `[M, E]`: `[N, M]`.
+
+    0 for one picture, about 2 for pictures that have nothing in common.
+    """
+    return np.maximum(2.0 - 2.0 * np.asarray(codes) @ np.asarray(others).T, 0.0)
+
+
+def content_distance(codes, sources) -> np.ndarray:
+    """The content distance of each of `[..., E]` to the code at its place in `sources`: `[...]`."""
+    return 2.0 - 2.0 * np.sum(np.asarray(codes) * sources, axis=-1)
 
 
 def structure_similarity(first, second) -> np.ndarray:
@@ -131,18 +158,19 @@ def structure_similarity(first, second) -> np.ndarray:
     def smooth(maps):
         return down @ maps @ across.T
 
-    found = []
+    similarities = []
     for one, other in zip(first, second, strict=True):
         x, y = (picture.astype(np.float64) @ LUMINANCE for picture in (one, other))
         mean, other_mean = smooth(x), smooth(y)
         variances = [smooth(x * x) - mean**2, smooth(y * y) - other_mean**2]
         deviations = np.sqrt(np.maximum(variances, 0.0)).prod(axis=0)
         covariance = smooth(x * y) - mean * other_mean
-        found.append(np.mean((covariance + LEAST_STRUCTURE) / (deviations + LEAST_STRUCTURE)))
-    return np.array(found)
+        terms = (covariance + LEAST_STRUCTURE) / (deviations + LEAST_STRUCTURE)
+        similarities.append(np.mean(terms))
+    return np.array(similarities)
 
 
-def diversity(features, reference, seed: int = 0) -> list[float]:
+def diversity(features, reference, seed: int = 0) -> Interval:
     """How much results of different contents differ, against how much the contents do.
 
         mean_{k, i<j} |f_ki - f_kj| / mean_{i<j} |r_i - r_j|
@@ -162,11 +190,13 @@ def diversity(features, reference, seed: int = 0) -> list[float]:
     """
     features = np.asarray(features, np.float64).reshape(-1, *np.shape(features)[-2:])
     between = _between(reference)
-    own = np.mean([_distances(each) for each in features], axis=0)
-    return _with_interval(len(between), lambda w: _pair_mean(own, w) / _pair_mean(between, w), seed)
+    apart = np.mean([_distances(each) for each in features], axis=0)
+    return _with_interval(
+        len(between), lambda w: _pair_mean(apart, w) / _pair_mean(between, w), seed
+    )
 
 
-def style_diversity(features, reference, seed: int = 0) -> list[float]:
+def style_diversity(features, reference, seed: int = 0) -> Interval:
     """How much results of one content differ between cultures, against how contents differ.
 
         mean_{i, k<l} |f_ki - f_li| / mean_{i<j} |r_i - r_j|
@@ -187,18 +217,20 @@ def style_diversity(features, reference, seed: int = 0) -> list[float]:
     if features.ndim != 3 or len(features) < 2:
         raise InputError("diversity of styles needs results [K, N, D] in at least two cultures")
     between, count = _between(reference), len(features)
-    own = np.array(
+    apart = np.array(
         [_distances(cultures).sum() / (count * (count - 1)) for cultures in features.swapaxes(0, 1)]
     )
-    return _with_interval(len(between), lambda w: w @ own / w.sum() / _pair_mean(between, w), seed)
+    return _with_interval(
+        len(between), lambda w: w @ apart / w.sum() / _pair_mean(between, w), seed
+    )
 
 
 @tf.function(reduce_retracing=True)
 def _perceive(backbone, batch):
     """Pooled features, and all taps with channels of length 1 in float16."""
-    found = {name: tf.cast(value, tf.float32) for name, value in backbone(batch).items()}
-    means = tf.reduce_mean(found[backbone.taps[-1]], (1, 2))
-    unit = {name: tf.math.l2_normalize(value, -1, 1e-10) for name, value in found.items()}
+    taps = {name: tf.cast(value, tf.float32) for name, value in backbone(batch).items()}
+    means = tf.reduce_mean(taps[backbone.taps[-1]], (1, 2))
+    unit = {name: tf.math.l2_normalize(value, -1, 1e-10) for name, value in taps.items()}
     return means, {name: tf.cast(value, tf.float16) for name, value in unit.items()}
 
 
@@ -217,6 +249,27 @@ def _apart(first: dict, second: dict):
     return tf.add_n(parts) / len(parts)
 
 
+@tf.function(reduce_retracing=True)  # at the top level: one trace serves every call
+def _code(backbone, batch):
+    tap = backbone.content_tap
+    return _unit(backbone(batch, taps=(tap,))[tap])
+
+
+@tf.function(reduce_retracing=True)
+def _describe_and_code(backbone, batch):
+    features = backbone(batch)
+    return linalg.descriptors(features), _unit(features[backbone.content_tap])
+
+
+def _unit(features):
+    """Features `[B, h, w, C]` as unit vectors `[B, h w C]`, each channel of mean 0 and deviation 1
+    over the picture."""
+    features = tf.cast(features, tf.float32)
+    mean, variance = tf.nn.moments(features, (1, 2), keepdims=True)
+    standard = (features - mean) / tf.sqrt(variance + 1e-4)
+    return tf.math.l2_normalize(tf.reshape(standard, (tf.shape(features)[0], -1)), axis=1)
+
+
 def _window_matrix(size: int) -> np.ndarray:
     """Rows that average `size` values in a Gaussian window at every place: `[size - 10, size]`."""
     weights = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SPREAD) ** 2)
@@ -226,17 +279,19 @@ def _window_matrix(size: int) -> np.ndarray:
     return matrix
 
 
-def _distances(features) -> np.ndarray:
+def _distances(rows) -> np.ndarray:
     """Distances between each two rows of `[N, D]`, exactly 0 for equal ones: `[N, N]`."""
-    return np.stack([np.linalg.norm(features - row, axis=1) for row in features])
+    from scipy.spatial.distance import cdist
+
+    return cdist(rows, rows)
 
 
 def _between(reference) -> np.ndarray:
-    """Distances between contents, of which there are some that differ."""
-    found = _distances(np.asarray(reference, np.float64))
-    if not found.any():
+    """Distances between contents; `InputError` where none differ."""
+    distances = _distances(np.asarray(reference, np.float64))
+    if not distances.any():
         raise InputError("diversity needs at least two contents that differ; give more pictures")
-    return found
+    return distances
 
 
 def _pair_mean(apart, weights) -> float:
@@ -245,11 +300,9 @@ def _pair_mean(apart, weights) -> float:
     return weights @ apart @ weights / pairs if pairs else np.nan
 
 
-def _with_interval(count: int, measure, seed: int) -> list[float]:
-    """Value, low and high. A draw of one content alone has no pairs and says nothing."""
-    weights = gaps.resampled(np.zeros(count, int), REPLICATES, seed)
+def _with_interval(count: int, measure: typing.Callable, seed: int) -> Interval:
+    """A measure of weights `[N]`. A draw of one content alone has no pairs and counts nowhere."""
+    weights = statistics.resampled(np.zeros(count, int), statistics.REPLICATES, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.array([measure(each) for each in weights])
-    value = float(measure(np.ones(count)))
-    ends = gaps.interval(value, values[np.isfinite(values)], 0.0)
-    return [value, *(float(end) for end in ends)]
+    return statistics.with_interval(measure(np.ones(count)), values[np.isfinite(values)], 0.0)

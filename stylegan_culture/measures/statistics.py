@@ -1,0 +1,185 @@
+"""Resampling, intervals, ranks, folds: what every measure's figure is made sure of with.
+
+Labels `[N]` are the cultures of N pictures, 0 to K - 1. Weights `[R, N]` say how often each picture
+counts in each of R bootstrap replicates.
+"""
+
+import dataclasses
+import math
+import typing
+
+import numpy as np
+
+from stylegan_culture.config import InputError
+
+LEVEL = 0.95  # of intervals
+REPLICATES = 400  # of a bootstrap
+CONSTANT = 1e-9  # relative: a smaller deviation is rounding
+PERMUTATIONS = 4000  # enough to tell a chance of 0.05 from 0.06
+
+
+class Interval(typing.NamedTuple):
+    """A figure and the ends of its 95 % interval; a list of three numbers in JSON."""
+
+    value: float
+    low: float
+    high: float
+
+
+def resampled(labels, replicates: int, seed: int) -> np.ndarray:
+    """How often each picture counts in each bootstrap replicate: `[replicates, N]`.
+
+    Every culture is drawn from its pictures, as many as it has, with repetition.
+    """
+    labels, generator = np.asarray(labels), np.random.default_rng(seed)
+    weights = np.zeros((replicates, len(labels)), np.int64)
+    for culture in np.unique(labels):
+        members = np.flatnonzero(labels == culture)
+        share = np.full(len(members), 1.0 / len(members))
+        weights[:, members] = generator.multinomial(len(members), share, size=replicates)
+    return weights
+
+
+def interval(estimate, replicates, least=-np.inf, most=np.inf) -> tuple[np.ndarray, np.ndarray]:
+    """Where an estimate would lie in 95 % of other draws of pictures: `[t + q_low, t + q_high]`.
+
+    q are quantiles of the replicates less their mean: the spread about the estimate t. Repeated
+    pictures make covariances of replicates poorer, and so further apart, than those of the
+    pictures themselves; that bias, which plain quantiles would show as if it were spread, is left
+    out here and not corrected in t. Cut to `[least, most]`.
+
+    Args:
+        estimate: a number or an array.
+        replicates: `[R, ...]`.
+
+    Returns:
+        Lower and upper ends, of the estimate's shape.
+    """
+    tail = (1.0 - LEVEL) / 2.0
+    apart = replicates - np.mean(replicates, axis=0)
+    ends = (np.quantile(apart, quantile, axis=0) for quantile in (tail, 1.0 - tail))
+    return tuple(np.clip(np.asarray(estimate) + end, least, most) for end in ends)
+
+
+def with_interval(estimate: float, replicates, least=-np.inf, most=np.inf) -> Interval:
+    """One number with its `interval`."""
+    low, high = interval(estimate, replicates, least, most)
+    return Interval(float(estimate), float(low), float(high))
+
+
+def mean_interval(values, seed: int = 0, least: float = -np.inf) -> Interval:
+    """Mean of `[..., N]` and its bootstrap interval over the N pictures."""
+    per_picture = np.asarray(values, np.float64).reshape(-1, np.shape(values)[-1]).mean(axis=0)
+    weights = resampled(np.zeros(len(per_picture), int), REPLICATES, seed)
+    return with_interval(per_picture.mean(), weights @ per_picture / len(per_picture), least)
+
+
+def balanced_accuracy(right, labels, count: int, weights=None) -> float:
+    """The mean over K cultures of the share that was named rightly: 1/K by chance.
+
+    Args:
+        right: `[N]`, share of each picture's parts that were named as its culture.
+        labels: `[N]`, each culture at least once.
+        count: K.
+        weights: how often each picture counts, `[N]`; None counts each once.
+    """
+    weights = np.ones(len(right)) if weights is None else weights
+    totals = np.bincount(labels, weights, count)
+    return float(np.mean(np.bincount(labels, weights * np.asarray(right), count) / totals))
+
+
+def balanced_accuracy_interval(right, labels, replicates: int, seed: int) -> Interval:
+    """`balanced_accuracy` with its interval over pictures, drawn within cultures."""
+    labels = np.asarray(labels)
+    count = int(labels.max()) + 1
+    drawn = resampled(labels, replicates, seed)
+    accuracies = np.array([balanced_accuracy(right, labels, count, row) for row in drawn])
+    return with_interval(balanced_accuracy(right, labels, count), accuracies, 0.0, 1.0)
+
+
+def folds(labels, count: int, seed: int) -> np.ndarray:
+    """The number of each picture's fold, `[N]`: each culture dealt out evenly, in random order.
+
+    Raises `InputError` where a culture has fewer pictures than there are folds.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    labels = np.asarray(labels)
+    fewest = np.unique(labels, return_counts=True)[1].min()
+    if fewest < count:
+        raise InputError(f"a culture has {fewest} pictures for {count} folds; take fewer")
+    fold = np.zeros(len(labels), np.int64)
+    splits = StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels)
+    for number, (_, held) in enumerate(splits):
+        fold[held] = number
+    return fold
+
+
+def standardised(rows) -> np.ndarray:
+    """`[N, D]` with columns of mean 0 and deviation 1; constant columns are 0."""
+    rows = np.asarray(rows, np.float64)
+    deviation = rows.std(axis=0)
+    return (rows - rows.mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
+
+
+def balanced_moments(rows, labels) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation `[D]` of the columns of `[N, D]`, cultures counting alike; of a column
+    that is constant but for rounding the deviation is 1, so that one may divide by it."""
+    rows, labels = np.asarray(rows, np.float64), np.asarray(labels)
+    members = np.bincount(labels)
+    shares = 1.0 / (np.count_nonzero(members) * members[labels])
+    mean = shares @ rows
+    deviation = np.sqrt(shares @ (rows - mean) ** 2)
+    return mean, np.where(deviation > CONSTANT * (np.abs(mean) + CONSTANT), deviation, 1.0)
+
+
+def spearman(first, second) -> float:
+    """Spearman's rank correlation of two rows; NaN where one is constant."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
+        return math.nan
+    return float(spearmanr(first, second).statistic)
+
+
+@dataclasses.dataclass(frozen=True)
+class Correlation:
+    """Spearman's correlation, with what so few points can show.
+
+    Attributes:
+        value: NaN where a row is constant, as the others are.
+        p: the share of shuffles with as great a correlation of either sign.
+        least: the correlation that would have been needed for p = 0.05.
+    """
+
+    value: float
+    p: float
+    least: float
+
+
+def rank_correlation(first, second, seed: int) -> Correlation:
+    """`spearman` of two rows of K numbers, against `PERMUTATIONS` shuffles."""
+    from scipy.stats import rankdata
+
+    value = spearman(first, second)
+    if math.isnan(value):
+        return Correlation(math.nan, math.nan, math.nan)
+    first, second = (standardised(rankdata(row)[:, None])[:, 0] for row in (first, second))
+    generator = np.random.default_rng(seed)
+    shuffles = np.stack([generator.permutation(second) for _ in range(PERMUTATIONS)])
+    chance = np.abs(shuffles @ first) / len(first)
+    as_great = np.count_nonzero(chance >= abs(value) - 1e-12)
+    p = (1 + as_great) / (1 + PERMUTATIONS)
+    return Correlation(value, p, float(np.quantile(chance, LEVEL)))
+
+
+def distance_correlation(first, second) -> float:
+    """`spearman` of the distances between each two pictures, of two matrices `[N, N]`."""
+    pairs = np.triu_indices(len(first), 1)
+    return spearman(first[pairs], second[pairs])
+
+
+def cosine(first, second) -> float:
+    """Of the angle between two vectors; 0 where one has no length."""
+    lengths = np.linalg.norm(first) * np.linalg.norm(second)
+    return float(np.dot(first, second) / lengths) if lengths > 0.0 else 0.0
