@@ -105,9 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = settings.from_flags(options(), flags)
     for field in dataclasses.fields(options):
         if field.name in ("data", "out") and not getattr(config, field.name):
-            raise InputError(
-                f"--{field.name} is missing; {field.name} is {field.metadata['help']}"
-            )
+            raise InputError(f"--{field.name} is missing; {field.name} is {field.metadata['help']}")
     print(run(config, Outputs(_inputs(config), flags.overwrite)))
 
 

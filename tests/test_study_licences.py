@@ -21,7 +21,11 @@ def test_licences_titles_and_dates_are_taken_from_a_museums_table(tmp_path):
     assert study_pictures.licences(ids, known, "") == {"not stated": 2, "CC0": 1}
     assert study_pictures.licences(ids, known, "CC BY") == {"CC BY": 2, "CC0": 1}
     assert [study_pictures.caption(name, known) for name in ids] == ["Wave, 1831", "Hill", "c"]
-    assert study_pictures.stated(f"folder:{tmp_path / 'none'}") == {} == study_pictures.stated("ornaments")
+    assert (
+        study_pictures.stated(f"folder:{tmp_path / 'none'}")
+        == {}
+        == study_pictures.stated("ornaments")
+    )
 
 
 def test_a_table_is_read_as_it_was_written_and_within_limits(tmp_path):

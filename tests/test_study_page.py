@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import warnings
 
 import hostile
 import numpy as np
@@ -271,6 +272,17 @@ def test_names_of_strangers_are_text(measured):
     }
     pages = report.html_of(evil, evil_shown), report.html_of(honest, shown)
     hostile.check(*pages, [*list(names.values())[:4], hostile.MARKUP])
+
+
+def test_plots_take_any_name(measured, tmp_path):
+    """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
+    _, record, shown = measured
+    titles = zip(CULTURES, ("$\\frac{", hostile.LONG, hostile.TURNED, ""), strict=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report.draw(dataclasses.replace(record, titles=dict(titles)), shown, tmp_path)
+    for name in report.PLOTS:
+        assert all(60 < side < 4000 for side in images.read(tmp_path / name).shape[:2])
 
 
 def test_without_enough_pictures_the_page_comes_without_distances(pictures, vgg_archive, tmp_path):

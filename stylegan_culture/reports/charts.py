@@ -205,7 +205,9 @@ def rose(shares: list[float], mean: list[float], largest: float, caption: str):
     """
     turn = 2.0 * math.pi / len(shares)
     middles = turn * (np.arange(len(shares)) + 0.5)
-    fills = [code((PETALS[0], *(PETALS[1] * f(at) for f in (math.cos, math.sin)))) for at in middles]
+    fills = [
+        code((PETALS[0], *(PETALS[1] * f(at) for f in (math.cos, math.sin)))) for at in middles
+    ]
     around = np.linspace(0.0, 2.0 * math.pi, 12 * len(shares), endpoint=False)
     outline = np.sqrt(np.array(mean) / largest)[(around / turn).astype(int)]
     with drawing(104, 104, layout=None) as figure:

@@ -408,7 +408,9 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
     examples, neighbours = _chosen(config, source, collected)
     traditions = {}
     for name, portrait in portraits.items():
-        taken = [k for k in sorted(sum(collected.numbers.values(), [])) if _first(source, k) == name]
+        taken = [
+            k for k in sorted(sum(collected.numbers.values(), [])) if _first(source, k) == name
+        ]
         traditions[name] = Tradition(
             pictures=portrait.pictures,
             held_out=collected.collectors["held_out"].pictures().get(name, 0),
