@@ -99,8 +99,8 @@ def svg(figure, caption: str, kind: str = ""):
         if "#" + element.get("id", "") not in content:  # nothing in the chart refers to it
             element.attrib.pop("id", None)
         style = element.get("style", "")
-        for colour, variable in VARIABLES.items():
-            style = style.replace(colour, f"var({variable})")
+        for drawn, variable in VARIABLES.items():
+            style = style.replace(drawn, f"var({variable})")
         style = re.sub(r"(font: [^']*)'.*sans-serif", r"\1var(--sans)", style)
         if style:
             element.set("style", style)

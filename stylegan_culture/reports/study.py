@@ -404,13 +404,11 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
             f"Distances are taken only between traditions of at least {LEAST} pictures, "
             f"of which some are held out. Left out: {', '.join(left)}."
         )
-    known = stated(config.data)
+    known, taken = stated(config.data), sorted(sum(collected.numbers.values(), []))
     examples, neighbours = _chosen(config, source, collected)
     traditions = {}
     for name, portrait in portraits.items():
-        taken = [
-            k for k in sorted(sum(collected.numbers.values(), [])) if _first(source, k) == name
-        ]
+        ids = [source.ids[k] for k in taken if _first(source, k) == name]
         traditions[name] = Tradition(
             pictures=portrait.pictures,
             held_out=collected.collectors["held_out"].pictures().get(name, 0),
@@ -419,7 +417,7 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
             chroma=portrait.chroma,
             palette=portrait.palette,
             moments=_channels(collected.moments(name)),
-            licences=licences([source.ids[k] for k in taken], known, config.licences.strip()),
+            licences=licences(ids, known, config.licences.strip()),
             examples=examples[name],
         )
     study = Study(
