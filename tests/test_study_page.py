@@ -223,14 +223,6 @@ def test_counts_and_imbalance(made):
     assert report.Imbalance.of([5, 5, 5]).effective == pytest.approx(3.0)
 
 
-def test_one_licence_of_all_is_said_once_and_several_have_a_column(measured):
-    _, record, shown = measured
-    several = {name: {"CC0 <1.0>": 3, "CC BY": 2} for name in CULTURES}
-    reader = Reader(report.html_of(_with(record, licences=several), shown))
-    assert "Licence" in reader.texts("th")
-    assert "CC0 <1.0> (3); CC BY (2)" in reader.texts("td", "licence")
-
-
 def _with(record, **fields):
     """The record with other values of fields of its traditions, by tradition."""
     changed = {
@@ -240,14 +232,26 @@ def _with(record, **fields):
     return dataclasses.replace(record, traditions=changed)
 
 
-def test_names_of_strangers_are_text(measured):
-    """Of cultures, files, titles, licences and versions; the page is built as with plain ones."""
+@pytest.fixture(scope="module")
+def honest(measured):
+    """A record with several licences, pictures with plain captions, and the page of both."""
     _, record, shown = measured
-    names = dict(zip(CULTURES, hostile.NAMES, strict=False))
-    licences = {name: {"x": 1, "CC0": 1} for name in CULTURES}
-    honest = _with(record, licences=licences)
+    record = _with(record, licences=dict.fromkeys(CULTURES, {"CC0 <1.0>": 3, "CC BY": 2}))
     shown = {name: dataclasses.replace(one, caption="plain") for name, one in shown.items()}
-    evil = hostile.renamed(honest, names)
+    return record, shown, report.html_of(record, shown)
+
+
+def test_several_licences_have_a_column(honest):
+    reader = Reader(honest[2])
+    assert "Licence" in reader.texts("th")
+    assert "CC0 <1.0> (3); CC BY (2)" in reader.texts("td", "licence")
+
+
+def test_names_of_strangers_are_text(honest):
+    """Of cultures, files, titles, licences and versions; the page is built as with plain ones."""
+    record, shown, page = honest
+    names = dict(zip(CULTURES, hostile.NAMES, strict=False))
+    evil = hostile.renamed(record, names)
     evil = dataclasses.replace(
         evil,
         data=dataclasses.replace(
@@ -270,13 +274,14 @@ def test_names_of_strangers_are_text(measured):
         hostile.renamed(name, names): dataclasses.replace(one, caption=hostile.MARKUP)
         for name, one in shown.items()
     }
-    pages = report.html_of(evil, evil_shown), report.html_of(honest, shown)
-    hostile.check(*pages, [*list(names.values())[:4], hostile.MARKUP])
+    hostile.check(
+        report.html_of(evil, evil_shown), page, [*list(names.values())[:4], hostile.MARKUP]
+    )
 
 
 def test_plots_take_any_name(measured, tmp_path):
     """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
-    _, record, shown = measured
+    record, shown, page = honest
     titles = zip(CULTURES, ("$\\frac{", hostile.LONG, hostile.TURNED, ""), strict=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -289,7 +289,9 @@ def draw_pair(path: pathlib.Path, panels: dict, names: list[str], title: str, un
             axis.tick_params(length=0)
             axis.spines[:].set_visible(False)
         ends = "max" if over else "neither"
-        figure.colorbar(drawn, ax=list(axes), label=unit, shrink=0.85, pad=0.02, extend=ends)
+        bar = figure.colorbar(drawn, ax=list(axes), shrink=0.85, pad=0.02, extend=ends)
+        bar.set_label(unit, fontsize=10)
+        bar.ax.tick_params(labelsize=9)
         figure.suptitle(title, fontsize=13)
         charts.png(figure, path)
 

@@ -726,6 +726,8 @@ def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None
         with charts.drawing(*WIDE_MAP, layout=None) as figure:
             axes = figure.add_axes((0, 0, 1, 1))
             charts.draw_plane(axes, _places(record, shown), WIDE_MAP)
+            kept = f"The plane keeps {record.plane.kept:.0%} of the distances' variance"
+            figure.text(0.015, 0.02, kept, color=charts.SOFT)
             charts.png(figure, folder / "map.png")
         alignment.draw_pair(
             folder / "gaps.png",

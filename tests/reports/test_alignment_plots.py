@@ -56,7 +56,7 @@ def test_the_table_has_a_line_for_each_map_with_its_figures(record):
         np.testing.assert_allclose(shown, expected, rtol=6e-3, atol=6e-3)
     assert any(line.startswith("halves of one") for line in lines)
     assert max(len(line) for line in lines) < 160
-    assert "halves of one" not in alignment.table(dataclasses.replace(record, halves={}))
+    assert "\nhalves of one" not in alignment.table(dataclasses.replace(record, halves={}))
 
 
 def test_every_map_gets_a_heat_map_and_all_measures_one_chart(record, tmp_path):
