@@ -281,7 +281,7 @@ def test_names_of_strangers_are_text(honest):
 
 def test_plots_take_any_name(measured, tmp_path):
     """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
-    record, shown, page = honest
+    _, record, shown = measured
     titles = zip(CULTURES, ("$\\frac{", hostile.LONG, hostile.TURNED, ""), strict=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
