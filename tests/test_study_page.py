@@ -180,7 +180,6 @@ def test_the_findings_name_the_extremes(made, measured):
     brief = " ".join(text for path, text in reader.found if ("ul", "brief") in path)
     for key in ("lightness", "chroma"):
         ordered = sorted(record["figures"][key].items(), key=lambda item: item[1][0])
-        assert measured[1].ends(key) == (ordered[0][0], ordered[-1][0])
         for name, row in (ordered[0], ordered[-1]):
             assert f"{cultures.title(name)} ({row[0]:.1f})" in brief
     before, after = (record["gaps"][part]["mean"]["frechet"]["value"] for part in BOTH)

@@ -19,7 +19,7 @@ import numpy as np
 from stylegan_culture.config import visible
 from stylegan_culture.files import SOFTWARE, written_whole
 from stylegan_culture.measures import colour
-from stylegan_culture.reports.page import shown
+from stylegan_culture.reports.page import number, shown
 
 # Colours of a chart, and the page's variables (`templates/page.css`) that they become in an SVG.
 INK, SOFT, LINE, ACCENT, HEAT, PAPER = (
@@ -228,7 +228,7 @@ def code(lab) -> str:
 
 def greys(count: int) -> list[str]:
     """Colours for the bars of a histogram of lightness, each that of its bin."""
-    return [code((100 * (number + 0.5) / count, 0.0, 0.0)) for number in range(count)]
+    return [code((100 * (bin + 0.5) / count, 0.0, 0.0)) for bin in range(count)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,9 +250,10 @@ class Place:
 
 def plane(places: list[Place], size: tuple[int, int], caption: str, kind: str = ""):
     """A map without axes, `size` pixels wide and high, as `Markup`."""
+    said = "; ".join(f"{place.name} at {', '.join(map(number, place.point))}" for place in places)
     with drawing(*size, layout=None) as figure:
         draw_plane(figure.add_axes((0, 0, 1, 1)), places, size)
-        return svg(figure, caption, f"plane {kind}")
+        return svg(figure, f"{caption}: {said}", f"plane {kind}")
 
 
 def draw_plane(axes, places: list[Place], size: tuple[int, int]) -> None:
@@ -272,15 +273,15 @@ def draw_plane(axes, places: list[Place], size: tuple[int, int]) -> None:
     at = (points - points.min(axis=0)) * scale + (size - scale * spans) / 2
     halves = [_half_size(place, tile) for place in places]
     down = np.array((1, -1)) * at + (0, size[1])
-    middles = placed(dict(enumerate(halves)), dict(enumerate(map(tuple, down.tolist()))), size)
-    for number, place in enumerate(places):
+    chosen = placed(dict(enumerate(halves)), dict(enumerate(map(tuple, down.tolist()))), size)
+    middles = [np.array((x, size[1] - y)) for _, (x, y) in sorted(chosen.items())]
+    for dot, middle, size_of, place in zip(at, middles, halves, places, strict=True):
         half, other, degrees = place.ellipse
         cloud = {"angle": degrees, "facecolor": ACCENT, "alpha": 0.15, "linewidth": 0}
-        axes.add_patch(Ellipse(at[number], 2 * scale * half, 2 * scale * other, **cloud))
-        middle = np.array((middles[number][0], size[1] - middles[number][1]))
-        end = _near_end(at[number], middle, halves[number], place.picture is not None)
-        axes.plot(*zip(at[number], end, strict=True), color=SOFT, linewidth=0.75, zorder=2)
-        axes.plot(*at[number], "o", color=ACCENT, markeredgecolor=PAPER, markersize=8, zorder=3)
+        axes.add_patch(Ellipse(dot, 2 * scale * half, 2 * scale * other, **cloud))
+        end = _near_end(dot, middle, size_of, place.picture is not None)
+        axes.plot(*zip(dot, end, strict=True), color=SOFT, linewidth=0.75, zorder=2)
+        axes.plot(*dot, "o", color=ACCENT, markeredgecolor=PAPER, markersize=8, zorder=3)
         if place.picture is not None:
             _draw_tile(axes, place.picture, tile, middle + (0, 9))
         text = {"horizontalalignment": "center", "fontsize": FONT + bool(tile), "zorder": 5}

@@ -249,10 +249,9 @@ class Study:
     commit: str
     seconds: float
 
-    def ends(self, key: str) -> tuple[str, str]:
-        """The traditions with the lowest and the highest value of a figure."""
-        rows = self.figures[key]
-        return tuple(choose(rows, key=lambda name: rows[name][0]) for choose in (min, max))
+    def rows(self, key: str) -> list[tuple]:
+        """Of a figure each tradition's title, value and interval."""
+        return [(self.titles[name], *row) for name, row in self.figures[key].items()]
 
     def standing_out(self, name: str, end: str) -> list[str]:
         """Headings of figures in which a tradition is the "highest" or the "lowest" of all, its
@@ -274,6 +273,10 @@ class Study:
         names = list(self.plane.points)
         row = zip(names, self.plane.frechet[names.index(name)], strict=True)
         return sorted((pair for pair in row if pair[0] != name), key=lambda pair: pair[::-1])
+
+    def from_left_to_right(self) -> list[str]:
+        """The traditions on the map."""
+        return sorted(self.plane.points, key=lambda name: self.plane.points[name][0])
 
     def apart(self) -> list[tuple[str, str, float]]:
         """Each two traditions on the map and how far apart they lie, the nearest first."""
@@ -599,21 +602,20 @@ def html_of(record: Study, shown: dict[str, Picture]) -> str:
             for name, picture in shown.items()
         },
         dots={
-            key: charts.dots(
-                [(record.titles[name], *row) for name, row in rows.items()],
-                MEASURES[key].show,
-                MEASURES[key].heading,
-            )
-            for key, rows in record.figures.items()
+            key: charts.dots(record.rows(key), MEASURES[key].show, MEASURES[key].heading)
+            for key in record.figures
         },
         plates={
             name: _plate_charts(each, mean, largest, record.titles[name])
             for name, each in record.traditions.items()
         },
         maps=_maps(record, shown),
-        heats=[_heat(record, key) for key in alignment.GAPS] if record.gaps else [],
+        cells=functools.partial(_cells, record),
+        heat=functools.partial(_heat, record),
         show=page.number,
         percent=functools.partial(page.number, form="{:.0%}"),
+        whole=functools.partial(page.number, form="{:.0f}"),
+        hundredths=functools.partial(page.number, form="{:.2f}"),
     )
 
 
@@ -640,81 +642,49 @@ def _plate_charts(tradition: Tradition, mean: dict, largest: float, title: str) 
 
 
 def _places(record: Study, shown: dict[str, Picture]) -> list[charts.Place]:
-    """Of the map; `shown` may lack pictures."""
-    examples = {name: record.traditions[name].examples[0] for name in record.plane.points}
+    """Of the map, each with its most typical picture."""
     return [
         charts.Place(
             name=record.titles[name],
             point=point,
             ellipse=record.plane.ellipses[name],
-            picture=shown[examples[name]].pixels if examples[name] in shown else None,
+            picture=shown[record.traditions[name].examples[0]].pixels,
         )
         for name, point in record.plane.points.items()
     ]
 
 
 def _maps(record: Study, shown: dict[str, Picture]) -> list:
-    """The map with a picture of each tradition for wide screens, and without for narrow ones."""
+    """The map with pictures for wide screens, and without for narrow ones."""
     if record.plane is None:
         return []
     places = _places(record, shown)
-    said = "; ".join(
-        f"{place.name} at {', '.join(map(page.number, place.point))}" for place in places
-    )
-    text = f"Map of traditions: {said}"
+    plain = [dataclasses.replace(place, picture=None) for place in places]
+    caption = "Map of traditions"
     return [
-        charts.plane(places, WIDE_MAP, text, "wide"),
-        charts.plane(_places(record, {}), NARROW_MAP, text, "narrow"),
+        charts.plane(places, WIDE_MAP, caption, "wide"),
+        charts.plane(plain, NARROW_MAP, caption, "narrow"),
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Heat:
-    """A measure's tables before and after alignment, on one scale of colour.
+def _cells(record: Study, figure) -> list:
+    """Of a table of gaps the cells `(value, interval)` in the order of the map."""
+    order = [record.measured.index(name) for name in record.from_left_to_right()]
 
-    Attributes:
-        names: of rows and columns, in the order of the map from left to right.
-        tables: by caption the cells `(value, note)`.
-        show: number to text.
-        heat: number to its share of the heat.
-    """
+    def cell(i: int, j: int) -> tuple[float, str]:
+        low, high = (page.number(end[i][j]) for end in (figure.low, figure.high))
+        return figure.value[i][j], f"{low} to {high}"
 
-    key: str
-    names: list[str]
-    tables: dict[str, list]
-    show: typing.Callable
-    heat: typing.Callable
+    return [[None if i == j else cell(i, j) for j in order] for i in order]
 
 
-def _heat(record: Study, key: str) -> _Heat:
-    points = record.plane.points
-    order = sorted(range(len(points)), key=lambda k: points[record.measured[k]][0])
-
-    def cells(figure) -> list:
-        def cell(i: int, j: int):
-            if i == j:
-                return None
-            return figure.value[i][j], " to ".join(
-                page.number(ends[i][j]) for ends in (figure.low, figure.high)
-            )
-
-        return [[cell(i, j) for j in order] for i in order]
-
-    def far(value: float) -> float:
-        return 1.0 - value if key in SIMILARITIES else value
-
+def _heat(record: Study, key: str) -> typing.Callable[[float], float]:
+    """What makes a measure's number its share of the heat, 1 for the two farthest apart before
+    alignment."""
+    sign, start = (-1.0, 1.0) if key in SIMILARITIES else (1.0, 0.0)
     before = np.array(record.gaps.before.gaps[key].value)
-    greatest = max(far(value) for value in before[~np.eye(len(order), dtype=bool)])
-    return _Heat(
-        key=key,
-        names=[record.titles[record.measured[k]] for k in order],
-        tables={
-            f"{part} alignment": cells(figures.gaps[key])
-            for part, figures in (("Before", record.gaps.before), ("After", record.gaps.after))
-        },
-        show=functools.partial(page.number, form="{:.0f}" if key == "divergence" else "{:.2f}"),
-        heat=lambda value: far(value) / max(greatest, 1e-9),
-    )
+    greatest = (start + sign * before[~np.eye(len(before), dtype=bool)]).max()
+    return lambda value: (start + sign * value) / max(greatest, 1e-9)
 
 
 def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None:
@@ -743,25 +713,16 @@ def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None
 
 def draw_figures(path: pathlib.Path, record: Study) -> None:
     """A panel for each figure, the greatest value on top."""
-    columns, tall = 4, 19 * len(record.titles) + 8
-    rows = -(-len(record.figures) // columns)
-    width, height = 400 * columns, (tall + 50) * rows + 40
-    with charts.drawing(width, height, layout=None) as figure:
-        for number, (key, values) in enumerate(record.figures.items()):
-            row, column = divmod(number, columns)
-            left, top = 400 * column + 164, 84 + (tall + 50) * row
-            axes = figure.add_axes(
-                (left / width, 1 - (top + tall) / height, 168 / width, tall / height)
-            )
-            charts.draw_dots(
-                axes,
-                [(record.titles[name], *value) for name, value in values.items()],
-                MEASURES[key].show,
-            )
-            heading = MEASURES[key].heading
-            figure.text((left - 148) / width, 1 - (top - 12) / height, heading, weight="bold")
-        text = "Means over pictures with 95% intervals; upright: the mean of all traditions"
-        figure.text(16 / width, 1 - 30 / height, text, fontsize=16)
+    columns, rows = 4, -(-len(record.figures) // 4)
+    height = rows * (19 * len(record.titles) + 56) + 40
+    with charts.drawing(380 * columns, height) as figure:
+        panels = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, key in zip(panels, record.figures, strict=False):
+            charts.draw_dots(axes, record.rows(key), MEASURES[key].show)
+            axes.set_title(MEASURES[key].heading, loc="left", weight="bold", fontsize=12)
+        for axes in panels[len(record.figures) :]:
+            axes.set_axis_off()
+        figure.suptitle("Means over pictures with 95% intervals; upright: mean of all traditions")
         charts.png(figure, path)
 
 
