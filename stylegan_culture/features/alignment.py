@@ -1,4 +1,4 @@
-"""Linear maps between features of cultures, and the layer that carries them to a shared space.
+"""Linear maps between features of cultures, and those that carry them to a shared space.
 
 Features are columns x with covariance Ss (source) and Sc (target); a map W takes x to W x, and
 covariance Ss to W Ss W'. In the words of the source documents, **DDA** is the alignment by
@@ -7,9 +7,8 @@ regularised. What multiplies two covariances is calculated in float64 whatever i
 float32 nothing would be left of their small directions; maps have the type of the source.
 """
 
-import functools
+import dataclasses
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -84,7 +83,7 @@ def barycentre(covariances, weights, tolerance: float = 1e-6):
 
         K(B) = sum_k w_k (B^1/2 S_k B^1/2)^1/2,   B <- B^-1/2 K(B)^2 B^-1/2
 
-    until B solves the barycentre's own equation, `|K(B) - B| <= tolerance |B|` (Frobenius norms).
+    until `|K(B) - B| <= tolerance |B|` (Frobenius norms).
 
     Args:
         covariances: `[K, d, d]`; one with a weight has to be positive definite for B to be so.
@@ -136,47 +135,33 @@ def _between(outer, inner):
     return ops.matmul(ops.matmul(outer, ops.cast(inner, "float64")), outer)
 
 
-@keras.saving.register_keras_serializable(package="stylegan_culture")
-class CultureAlignment(keras.layers.Layer):
-    """Takes features of K cultures to one shared space and back; nothing in it is trained.
+@dataclasses.dataclass(frozen=True, eq=False)
+class CultureAlignment:
+    """Takes features of K cultures to one shared space: `A_k (x - m_k) + m`, in float32.
 
-        shared = A_k (x - m_k) + m,   x = A_k^-1 (shared - m) + m_k
+    A_k^-1 is a map of `MAPS` from the shared covariance to that of culture k, and m the mean of
+    the cultures' means.
 
-    where A_k^-1 is a map of `MAPS` from the shared covariance to that of culture k, and m is the
-    mean of the cultures' means. `of` makes the layer from moments; the constructor makes one that
-    changes nothing, to load saved weights into.
-
-    Args:
-        cultures: K names, in the order of their numbers.
-        channels: C.
-        map_name: which of `MAPS` its weights were made with.
+    Attributes:
+        means: `[K, C]`.
+        shared_mean: `[C]`.
+        forward: A, `[K, C, C]`.
     """
 
-    def __init__(self, cultures, channels: int, map_name: str = "transport", **kwargs):
-        if map_name not in MAPS:
-            raise InputError(f"unknown map {map_name!r}; there are {', '.join(MAPS)}")
-        super().__init__(**{**kwargs, "trainable": False})
-        self.cultures, self.channels, self.map_name = tuple(cultures), channels, map_name
-        count, square = len(self.cultures), (len(self.cultures), channels, channels)
-        unit = np.broadcast_to(np.eye(channels), square)
-        self.means = self._constant("means", np.zeros((count, channels)))
-        self.shared_mean = self._constant("shared_mean", np.zeros(channels))
-        self.forward = self._constant("forward", unit)
-        self.backward = self._constant("backward", unit)
-        self.built = True
-
-    def _constant(self, name, value):
-        return self.add_weight(
-            shape=value.shape,
-            initializer=lambda shape, dtype=None: ops.cast(value, dtype),
-            trainable=False,
-            autocast=False,  # maps of half precision would not undo each other
-            name=name,
-        )
+    means: np.ndarray
+    shared_mean: np.ndarray
+    forward: np.ndarray
 
     @classmethod
-    def of(cls, moments, map_name="transport", parameters=None, shrinkage=1e-3, rule="linear"):
-        """The layer of some cultures at one tap, in float32 and calculated in float64.
+    def of(
+        cls,
+        moments: dict,
+        map_name: str = "transport",
+        parameters: dict | None = None,
+        shrinkage: float = 1e-3,
+        rule: str = "linear",
+    ) -> "CultureAlignment":
+        """The alignment of some cultures at one tap, calculated in float64.
 
         Args:
             moments: culture to `Moments`, all of the same channels.
@@ -186,45 +171,12 @@ class CultureAlignment(keras.layers.Layer):
             rule: shared covariance "linear", the mean of the cultures', or their "barycentre".
         """
         means = np.stack([one.mean for one in moments.values()])
-        layer = cls(tuple(moments), means.shape[1], map_name)
         covariances = [linalg.shrink(one.covariance, shrinkage) for one in moments.values()]
         shared = mixed_covariance(covariances, np.full(len(means), 1.0 / len(means)), rule)
-        function = functools.partial(MAPS[map_name], **(parameters or {}))
-        maps = np.stack([np.asarray(function(shared, own)) for own in covariances])
-        layer.means.assign(means)
-        layer.shared_mean.assign(means.mean(axis=0))
-        layer.backward.assign(maps)
-        layer.forward.assign(np.linalg.inv(maps))
-        return layer
+        backward = [MAPS[map_name](shared, each, **(parameters or {})) for each in covariances]
+        forward = np.linalg.inv(np.stack(backward).astype(np.float32))
+        return cls(means.astype(np.float32), means.mean(axis=0).astype(np.float32), forward)
 
-    def call(self, features, culture):
-        """`to_shared`."""
-        return self.to_shared(features, culture)
-
-    def to_shared(self, features, culture):
-        """Features `[B, H, W, C]` of cultures numbered `[B]` in the shared space, same type."""
-        means = ops.take(self.means, culture, axis=0)
-        return self._mapped(features, self.forward, culture, means, self.shared_mean[None])
-
-    def from_shared(self, features, culture):
-        """The inverse: shared features `[B, H, W, C]` as culture `[B]` would have them."""
-        means = ops.take(self.means, culture, axis=0)
-        return self._mapped(features, self.backward, culture, self.shared_mean[None], means)
-
-    def _mapped(self, features, maps, culture, before, after):
-        """`W_k (x - before) + after` in the weights' precision; before and after `[B or 1, C]`."""
-        own = ops.cast(features, self.variable_dtype)
-        height, width = ops.shape(own)[1], ops.shape(own)[2]
-        rows = ops.reshape(own, (-1, height * width, self.channels)) - before[:, None]
-        turned = ops.swapaxes(ops.take(maps, culture, axis=0), 1, 2)
-        mapped = ops.matmul(rows, turned) + after[:, None]
-        mapped = ops.reshape(mapped, (-1, height, width, self.channels))
-        return ops.cast(mapped, features.dtype)
-
-    def get_config(self):
-        own = {
-            "cultures": list(self.cultures),
-            "channels": self.channels,
-            "map_name": self.map_name,
-        }
-        return {**super().get_config(), **own}
+    def to_shared(self, features: np.ndarray, culture: int) -> np.ndarray:
+        """Features `[..., C]` of the culture of that number in the shared space, float32."""
+        return (features - self.means[culture]) @ self.forward[culture].T + self.shared_mean

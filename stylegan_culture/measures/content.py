@@ -10,6 +10,7 @@ import typing
 
 import numpy as np
 import tensorflow as tf
+from scipy.ndimage import gaussian_filter
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features import linalg
@@ -153,21 +154,19 @@ def structure_similarity(first, second) -> np.ndarray:
             f"pictures of shape {first.shape} and {second.shape} have no structure similarity; "
             f"give as many of one size, of at least {WINDOW} pixels a side"
         )
-    down, across = (_window_matrix(size) for size in first.shape[1:3])
+    x, y = (each.astype(np.float64) @ LUMINANCE for each in (first, second))
+    reach = WINDOW // 2
 
     def smooth(maps):
-        return down @ maps @ across.T
+        blurred = gaussian_filter(maps, (0.0, SPREAD, SPREAD), radius=(0, reach, reach))
+        return blurred[:, reach:-reach, reach:-reach]
 
-    similarities = []
-    for one, other in zip(first, second, strict=True):
-        x, y = (picture.astype(np.float64) @ LUMINANCE for picture in (one, other))
-        mean, other_mean = smooth(x), smooth(y)
-        variances = [smooth(x * x) - mean**2, smooth(y * y) - other_mean**2]
-        deviations = np.sqrt(np.maximum(variances, 0.0)).prod(axis=0)
-        covariance = smooth(x * y) - mean * other_mean
-        terms = (covariance + LEAST_STRUCTURE) / (deviations + LEAST_STRUCTURE)
-        similarities.append(np.mean(terms))
-    return np.array(similarities)
+    mean, other_mean = smooth(x), smooth(y)
+    variances = [smooth(x * x) - mean**2, smooth(y * y) - other_mean**2]
+    deviations = np.sqrt(np.maximum(variances, 0.0)).prod(axis=0)
+    covariance = smooth(x * y) - mean * other_mean
+    terms = (covariance + LEAST_STRUCTURE) / (deviations + LEAST_STRUCTURE)
+    return terms.mean(axis=(1, 2))
 
 
 def diversity(features, reference, seed: int = 0) -> Interval:
@@ -268,15 +267,6 @@ def _unit(features):
     mean, variance = tf.nn.moments(features, (1, 2), keepdims=True)
     standard = (features - mean) / tf.sqrt(variance + 1e-4)
     return tf.math.l2_normalize(tf.reshape(standard, (tf.shape(features)[0], -1)), axis=1)
-
-
-def _window_matrix(size: int) -> np.ndarray:
-    """Rows that average `size` values in a Gaussian window at every place: `[size - 10, size]`."""
-    weights = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SPREAD) ** 2)
-    matrix = np.zeros((size - WINDOW + 1, size))
-    for row in range(len(matrix)):
-        matrix[row, row : row + WINDOW] = weights / weights.sum()
-    return matrix
 
 
 def _distances(rows) -> np.ndarray:

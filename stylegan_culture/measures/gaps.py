@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture.features import linalg
-from stylegan_culture.features.alignment import ddr, mixed_covariance
+from stylegan_culture.features.alignment import CultureAlignment, ddr, mixed_covariance
 from stylegan_culture.features.moments import Moments
 from stylegan_culture.measures import statistics
 from stylegan_culture.measures.probes import RidgeProbe
@@ -144,29 +144,25 @@ class Sampled:
         return np.concatenate([self.means(), self.features.std(axis=1)], axis=1)
 
 
-def aligned(layer, sampled: Sampled) -> Sampled:
-    """The same positions in the shared space of a `CultureAlignment`; None leaves them."""
+def aligned(layer: CultureAlignment | None, sampled: Sampled) -> Sampled:
+    """The same positions in the shared space; None leaves them."""
     if layer is None:
         return sampled
     features = np.empty_like(sampled.features)
     for culture in np.unique(sampled.labels):
         members = sampled.labels == culture
-        rows = sampled.features[members].reshape(1, -1, 1, features.shape[-1])
-        mapped = np.asarray(layer(rows, np.array([culture])))
-        features[members] = mapped.reshape(features[members].shape)
+        features[members] = layer.to_shared(sampled.features[members], culture)
     return Sampled(features, sampled.labels)
 
 
-def aligned_moments(layer, moments: list) -> list:
+def aligned_moments(layer: CultureAlignment | None, moments: list[Moments]) -> list[Moments]:
     """What `aligned` does to Gaussians: `A_k (m_k' - m_k) + m` and `A_k S_k A_k'`, exactly."""
     if layer is None:
         return moments
-    means, shared, maps = (
-        np.asarray(x, np.float64) for x in (layer.means, layer.shared_mean, layer.forward)
-    )
+    maps = layer.forward.astype(np.float64)
     return [
-        Moments(one.count, a @ (one.mean - mean) + shared, a @ one.covariance @ a.T)
-        for one, mean, a in zip(moments, means, maps, strict=True)
+        Moments(one.count, a @ (one.mean - mean) + layer.shared_mean, a @ one.covariance @ a.T)
+        for one, mean, a in zip(moments, layer.means, maps, strict=True)
     ]
 
 
