@@ -12,16 +12,9 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.pipelines.sampling import held_out
-from stylegan_culture.reports import charts
+from stylegan_culture.reports import charts, study_pictures
 from stylegan_culture.reports.page import complete
-from stylegan_culture.reports.study_pictures import (
-    StudyConfig,
-    backbone_of,
-    counts,
-    load,
-    pictures,
-    sampled,
-)
+from stylegan_culture.reports.study_pictures import StudyConfig, sampled
 
 if typing.TYPE_CHECKING:
     from stylegan_culture.features.moments import Collector, Moments
@@ -109,9 +102,9 @@ def measure(config: AlignmentConfig) -> Alignment:
     from stylegan_culture.features.moments import merge
     from stylegan_culture.measures import gaps
 
-    parts = {name: load(config, name) for name in ("train", "held_out")}
+    parts = {name: study_pictures.load(config, name) for name in ("train", "held_out")}
     _require_every_culture(*parts.values())
-    backbone = backbone_of(config)
+    backbone = study_pictures.backbone_of(config)
     tap = backbone.content_tap if config.tap == "content" else config.tap
     fitted, validation, train = _training_features(config, parts["train"], backbone, tap)
     collector = _collect(config, parts["held_out"], backbone, tap, "held-out pictures")
@@ -134,7 +127,7 @@ def measure(config: AlignmentConfig) -> Alignment:
         ddr=chosen,
         unit=unit,
         cultures=list(fitted),
-        pictures={part: counts(source) for part, source in parts.items()},
+        pictures={part: study_pictures.counts(source) for part, source in parts.items()},
         backbone=backbone.name,
         weights=backbone.fingerprint,
         tap=tap,
@@ -167,7 +160,7 @@ def _collect(
     from stylegan_culture.features.moments import Collector, aligned_features
 
     collector = Collector(config.positions, config.seed)
-    read = pictures(source, config.short_side, text, chosen)
+    read = study_pictures.pictures(source, config.short_side, text, chosen)
     first = ((picture, tags[:1]) for picture, tags in read if tags)
     for features, tags in aligned_features(backbone, first, (tap,)):
         collector.add(features, tags)

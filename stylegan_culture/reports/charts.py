@@ -104,7 +104,8 @@ def svg(figure, caption: str, kind: str = ""):
         style = re.sub(r"(font: [^']*)'.*sans-serif", r"\1var(--sans)", style)
         if style:
             element.set("style", style)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
+    text = ElementTree.tostring(root, encoding="unicode")
+    return Markup(re.sub(r">\n *<", "><", text))  # names have no line breaks
 
 
 def _as_jpeg(address: str) -> str:

@@ -15,24 +15,15 @@ import typing
 import numpy as np
 
 from stylegan_culture import config as settings
+from stylegan_culture import images
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, write_result, write_text
 from stylegan_culture.measures import looks, statistics
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.pipelines import cultures
-from stylegan_culture.reports import alignment, charts, page
-from stylegan_culture.reports.study_pictures import (
-    Stated,
-    StudyConfig,
-    backbone_of,
-    caption,
-    licences,
-    load,
-    pictures,
-    sampled,
-    stated,
-)
+from stylegan_culture.reports import alignment, charts, page, study_pictures
+from stylegan_culture.reports.study_pictures import Stated, StudyConfig
 
 if typing.TYPE_CHECKING:
     from stylegan_culture.features.moments import Collector, Moments
@@ -42,7 +33,7 @@ LEAST = 5  # pictures of a tradition that distances are taken of; the held-out r
 MAP = "transport"
 EXAMPLES = 6
 NARROW, WIDE = 0.5, 2.0  # proportions that shown pictures are cut to
-MANY = 100  # shown pictures, from which on they are smaller files
+SIDE, MANY = 160, 110  # pixels of shown pictures' short side, where there are at most so many
 FILES = ("study.html", "study.json")
 PLOTS = ("figures.png", "palettes.png", "map.png", "gaps.png")
 SIMILARITIES = ("cosine", "bures")
@@ -296,6 +287,11 @@ class Picture:
     pixels: np.ndarray
     caption: str
 
+    def within(self, side: int) -> np.ndarray:
+        """Its pixels, the short side at most `side`."""
+        larger = min(self.pixels.shape[:2]) > side
+        return images.fit_short_side(self.pixels, side) if larger else self.pixels
+
 
 def run(config: PageConfig, outputs: Outputs) -> str:
     """Measures all, draws all, and puts it into its folder when it is complete; returns what the
@@ -361,7 +357,7 @@ class _Collected:
 
     def sampled(self, part: str, names: list[str]) -> "Sampled":
         """Positions of a part's pictures of some traditions."""
-        return sampled(self.collectors[part], self.tap, names)
+        return study_pictures.sampled(self.collectors[part], self.tap, names)
 
     def both(self, names: list[str]) -> "Sampled":
         """Positions of both parts' pictures, the training pictures first."""
@@ -383,7 +379,8 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
     from stylegan_culture.measures import gaps
 
     started = time.monotonic()
-    source, backbone = load(config, "all"), backbone_of(config)
+    source = study_pictures.load(config, "all")
+    backbone = study_pictures.backbone_of(config)
     tap = backbone.content_tap if config.tap == "content" else config.tap
     collected = _collect(config, source, backbone, tap)
     names, measured = collected.names(), collected.measurable()
@@ -407,7 +404,7 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
             f"Distances are taken only between traditions of at least {LEAST} pictures, "
             f"of which some are held out. Left out: {', '.join(left)}."
         )
-    known, taken = stated(config.data), sorted(sum(collected.numbers.values(), []))
+    known, taken = study_pictures.stated(config.data), sorted(sum(collected.numbers.values(), []))
     examples, neighbours = _chosen(config, source, collected)
     traditions = {}
     for name, portrait in portraits.items():
@@ -420,7 +417,7 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
             chroma=portrait.chroma,
             palette=portrait.palette,
             moments=_channels(collected.moments(name)),
-            licences=licences(ids, known, config.licences.strip()),
+            licences=study_pictures.licences(ids, known, config.licences.strip()),
             examples=examples[name],
         )
     study = Study(
@@ -461,8 +458,10 @@ def _collect(config: PageConfig, source, backbone, tap: str) -> _Collected:
     )
     generator, passed = np.random.default_rng(config.seed), []
 
+    read = study_pictures.pictures(source, config.short_side)
+
     def large_enough():
-        for number, (picture, tags) in enumerate(pictures(source, config.short_side)):
+        for number, (picture, tags) in enumerate(read):
             if min(picture.shape[:2]) < backbone.least_size:
                 collected.small.append(source.ids[number])
                 continue
@@ -577,7 +576,7 @@ def _shown(source, wanted: set[str], known: dict[str, Stated]) -> dict[str, Pict
             cut = min(width, round(WIDE * height)), min(height, round(width / NARROW))
             left, top = (width - cut[0]) // 2, (height - cut[1]) // 2
             pixels = pixels[top : top + cut[1], left : left + cut[0]]
-            shown[name] = Picture(pixels, caption(name, known))
+            shown[name] = Picture(pixels, study_pictures.caption(name, known))
     return shown
 
 
@@ -586,8 +585,9 @@ def _shown(source, wanted: set[str], known: dict[str, Stated]) -> dict[str, Pict
 
 def html_of(record: Study, shown: dict[str, Picture]) -> str:
     """The whole page; nothing in it is fetched from anywhere."""
-    quality = 84 if len(shown) < MANY else 72
     traditions = record.traditions.values()
+    count = sum(len(each.examples) + 1 for each in traditions) + 2 * len(record.neighbours)
+    side = round(SIDE * math.sqrt(min(1.0, MANY / count)))  # so that the page is below 3 MB
     mean = {
         key: np.mean([getattr(each, key) for each in traditions], axis=0).tolist()
         for key in ("lightness", "chroma", "hues")
@@ -598,7 +598,7 @@ def html_of(record: Study, shown: dict[str, Picture]) -> str:
         record=record,
         measures=MEASURES,
         pictures={
-            name: page.shown(picture.pixels, picture.caption, quality)
+            name: page.shown(picture.within(side), picture.caption, 84 if side == SIDE else 76)
             for name, picture in shown.items()
         },
         dots={
@@ -697,7 +697,7 @@ def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None
             axes = figure.add_axes((0, 0, 1, 1))
             charts.draw_plane(axes, _places(record, shown), WIDE_MAP)
             kept = f"The plane keeps {record.plane.kept:.0%} of the distances' variance"
-            figure.text(0.015, 0.02, kept, color=charts.SOFT)
+            figure.text(0.015, 0.96, kept, color=charts.SOFT)
             charts.png(figure, folder / "map.png")
         alignment.draw_pair(
             folder / "gaps.png",
@@ -714,9 +714,10 @@ def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None
 def draw_figures(path: pathlib.Path, record: Study) -> None:
     """A panel for each figure, the greatest value on top."""
     columns, rows = 4, -(-len(record.figures) // 4)
-    height = rows * (19 * len(record.titles) + 56) + 40
+    height = rows * (19 * len(record.titles) + 50) + 40
     with charts.drawing(380 * columns, height) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).flat
+        figure.get_layout_engine().set(w_pad=0.25, h_pad=0.12)
         for axes, key in zip(panels, record.figures, strict=False):
             charts.draw_dots(axes, record.rows(key), MEASURES[key].show)
             axes.set_title(MEASURES[key].heading, loc="left", weight="bold", fontsize=12)
