@@ -23,13 +23,14 @@ def renamed(value, names: dict):
     """A record in which the keys and values `names` are others, also at the start of a path."""
     if dataclasses.is_dataclass(value):
         fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
-        return dataclasses.replace(value, **{k: renamed(v, names) for k, v in fields.items()})
+        return dataclasses.replace(
+            value, **{key: renamed(one, names) for key, one in fields.items()}
+        )
     if isinstance(value, dict):
         return {renamed(key, names): renamed(one, names) for key, one in value.items()}
-    if isinstance(value, list):
-        return [renamed(one, names) for one in value]
-    if type(value) is tuple:
-        return tuple(renamed(list(value), names))
+    if isinstance(value, (list, tuple)):
+        items = [renamed(one, names) for one in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if not isinstance(value, str):
         return value
     first, slash, rest = value.partition("/")

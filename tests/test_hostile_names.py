@@ -15,8 +15,7 @@ from PIL import Image
 from stylegan_culture import export, files, images
 from stylegan_culture.deploy import card, markdown
 from stylegan_culture.measures.statistics import Interval
-from stylegan_culture.reports import evaluation, portrait_plots
-from stylegan_culture.reports import gap_plots as gap_report
+from stylegan_culture.reports import evaluation
 from stylegan_culture.reports import tagger_report as tag_report
 from stylegan_culture.reports.parts import charts, document, plots, tables, text
 from stylegan_culture.training import loop
@@ -116,31 +115,17 @@ def test_parts_of_pages_show_names_as_text():
 def test_charts_and_sheets_take_any_name(tmp_path):
     """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
     names = [*SHOWN, hostile.LONG, "\udcff", "$", "a\n" * 500]
-    count, titles = len(names), dict(zip(names, names, strict=True))
-    values = np.arange(count**2, dtype=float).reshape(count, count)
-    figures = {"x": {name: [0.5, 0.1, 0.9] for name in names}}
-    tone = {"lab": [1.0, 0.0, 0.0], "share": 1.0, "srgb": "#102030"}
-    plane = {
-        **{"points": {name: [n, n % 3] for n, name in enumerate(names)}, "kept": 0.8},
-        "ellipses": dict.fromkeys(names, (0.1, 0.05, 30.0)),
-    }
+    count = len(names)
     bins = [{"confidence": 0.5, "accuracy": 0.6, "pictures": 4}]
     tagged = {"pictures": 9, "confusion": np.eye(count).tolist(), "calibration_error": 0.1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        gap_report.draw_pair(tmp_path / "pair.png", {"$": values}, names, "$\\frac{", "$")
-        bars = dict.fromkeys(names, _interval())
-        gap_report.draw_bars(tmp_path / "bars.png", {"m": (bars, None)}, "$\\frac{")
-        portrait_plots.draw_figures(tmp_path / "figures.png", figures, titles)
-        palettes = dict.fromkeys(names, {"palette": [tone]})
-        portrait_plots.draw_palettes(tmp_path / "palettes.png", palettes, titles)
-        portrait_plots.draw_map(tmp_path / "map.png", plane, titles)
         tag_report.draw({"held_out": tagged | {"reliability": bins}}, names, tmp_path)
     pictures = np.zeros((2 * count, 12, 12, 3), np.uint8)
     sheet = images.grid(pictures, count, row_labels=names[:2], column_labels=names)
     images.write(tmp_path / "sheet.png", sheet)
     sizes = [_size(path) for path in tmp_path.iterdir()]
-    assert len(sizes) == 8 and all(60 < side < 4000 for size in sizes for side in size), sizes
+    assert len(sizes) == 3 and all(60 < side < 4000 for size in sizes for side in size), sizes
 
 
 def test_a_dollar_sign_is_drawn_as_it_is(tmp_path):

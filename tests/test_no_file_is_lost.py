@@ -243,9 +243,9 @@ def no_work(monkeypatch):
     set(bias, "run", lambda config: fill(config.trial.out, evaluate.BiasConfig.FILES))
     set(robustness, "run", lambda config: fill(config.out, evaluate.RobustnessConfig.FILES))
     set(study.page, "_make", lambda config, folder: fill(folder, PAGE))
-    set(study.moments, "_make", lambda config, path: fill(path.parent, [path.name, "m.json"]))
-    set(study.backbones, "_measure", lambda config, path, *more: files.write_json(path, {}))
-    set(study.backbones, "table", lambda *more: "")
+    set(study, "_save_moments", lambda config, path: fill(path.parent, [path.name, "m.json"]))
+    set(study.backbone_study, "measure", lambda *more: study.page.Features("", "", ""))
+    set(study.backbone_study, "table", lambda *more: "")
     set(record, "measure", lambda config, names: types.SimpleNamespace(record={}))
 
     def explained(config, found):

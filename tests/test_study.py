@@ -1,6 +1,8 @@
 """The study command: the moments of cultures, and the gaps that alignment leaves."""
 
+import contextlib
 import dataclasses
+import io
 import json
 
 import numpy as np
@@ -47,8 +49,8 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def quickly(inception, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def quickly(inception):
     """The random backbone of seed 0 as it was made before: building it takes seconds."""
     made = backbones.build_backbone
 
@@ -56,7 +58,9 @@ def quickly(inception, monkeypatch):
         same = (name, weights, seed, dtype) == ("inception_resnet_v2", "random", 0, None)
         return inception if same else made(name, weights, seed, dtype)
 
-    monkeypatch.setattr(backbones, "build_backbone", build)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "build_backbone", build)
+        yield
 
 
 def _run(*arguments):
@@ -101,7 +105,7 @@ def _rows(backbone, pictures, part, tap=TAP):
 
 
 def test_saved_moments_are_those_of_every_position_of_the_training_part(
-    pictures, inception, quickly, tmp_path, capsys
+    pictures, inception, tmp_path, capsys
 ):
     path = tmp_path / "deep" / "moments.npz"
     assert _run(*_moments(pictures, path, "--taps", f"{TAP}, mixed_5b")) == 0
@@ -151,7 +155,7 @@ def test_pictures_are_reduced_to_the_short_side_and_cropped_to_the_grid(pictures
     assert counts == {79: 64**2, 80: 80**2}
 
 
-def test_moments_are_of_all_taps_unless_some_are_named(pictures, quickly, tmp_path):
+def test_moments_are_of_all_taps_unless_some_are_named(pictures, tmp_path):
     flags = ("--part", "held_out", "--precision", "float16", "--sources", "drawn")
     assert _run(*_moments(pictures, tmp_path / "moments.npz", *flags)) == 0
     facts = json.loads((tmp_path / "moments.json").read_text())
@@ -224,20 +228,31 @@ def test_maps_bring_held_out_pictures_of_cultures_together(aligned):
     assert maps["transport"]["probe"]["positions"]["value"] < 0.5
 
 
-def test_the_table_is_printed(pictures, small, tmp_path, capsys):
-    """At the backbone's content tap, unless another is named, from fewer positions."""
+def _few_positions(pictures, out, small):
+    """At the backbone's content tap, unless another is named, from few positions."""
     flags = ("--tap", "content", "--positions", "20", "--replicates", "1", "--rule", "barycentre")
-    flags = (*flags, "--shrinkage", "0.1")
-    assert _run(*_alignment(pictures, tmp_path / "out", *flags, network=small)) == 0
-    shown = capsys.readouterr().out
+    assert _run(*_alignment(pictures, out, *flags, "--shrinkage", "0.1", network=small)) == 0
+    return json.loads((out / "alignment.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def quick(pictures, small, tmp_path_factory):
+    """alignment.json of a small study and what was printed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        record = _few_positions(pictures, tmp_path_factory.mktemp("quick") / "out", small)
+    return record, printed.getvalue()
+
+
+def test_the_table_is_printed(quick):
+    record, shown = quick
     assert all(f"\n{name} " in shown for name in ("none", *MAPS))
-    assert str(tmp_path / "out" / "alignment.json") in shown
-    record = json.loads((tmp_path / "out" / "alignment.json").read_text())
+    assert f"all measures: {record['config']['out']}" in shown
     assert record["tap"] == "relu4_1" and record["config"]["rule"] == "barycentre"
 
 
 def test_the_order_in_which_data_name_their_cultures_changes_no_gap(
-    aligned, pictures, quickly, tmp_path, monkeypatch
+    quick, pictures, small, tmp_path, monkeypatch
 ):
     """Ornaments are not in the order of the alphabet, as folders are."""
     made, order = door.load_source, [2, 0, 1]
@@ -248,11 +263,10 @@ def test_the_order_in_which_data_name_their_cultures_changes_no_gap(
         return dataclasses.replace(source, cultures=names, tags=source.tags[:, order])
 
     monkeypatch.setattr(door, "load_source", turned)
-    assert _run(*_alignment(pictures, tmp_path / "out")) == 0
-    record = json.loads((tmp_path / "out" / "alignment.json").read_text())
+    record = _few_positions(pictures, tmp_path / "out", small)
     places = [record["cultures"].index(name) for name in CULTURES]
-    for name, found in record["maps"].items():
-        expected = aligned[1]["maps"][name]
-        gaps = np.array(found["gaps"]["frechet"]["value"])[np.ix_(places, places)]
+    for name, measured in record["maps"].items():
+        expected = quick[0]["maps"][name]
+        gaps = np.array(measured["gaps"]["frechet"]["value"])[np.ix_(places, places)]
         np.testing.assert_allclose(gaps, expected["gaps"]["frechet"]["value"], rtol=0.02, atol=1e-3)
-        assert record["pictures"]["train"] == dict.fromkeys(CULTURES, COUNT - 1)
+    assert record["pictures"]["train"] == dict.fromkeys(CULTURES, COUNT - 1)

@@ -11,16 +11,14 @@ from stylegan_culture.features import backbones
 RANDOM = ("--backbone", "inception_resnet_v2", "--weights", "random")
 
 
-@pytest.fixture
-def quickly(inception, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def quickly(inception):
     """The random backbone of seed 0 as it was made before: building it takes seconds."""
-    made = backbones.build_backbone
-
-    def build(name, weights="culture", seed=0, dtype=None):
-        same = (name, weights, seed, dtype) == ("inception_resnet_v2", "random", 0, None)
-        return inception if same else made(name, weights, seed, dtype)
-
-    monkeypatch.setattr(backbones, "build_backbone", build)
+    with pytest.MonkeyPatch.context() as patch:
+        made = backbones.build_backbone
+        random = {("inception_resnet_v2", "random", 0): inception}
+        patch.setattr(backbones, "build_backbone", lambda *name: random.get(name) or made(*name))
+        yield
 
 
 def _run(*arguments):
@@ -117,7 +115,7 @@ def wrong(culture_folder, tmp_path):
         *("unknown taps", "no tap"),
     ],
 )
-def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, quickly, case, capsys, tmp_path):
+def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, case, capsys, tmp_path):
     flags, named = wrong[case]
     assert _run(*flags) == settings.EXIT_INPUT
     shown = capsys.readouterr().err

@@ -1,8 +1,9 @@
 """The study's page: whole, alone, true to its JSON, honest on what it leaves out."""
 
-import copy
+import dataclasses
 import json
 import shutil
+import warnings
 
 import hostile
 import numpy as np
@@ -13,10 +14,8 @@ from stylegan_culture import config as settings
 from stylegan_culture import files, images, study
 from stylegan_culture.measures import colour, looks
 from stylegan_culture.pipelines import cultures
-from stylegan_culture.reports import study_page as page
-from stylegan_culture.reports import study_words as words
-from stylegan_culture.reports.parts import document
-from stylegan_culture.reports.parts.numbers import number
+from stylegan_culture.reports import study as report
+from stylegan_culture.reports.page import number
 
 PREVIOUS = '<meta name="generator" content="stylegan_culture 0"> the previous page'
 
@@ -57,19 +56,30 @@ def _flags(data, out, archive):
 
 
 @pytest.fixture(scope="module")
-def made(pictures, vgg_archive, tmp_path_factory):
-    """The folder that the command wrote, its record and its page."""
+def measured(pictures, vgg_archive, tmp_path_factory):
+    """The folder that the command wrote, and its record and pictures before they were written."""
     folder = tmp_path_factory.mktemp("made") / "deep" / "study"
-    assert _run(*_flags(pictures, folder, vgg_archive), "--licences", "CC0 & more") == 0
+    kept, measure = [], report.measure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "measure", lambda config: kept.append(measure(config)) or kept[0])
+        flags = (*_flags(pictures, folder, vgg_archive), "--licences", "CC0 & more")
+        assert _run(*flags) == 0
+    return (folder, *kept[0])
+
+
+@pytest.fixture(scope="module")
+def made(measured):
+    """The folder that the command wrote, its JSON and its page."""
+    folder = measured[0]
     record = json.loads((folder / "study.json").read_text())
     return folder, record, Reader((folder / "study.html").read_text())
 
 
 def test_page_plots_and_numbers_are_there_and_nothing_else(made):
     folder, record, reader = made
-    assert {path.name for path in folder.iterdir()} == {"study.html", "study.json", *page.PLOTS}
+    assert {path.name for path in folder.iterdir()} == {"study.html", "study.json", *report.PLOTS}
     assert [path.name for path in folder.parent.iterdir()] == ["study"]
-    for name in page.PLOTS:
+    for name in report.PLOTS:
         assert images.read(folder / name).std() > 0.03
     assert {"python", "numpy"} <= set(record["versions"]) and record["commit"]
     assert record["config"]["positions"] == 16 and record["features"]["backbone"] == "vgg19_16x"
@@ -86,8 +96,8 @@ def test_the_page_can_be_read_without_seeing_it(made):
     _, _, reader = made
     assert not reader.unreadable()
     # Those of the frieze stand in links that have text.
-    untold = [own for tag, own in reader.attributes if tag == "img" and not own["alt"]]
-    assert len(untold) == len(CULTURES)
+    silent = [each for tag, each in reader.attributes if tag == "img" and not each["alt"]]
+    assert len(silent) == len(CULTURES)
     tags = [tag for tag, _ in reader.attributes]
     assert tags.count("table") > 5 and tags.count("svg") > 5
     assert dict(reader.attributes)["html"] == {"lang": "en"}
@@ -97,10 +107,10 @@ def test_figures_are_means_over_pictures_within_their_intervals(made, pictures):
     """Lightness once more from the files, edges of a picture by its figure."""
     _, record, _ = made
     for name, count in CULTURES.items():
-        own = [images.read(pictures / name / f"{number:04d}.png") for number in range(count)]
-        mean = np.mean([colour.lab(picture)[..., 0].mean() for picture in own])
+        read = [images.read(pictures / name / f"{number:04d}.png") for number in range(count)]
+        mean = np.mean([colour.lab(picture)[..., 0].mean() for picture in read])
         assert record["figures"]["lightness"][name][0] == pytest.approx(mean, abs=1e-4)
-        edges = np.mean([looks.Look.of(picture).edges for picture in own])
+        edges = np.mean([looks.Look.of(picture).edges for picture in read])
         assert record["figures"]["edges"][name][0] == pytest.approx(edges, abs=1e-6)
     for key, rows in record["figures"].items():
         assert set(rows) == set(CULTURES if key in looks.WHAT else MEASURED), key
@@ -110,13 +120,12 @@ def test_figures_are_means_over_pictures_within_their_intervals(made, pictures):
 
 def test_every_number_of_charts_and_tables_is_in_the_json(made):
     _, record, reader = made
-    shown = reader.texts("text", "value")
-    expected = [
-        number(value, form)
-        for key, (_, form) in words.FIGURES.items()
-        for value in sorted((row[0] for row in record["figures"][key].values()), reverse=True)
-    ]
-    assert shown == expected
+    shown, expected = " ".join(reader.texts("text")), []
+    for key, measure in report.MEASURES.items():
+        rows = sorted(record["figures"][key].items(), key=lambda row: row[1][0])
+        for name, row in rows:
+            expected += [record["titles"][name], measure.show(row[0])]
+    assert " ".join(expected) in shown
     cells = [text for kind in ("", "hot") for text in _cells(reader, kind)]
     expected = []
     for key in ("frechet", "divergence", "cosine", "bures"):
@@ -133,7 +142,7 @@ def test_every_number_of_charts_and_tables_is_in_the_json(made):
 
 def _cells(reader, kind):
     path = [("table", "heat"), ("tbody", ""), ("tr", ""), ("td", kind)]
-    return [text for own, text in reader.found if list(own[-4:]) == path]
+    return [text for tags, text in reader.found if list(tags[-4:]) == path]
 
 
 def test_gaps_are_those_of_the_study_of_alignment(made, pictures, vgg_archive, tmp_path):
@@ -162,26 +171,31 @@ def test_neighbours_are_across_traditions_and_shown(made):
     traditions = {tuple(one["traditions"]) for one in record["neighbours"]}
     assert len(traditions) == len(record["neighbours"]), "one pair of each two traditions"
     count = sum(len(one["examples"]) for one in record["traditions"].values())
-    shown = [own for tag, own in reader.attributes if tag == "img"]
+    shown = [tag for tag, _ in reader.attributes if tag == "img"]
     assert len(shown) == len(CULTURES) + count + 2 * len(record["neighbours"])
 
 
-def test_the_findings_name_the_extremes(made):
+def test_the_findings_name_the_extremes(made, measured):
     _, record, reader = made
-    found = " ".join(text for path, text in reader.found if ("ul", "brief") in path)
-    for key, low, high in (
-        ("lightness", "Darkest on average is", "lightest"),
-        ("chroma", "Nearest to grey is", "most colourful"),
-    ):
+    brief = " ".join(text for path, text in reader.found if ("ul", "brief") in path)
+    for key in ("lightness", "chroma"):
         ordered = sorted(record["figures"][key].items(), key=lambda item: item[1][0])
-        for (name, row), text in ((ordered[0], low), (ordered[-1], high)):
-            assert f"{text} {cultures.title(name)} ({row[0]:.1f})" in found
+        for name, row in (ordered[0], ordered[-1]):
+            assert f"{cultures.title(name)} ({row[0]:.1f})" in brief
     before, after = (record["gaps"][part]["mean"]["frechet"]["value"] for part in BOTH)
-    assert f"from {number(before)} to {number(after)}" in found
+    assert f"from {number(before)} to {number(after)}" in brief
     distances, names = np.array(record["plane"]["frechet"]), list(record["plane"]["points"])
     i, j = np.unravel_index(distances.argmax(), distances.shape)
-    assert f"({number(distances[i, j])})" in found
-    assert words.nearest(record, names[i])[1] == (names[j], distances[i, j])
+    assert f"({number(distances[i, j])})" in brief
+    assert measured[1].distances(names[i])[-1] == (names[j], distances[i, j])
+    assert set(measured[1].apart()[-1][:2]) == {names[i], names[j]}
+
+
+def test_a_tradition_stands_out_where_its_interval_is_clear_of_all_others(measured):
+    rows = {"ink": (1.0, 0.5, 1.5), "lattice": (3.0, 2.0, 4.0), "ukiyo_e": (5.0, 3.9, 6.0)}
+    record = dataclasses.replace(measured[1], figures={"contrast": rows})
+    assert record.standing_out("ink", "lowest") == ["Contrast"]
+    assert record.standing_out("ink", "highest") == record.standing_out("ukiyo_e", "highest") == []
 
 
 def test_what_is_left_out_is_said(made):
@@ -205,32 +219,74 @@ def test_counts_and_imbalance(made):
     shares = np.array(list(CULTURES.values())) / sum(CULTURES.values())
     assert uneven["ratio"] == 4.0 and (uneven["largest"], uneven["smallest"]) == (8, 2)
     assert uneven["effective"] == pytest.approx(np.prod(shares**-shares))
-    assert words.imbalance([5, 5, 5])["effective"] == pytest.approx(3.0)
+    assert report.Imbalance.of([5, 5, 5]).effective == pytest.approx(3.0)
 
 
-def test_names_of_strangers_are_text(made):
+def _with(record, **fields):
+    """The record with other values of fields of its traditions, by tradition."""
+    changed = {
+        name: dataclasses.replace(one, **{key: each[name] for key, each in fields.items()})
+        for name, one in record.traditions.items()
+    }
+    return dataclasses.replace(record, traditions=changed)
+
+
+@pytest.fixture(scope="module")
+def honest(measured):
+    """A record with several licences, pictures with plain captions, and the page of both."""
+    _, record, shown = measured
+    record = _with(record, licences=dict.fromkeys(CULTURES, {"CC0 <1.0>": 3, "CC BY": 2}))
+    shown = {name: dataclasses.replace(one, caption="plain") for name, one in shown.items()}
+    return record, shown, report.html_of(record, shown)
+
+
+def test_several_licences_have_a_column(honest):
+    reader = Reader(honest[2])
+    assert "Licence" in reader.texts("th")
+    assert "CC0 <1.0> (3); CC BY (2)" in reader.texts("td", "licence")
+
+
+def test_names_of_strangers_are_text(honest):
     """Of cultures, files, titles, licences and versions; the page is built as with plain ones."""
-    _, record, _ = made
+    record, shown, page = honest
     names = dict(zip(CULTURES, hostile.NAMES, strict=False))
-    picture = document.shown(np.zeros((8, 8, 3), np.uint8), hostile.MARKUP)
-    pages = []
-    for other in ({}, names):
-        own = hostile.renamed(copy.deepcopy(record), other)
-        if other:
-            own["titles"] = dict(zip(own["titles"], own["titles"], strict=True))
-            own["data"]["name"] = own["commit"] = own["features"]["backbone"] = hostile.CLOSING
-            own["data"]["skipped"] = [[hostile.MARKUP, hostile.TURNED]]
-            own["data"]["empty"], own["data"]["too_small"] = [hostile.LONG], [hostile.MARKUP]
-            own["without"] = own["gaps"]["map"] = own["features"]["weights"] = hostile.MARKUP
-            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
-            own["origins"] = dict.fromkeys(own["origins"], hostile.CLOSING)
-        for one in own["traditions"].values():
-            one["licences"] = {hostile.MARKUP if other else "x": 1, "CC0": 1}
-        shown = [one["examples"] for one in own["traditions"].values()]
-        shown += [one["pictures"] for one in own["neighbours"]]
-        pages.append(page.html_of(own, {name: picture for some in shown for name in some}))
-    honest, hostile_one = pages
-    hostile.check(hostile_one, honest, [*list(names.values())[:4], hostile.MARKUP])
+    evil = hostile.renamed(record, names)
+    evil = dataclasses.replace(
+        evil,
+        data=dataclasses.replace(
+            evil.data,
+            name=hostile.CLOSING,
+            skipped=[[hostile.MARKUP, hostile.TURNED]],
+            empty=[hostile.LONG],
+            too_small=[hostile.MARKUP],
+        ),
+        titles={name: name for name in evil.titles},
+        origins=dict.fromkeys(evil.origins, hostile.CLOSING),
+        features=report.Features(hostile.CLOSING, hostile.MARKUP, hostile.MARKUP),
+        gaps=dataclasses.replace(evil.gaps, map=hostile.MARKUP),
+        without=hostile.MARKUP,
+        versions={hostile.MARKUP: hostile.CLOSING},
+        commit=hostile.CLOSING,
+    )
+    evil = _with(evil, licences=dict.fromkeys(evil.traditions, {hostile.MARKUP: 1, "CC0": 1}))
+    evil_shown = {
+        hostile.renamed(name, names): dataclasses.replace(one, caption=hostile.MARKUP)
+        for name, one in shown.items()
+    }
+    hostile.check(
+        report.html_of(evil, evil_shown), page, [*list(names.values())[:4], hostile.MARKUP]
+    )
+
+
+def test_plots_take_any_name(measured, tmp_path):
+    """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
+    _, record, shown = measured
+    titles = zip(CULTURES, ("$\\frac{", hostile.LONG, hostile.TURNED, ""), strict=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report.draw(dataclasses.replace(record, titles=dict(titles)), shown, tmp_path)
+    for name in report.PLOTS:
+        assert all(60 < side < 4000 for side in images.read(tmp_path / name).shape[:2])
 
 
 def test_without_enough_pictures_the_page_comes_without_distances(pictures, vgg_archive, tmp_path):
@@ -250,7 +306,7 @@ def test_without_enough_pictures_the_page_comes_without_distances(pictures, vgg_
     assert "Left out: Ink, Rare." in (out / "study.html").read_text()
 
 
-def test_a_failure_leaves_the_previous_page(pictures, vgg_archive, tmp_path, monkeypatch):
+def test_a_failure_leaves_the_previous_page(measured, pictures, vgg_archive, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
     (out / "study.html").write_text(PREVIOUS)
@@ -258,7 +314,8 @@ def test_a_failure_leaves_the_previous_page(pictures, vgg_archive, tmp_path, mon
     def fails(*_):
         raise OSError(28, "No space left on device", "study.html")
 
-    monkeypatch.setattr(page, "html_of", fails)
+    monkeypatch.setattr(report, "measure", lambda config: measured[1:])
+    monkeypatch.setattr(report, "html_of", fails)
     assert _run(*_flags(pictures, out, vgg_archive)) == settings.EXIT_INPUT
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in out.iterdir()] == ["study.html"]

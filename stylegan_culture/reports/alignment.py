@@ -1,147 +1,361 @@
-"""`study alignment`: how far apart cultures are before and after each alignment map."""
+"""`study alignment`: how far apart cultures are before and after each alignment map; a table, heat
+maps of every pair of cultures, and a chart of all measures."""
 
 import dataclasses
+import pathlib
+import typing
+
+import numpy as np
 
 from stylegan_culture import config as settings
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.reports import study_data as common
-from stylegan_culture.reports.parts.document import complete
-from stylegan_culture.reports.study_settings import AlignmentConfig
+from stylegan_culture.pipelines.sampling import held_out
+from stylegan_culture.reports import charts, study_pictures
+from stylegan_culture.reports.page import complete
+from stylegan_culture.reports.study_pictures import StudyConfig, sampled
+
+if typing.TYPE_CHECKING:
+    from stylegan_culture.features.moments import Collector, Moments
+    from stylegan_culture.measures.gaps import DdrChoice, Figure, MapFigures, Sampled
+
+MEASURES = {
+    "frechet": ("Frechet", "Fréchet distance / shared variance"),
+    "divergence": ("KL, nats", "symmetric KL of Gaussians, nats"),
+    "cosine": ("cosine", "cosine of covariances (1: alike)"),
+    "bures": ("Bures", "Bures similarity of covariances (1: alike)"),
+    "positions": ("positions", "accuracy, linear probe of single positions"),
+    "means": ("means", "accuracy, linear probe of pictures' means"),
+    "descriptors": ("deviations", "accuracy, probe of means and deviations"),
+}  # heading of the table's column, and of the chart
+PROBES = ("positions", "means", "descriptors")
+GAPS = tuple(key for key in MEASURES if key not in PROBES)
+CUT = 3.0  # a bar this many times as long as the next is cut
+MOST_NUMBERED = 60  # cultures up to which every cell of a heat map has its number
 
 
-def run(config: AlignmentConfig, outputs: Outputs) -> None:
-    """Fits every map on the training part, measures the held-out part, draws and prints."""
-    if not 0.0 < config.shrinkage <= 1.0 or config.replicates < 1:
-        raise InputError("--shrinkage has to lie above 0 up to 1, --replicates at least at 1")
-    from stylegan_culture.features.alignment import MAPS
-    from stylegan_culture.reports import gap_plots as gap_report
+@dataclasses.dataclass(frozen=True)
+class AlignmentConfig(StudyConfig):
+    """What `study alignment` measures."""
 
-    folder = outputs.claim_folder(config.out, ("alignment.json", *gap_report.names(MAPS)))
-    with locked(folder):
-        record = _record(config)
-        with complete(folder) as unfinished:
-            write_result(unfinished / "alignment.json", record)
-            charts = gap_report.draw(record, unfinished)
-    for path in charts:
-        print(f"chart: {folder / path.name}")
-    print(f"all measures: {folder / 'alignment.json'}")
-    print(gap_report.table(record))
-
-
-def _record(config: AlignmentConfig) -> dict:
-    parts = {name: common.load(config, name) for name in ("train", "held_out")}
-    _require_every_culture(parts)
-    backbone = common.backbone_of(config)
-    tap = backbone.content_tap if config.tap == "content" else config.tap
-    fitted, judged, train = _training_features(config, parts["train"], backbone, tap)
-    held = _sampled(_collect(config, parts["held_out"], backbone, tap, "held-out pictures"), tap)
-    record = _measure(config, fitted, judged, train, held)
-    return record | {
-        "cultures": list(fitted),
-        "pictures": {part: common.counts(source) for part, source in parts.items()},
-        "backbone": backbone.name,
-        "weights": backbone.fingerprint,
-        "tap": tap,
-        "chance": 1.0 / len(fitted),
-        "config": dataclasses.asdict(config),
-        "versions": settings.package_versions(),
-        "commit": settings.git_commit(),
-    }
-
-
-def _collect(config: AlignmentConfig, source, backbone, tap: str, text: str, chosen=None):
-    """Moments and sampled positions of pictures; one of several cultures counts for its first."""
-    from stylegan_culture.features.moments import Collector, aligned_features
-
-    collector = Collector(config.positions, config.seed)
-    pictures = common.pictures(source, config.short_side, text, chosen)
-    first = ((picture, names[:1]) for picture, names in pictures if names)
-    for features, names in aligned_features(backbone, first, (tap,)):
-        collector.add(features, names)
-    return collector
-
-
-def _training_features(config: AlignmentConfig, source, backbone, tap: str):
-    """Moments {culture: `Moments`} of four fifths and of one fifth of the training part, and the
-    sampled positions of all of it."""
-    import numpy as np
-
-    from stylegan_culture.pipelines.sampling import held_out
-
-    kept = held_out(source.ids)  # the same rule once more, within the training part
-    four, one = (
-        _collect(config, source, backbone, tap, text, np.flatnonzero(kept == fifth))
-        for text, fifth in (("training pictures", False), ("a fifth of them", True))
+    out: str = option("", "folder for alignment.json and the heat maps")
+    tap: str = option("content", "tap of the features; content is the backbone's own choice")
+    positions: int = option(128, "positions drawn of each picture", low=2)
+    rule: str = option(
+        "linear", "shared covariance: mean or barycentre of all", ("linear", "barycentre")
     )
-    # Sorted, as `_sampled` numbers them; a source may name them in another order.
-    names = sorted(source.cultures)
-    parts = [{name: part.moments[name][tap] for name in names} for part in (four, one)]
-    four.samples[tap] += one.samples[tap]
-    four.cultures += one.cultures
-    return (*parts, _sampled(four, tap))
+    shrinkage: float = option(1e-3, "of every covariance beforehand", low=1e-9, high=1.0)
+    replicates: int = option(40, "bootstrap replicates over held-out pictures", low=1)
 
 
-def _sampled(collector, tap: str):
-    import numpy as np
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """What alignment.json holds.
 
-    from stylegan_culture.measures.gaps import Sampled
+    Attributes:
+        maps: by the name of each map, and "none".
+        halves: what two random halves of one culture's pictures are apart; may be empty.
+        unit: what Fréchet distances are divided by, the mean variance of the features.
+        pictures: by part and culture.
+        chance: accuracy of a probe that guesses.
+    """
 
-    names = collector.names()
-    labels = np.array([names.index(own[0]) for own in collector.cultures])
-    return Sampled(np.stack(collector.samples[tap]), labels)
+    maps: dict[str, "MapFigures"]
+    halves: dict[str, float]
+    ddr: "DdrChoice"
+    unit: float
+    cultures: list[str]
+    pictures: dict[str, dict[str, int]]
+    backbone: str
+    weights: str
+    tap: str
+    chance: float
+    config: AlignmentConfig
+    versions: dict[str, str]
+    commit: str
 
 
-def _measure(config: AlignmentConfig, fitted: dict, judged: dict, train, held) -> dict:
-    """Makes a layer of every map and measures it on the held-out positions."""
-    import numpy as np
-    import tqdm
+def run(config: AlignmentConfig, outputs: Outputs) -> str:
+    """Fits every map on the training part, measures the held-out part, draws; returns what the
+    command prints."""
+    from stylegan_culture.features.alignment import MAPS
 
+    names = ("alignment.json", *(f"gaps_{name}.png" for name in MAPS), "measures.png")
+    folder = outputs.claim_folder(config.out, names)
+    with locked(folder):
+        record = measure(config)
+        with complete(folder) as unfinished:
+            write_result(unfinished / "alignment.json", dataclasses.asdict(record))
+            drawn = draw(record, unfinished)
+    lines = [f"chart: {folder / path.name}" for path in drawn]
+    return "\n".join([*lines, f"all measures: {folder / 'alignment.json'}", table(record)])
+
+
+def measure(config: AlignmentConfig) -> Alignment:
+    """The whole study.
+
+    Raises:
+        InputError: a culture has too few pictures.
+    """
     from stylegan_culture.features.alignment import MAPS, CultureAlignment
     from stylegan_culture.features.moments import merge
-    from stylegan_culture.measures import gaps, statistics
+    from stylegan_culture.measures import gaps
 
+    parts = {name: study_pictures.load(config, name) for name in ("train", "held_out")}
+    _require_every_culture(*parts.values())
+    backbone = study_pictures.backbone_of(config)
+    tap = backbone.content_tap if config.tap == "content" else config.tap
+    fitted, validation, train = _training_features(config, parts["train"], backbone, tap)
+    collector = _collect(config, parts["held_out"], backbone, tap, "held-out pictures")
+    held = sampled(collector, tap, list(fitted))
     chosen = gaps.choose_ddr(
-        list(fitted.values()), list(judged.values()), config.shrinkage, config.rule
+        list(fitted.values()), list(validation.values()), config.shrinkage, config.rule
     )
     tuned = {"ddr": {"shrinkage": chosen.shrinkage, "identity": chosen.identity}}
-    whole = {name: merge(fitted[name], judged[name]) for name in fitted}
+    whole = {name: merge(fitted[name], validation[name]) for name in fitted}
     layers = {"none": None}
     for name in MAPS:
         layers[name] = CultureAlignment.of(
             whole, name, tuned.get(name), config.shrinkage, config.rule
         )
-    unit = float(np.mean([np.trace(one.covariance) for one in whole.values()]))
-    replicates = tqdm.tqdm(
-        statistics.resampled(held.labels, config.replicates, config.seed),
-        "bootstrap replicates",
-        disable=None,
+    unit = float(np.mean([np.trace(each.covariance) for each in whole.values()]))
+    maps, halves = compare(config, layers, train, held, unit)
+    return Alignment(
+        maps=maps,
+        halves=halves,
+        ddr=chosen,
+        unit=unit,
+        cultures=list(fitted),
+        pictures={part: study_pictures.counts(source) for part, source in parts.items()},
+        backbone=backbone.name,
+        weights=backbone.fingerprint,
+        tap=tap,
+        chance=1.0 / len(fitted),
+        config=config,
+        versions=settings.package_versions(),
+        commit=settings.git_commit(),
     )
-    compared = gaps.compare_maps(layers, train, held, replicates, unit)
-    return {
-        "maps": {name: dataclasses.asdict(figures) for name, figures in compared.items()},
-        "halves": gaps.halves(held, unit, config.seed),
-        "ddr": dataclasses.asdict(chosen),
-        "unit": unit,
-    }
 
 
-def _require_every_culture(parts: dict) -> None:
+def compare(
+    config, layers: dict, train: "Sampled", held: "Sampled", unit: float
+) -> tuple[dict[str, "MapFigures"], dict[str, float]]:
+    """`gaps.compare_maps` of layers by the replicates of a config, under a progress bar, and the
+    floor of two halves of one culture."""
+    import tqdm
+
+    from stylegan_culture.measures import gaps, statistics
+
+    weights = statistics.resampled(held.labels, config.replicates, config.seed)
+    replicates = tqdm.tqdm(weights, "bootstrap replicates", disable=None)
+    maps = gaps.compare_maps(layers, train, held, replicates, unit)
+    return maps, gaps.halves(held, unit, config.seed)
+
+
+def _collect(
+    config: AlignmentConfig, source, backbone, tap: str, text: str, chosen=None
+) -> "Collector":
+    """Moments and sampled positions of pictures; one of several cultures counts for its first."""
+    from stylegan_culture.features.moments import Collector, aligned_features
+
+    collector = Collector(config.positions, config.seed)
+    read = study_pictures.pictures(source, config.short_side, text, chosen)
+    first = ((picture, tags[:1]) for picture, tags in read if tags)
+    for features, tags in aligned_features(backbone, first, (tap,)):
+        collector.add(features, tags)
+    return collector
+
+
+def _training_features(
+    config: AlignmentConfig, source, backbone, tap: str
+) -> tuple[dict[str, "Moments"], dict[str, "Moments"], "Sampled"]:
+    """By culture the moments of four fifths and of one fifth of the training part, and the sampled
+    positions of all of it."""
+    kept = held_out(source.ids)  # the same rule once more, within the training part
+    four, one = (
+        _collect(config, source, backbone, tap, text, np.flatnonzero(kept == fifth))
+        for text, fifth in (("training pictures", False), ("a fifth of them", True))
+    )
+    # Sorted: a source may name its cultures in any order, and gaps must not depend on it.
+    names = sorted(source.cultures)
+    moments = [{name: part.moments[name][tap] for name in names} for part in (four, one)]
+    four.samples[tap] += one.samples[tap]
+    four.cultures += one.cultures
+    return (*moments, sampled(four, tap, names))
+
+
+def _require_every_culture(train, held) -> None:
     """Each culture needs pictures in the held-out part, in the fifth of the training part that
     chooses DDR, and in the rest of it; a picture of several cultures counts for its first."""
-    import numpy as np
-
-    from stylegan_culture.pipelines.sampling import held_out
-
-    train = parts["train"]
     kept = held_out(train.ids)
     fifths = [train.select(np.flatnonzero(kept == fifth)) for fifth in (False, True)]
-    for part in (*fifths, parts["held_out"]):
+    for part in (*fifths, held):
         first = {int(tags.argmax()) for tags in part.tags if tags.any()}
         for number, culture in enumerate(part.cultures):
             if number not in first:
                 raise InputError(
                     f"culture {culture!r} has too few pictures of its own to be aligned and "
-                    "judged; give it at least 4, no cut-outs of each other, or leave it out"
+                    "measured; give it at least 4, no cut-outs of each other, or leave it out"
                 )
+
+
+def table(record: Alignment) -> str:
+    """The maps side by side as text: means over pairs of cultures, and the probes' accuracies."""
+    lines = [
+        f"Held-out pictures at {record.tap} of {record.backbone}: means over pairs of "
+        "cultures (smaller Frechet and KL,",
+        "greater similarity: nearer), and accuracy of linear probes of positions, of pictures' "
+        f"means, and of means and deviations ({record.chance:.3f} by chance).",
+        f"{'map':17}" + "".join(f"{heading:>17}" for heading, _ in MEASURES.values()),
+    ]
+    for name, figures in record.maps.items():
+        cells = (_cell({**figures.mean, **figures.probe}[key]) for key in MEASURES)
+        lines.append(f"{name:17}" + "".join(f"{cell:>17}" for cell in cells))
+    if record.halves:
+        cells = (f"{_number(record.halves[key]):>10}" + 7 * " " for key in GAPS)
+        lines.append(f"{'halves of one':17}" + "".join(cells))
+    lines.append(
+        f"After the sign: half of the 95 % interval over held-out pictures. ddr: shrinkage "
+        f"{record.ddr.shrinkage}, identity {record.ddr.identity}, chosen on a fifth of the "
+        "training part.\nHalves of one: two random halves of one culture's held-out pictures, the "
+        "floor."
+    )
+    return "\n".join(lines)
+
+
+def draw(record: Alignment, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Draws every map's gaps before and after, and all measures; returns the PNG files."""
+    paths = []
+    before = record.maps["none"].gaps["frechet"].value
+    for name in filter("none".__ne__, record.maps):
+        paths.append(folder / f"gaps_{name}.png")
+        after = record.maps[name].gaps["frechet"].value
+        draw_pair(
+            paths[-1],
+            {"before alignment": before, f"after {name.replace('_', ' ')}": after},
+            record.cultures,
+            f"Gap between cultures on held-out pictures, {record.tap} of {record.backbone}",
+            "Fréchet distance / shared variance",
+        )
+    groups = {}
+    for key, (_, heading) in MEASURES.items():
+        level = record.chance if key in PROBES else record.halves.get(key)
+        bars = {name: {**each.mean, **each.probe}[key] for name, each in record.maps.items()}
+        groups[heading] = (bars, level)
+    paths.append(folder / "measures.png")
+    draw_bars(
+        paths[-1],
+        groups,
+        "Held-out pictures before and after alignment; "
+        "dashed: two halves of one culture, or chance",
+    )
+    return paths
+
+
+def draw_pair(path: pathlib.Path, panels: dict, names: list[str], title: str, unit: str) -> None:
+    """Heat maps side by side on one scale, every number written into its cell.
+
+    The scale runs from 0 to the greatest value of the first panel; what exceeds it has the colour
+    of the end. Written whole or not at all.
+
+    Args:
+        path: a PNG file.
+        panels: caption to `[K, K]`.
+        names: K names of rows and columns.
+        title: above all.
+        unit: beside the scale.
+    """
+    width, height = 86 + 43 * len(names), 72 + 40 * len(names)
+    names = [charts.label(name.replace("_", " ")) for name in names]
+    highest = float(np.max(next(iter(panels.values()))))
+    over = any(np.max(values) > highest for values in panels.values())
+    with charts.drawing(len(panels) * width + 115, height + 50) as figure:
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (caption, values) in zip(axes, panels.items(), strict=True):
+            drawn = _draw_heat(axis, np.array(values, np.float64), highest)
+            axis.set_title(charts.label(caption), fontsize=11)
+            ticks = range(len(names))
+            tilted = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+            axis.set_xticks(ticks, names, fontsize=10, **tilted)
+            axis.set_yticks(ticks, names if axis is axes[0] else [""] * len(names), fontsize=10)
+            axis.tick_params(length=0)
+            axis.spines[:].set_visible(False)
+        ends = "max" if over else "neither"
+        bar = figure.colorbar(drawn, ax=list(axes), shrink=0.85, pad=0.02, extend=ends)
+        bar.set_label(unit, fontsize=10)
+        bar.ax.tick_params(labelsize=9)
+        figure.suptitle(title, fontsize=13)
+        charts.png(figure, path)
+
+
+def _draw_heat(axis, values: np.ndarray, highest: float):
+    """A heat map of `[K, K]` with its numbers, where they have room."""
+    np.fill_diagonal(values, np.nan)  # a culture's gap to itself says nothing
+    drawn = axis.imshow(values, cmap="YlOrRd", vmin=0.0, vmax=highest or 1.0)
+    numbered = len(values) <= MOST_NUMBERED
+    for row, column in np.argwhere(np.isfinite(values)) if numbered else ():
+        value = values[row, column]
+        ink = "white" if value > 0.6 * highest else "black"
+        axis.text(column, row, _number(value), ha="center", va="center", color=ink, fontsize=9)
+    return drawn
+
+
+def draw_bars(path: pathlib.Path, groups: dict, title: str) -> None:
+    """One chart per measure, a bar per map with its interval and its number.
+
+    Where one bar is much longer than the others, it is cut and marked, so that those stay legible.
+
+    Args:
+        path: a PNG file.
+        groups: caption to (name to `gaps.Figure`, level of a dashed line or None).
+        title: above all.
+    """
+    columns = -(-len(groups) // 2)
+    with charts.drawing(317 * columns + 115, 2 * 209 + 50) as figure:
+        axes = figure.subplots(2, columns, squeeze=False).flat
+        for axis in axes[len(groups) :]:
+            axis.set_axis_off()
+        for number, (caption, (figures, level)) in enumerate(groups.items()):
+            axis = axes[number]
+            _draw_bars_of(axis, list(figures.values()))
+            if level is not None:
+                axis.axvline(level, color=charts.INK, ls="--", lw=1.0, zorder=0)
+            names = [charts.label(name.replace("_", " ")) for name in figures]
+            shown = names if number % columns == 0 else [""] * len(names)
+            axis.set_yticks(range(len(figures)), shown, fontsize=10)
+            axis.tick_params(axis="x", labelsize=9)
+            axis.set_title(caption, fontsize=10, loc="left")
+        figure.suptitle(title, fontsize=13)
+        charts.png(figure, path)
+
+
+def _draw_bars_of(axis, figures: list["Figure"]) -> None:
+    """The bars of one measure; the first, of no alignment, in grey."""
+    values, low, high = np.array([(each.value, each.low, each.high) for each in figures]).T
+    longest = np.sort(high)
+    cut = len(high) > 1 and longest[-1] > CUT * longest[-2]
+    room = 1.3 * (longest[-2] if cut else longest[-1])
+    places = np.arange(len(values))
+    colours = [charts.SOFT] + ["#5b93c7"] * (len(values) - 1)
+    axis.barh(places, values, color=colours, height=0.66)
+    reach = np.maximum([values - low, high - values], 0.0)
+    axis.errorbar(values, places, xerr=reach, fmt="none", ecolor=charts.INK, capsize=3, lw=1.2)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.9}
+    for place, value, end in zip(places, values, high, strict=True):
+        beyond, text = value > room, _number(value)
+        where, side = (0.97 * room, "right") if beyond else (max(value, end) + 0.03 * room, "left")
+        text = f"{text}, cut here" if beyond else text
+        axis.text(where, place, text, va="center", ha=side, fontsize=9, bbox=paper)
+    axis.set_xlim(0.0, room or 1.0)
+    axis.invert_yaxis()
+
+
+def _cell(figure: "Figure") -> str:
+    half = (figure.high - figure.low) / 2.0
+    return f"{_number(figure.value)} ±{_number(half):<6}"
+
+
+def _number(value: float) -> str:
+    """Three figures: 0.0712, 1.00, 45.6, 1230."""
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"

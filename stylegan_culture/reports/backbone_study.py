@@ -2,89 +2,136 @@
 
 import dataclasses
 import pathlib
+import typing
+
+import numpy as np
 
 from stylegan_culture import config as settings
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, option
 from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.reports import study_data as common
-from stylegan_culture.reports.study_settings import BackbonesConfig
+from stylegan_culture.pipelines.sampling import held_out
+from stylegan_culture.reports.study_pictures import counts, load, pictures
+
+if typing.TYPE_CHECKING:
+    from stylegan_culture.measures.probes import ProbeAccuracy
+
+COLOURS = "colours alone"  # a probe of mean colours, which every backbone has to beat
 
 
-def run(config: BackbonesConfig, outputs: Outputs) -> None:
-    """Probes every backbone on the same pictures, writes the measures, prints a table."""
+@dataclasses.dataclass(frozen=True)
+class BackbonesConfig:
+    """What `study backbones` compares."""
+
+    data: str = option("", "folder:PATH, tfds:NAME or ornaments", table=True)
+    out: str = option("", "the .json file to write")
+    backbones: str = option(
+        "inception_resnet_v2=culture,inception_resnet_v2=random",
+        "NAME=WEIGHTS of each, separated by commas",
+    )
+    teacher: str = option("", "NAME=WEIGHTS of the one whose style distances are the measure")
+    short_side: int = option(160, "pixels of the squares cut from the pictures' middle", low=1)
+    folds: int = option(5, "of the cross-validated probe", low=2)
+    seed: int = option(0, "seed of random weights, folds and bootstrap replicates")
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowledge:
+    """What a backbone knows of style.
+
+    Attributes:
+        probe: accuracy of a linear probe of cultures, over "folds" and on the "held_out" fifth.
+        weights: fingerprint of the backbone's; None for colours alone.
+        rank_correlation: of style distances between held-out pictures with the teacher's.
+    """
+
+    probe: dict[str, "ProbeAccuracy"]
+    weights: str | None = None
+    rank_correlation: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneStudy:
+    """What the file holds; backbones by NAME=WEIGHTS."""
+
+    backbones: dict[str, Knowledge]
+    teacher: str
+    pictures: dict[str, int]
+    config: BackbonesConfig
+    versions: dict[str, str]
+    commit: str
+
+
+def run(config: BackbonesConfig, outputs: Outputs) -> str:
+    """Probes every backbone on the same pictures and writes the measures; returns what the command
+    prints."""
     path = pathlib.Path(config.out)
     if path.suffix != ".json":
         raise InputError(f"--out {path} does not end in .json; name such a file")
-    if config.folds < 2:
-        raise InputError(f"--folds {config.folds} is less than 2")
-    named = [_split(text) for text in config.backbones.split(",") if text.strip()]
-    teacher = _split(config.teacher) if config.teacher else None
-    if teacher is not None and teacher not in named:
-        named.append(teacher)
+    named = list(filter(None, map(str.strip, config.backbones.split(","))))
+    for name in (*named, *filter(None, [config.teacher])):
+        _split(name)
     outputs.claim(path)
     with locked(path, beside=True):
-        record = _measure(config, path, named, teacher)
-    print(f"all measures: {path}")
-    print(table(record, config.folds))
+        record = measure(config, named)
+        write_result(path, dataclasses.asdict(record))
+    return f"all measures: {path}\n{table(record)}"
 
 
-def _measure(config: BackbonesConfig, path: pathlib.Path, named, teacher) -> dict:
+def measure(config: BackbonesConfig, named: list[str]) -> BackboneStudy:
+    """Probes the backbones `named` NAME=WEIGHTS, and the teacher."""
+    import tqdm
+
     from stylegan_culture.features.backbones import build_backbone
     from stylegan_culture.measures import probes, statistics
-    from stylegan_culture.pipelines.sampling import held_out
 
-    built = {each: build_backbone(*each, config.seed) for each in named}
-    source = common.load(config, "all")
-    pictures, labels = _squares(source, config.short_side)
+    wanted = dict.fromkeys([*named, *filter(None, [config.teacher.strip()])])
+    built = {name: build_backbone(*_split(name), config.seed) for name in wanted}
+    source = load(config, "all")
+    squares, labels = _squares(source, config.short_side)
     kept = held_out(source.ids)
     fold = statistics.folds(labels, config.folds, config.seed)
     parts = {"folds": [fold == number for number in range(config.folds)], "held_out": [kept]}
-    record, styles = {}, {}
-    for each in [("colours alone", ""), *named]:
-        if each in built:
-            features = probes.descriptors(built[each], pictures)
-            styles[each] = probes.style_distances(built[each], pictures[kept])
-        else:
-            features = probes.colour_descriptors(pictures)
-        found = {
-            name: dataclasses.asdict(probes.probe_accuracy(features, labels, part, config.seed))
-            for name, part in parts.items()
+
+    def accuracies(features: np.ndarray) -> dict:
+        return {
+            name: probes.probe_accuracy(features, labels, held, config.seed)
+            for name, held in parts.items()
         }
-        record["=".join(each).rstrip("=")] = {"probe": found}
-        print(f"measured: {'='.join(each).rstrip('=')}")
-    for each, own in styles.items():
-        found = record["=".join(each)]
-        found["weights"] = built[each].fingerprint
-        if teacher is not None:
-            found["rank_correlation"] = statistics.distance_correlation(own, styles[teacher])
-    write_result(
-        path,
-        {
-            "backbones": record,
-            "teacher": config.teacher,
-            "pictures": common.counts(source),
-            "config": dataclasses.asdict(config),
-            "versions": settings.package_versions(),
-            "commit": settings.git_commit(),
-        },
+
+    measured = {COLOURS: Knowledge(accuracies(probes.colour_descriptors(squares)))}
+    styles = {name: probes.style_distances(each, squares[kept]) for name, each in built.items()}
+    for name, backbone in tqdm.tqdm(built.items(), "backbones", disable=None):
+        correlation = None
+        if config.teacher:
+            teacher = styles[config.teacher.strip()]
+            correlation = statistics.distance_correlation(styles[name], teacher)
+        described = probes.descriptors(backbone, squares)
+        measured[name] = Knowledge(accuracies(described), backbone.fingerprint, correlation)
+    return BackboneStudy(
+        backbones=measured,
+        teacher=config.teacher,
+        pictures=counts(source),
+        config=config,
+        versions=settings.package_versions(),
+        commit=settings.git_commit(),
     )
-    return record
 
 
-def table(record: dict, folds: int) -> str:
+def table(record: BackboneStudy) -> str:
     """The measures as a Markdown table: accuracies in per cent with 95 % intervals."""
+    folds = record.config.folds
     lines = [
         f"| backbone | probe, {folds} folds | probe, held-out fifth | rank correlation |",
         "|---|---|---|---|",
     ]
-    for name, found in record.items():
+    for name, knowledge in record.backbones.items():
         cells = []
-        for part in ("folds", "held_out"):
-            value, low, high = (100 * x for x in found["probe"][part]["accuracy"])
+        for probe in knowledge.probe.values():
+            value, low, high = (100 * x for x in probe.accuracy)
             cells.append(f"{value:.1f} ({low:.1f} to {high:.1f})")
-        correlation = found.get("rank_correlation")
+        correlation = knowledge.rank_correlation
         cells.append("" if correlation is None else f"{correlation:.3f}")
         lines.append(f"| {markdown(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -100,17 +147,15 @@ def _split(text: str) -> tuple[str, str]:
     return name, weights
 
 
-def _squares(source, size: int):
+def _squares(source, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The middle `[N, size, size, 3]` of every picture, and the number of its first culture."""
-    import numpy as np
-
     from stylegan_culture import images
 
-    pictures, labels = [], []
-    for picture, names in common.pictures(source, size):
+    squares, labels = [], []
+    for picture, tags in pictures(source, size):
         if min(picture.shape[:2]) < size:
             picture = images.fit_short_side(picture, size)
         top, left = ((edge - size) // 2 for edge in picture.shape[:2])
-        pictures.append(picture[top : top + size, left : left + size])
-        labels.append(source.cultures.index(names[0]))
-    return np.stack(pictures), np.array(labels)
+        squares.append(picture[top : top + size, left : left + size])
+        labels.append(source.cultures.index(tags[0]))
+    return np.stack(squares), np.array(labels)

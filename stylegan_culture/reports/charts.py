@@ -5,6 +5,7 @@ variables, so that a chart follows light and dark. Texts are names that stranger
 begins no formula, and a character that the font lacks is a box without a warning.
 """
 
+import base64
 import contextlib
 import dataclasses
 import io
@@ -14,8 +15,12 @@ import typing
 import warnings
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
+
 from stylegan_culture.config import visible
 from stylegan_culture.files import SOFTWARE, written_whole
+from stylegan_culture.measures import colour
+from stylegan_culture.reports.page import number, shown
 
 # Colours of a chart, and the page's variables (`templates/page.css`) that they become in an SVG.
 INK, SOFT, LINE, ACCENT, HEAT, PAPER = (
@@ -29,12 +34,16 @@ VARIABLES = {
     **{ACCENT: "--accent", HEAT: "--heat", PAPER: "--paper"},
 }
 DOTS = 110  # an inch of a PNG file
+SVG_DOTS = 144  # an inch of a picture within an SVG
 LONGEST_SIDE = 8192  # pixels; larger figures get fewer dots an inch
 LONGEST_NAME = 40  # characters
 STROKES = ((ACCENT, "-"), (WARM, "--"), (SOFT, ":"))  # of the first, second and third line
 FONT = 12  # pixels of a page
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
+PETALS = (68.0, 42.0)  # lightness and chroma of the petals of a hue rose
+TILE, ROOMY = 78, 12  # pixels: the height of pictures on a map of at most so many; less on others
+WIDEST = 1.6  # proportion that they are cut to
 
 
 @contextlib.contextmanager
@@ -55,6 +64,7 @@ def drawing(width: float, height: float, layout: str | None = "constrained"):
         **{"font.size": FONT, "axes.edgecolor": SOFT, "axes.labelcolor": INK, "text.color": INK},
         **{"xtick.color": SOFT, "ytick.color": SOFT, "axes.grid": False},
         **{"axes.spines.top": False, "axes.spines.right": False},
+        "image.composite_image": False,  # pictures of a map stay apart
     }
     # Texts take the settings when they are made, and ticks are made as late as when it is drawn.
     with matplotlib.rc_context(settings), warnings.catch_warnings():
@@ -75,7 +85,8 @@ def svg(figure, caption: str, kind: str = ""):
     from markupsafe import Markup
 
     file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    nameless = {"Date": None, "Creator": None}
+    figure.savefig(file, format="svg", transparent=True, dpi=SVG_DOTS, metadata=nameless)
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(file.getvalue())
@@ -87,15 +98,26 @@ def svg(figure, caption: str, kind: str = ""):
     root.set("style", "stroke-linejoin: round; stroke-linecap: butt")  # as Matplotlib's style sheet
     content = ElementTree.tostring(root, encoding="unicode")
     for element in root.iter():
+        if address := element.get(f"{{{XLINK}}}href", "").partition("data:image/png;base64,")[2]:
+            element.set(f"{{{XLINK}}}href", _as_jpeg(address))
         if "#" + element.get("id", "") not in content:  # nothing in the chart refers to it
             element.attrib.pop("id", None)
         style = element.get("style", "")
-        for colour, variable in VARIABLES.items():
-            style = style.replace(colour, f"var({variable})")
+        for drawn, variable in VARIABLES.items():
+            style = style.replace(drawn, f"var({variable})")
         style = re.sub(r"(font: [^']*)'.*sans-serif", r"\1var(--sans)", style)
         if style:
             element.set("style", style)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
+    text = ElementTree.tostring(root, encoding="unicode")
+    return Markup(re.sub(r">\n *<", "><", text))  # names have no line breaks
+
+
+def _as_jpeg(address: str) -> str:
+    """A picture of an SVG as a data URI a quarter as long."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(address))).convert("RGB")
+    return shown(np.asarray(picture), "").address
 
 
 def png(figure, path) -> None:
@@ -236,6 +258,157 @@ def draw_lines(axes, data: Lines) -> None:
 def _bounded(value) -> tuple:
     """`(value, low, high)`, also of a number that comes without an interval."""
     return tuple(value) if isinstance(value, typing.Sequence) else (value, value, value)
+
+
+def histogram(shares: list[float], mean: list[float], fills: list[str], ends: tuple, caption: str):
+    """Bars of shares and over them the outline of a mean, as `Markup`.
+
+    Args:
+        shares: of each bin; the tallest of them and of the mean fills the height.
+        mean: of the same bins.
+        fills: the colour of each bar.
+        ends: names of the scale's ends, below the first and the last bar.
+        caption: what is shown.
+    """
+    with drawing(242, 130, layout=None) as figure:
+        axes = figure.add_axes((1 / 242, 19 / 130, 240 / 242, 110 / 130))
+        edges = np.arange(len(shares) + 1)
+        bars = {"align": "edge", "edgecolor": SOFT, "linewidth": 0.5, "clip_on": False}
+        axes.bar(edges[:-1] + 0.04, shares, 0.92, color=fills, **bars)
+        axes.stairs(mean, edges, baseline=None, color=INK, linewidth=1, clip_on=False)
+        axes.axhline(0.0, color=SOFT, linewidth=1, clip_on=False)
+        for place, side in enumerate(("left", "right")):
+            text = {"transform": axes.transAxes, "horizontalalignment": side, "color": SOFT}
+            axes.text(place, -0.14, ends[place], fontsize=10, **text)
+        axes.set(xlim=(0, len(shares)), ylim=(0, max(*shares, *mean, 1e-9)))
+        axes.axis("off")
+        return svg(figure, caption, "histogram")
+
+
+def rose(shares: list[float], mean: list[float], largest: float, caption: str):
+    """A hue rose, as `Markup`: petals whose area is the share of their hue, over them the outline
+    of a mean. Hue 0 points right, as in CIELAB, and hues grow against the clock.
+
+    Args:
+        shares: of hues of equal width, from 0 degrees.
+        mean: of the same hues.
+        largest: the share that reaches the rim.
+        caption: what is shown.
+    """
+    turn = 2.0 * math.pi / len(shares)
+    middles = turn * (np.arange(len(shares)) + 0.5)
+    fills = [
+        code((PETALS[0], *(PETALS[1] * f(at) for f in (math.cos, math.sin)))) for at in middles
+    ]
+    around = np.linspace(0.0, 2.0 * math.pi, 12 * len(shares), endpoint=False)
+    outline = np.sqrt(np.array(mean) / largest)[(around / turn).astype(int)]
+    with drawing(104, 104, layout=None) as figure:
+        axes = figure.add_axes((0.02, 0.02, 0.96, 0.96), projection="polar")
+        axes.plot(around, np.ones_like(around), color=LINE, linewidth=1, clip_on=False)
+        axes.bar(middles, np.sqrt(np.array(shares) / largest), turn, color=fills, linewidth=0)
+        closed = {"linewidth": 0.8, "solid_joinstyle": "miter"}
+        axes.plot([*around, 2.0 * math.pi], [*outline, outline[0]], color=INK, **closed)
+        axes.set(ylim=(0.0, 1.0))
+        axes.axis("off")
+        return svg(figure, caption, "rose")
+
+
+def code(lab) -> str:
+    """`#rrggbb` of CIELAB `[3]`."""
+    return "#" + bytes(round(255 * value) for value in colour.srgb(lab).tolist()).hex()
+
+
+def greys(count: int) -> list[str]:
+    """Colours for the bars of a histogram of lightness, each that of its bin."""
+    return [code((100 * (bin + 0.5) / count, 0.0, 0.0)) for bin in range(count)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A dot on a map.
+
+    Attributes:
+        name: of its label.
+        point: `(x, y)`, y upwards.
+        ellipse: around it: two half axes in the unit of the point, and degrees.
+        picture: `[H, W, 3]` uint8 above the label; None where the map has no pictures.
+    """
+
+    name: str
+    point: tuple[float, float]
+    ellipse: tuple[float, float, float]
+    picture: np.ndarray | None = None
+
+
+def plane(places: list[Place], size: tuple[int, int], caption: str, kind: str = ""):
+    """A map without axes, `size` pixels wide and high, as `Markup`."""
+    said = "; ".join(f"{place.name} at {', '.join(map(number, place.point))}" for place in places)
+    with drawing(*size, layout=None) as figure:
+        draw_plane(figure.add_axes((0, 0, 1, 1)), places, size)
+        return svg(figure, f"{caption}: {said}", f"plane {kind}")
+
+
+def draw_plane(axes, places: list[Place], size: tuple[int, int]) -> None:
+    """Draws what `plane` does on Matplotlib axes that are `size` pixels wide and high.
+
+    Labels hide neither dots nor each other where there is room.
+    """
+    from matplotlib.patches import Ellipse
+
+    tile = 0
+    if any(place.picture is not None for place in places):
+        tile = TILE * math.sqrt(min(1.0, ROOMY / len(places)))
+    margin = np.array((110, 90) if tile else (44, 24))
+    points = np.array([place.point for place in places], np.float64)
+    spans = np.ptp(points, axis=0)
+    scale = ((size - 2 * margin) / np.maximum(spans, 1e-9)).min()
+    at = (points - points.min(axis=0)) * scale + (size - scale * spans) / 2
+    halves = [_half_size(place, tile) for place in places]
+    down = np.array((1, -1)) * at + (0, size[1])
+    chosen = placed(dict(enumerate(halves)), dict(enumerate(map(tuple, down.tolist()))), size)
+    middles = [np.array((x, size[1] - y)) for _, (x, y) in sorted(chosen.items())]
+    for dot, middle, size_of, place in zip(at, middles, halves, places, strict=True):
+        half, other, degrees = place.ellipse
+        cloud = {"angle": degrees, "facecolor": ACCENT, "alpha": 0.15, "linewidth": 0}
+        axes.add_patch(Ellipse(dot, 2 * scale * half, 2 * scale * other, **cloud))
+        end = _near_end(dot, middle, size_of, place.picture is not None)
+        axes.plot(*zip(dot, end, strict=True), color=SOFT, linewidth=0.75, zorder=2)
+        axes.plot(*dot, "o", color=ACCENT, markeredgecolor=PAPER, markersize=8, zorder=3)
+        if place.picture is not None:
+            _draw_tile(axes, place.picture, tile, middle + (0, 9))
+        text = {"horizontalalignment": "center", "fontsize": FONT + bool(tile), "zorder": 5}
+        axes.text(*(middle - (0, tile / 2 + 6 if tile else 4)), label(place.name), **text)
+    axes.set(xlim=(0, size[0]), ylim=(0, size[1]))
+    axes.axis("off")
+
+
+def _near_end(dot: np.ndarray, middle: np.ndarray, half: tuple, pictured: bool) -> np.ndarray:
+    """Where the line from a dot to its label ends: at the label's edge, so that it crosses no text;
+    from above and beside it leads behind the picture."""
+    way = middle - dot
+    shares = np.divide(half, np.maximum(np.abs(way), 1e-9))
+    if pictured and not (way[1] > 0.0 and shares[1] < shares[0]):
+        return middle + (0, 9)
+    return middle - min(*shares, 1.0) * way
+
+
+def _draw_tile(axes, pixels: np.ndarray, tile: float, middle: np.ndarray) -> None:
+    """A picture `tile` high, its sides cut where it is very wide."""
+    height, width = pixels.shape[:2]
+    cut = min(width, round(WIDEST * height))
+    pixels = pixels[:, (width - cut) // 2 : (width + cut) // 2]
+    x, y = tile / 2 * pixels.shape[1] / height, tile / 2
+    extent = (middle[0] - x, middle[0] + x, middle[1] - y, middle[1] + y)
+    axes.imshow(pixels, extent=extent, aspect="auto", zorder=4, interpolation="antialiased")
+
+
+def _half_size(place: Place, tile: float) -> tuple[float, float]:
+    """Half width and half height of a label with its picture."""
+    long = (7.0 if tile else 6.2) * len(label(place.name))
+    if place.picture is not None:
+        height, width = place.picture.shape[:2]
+        long = max(long, tile * min(WIDEST, width / height))
+    return long / 2 + 5, (tile + 22) / 2 if tile else 9.0
 
 
 def placed(boxes: dict, dots_at: dict, size: tuple) -> dict:

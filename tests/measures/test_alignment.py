@@ -1,17 +1,12 @@
-"""The alignment experiment on Gaussians whose answer is known, and its table and charts."""
-
-import dataclasses
-import functools
+"""The alignment experiment on Gaussians whose answer is known."""
 
 import numpy as np
 import oracles
 import pytest
 
-from stylegan_culture import images
 from stylegan_culture.features.alignment import MAPS, CultureAlignment
 from stylegan_culture.features.moments import Moments
 from stylegan_culture.measures import gaps, statistics
-from stylegan_culture.reports import gap_plots as gap_report
 
 K, C = 3, 5
 
@@ -115,58 +110,3 @@ def test_ddr_is_chosen_strong_for_few_samples_and_weak_for_many(generator):
     best = min(row[-1] for row in few.tried)
     chosen = [few.shrinkage, few.identity, best]
     assert chosen in few.tried
-
-
-@pytest.fixture
-def record(cultures):
-    train, held = cultures(10), cultures(6)
-    layers = {"none": None, "dda_as_published": _layer(train, "dda_as_published")}
-    layers["transport"] = _layer(train)
-    weights = statistics.resampled(held.labels, 5, seed=0)
-    compared = gaps.compare_maps(layers, train, held, weights, 2.0)
-    return {
-        "maps": {name: dataclasses.asdict(figures) for name, figures in compared.items()},
-        "halves": gaps.halves(held, 2.0, 0),
-        "ddr": {"shrinkage": 0.03, "identity": 0.1},
-        "cultures": ["ink_painting", "lattice", "waves"],
-        "tap": "deep",
-        "backbone": "blocks",
-        "chance": 1 / 3,
-    }
-
-
-def test_the_table_has_a_line_for_each_map_with_its_figures(record):
-    lines = gap_report.table(record).splitlines()
-    for name, found in record["maps"].items():
-        line = next(line for line in lines if line.startswith(name + " "))
-        shown = [float(cell) for cell in line.split()[1::2]]
-        figures = {**found["mean"], **found["probe"]}
-        expected = [figures[key]["value"] for key in gap_report.MEASURES]
-        np.testing.assert_allclose(shown, expected, rtol=6e-3, atol=6e-3)
-    assert any(line.startswith("halves of one") for line in lines)
-    assert max(len(line) for line in lines) < 160
-    gap_report.table({**record, "halves": {}})
-
-
-def test_every_map_gets_a_heat_map_and_all_measures_one_chart(record, tmp_path):
-    paths = gap_report.draw(record, tmp_path)
-    names = {"gaps_dda_as_published.png", "gaps_transport.png", "measures.png"}
-    assert {path.name for path in paths} == names == {p.name for p in tmp_path.iterdir()}
-    for path in paths:
-        picture = images.read(path)
-        assert min(picture.shape[:2]) > 200 and picture.std() > 0.05
-
-
-def test_darker_cells_are_greater_gaps(tmp_path):
-    """Two maps on one scale: the cell of the greatest gap is far darker than a small one."""
-    draw = functools.partial(gap_report.draw_pair, names=("a", "b"), title="gaps", unit="gap")
-    pictures = []
-    for number, value in enumerate((0.1, 1.0)):
-        matrix = np.array([[0.0, value], [value, 0.0]])
-        draw(
-            tmp_path / f"{number}.png", {"before": np.array([[0.0, 1.0], [1.0, 0.0]]), "x": matrix}
-        )
-        pictures.append(images.read(tmp_path / f"{number}.png"))
-    assert pictures[0].shape == pictures[1].shape
-    changed = np.abs(pictures[0] - pictures[1]).max(axis=-1) > 0.2
-    assert pictures[1][changed].mean() < pictures[0][changed].mean() - 0.2
