@@ -233,10 +233,10 @@ def draw_lines(axes, data: Lines) -> None:
     places = range(len(data.ticks))
     for values in data.faint:
         axes.plot(places, values, color=SOFT, linewidth=0.6, alpha=0.65, zorder=1)
-    for (name, values), (colour, dashes) in zip(data.series.items(), STROKES, strict=False):
+    for (name, values), (ink, dashes) in zip(data.series.items(), STROKES, strict=False):
         middle, low, high = zip(*map(_bounded, values), strict=True)
-        axes.fill_between(places, low, high, color=colour, alpha=0.14, linewidth=0, zorder=2)
-        stroke = {"color": colour, "linestyle": dashes, "linewidth": 1.8, "label": label(name)}
+        axes.fill_between(places, low, high, color=ink, alpha=0.14, linewidth=0, zorder=2)
+        stroke = {"color": ink, "linestyle": dashes, "linewidth": 1.8, "label": label(name)}
         axes.plot(places, middle, marker="o", markersize=4, **stroke, zorder=3)
     low, high = data.limits
     levels = (low, (low + high) / 2, high)
