@@ -1,5 +1,6 @@
 """Names that nobody means well, and what a page may become of them: nothing but text."""
 
+import dataclasses
 import re
 
 from reader import Reader
@@ -20,10 +21,15 @@ NAMES = (
 
 def renamed(value, names: dict):
     """A record in which the keys and values `names` are others, also at the start of a path."""
+    if dataclasses.is_dataclass(value):
+        fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return dataclasses.replace(
+            value, **{key: renamed(one, names) for key, one in fields.items()}
+        )
     if isinstance(value, dict):
         return {renamed(key, names): renamed(one, names) for key, one in value.items()}
-    if isinstance(value, list):
-        return [renamed(one, names) for one in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(renamed(one, names) for one in value)
     if not isinstance(value, str):
         return value
     first, slash, rest = value.partition("/")
