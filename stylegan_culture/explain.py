@@ -7,7 +7,6 @@ channels of its network carry the culture, and what the directions of the genera
 import argparse
 import pathlib
 import sys
-import time
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import run_command
@@ -38,19 +37,14 @@ def main(arguments: list[str] | None = None) -> None:
     from stylegan_culture.pipelines.folder import tabled
 
     inputs = [*flags.pictures, *named(config.model, config.tagger, config.weights, config.data)]
-    outputs, embeddings = (
-        Outputs(inputs + tabled(config.data), flags.overwrite),
-        projector_of(config),
-    )
+    outputs = Outputs(inputs + tabled(config.data), flags.overwrite)
+    embeddings = projector_of(config)
     outputs.claim_folder(config.out, names(config))
     outputs.claim_folder(embeddings, PROJECTOR)
-    from stylegan_culture.reports import explanation as record
+    from stylegan_culture.reports import explanation
 
     with locked(config.out), locked(embeddings):
-        started = time.monotonic()
-        found = record.measure(config, flags.pictures)
-        found.record["seconds"] = round(time.monotonic() - started, 1)
-        projector = record.write(config, found)
+        projector = explanation.write(config, explanation.measure(config, flags.pictures))
     page = pathlib.Path(config.out) / "explain.html"
     print(f"every number: {page.with_name('explain.json')}")
     print(f"projector: tensorboard --logdir {projector}")

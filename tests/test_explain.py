@@ -1,6 +1,5 @@
 """The explain command, end to end on small networks and pictures, and its wrong input."""
 
-import copy
 import dataclasses
 import json
 import shutil
@@ -20,9 +19,7 @@ from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
-from stylegan_culture.reports import explained_channels
-from stylegan_culture.reports import explanation as records
-from stylegan_culture.reports import explanation_page as explain_page
+from stylegan_culture.reports import explanation
 from stylegan_culture.training.classifier import TaggingConfig, train_head
 
 PREVIOUS = '<meta name="generator" content="stylegan_culture 0"> the previous page'
@@ -84,7 +81,13 @@ def flags(networks, culture_folder):
 
 
 @pytest.fixture(scope="module")
-def made(flags, culture_folder, tmp_path_factory):
+def kept():
+    """Explanations that the command wrote."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def made(flags, culture_folder, tmp_path_factory, kept):
     """The folder that the command wrote with everything asked for, its record, its page."""
     folder = tmp_path_factory.mktemp("made") / "deep" / "out"
     arguments = flags(
@@ -94,7 +97,10 @@ def made(flags, culture_folder, tmp_path_factory):
         steps=3,
         out=folder,
     )
-    assert settings.run_command(explain.main, arguments) == 0
+    write = explanation.write
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(explanation, "write", lambda *given: kept.append(given[1]) or write(*given))
+        assert settings.run_command(explain.main, arguments) == 0
     record = json.loads((folder / "explain.json").read_text("utf-8"))
     return folder, record, Reader((folder / "explain.html").read_text("utf-8"))
 
@@ -113,45 +119,33 @@ def test_page_sheets_and_numbers_are_there_and_nothing_else(made):
     assert "The <lattice>" in text and "does not say" in text and "Left out" not in text
 
 
-def test_names_of_strangers_are_text_and_sheets_stay_in_the_folder(made):
-    _, record, _ = made
+def test_names_of_strangers_are_text_and_sheets_stay_in_the_folder(made, kept):
     names = dict(zip((*TITLES, *FILES), hostile.NAMES[:2] + hostile.NAMES[7:9], strict=True))
     pages, sheets = [], []
-    for other in ({}, names):
-        own = hostile.renamed(copy.deepcopy(record), other)
-        own["left_out"] = ["x"]
-        if other:
-            own["titles"] = {key: key for key in own["titles"]}
-            own["tagger"] |= dict.fromkeys(("name", "backbone", "tap", "weights"), hostile.MARKUP)
-            own["model"]["name"] = own["channels"]["tap"] = hostile.CLOSING
-            own["versions"] = {hostile.MARKUP: hostile.CLOSING}
-            own["left_out"], own["commit"] = [hostile.MARKUP], hostile.TURNED
-            own["data"]["left_out"] = {hostile.MARKUP: 1}
-        found = _found(own)
-        pages.append(explain_page.html_of(found))
-        sheets.append(records._sheets(found))
+    for given in ({}, names):
+        written = hostile.renamed(kept[0], given)
+        record = dataclasses.replace(written.record, left_out=["x"])
+        if given:
+            tagger = dict.fromkeys(("name", "backbone", "tap", "weights"), hostile.MARKUP)
+            record = dataclasses.replace(
+                record,
+                titles={key: key for key in record.titles},
+                tagger=dataclasses.replace(record.tagger, **tagger),
+                model=record.model | {"name": hostile.CLOSING},
+                channels=dataclasses.replace(record.channels, tap=hostile.CLOSING),
+                versions={hostile.MARKUP: hostile.CLOSING},
+                left_out=[hostile.MARKUP],
+                commit=hostile.TURNED,
+                data=record.data | {"left_out": {hostile.MARKUP: 1}},
+            )
+        else:
+            record = dataclasses.replace(record, data=record.data | {"left_out": {"x": 1}})
+        written = dataclasses.replace(written, record=record)
+        pages.append(explanation.html_of(written))
+        sheets.append(explanation._sheets(written))
     hostile.check(pages[1], pages[0], list(names.values()))
     assert len(sheets[0]) == len(sheets[1]) == 7
     assert not [name for name in sheets[1] if "/" in name or len(name) > 200]
-
-
-def _found(record):
-    """What `explain` found, all pictures black."""
-    black, count = np.zeros((16, 16, 3), np.float32), len(record["pictures"])
-    tile = np.zeros((explained_channels.PIXELS, explained_channels.PIXELS, 3), np.uint8)
-    channels_of = record["channels"]["cultures"]
-    return records.Found(
-        record=record,
-        places={key: [[black] * 6] * count for key in record["cultures"]},
-        pieces={
-            (key, row["channel"]): [tile] * len(row["excited_by"])
-            for key, rows in channels_of.items()
-            for row in rows
-        },
-        walks={key: np.stack([[black] * len(record["steps"])] * count) for key in record["walks"]},
-        path=np.stack([[black] * len(record["path"]["shares"])] * count),
-        points=None,
-    )
 
 
 def test_scores_are_the_taggers_and_their_parts_add_up(made, tagger, model, culture_folder):
@@ -310,7 +304,7 @@ def test_one_picture_without_artworks_will_do(flags, tmp_path):
     reader = Reader((out / "explain.html").read_text("utf-8"))
     assert not reader.wrong and not reader.unreadable()
     text = " ".join(text for _, text in reader.found)
-    assert all(part in text for part in ("Left out", *records.WITHOUT_DATA))
+    assert all(part in text for part in ("Left out", *explanation.WITHOUT_DATA))
     assert (tmp_path / "elsewhere" / "projector_config.pbtxt").is_file()
 
 
@@ -322,7 +316,7 @@ def test_a_failure_leaves_the_previous_page(flags, tmp_path, monkeypatch):
     def fails(*_):
         raise OSError(28, "No space left on device", "explain.html")
 
-    monkeypatch.setattr(records.page, "html_of", fails)
+    monkeypatch.setattr(explanation, "html_of", fails)
     assert settings.run_command(explain.main, flags(FILES[:1], out=out)) == settings.EXIT_INPUT
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in out.iterdir()] == ["explain.html"]

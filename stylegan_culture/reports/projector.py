@@ -11,9 +11,8 @@ import numpy as np
 
 from stylegan_culture import images, tables
 from stylegan_culture.files import SOFTWARE, write_text
-from stylegan_culture.reports.explained_artworks import Artworks
-from stylegan_culture.reports.explained_subjects import Subjects
 from stylegan_culture.reports.explanation_settings import ExplainConfig
+from stylegan_culture.reports.subjects import Artworks, Subjects
 
 TILE = 48  # pixels a side of a picture in the sprite
 COLUMNS = ("name", "kind", "culture")

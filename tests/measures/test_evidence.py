@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from stylegan_culture.measures import evidence
 from stylegan_culture.networks.classifier import CultureClassifier
-from stylegan_culture.reports import explained_places
+from stylegan_culture.reports import explanation
 
 
 def test_grad_cam_of_an_averaging_head_is_cam(generator):
@@ -75,12 +75,12 @@ def test_a_signed_overlay_tells_for_from_against(generator):
     picture = generator.uniform(0.3, 0.7, (6, 9, 3)).astype(np.float32)
     strength = np.zeros((6, 9))
     strength[:, :3], strength[:, 6:] = -2.0, 2.0
-    shown = explained_places._overlay(picture, strength, 2.0)
+    shown = explanation.overlay(picture, strength, 2.0)
     warm = shown[..., 0] - shown[..., 2]
     assert warm[:, :3].max() < -0.4 and warm[:, 6:].min() > 0.4
     grey = picture.mean(axis=-1, keepdims=True)
     np.testing.assert_allclose(shown[:, 3:6], np.repeat(grey[:, 3:6], 3, axis=-1), atol=1e-6)
-    weaker = explained_places._overlay(picture, strength, 20.0)
+    weaker = explanation.overlay(picture, strength, 20.0)
     assert 0.0 < (weaker[..., 0] - weaker[..., 2])[:, 6:].mean() < 0.2
 
 
