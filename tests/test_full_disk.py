@@ -19,7 +19,6 @@ import stylegan_culture.pipelines.record_builder  # noqa: F401, what it loads is
 from stylegan_culture import config, files, images, stylize, tables
 from stylegan_culture.config import InputError
 from stylegan_culture.features.moments import CultureMoments, Moments
-from stylegan_culture.outputs import Outputs
 from stylegan_culture.pipelines import folder as folders
 from stylegan_culture.pipelines import panels, records
 from stylegan_culture.pipelines.museums import ingest
@@ -163,7 +162,7 @@ def clip(folder, suffix: str, limit: int = LIMIT) -> None:
     asked = [folder.parent / "pictures", "--out", folder / f"out.{suffix}"]
     asked += ["--culture", "x", "--steady", "0", "--crf", "0"]
     with disk(limit):
-        restyled.main(stylize.parse(list(map(str, asked))), Outputs())
+        stylize.main(list(map(str, asked)))
 
 
 for suffix in ("mp4", "mkv", "gif"):
@@ -176,12 +175,12 @@ GROWING = ("tensorboard", "museum")
 def plain_clips(monkeypatch):
     """In the place of the network, a function that leaves frames as they are."""
     model = types.SimpleNamespace(get_weights=list)
+    network = types.SimpleNamespace(model=model, code=np.zeros(3))
     monkeypatch.setattr(
         restyled,
         "_restyler",
         lambda asked: types.SimpleNamespace(
-            model=model,
-            code=np.zeros(3),
+            network=network,
             restyle=lambda content, seconds: content,
             state=dict,
             restore=id,

@@ -5,10 +5,12 @@ import pytest
 
 from stylegan_culture import images, stylize
 from stylegan_culture.config import run_command
+from stylegan_culture.features import backbones
 from stylegan_culture.features.backbones import noise_pictures
 from stylegan_culture.features.moments import culture_moments
 from stylegan_culture.models import save_decoders
 from stylegan_culture.networks.decoder import Decoder
+from stylegan_culture.restyling import pictures
 
 TAPS = ("stem_3", "mixed_5b", "block35_10")
 CLASSICAL = ("alpha", "adain", "wct", "match", "moments")
@@ -36,10 +38,29 @@ def files(inception, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def one_backbone(inception, monkeypatch):
+    """The random backbone is built once, not by every command."""
+
+    def built(name, weights):
+        assert (name, weights) == ("inception_resnet_v2", "random")
+        return inception
+
+    monkeypatch.setattr(backbones, "build_backbone", built)
+
+
+def shared(files, arguments):
+    """Flags of the files, where the method reads them and none is named."""
+    flags = {"--backbone-weights": "random"}
+    if "gatys" not in arguments:
+        flags |= {f"--{name}": f"{files}/{name}.npz" for name in ("decoders", "moments")}
+    given = {"--method", "--compare"} & set(arguments)
+    return [part for flag in flags.items() if given and flag[0] not in arguments for part in flag]
+
+
 def call(files, *arguments):
-    shared = ["--backbone-weights", "random", "--decoders", str(files / "decoders.npz")]
-    shared += ["--moments", str(files / "moments.npz")]
-    return run_command(stylize.main, [*map(str, arguments), *shared])
+    arguments = [*map(str, arguments)]
+    return run_command(stylize.main, [*arguments, *shared(files, arguments)])
 
 
 def target_of(files, method):
@@ -122,8 +143,10 @@ def test_compare_is_one_sheet_with_a_column_for_each_method(files, tmp_path):
     arguments = ["--compare", "wct,match", "--style", files / "red.png"]
     sheet = result(files, tmp_path / "sheet.png", files / "blue.png", *arguments)
     columns, rows = 4, 2
-    assert columns * stylize.SHEET_PIXELS <= sheet.shape[1] < (columns + 0.2) * stylize.SHEET_PIXELS
-    assert rows * stylize.SHEET_PIXELS <= sheet.shape[0] < (rows + 0.4) * stylize.SHEET_PIXELS
+    assert (
+        columns * pictures.SHEET_PIXELS <= sheet.shape[1] < (columns + 0.2) * pictures.SHEET_PIXELS
+    )
+    assert rows * pictures.SHEET_PIXELS <= sheet.shape[0] < (rows + 0.4) * pictures.SHEET_PIXELS
 
 
 @pytest.mark.parametrize(
@@ -145,18 +168,17 @@ def test_compare_is_one_sheet_with_a_column_for_each_method(files, tmp_path):
         ("photo.png", "--method wct --compare match --style {}/red.png", "exclude"),
         ("photo.png", "--compare swap --style {}/red.png", "no method 'swap'"),
         ("photo.png", "--culture r", "unknown culture 'r'"),
+        ("photo.png", "--method wct --culture r --map coral", "--map is for moments, not for wct"),
+        ("photo.png", "--culture r --steps 5", "--steps is for gatys, not for generator"),
+        ("photo.png", "--restore denoise --rule linear", "not for --restore"),
         ("photo.png", "--method wct --style {}/red.png --decoders {}/none.npz", "no decoders"),
         ("photo.png", "--method moments --culture r --moments {}/none.npz", "is missing"),
     ],
 )
 def test_wrong_input_is_one_sentence(files, tmp_path, capsys, source, more, words):
     arguments = more.replace("{}", str(files)).split()
-    shared = ["--backbone-weights", "random"]
-    shared += [] if "--decoders" in arguments else ["--decoders", str(files / "decoders.npz")]
-    shared += [] if "--moments" in arguments else ["--moments", str(files / "moments.npz")]
     out = tmp_path / "x.png"
-    command = [str(files / source), *arguments, *shared, "--out", str(out)]
-    assert run_command(stylize.main, command) == 2
+    assert call(files, files / source, *arguments, "--out", out) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not out.exists()

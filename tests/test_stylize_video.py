@@ -289,8 +289,8 @@ def test_what_a_clip_cannot_be_given(run, source, tmp_path, capsys, monkeypatch)
         ([source], "one clip"),
         (["--compare", "generator,wct"], "by the generator"),
         (["--method", "wct"], "by the generator"),
-        (["--steady", "-1"], "no time"),
-        (["--crf", "99"], "between 0 and 51"),
+        (["--steady", "-1"], "at least 0"),
+        (["--crf", "99"], "at most 51"),
         (["--size", "8"], "16 pixels"),
     ]:
         assert call(run, source, *more, "--out", tmp_path / "out.mp4") == 2

@@ -77,7 +77,7 @@ class UpConvolution(keras.layers.Layer):
     Computed at the low resolution: seen from there, each of the four pixels that come out of one
     is a 3x3 convolution with a kernel whose taps are sums of the original ones, so one convolution
     to `4 filters` channels and a depth-to-space give the same picture with a quarter of the pixels
-    to visit. Repeating the border equals reflecting it after doubling. Training those sums freely
+    to visit. Repeating the border equals reflecting it after doubling. Training the sums freely
     (a sub-pixel convolution) reconstructs no better and leaves a grid of dots in skies.
 
     Args:
@@ -130,9 +130,9 @@ def _doubling_taps(smooth: bool):
     for pixel in range(2):
         for tap in range(3):
             place = pixel + tap - 1  # in pixels of the doubled map
-            own = place // 2 + 1
-            beside = own + (1 if place % 2 else -1)
-            taps[pixel, own, tap] += 0.75 if smooth else 1.0
+            nearest = place // 2 + 1
+            beside = nearest + (1 if place % 2 else -1)
+            taps[pixel, nearest, tap] += 0.75 if smooth else 1.0
             taps[pixel, beside, tap] += 0.25 if smooth else 0.0
     return taps
 
@@ -172,7 +172,7 @@ class Modulation(keras.layers.Layer):
 class Grain(keras.layers.Layer):
     """`features + amount(code) noise`: one number a position, as much a channel as a style asks.
 
-    A convolutional network can draw on a plain area only what it makes of the area's own faint
+    A convolutional network can draw on a plain area only what it makes of the area's faint
     traces, which ends in regular weave; noise gives it something irregular to draw strokes from
     (StyleGAN, arXiv 1812.04948, section 3.2). Differs from the paper: the style says how much, and
     outside training the noise is fixed in place, a pattern repeated every `period` positions, so
@@ -235,7 +235,7 @@ class WhiteningColouring(keras.layers.Layer):
     Reference: GDWCT, arXiv 1812.09912. Differs from the paper: the colouring matrix is a free
     linear function of the code rather than an orthogonal matrix times a norm, so that it needs no
     eigen-decomposition and no penalty; and a style learns for each group how much of the picture's
-    own statistics it replaces (a), since a picture's colours are partly its content.
+    statistics it replaces (a), since a picture's colours are partly its content.
 
     Args:
         group: channels in a group; must divide the number of channels.

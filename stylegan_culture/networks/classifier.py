@@ -38,7 +38,7 @@ class CultureHead(keras.Model):
     Args:
         cultures: K.
         exclusive: whether every picture carries just one tag: `probabilities` then sum to 1.
-            Otherwise each tag is a question of its own.
+            Otherwise each tag has a probability by itself.
         dropout: share of the descriptors that training leaves out, 0 to below 1.
         seed: of what is left out.
     """
@@ -78,11 +78,11 @@ class CultureTagger(keras.Model):
 
     def describe(self, image):
         """Mean and deviation of every channel of every tap: `[B, D]` float32."""
-        found = []
+        described = []
         for value in self.backbone(image).values():
             mean, variance = ops.moments(ops.cast(value, "float32"), axes=(1, 2))
-            found += [mean, ops.sqrt(variance + 1e-6)]
-        return ops.concatenate(found, axis=1)
+            described += [mean, ops.sqrt(variance + 1e-6)]
+        return ops.concatenate(described, axis=1)
 
     def call(self, image):
         return self.head(self.describe(image))

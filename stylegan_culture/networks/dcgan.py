@@ -82,8 +82,8 @@ class NoiseGenerator(keras.Model):
         self.start = keras.layers.Dense(START * START * widths[0], dtype="float32")
         self.doublings = [UpConvolution(width, smooth=True, **policy) for width in widths[1:]]
         self.places = [
-            self.add_weight(shape=(1, own, own, width), initializer="random_normal", name="place")
-            for own, width in zip(sizes, widths[1:], strict=True)
+            self.add_weight(shape=(1, side, side, width), initializer="random_normal", name="place")
+            for side, width in zip(sizes, widths[1:], strict=True)
         ]
         self.modulations = [Modulation(**policy) for _ in sizes]
         self.blocks = [ModulatedBlock(width, **policy) for width in widths[1:-1]]

@@ -33,7 +33,7 @@ class SpectralConvolution(keras.layers.Layer):
     """Convolution whose kernel is divided by its largest singular value (arXiv 1802.05957).
 
     The kernel `[k, k, C, F]` is taken as a matrix `[k k C, F]`; one power iteration a training
-    call keeps the estimate. Keras's own `SpectralNormalization` overwrites the kernel instead and
+    call keeps the estimate. Keras's `SpectralNormalization` overwrites the kernel instead and
     so leaves the norm out of the gradient, which the paper keeps.
     """
 
@@ -181,6 +181,6 @@ class FeatureDiscriminator(keras.Model):
 
 
 def of_culture(logits, culture):
-    """Picks each sample's own logit map: `[B, h, w, K], [B] -> [B, h, w]`."""
+    """The logit map of each sample's culture: `[B, h, w, K], [B] -> [B, h, w]`."""
     chosen = ops.one_hot(culture, logits.shape[-1], dtype=logits.dtype)
     return ops.sum(logits * chosen[:, None, None, :], axis=-1)

@@ -147,7 +147,7 @@ class Generator(keras.Model):
         """Features, style code and strength to a picture `[B, H, W, 3]`.
 
         Values may pass the ends of [0, 1] a little; `CultureModel` clips them. `moments` and
-        `grain`, as the methods of these names give them, stand for the features' own where those
+        `grain`, as the methods of these names give them, replace what the features give where they
         are of a part of the picture only.
         """
         if grain is None:

@@ -13,7 +13,7 @@ from stylegan_culture.models import find_tagger, load_tagger
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.pipelines.preprocess import center_crop
 from stylegan_culture.reports.explanation_settings import ExplainConfig
-from stylegan_culture.restyling.mixtures import mixture_of
+from stylegan_culture.restyling.request import mixture_of
 
 BATCH = 16  # pictures that pass a network at once
 

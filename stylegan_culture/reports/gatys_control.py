@@ -8,7 +8,6 @@ from stylegan_culture import images, losses
 from stylegan_culture.measures import gaps
 from stylegan_culture.reports.judged_methods import examples_of
 from stylegan_culture.restyling import feedforward, gatys
-from stylegan_culture.restyling.gatys_settings import GatysConfig
 
 REPLICATES = 400
 
@@ -29,8 +28,8 @@ def measure(config, trial, tools, method) -> dict:
         example = next(iter(examples(place % len(trial.cultures), [content])))
         example = _large_enough(example, backbone.least_size)
         code = feedforward.example_code(method.model, example)
-        ours = feedforward.restyle(method.model, content, code)
-        for iterate in gatys.restyle(backbone, content, [example], GatysConfig()):
+        ours = feedforward.CultureNetwork(method.model, code)(content)
+        for iterate in gatys.restyle(backbone, content, [example], gatys.GatysSettings()):
             theirs = iterate.picture
         target = _grams(backbone, example)
         ratios.append(_apart(backbone, ours, target) / _apart(backbone, theirs, target))

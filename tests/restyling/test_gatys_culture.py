@@ -7,7 +7,7 @@ from stylegan_culture import images, losses
 from stylegan_culture.features.backbones import build_backbone, noise_pictures
 from stylegan_culture.measures.restyled import line_strength
 from stylegan_culture.restyling import gatys
-from stylegan_culture.restyling.gatys_settings import GatysConfig
+from stylegan_culture.restyling.gatys import GatysSettings
 
 PAIRS = [("tubingen", "starry_night"), ("cornell", "great_wave"), ("taj_mahal", "islamic_tile")]
 
@@ -23,7 +23,7 @@ def test_strides_leave_no_grid(backbone):
     wave = np.sin(np.arange(160)[:, None] / 3 + np.arange(160)[None] / 5)[..., None]
     style = np.where(wave > 0, [0.8, 0.2, 0.1], [0.1, 0.2, 0.7])
     style = (0.9 * style + 0.1 * noise_pictures(2, 1, 160)[0]).astype(np.float32)
-    config = GatysConfig(steps=60, scales=1)
+    config = GatysSettings(steps=60, scales=1)
     *_, last = gatys.restyle(backbone, content, [style], config)
     assert last.losses["style"] < 0.05
     for stride in (2, 4, 8):

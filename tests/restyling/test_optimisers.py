@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 import tensorflow as tf
 
-from stylegan_culture.restyling.gatys import LBFGS, Adam
+from stylegan_culture.restyling.optimisation import LBFGS, Adam
 
 
 def rosenbrock(position):

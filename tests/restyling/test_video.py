@@ -44,7 +44,7 @@ def decoded(model, code, features, moments):
 def test_without_smoothing_each_frame_is_restyled_for_itself(culture_model, code, textures):
     frames = film(textures, height=45, width=61)
     for frame, result in zip(frames, restyled(culture_model, code, frames, 0.0)[0], strict=True):
-        expected = feedforward.restyle(culture_model, frame, code)
+        expected = feedforward.CultureNetwork(culture_model, code)(frame)
         assert result.shape == (45, 61, 3)
         np.testing.assert_allclose(result, expected, atol=2e-5)
 

@@ -99,7 +99,7 @@ class VideoOutput:
 
 
 class GifOutput:
-    """A GIF that repeats for ever, each frame with its own 256 colours; without sound."""
+    """A GIF that repeats for ever, each frame with 256 colours of its picture; without sound."""
 
     even = False
 
@@ -277,7 +277,7 @@ def _pieces(segments, target, time_base):
 
 
 def _sound(source, output):
-    """The packets of all sound, each turned to a new track of the output that is like its own."""
+    """The packets of all sound, each turned to a like track of the output."""
     tracks = source.streams.audio
     targets = {track.index: output.add_stream_from_template(track) for track in tracks}
 
@@ -296,7 +296,7 @@ def _time(packet):
 
 
 def _palette_graph(stream):
-    """A filter that gives each frame a palette of its own, so that none waits for the others."""
+    """A filter that gives each frame its palette, so that no frame waits for the others."""
     import av
 
     graph = av.filter.Graph()
