@@ -119,8 +119,8 @@ def test_samples_have_a_limit(run, picture, tmp_path, capsys, more):
 
 
 def test_sheets_of_samples_have_a_limit(run, picture, tmp_path, capsys):
-    asked = ["--sample", "9000", "--size", "1000", "--out", tmp_path / "sheet.png"]
-    assert call(run, picture, *asked) == 2
+    flags = ["--sample", "9000", "--size", "1000", "--out", tmp_path / "sheet.png"]
+    assert call(run, picture, *flags) == 2
     assert "a sheet of 9001 pictures of 1000x600 pixels" in capsys.readouterr().err
     walk = ["--sample", "10", "--walk", "900", "--size", "1000", "--out", tmp_path / "walk.gif"]
     assert call(run, picture, *walk) == 2
@@ -128,9 +128,9 @@ def test_sheets_of_samples_have_a_limit(run, picture, tmp_path, capsys):
 
 
 def test_a_sheet_of_many_methods_has_a_limit(monkeypatch, picture, capsys, tmp_path):
-    asked = [str(picture)] * 400 + ["--compare", "alpha,match", "--style", str(picture)]
-    asked += ["--out", str(tmp_path / "sheet.png")]
-    assert run_command(stylize.main, asked) == 2
+    flags = [str(picture)] * 400 + ["--compare", "alpha,match", "--style", str(picture)]
+    flags += ["--out", str(tmp_path / "sheet.png")]
+    assert run_command(stylize.main, flags) == 2
     assert "a sheet of 1600 pictures of 384x384" in capsys.readouterr().err
 
 
@@ -168,8 +168,8 @@ def test_standard_input_and_output(run, picture, tmp_path, monkeypatch, names):
     assert call(run, picture, "--out", tmp_path / "file.png") == 0
     written = _streams(monkeypatch, picture.read_bytes())
     assert call(run, names[0], "--out", names[1]) == 0
-    found = images.read_uint8(written.getvalue())  # a PNG and nothing else
-    np.testing.assert_array_equal(found, images.read_uint8(tmp_path / "file.png"))
+    result = images.read_uint8(written.getvalue())  # a PNG and nothing else
+    np.testing.assert_array_equal(result, images.read_uint8(tmp_path / "file.png"))
     assert written.getvalue().endswith(b"IEND\xaeB`\x82")
 
 

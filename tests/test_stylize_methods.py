@@ -1,5 +1,7 @@
 """The stylize command's training-free methods: one random backbone, its decoders and moments."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from stylegan_culture import images, stylize
 from stylegan_culture.config import run_command
 from stylegan_culture.features import backbones
 from stylegan_culture.features.backbones import noise_pictures
-from stylegan_culture.features.moments import culture_moments
+from stylegan_culture.features.moments import CultureMoments, culture_moments
 from stylegan_culture.models import save_decoders
 from stylegan_culture.networks.decoder import Decoder
 from stylegan_culture.restyling import pictures
@@ -27,8 +29,8 @@ def files(inception, tmp_path_factory):
     save_decoders(folder / "decoders.npz", decoders, inception.fingerprint)
     pictures = noise_pictures(3, 4, 96)
     tagged = [(picture, (name,)) for picture, name in zip(pictures, "rrss", strict=True)]
-    found = culture_moments(inception, tagged, 96, taps=TAPS, sources="noise")
-    found.save(folder / "moments.npz")
+    computed = culture_moments(inception, tagged, 96, taps=TAPS, sources="noise")
+    computed.save(folder / "moments.npz")
     images.write(folder / "photo.png", pictures[0][:80, :90])
     images.write(folder / "red.png", pictures[1] * [1.0, 0.2, 0.2])
     images.write(folder / "blue.png", pictures[2] * [0.2, 0.2, 1.0])
@@ -87,7 +89,7 @@ def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
     styles = ["--method", "wct", "--style", files / "red.png", "--style", files / "blue.png"]
     masks = ["--mask", files / "mask.png", "--mask", files / "rest.png"]
     moments = ["--method", "moments", "--culture"]
-    found = {
+    computed = {
         name: result(files, tmp_path / f"{name}.png", *more)
         for name, more in {
             "equal": styles,
@@ -102,7 +104,7 @@ def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
             "colours": [*moments, "r", "--keep-colour"],
         }.items()
     }
-    assert found["large"].shape == (107, 120, 3)
+    assert computed["large"].shape == (107, 120, 3)
     for first, second in [
         ("equal", "unequal"),
         ("equal", "regions"),
@@ -112,7 +114,7 @@ def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
         ("r", "wct"),
         ("r", "colours"),
     ]:
-        assert np.abs(found[first] - found[second]).max() > 1 / 255, (first, second)
+        assert np.abs(computed[first] - computed[second]).max() > 1 / 255, (first, second)
 
 
 def test_large_pictures_are_reduced_with_their_masks_unless_a_size_is_asked_for(files, tmp_path):
@@ -187,8 +189,8 @@ def test_wrong_input_is_one_sentence(files, tmp_path, capsys, source, more, word
 def test_moments_and_decoders_of_other_weights_are_wrong_input(files, tmp_path, capsys):
     """Another seed of the random backbone is another backbone."""
     other = ["--backbone-weights", "random", "--decoders", files / "decoders.npz"]
-    found = culture_moments_of_another(files, tmp_path)
-    target = ["--method", "moments", "--culture", "r", "--moments", found]
+    computed = culture_moments_of_another(files, tmp_path)
+    target = ["--method", "moments", "--culture", "r", "--moments", computed]
     out = ["--out", tmp_path / "x.png"]
     command = [files / "photo.png", *target, *other, *out]
     assert run_command(stylize.main, list(map(str, command))) == 2
@@ -196,11 +198,6 @@ def test_moments_and_decoders_of_other_weights_are_wrong_input(files, tmp_path, 
 
 
 def culture_moments_of_another(files, folder):
-    from stylegan_culture.features.moments import CultureMoments
-
-    found = CultureMoments.load(files / "moments.npz")
-    changed = CultureMoments(
-        **{**{name: getattr(found, name) for name in found.__dataclass_fields__}, "weights": "x"}
-    )
-    changed.save(folder / "other.npz")
+    moments = CultureMoments.load(files / "moments.npz")
+    dataclasses.replace(moments, weights="x").save(folder / "other.npz")
     return folder / "other.npz"

@@ -70,12 +70,12 @@ def test_a_sheet_has_a_row_for_each_culture_and_a_column_for_each_point(run, tmp
 
 def test_one_culture_or_a_mixture_is_one_row(run, tmp_path):
     rows = {}
-    for asked in ("waves", "lattice=0.5,waves=0.5"):
+    for request in ("waves", "lattice=0.5,waves=0.5"):
         out = tmp_path / "row.png"
-        assert _run("--sample", 2, "--model", run, "--culture", asked, "--out", out) == 0
+        assert _run("--sample", 2, "--model", run, "--culture", request, "--out", out) == 0
         sheet = images.read(out)
-        rows[asked] = sheet[:, -(2 * CELL - 2) :]
-        assert rows[asked].shape == (SIZE, 2 * CELL - 2, 3)
+        rows[request] = sheet[:, -(2 * CELL - 2) :]
+        assert rows[request].shape == (SIZE, 2 * CELL - 2, 3)
     first, second = rows.values()
     assert np.abs(first - second).max() > 0.01
 

@@ -18,7 +18,7 @@ def leaky_relu(features):
     return ops.leaky_relu(features, negative_slope=0.2)
 
 
-def reflect_pad(features, border=1):
+def reflect_pad(features, border: int = 1):
     """Mirrors `border` pixels at each border: zeros would show as a frame in the picture.
 
     Slices and concatenations, because TFLite's MIRROR_PAD takes four times as long as the
@@ -51,7 +51,15 @@ class Convolution(keras.layers.Layer):
         depthwise: one filter per channel; `filters` must then equal the input's channels.
     """
 
-    def __init__(self, filters, kernel=3, stride=1, gain=1.0, depthwise=False, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel: int = 3,
+        stride: int = 1,
+        gain: float = 1.0,
+        depthwise: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters, self.kernel, self.stride = filters, kernel, stride
         self.gain, self.depthwise = gain, depthwise
@@ -89,7 +97,7 @@ class UpConvolution(keras.layers.Layer):
             takes that frequency out.
     """
 
-    def __init__(self, filters, smooth=False, lowpass=False, **kwargs):
+    def __init__(self, filters: int, smooth: bool = False, lowpass: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.smooth, self.lowpass = filters, smooth, lowpass
 
@@ -147,7 +155,7 @@ class StyleDense(keras.layers.Dense):
     No bias: a code scaled by strength 0 then asks for nothing, so that the content comes back.
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs):
         super().__init__(
             units,
             use_bias=False,
@@ -195,7 +203,7 @@ class Grain(keras.layers.Layer):
         self.amount = StyleDense(features_shape[-1], dtype=self.dtype_policy)
         self.amount.build(code_shape)
 
-    def pattern(self, rows, columns):
+    def pattern(self, rows: int, columns: int):
         """The fixed noise over `rows` x `columns` positions, `[1, rows, columns, 1]`."""
         noise = ops.take(self.noise, ops.arange(rows) % self.period, axis=1)
         return ops.take(noise, ops.arange(columns) % self.period, axis=2)
@@ -211,7 +219,7 @@ class ModulatedBlock(keras.layers.Layer):
     Reads no picture-wide statistics, so that a large picture may be processed in tiles.
     """
 
-    def __init__(self, channels, expansion=2, **kwargs):
+    def __init__(self, channels: int, expansion: int = 2, **kwargs):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy}
         self.spread = Convolution(channels, depthwise=True, **policy)
@@ -242,7 +250,7 @@ class WhiteningColouring(keras.layers.Layer):
         shrinkage, floor: of the covariance, see `linalg.shrink`.
     """
 
-    def __init__(self, group=16, shrinkage=1e-2, floor=1e-3, **kwargs):
+    def __init__(self, group: int = 16, shrinkage: float = 1e-2, floor: float = 1e-3, **kwargs):
         # float32 whatever the policy: roots of ill-conditioned matrices do not survive bfloat16.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.group, self.shrinkage, self.floor = group, shrinkage, floor

@@ -43,7 +43,9 @@ class CultureHead(keras.Model):
         seed: of what is left out.
     """
 
-    def __init__(self, cultures: int, exclusive: bool, dropout=0.0, seed: int = 0, **kwargs):
+    def __init__(
+        self, cultures: int, exclusive: bool, dropout: float = 0.0, seed: int = 0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.exclusive = exclusive
         self.dropout = keras.layers.Dropout(dropout, seed=seed)

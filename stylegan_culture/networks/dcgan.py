@@ -111,7 +111,7 @@ class NoiseGenerator(keras.Model):
     def _first(self) -> int:
         return self.start.units // START**2
 
-    def create_weights(self):
+    def create_weights(self) -> "NoiseGenerator":
         """Builds every part by one picture, so that weights can be loaded."""
         self(ops.zeros((1, self.config.noise_size)), ops.ones((1, self.cultures)))
         return self

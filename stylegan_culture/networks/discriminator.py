@@ -37,7 +37,7 @@ class SpectralConvolution(keras.layers.Layer):
     so leaves the norm out of the gradient, which the paper keeps.
     """
 
-    def __init__(self, filters, kernel=3, stride=1, **kwargs):
+    def __init__(self, filters: int, kernel: int = 3, stride: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.size, self.stride = filters, kernel, stride
 
@@ -151,7 +151,7 @@ class FeatureDiscriminator(keras.Model):
     projections between taps.
     """
 
-    def __init__(self, taps, cultures: int, config: DiscriminatorConfig, **kwargs):
+    def __init__(self, taps: tuple[str, ...], cultures: int, config: DiscriminatorConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)
         policy = {"dtype": self.dtype_policy}
         width = config.head_width

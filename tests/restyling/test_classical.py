@@ -68,17 +68,17 @@ def target_of(backbone, picture):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_has_the_pictures_size_and_range(backbone, decoders, content, style, name):
-    found = transfer(backbone, decoders, content, operation(name), [target_of(backbone, style)])
-    assert found.shape == content.shape and found.dtype == np.float32
-    assert found.min() >= 0.0 and found.max() <= 1.0
-    assert np.abs(found - content).mean() > 0.005
+    result = transfer(backbone, decoders, content, operation(name), [target_of(backbone, style)])
+    assert result.shape == content.shape and result.dtype == np.float32
+    assert result.min() >= 0.0 and result.max() <= 1.0
+    assert np.abs(result - content).mean() > 0.005
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_strength_zero_is_the_picture(backbone, decoders, content, style, name):
     targets = [target_of(backbone, style)]
-    found = transfer(backbone, decoders, content, at(0.0, name), targets)
-    np.testing.assert_array_equal(found, content)
+    result = transfer(backbone, decoders, content, at(0.0, name), targets)
+    np.testing.assert_array_equal(result, content)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,8 +86,8 @@ def test_its_own_style_changes_nothing(backbone, decoders, name, generator):
     """A picture on the grid: through exact decoders every level must hand it on as it is."""
     picture = generator.uniform(0.3, 0.7, (16, 20, 3)).astype(np.float32)
     targets = [target_of(backbone, picture)]
-    found = transfer(backbone, decoders, picture, at(1.0, name), targets)
-    np.testing.assert_allclose(found, picture, atol=3e-3)
+    result = transfer(backbone, decoders, picture, at(1.0, name), targets)
+    np.testing.assert_allclose(result, picture, atol=3e-3)
 
 
 @pytest.mark.parametrize("name", ["wct", "moments"])
@@ -95,8 +95,8 @@ def test_the_last_level_leaves_the_colours_of_the_style(backbone, decoders, styl
     """At strength 1 the finest tap, the pixels themselves, gets the style's mean and covariance."""
     picture = generator.uniform(0.4, 0.6, (16, 20, 3)).astype(np.float32)
     targets = [target_of(backbone, style)]
-    found = transfer(backbone, decoders, picture, at(1.0, name), targets)
-    mean, covariance = oracles.moments(found.reshape(-1, 3))
+    result = transfer(backbone, decoders, picture, at(1.0, name), targets)
+    mean, covariance = oracles.moments(result.reshape(-1, 3))
     wanted_mean, wanted = oracles.moments(style.reshape(-1, 3))
     np.testing.assert_allclose(mean, wanted_mean, atol=2e-3)
     assert oracles.relative_frobenius(covariance, wanted) < 0.02
@@ -131,9 +131,9 @@ def test_a_mask_keeps_its_style_to_its_region(backbone, decoders, content, style
     mask = np.zeros(content.shape[:2], np.float32)
     mask[:8] = 1.0
     targets = [target_of(backbone, style)]
-    found = transfer(backbone, decoders, content, operation("wct"), targets, masks=[mask])
-    np.testing.assert_allclose(found[8:], content[8:], atol=1e-6)
-    assert np.abs(found[:8] - content[:8]).mean() > 0.005
+    result = transfer(backbone, decoders, content, operation("wct"), targets, masks=[mask])
+    np.testing.assert_allclose(result[8:], content[8:], atol=1e-6)
+    assert np.abs(result[:8] - content[:8]).mean() > 0.005
 
 
 @pytest.mark.parametrize("shape", [(12, 18), (13, 17)])
@@ -180,9 +180,9 @@ def test_what_a_decoder_loses_of_the_content_is_given_back(backbone, content, st
 
     method = operation("alpha")
     targets = [target_of(backbone, style)]
-    found = classical.transfer(backbone, {"coarse": blurred}, content, method, targets)
+    result = classical.transfer(backbone, {"coarse": blurred}, content, method, targets)
     inside = slice(0, 12), slice(0, 18)
-    blocks = (found - content)[inside].reshape(6, 2, 9, 2, 3)
+    blocks = (result - content)[inside].reshape(6, 2, 9, 2, 3)
     np.testing.assert_allclose(blocks, blocks[:, :1, :, :1] * np.ones_like(blocks), atol=1e-5)
     assert np.abs(blocks).max() > 0.01
 
@@ -203,6 +203,6 @@ def test_deep_levels_draw_and_do_not_colour(content, style, generator, every_lev
     )
     decoders = {"deep": lambda x: tf.nn.depth_to_space(x, 8)}
     method = classical.Operation(lambda f, target, strength, mask=None: f + 0.2, every_level, 1.0)
-    found = classical.transfer(backbone, decoders, large, method, [{"deep": None}])
+    result = classical.transfer(backbone, decoders, large, method, [{"deep": None}])
     expected = 0.0 if every_level else 0.2
-    np.testing.assert_allclose(found - large, expected, atol=1e-3)
+    np.testing.assert_allclose(result - large, expected, atol=1e-3)

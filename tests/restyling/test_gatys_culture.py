@@ -44,12 +44,12 @@ def test_real_pairs_take_the_style_and_keep_the_content(backbone, data_folder, n
     others = sorted((data_folder / "photos").glob("*.jpg"))[:99]
     pictures = [content] + [images.resize(images.read(path), 256, 256) for path in others]
     assert len(pictures) == 100
-    own = mid_level(backbone, last.picture)
-    distances = [np.mean((own - mid_level(backbone, picture)) ** 2) for picture in pictures]
+    restyled = mid_level(backbone, last.picture)
+    distances = [np.mean((restyled - mid_level(backbone, picture)) ** 2) for picture in pictures]
     assert np.argmin(distances) == 0
 
 
 def mid_level(backbone, picture):
     """Features at half of the depth, each channel brought to mean 0 and deviation 1."""
-    found = backbone.aligned(picture[None], taps=("mixed_5b",))["mixed_5b"]
-    return np.asarray(losses.normalised(found))
+    result = backbone.aligned(picture[None], taps=("mixed_5b",))["mixed_5b"]
+    return np.asarray(losses.normalised(result))

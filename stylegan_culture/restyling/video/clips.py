@@ -58,7 +58,7 @@ def is_clip(path: str | os.PathLike) -> bool:
     return path.suffix.lower() in VIDEOS or path.is_dir()
 
 
-def open_clip(path: str | os.PathLike) -> "FolderClip | VideoClip":
+def open_clip(path: str | os.PathLike) -> "Clip":
     """The clip that a path names: `VideoClip` or `FolderClip`."""
     return FolderClip(path) if pathlib.Path(path).is_dir() else VideoClip(path)
 
@@ -146,6 +146,9 @@ class VideoClip:
     def digest(self) -> str:
         """SHA-256 of the file."""
         return _digest(self.path)
+
+
+Clip = FolderClip | VideoClip
 
 
 @contextlib.contextmanager
