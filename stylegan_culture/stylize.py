@@ -113,7 +113,7 @@ def inputs(command: Command) -> list[pathlib.Path]:
     for settings in (*command.methods.values(), command.restoration, command.sampling):
         for field in dataclasses.fields(settings):
             value = getattr(settings, field.name)
-            if isinstance(value, str) and value and not field.metadata["choices"]:
+            if isinstance(value, str) and value and not field.metadata.get("choices"):
                 texts.append(value)
                 if field.name == "moments":
                     texts.append(str(pathlib.Path(value).with_suffix(".json")))
@@ -210,7 +210,7 @@ def checked(options: argparse.Namespace) -> Command:
 
 
 def _method_names(options: argparse.Namespace) -> tuple[str, ...]:
-    """One method, or those of --compare."""
+    """One method, or the methods of --compare."""
     if options.compare is None:
         return (options.method or "generator",)
     if options.method is not None:

@@ -180,8 +180,8 @@ class Modulation(keras.layers.Layer):
 class Grain(keras.layers.Layer):
     """`features + amount(code) noise`: one number a position, as much a channel as a style asks.
 
-    A convolutional network can draw on a plain area only what it makes of the area's faint
-    traces, which ends in regular weave; noise gives it something irregular to draw strokes from
+    On a plain area a convolutional network can only enlarge the area's faint traces, which ends in
+    regular weave; noise gives it something irregular to draw strokes from
     (StyleGAN, arXiv 1812.04948, section 3.2). Differs from the paper: the style says how much, and
     outside training the noise is fixed in place, a pattern repeated every `period` positions, so
     that equal pictures give equal results on every device.

@@ -47,7 +47,7 @@ class PatchConfig:
 
 
 class InstanceNormalization(keras.layers.Layer):
-    """Each channel of each picture to mean 0 and deviation 1, then its own scale and shift.
+    """Each channel of each picture to mean 0 and deviation 1, then a learned scale and shift.
 
     Ulyanov et al., arXiv 1607.08022. Statistics are float32 whatever the policy.
     """

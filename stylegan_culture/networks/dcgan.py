@@ -55,7 +55,7 @@ class NoiseGenerator(keras.Model):
 
     A dense layer makes a map of 4 x 4 px, which is doubled until it has S; culture and noise also
     modulate every map through a mapping network (StyleGAN, arXiv 1812.04948), which is how a
-    conditional GAN (arXiv 1411.1784) is told what to draw here. With K = 1, the weight being 1, it
+    conditional GAN (arXiv 1411.1784) receives its label here. With K = 1, the weight being 1, it
     is the unconditional generator of the DCGAN (arXiv 1511.06434).
 
     To every map a learned constant is added, as the first map of StyleGAN is one: convolutions that

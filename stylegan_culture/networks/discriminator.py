@@ -128,8 +128,8 @@ class Discriminator(keras.Model):
     def judge(self, image, training=False):
         """The logit maps, and the trunk's feature maps `[B, h, w, C]`, one per layer.
 
-        With a shared verdict `D_k(x) = u(x) + v_k(x)`, what makes any picture real is learnt from
-        all of them, and a culture adds what is its own (projection discriminator, arXiv
+        With a shared verdict `D_k(x) = u(x) + v_k(x)`, u learns from all cultures what makes
+        any picture real, and v_k what a culture adds (projection discriminator, arXiv
         1802.05637).
         """
         features, hidden = 2.0 * image - 1.0, []

@@ -171,7 +171,7 @@ class RestorationModel(keras.Model):
         self.built = True
 
     def stylize_with(self, damaged, code, strength):
-        """What the generator makes of a damaged picture, in [0, 1]: 1/2 and a correction."""
+        """The generator's result for a damaged picture, in [0, 1]: 1/2 plus a correction."""
         return ops.clip(self.generator(damaged, code, strength), 0.0, 1.0)
 
     def refine(self, damaged, drawn, code):

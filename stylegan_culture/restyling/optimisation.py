@@ -14,7 +14,7 @@ from stylegan_culture.features.smoothing import smooth, spread
 from stylegan_culture.restyling.classical import fit_grid
 
 RANGE_WEIGHT = 100.0  # of squared excess beyond [0, 1]
-FLOOR = 0.01  # share of a style's own size below which its distance to the content is not divided
+FLOOR = 0.01  # share of a style's size below which its distance to the content is not divided
 
 
 class Scale:
@@ -163,10 +163,10 @@ class LBFGS:
             loss = optimiser.step(objective)
 
     The line search brackets and bisects (Lewis and Overton, "Nonsmooth optimization via
-    quasi-Newton methods", 2013, algorithm 2.6): it needs no third derivative, bears kinks such as
-    those of an absolute value, and whatever it accepts has positive curvature. A direction that
-    does not descend, or along which nothing is found, clears the memory: the next direction is
-    then the steepest.
+    quasi-Newton methods", 2013, algorithm 2.6): it needs no third derivative, works with kinks such
+    as an absolute value's, and each accepted point has positive curvature. A direction that does
+    not descend, or along which no point is lower, clears the memory: the next direction is then
+    the steepest.
 
     Args:
         start: `[n]` float32 or float64.
@@ -184,7 +184,7 @@ class LBFGS:
     def step(self, objective: typing.Callable) -> float:
         """One iteration; returns the loss at the new position.
 
-        `objective(position [n]) -> (loss, gradient [n])`. Where no lower point is found even
+        `objective(position [n]) -> (loss, gradient [n])`. Where no point is lower even
         along the steepest descent, the position stays: it is a minimum to rounding.
         """
         if self.known is None:
