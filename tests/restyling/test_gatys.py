@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import noise_pictures
-from stylegan_culture.restyling import gatys
+from stylegan_culture.restyling import gatys, optimisation
 from stylegan_culture.restyling.gatys import STARTS, STATISTICS, GatysSettings
 from stylegan_culture.restyling.optimisation import Scale
 
@@ -84,7 +84,7 @@ def test_total_is_the_weighted_sum_of_its_parts(backbone, content, style):
         2 * parts["content"]
         + 3 * parts["style"]
         + 0.5 * parts["smoothness"]
-        + gatys.RANGE_WEIGHT * parts["range"]
+        + optimisation.RANGE_WEIGHT * parts["range"]
     )
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
 
