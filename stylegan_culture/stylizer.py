@@ -1,6 +1,7 @@
 """Restyling from Python: `Stylizer.load("culture256")(picture, "ukiyo_e", strength=0.8)`."""
 
 import os
+import typing
 
 import numpy as np
 from PIL import Image
@@ -8,7 +9,12 @@ from PIL import Image
 from stylegan_culture import images, models
 from stylegan_culture.config import InputError
 from stylegan_culture.restyling import feedforward
-from stylegan_culture.restyling.mixtures import mixture_of
+from stylegan_culture.restyling.request import mixture_of
+
+if typing.TYPE_CHECKING:
+    from stylegan_culture.networks.generator import CultureModel
+
+Picture = np.ndarray | Image.Image | str | os.PathLike
 
 
 class Stylizer:
@@ -22,15 +28,21 @@ class Stylizer:
         model: the Keras `CultureModel`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: "CultureModel"):
         self.model, self.cultures = model, tuple(model.cultures)
 
     @classmethod
-    def load(cls, name="culture256"):
+    def load(cls, name: str = feedforward.CULTURE_MODEL) -> "Stylizer":
         """A shipped model by name, a model folder, or a run folder; `InputError` otherwise."""
         return cls(models.load_model(name)[0])
 
-    def __call__(self, picture, style, strength: float = 1.0, keep_colour: bool = False):
+    def __call__(
+        self,
+        picture: Picture,
+        style: Picture | dict[str, float],
+        strength: float = 1.0,
+        keep_colour: bool = False,
+    ) -> np.ndarray | Image.Image:
         """Restyles one picture of any size.
 
         Args:
@@ -52,7 +64,7 @@ class Stylizer:
         if not 0.0 <= strength <= 1.0:
             raise InputError(f"strength {strength} is not between 0 and 1")
         content = _as_array(picture)
-        result = feedforward.restyle(self.model, content, self.style_code(style), strength)
+        result = feedforward.CultureNetwork(self.model, self.style_code(style))(content, strength)
         if keep_colour:
             result = feedforward.keep_colour(content, result)
         if not isinstance(picture, np.ndarray):
@@ -61,8 +73,8 @@ class Stylizer:
             images.to_uint8(result) if picture.dtype == np.uint8 else result.astype(picture.dtype)
         )
 
-    def style_code(self, style) -> np.ndarray:
-        """The style code `[1, D]` of whatever `__call__` takes as a style; codes may be mixed."""
+    def style_code(self, style: Picture | dict[str, float]) -> np.ndarray:
+        """The style code `[1, D]` of any style that `__call__` takes; codes may be mixed."""
         if isinstance(style, dict):
             style = ",".join(f"{culture}={weight}" for culture, weight in style.items())
         if isinstance(style, str) and (style in self.cultures or not os.path.isfile(style)):
@@ -73,7 +85,7 @@ class Stylizer:
         return feedforward.example_code(self.model, _as_array(style))
 
 
-def _as_array(picture) -> np.ndarray:
+def _as_array(picture: Picture) -> np.ndarray:
     """Any kind of picture as float32 `[H, W, 3]` in [0, 1]."""
     if isinstance(picture, (str, os.PathLike)):
         return images.read(picture)

@@ -19,7 +19,7 @@ from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.reports import evaluation, evaluation_measures, restylers
 from stylegan_culture.reports.evaluation_measures import NUMBER, SETS, Measure
 from stylegan_culture.reports.restylers import Restyler
-from stylegan_culture.restyling.gatys_settings import GatysConfig
+from stylegan_culture.restyling import gatys
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,8 @@ def evaluated(flags, vgg_archive, stage_archive):
         patch.setitem(evaluation_measures.MEASURES, "Look", (*look, toy))
         patch.setattr(evaluation, "load_restylers", load_more)
         patch.setattr(evaluation, "measure", keep)
-        patch.setattr(evaluation_measures, "GatysConfig", lambda: GatysConfig(steps=20, scales=1))
+        quick = gatys.GatysSettings(steps=20, scales=1)
+        patch.setattr(gatys, "GatysSettings", lambda: quick)
         assert settings.run_command(evaluate.main, arguments) == 0
     kept.folder, kept.shown = pathlib.Path(kept.record.config.trial.out), shown.getvalue()
     kept.json = json.loads((kept.folder / "evaluation.json").read_text("utf-8"))

@@ -18,7 +18,6 @@ import tensorflow as tf
 from stylegan_culture import config, files, images, stylize, tables
 from stylegan_culture.config import InputError
 from stylegan_culture.features.moments import CultureMoments, Moments
-from stylegan_culture.outputs import Outputs
 from stylegan_culture.pipelines import folder as folders
 from stylegan_culture.pipelines import panels, record_writer, records
 from stylegan_culture.pipelines.museums import ingest
@@ -71,8 +70,8 @@ def _table(folder):
 
 @writer
 def _moments(folder):
-    own = {"tap": Moments.of(noise(99, 40))}
-    made = CultureMoments("b", "w", 8, 0.1, "s", ("a",), {"a": 1}, {"a": own})
+    taps = {"tap": Moments.of(noise(99, 40))}
+    made = CultureMoments("b", "w", 8, 0.1, "s", ("a",), {"a": 1}, {"a": taps})
     with disk():
         made.save(folder / "m.npz")
 
@@ -159,10 +158,10 @@ def clip(folder, suffix: str, limit: int = LIMIT) -> None:
     pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
     for number, pixels in enumerate(noise(4, 64, 64, 3)):
         images.write(folder.parent / "pictures" / f"{number}.png", pixels)
-    asked = [folder.parent / "pictures", "--out", folder / f"out.{suffix}"]
-    asked += ["--culture", "x", "--steady", "0", "--crf", "0"]
+    flags = [folder.parent / "pictures", "--out", folder / f"out.{suffix}"]
+    flags += ["--culture", "x", "--steady", "0", "--crf", "0"]
     with disk(limit):
-        restyled.main(stylize.parse(list(map(str, asked))), Outputs())
+        stylize.main(list(map(str, flags)))
 
 
 for suffix in ("mp4", "mkv", "gif"):
@@ -175,12 +174,12 @@ GROWING = ("tensorboard", "museum")
 def plain_clips(monkeypatch):
     """In the place of the network, a function that leaves frames as they are."""
     model = types.SimpleNamespace(get_weights=list)
+    network = types.SimpleNamespace(model=model, code=np.zeros(3))
     monkeypatch.setattr(
         restyled,
         "_restyler",
-        lambda asked: types.SimpleNamespace(
-            model=model,
-            code=np.zeros(3),
+        lambda flags: types.SimpleNamespace(
+            network=network,
             restyle=lambda content, seconds: content,
             state=dict,
             restore=id,
@@ -192,12 +191,12 @@ def plain_clips(monkeypatch):
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(name, tmp_path, capsys, plain_clips):
     folder = tmp_path / "results"
     assert config.run_command(lambda arguments: WRITERS[name](folder)) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    message = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert (
-        len(told) == 1
-        and ("too large" in told[0] or "room" in told[0])
-        and ".stylegan_culture" not in told[0]
-    ), told
+        len(message) == 1
+        and ("too large" in message[0] or "room" in message[0])
+        and ".stylegan_culture" not in message[0]
+    ), message
     assert not folder.exists() or name in GROWING, list(folder.rglob("*"))
 
 
@@ -224,8 +223,8 @@ def test_a_picture_beyond_its_format_is_one_sentence(suffix, shape, says, tmp_pa
         images.write(tmp_path / f"a{suffix}", np.zeros(shape, np.uint8))
 
     assert config.run_command(main) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and f"as {says}" in told and ".png" in told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and f"as {says}" in message and ".png" in message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -261,8 +260,10 @@ def test_an_error_without_a_file_name_is_told_with_one(tmp_path, monkeypatch, ca
 
     monkeypatch.setattr(files, "_new_file", new_file)
     assert config.run_command(lambda arguments: files.write_json(tmp_path / "a.json", {})) == 2
-    told = capsys.readouterr().err
-    assert told == f"error: {tmp_path / 'a.json'} cannot be written (the disk is full; make room)\n"
+    message = capsys.readouterr().err
+    assert (
+        message == f"error: {tmp_path / 'a.json'} cannot be written (the disk is full; make room)\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

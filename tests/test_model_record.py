@@ -247,7 +247,7 @@ def test_a_model_whose_numbers_overflow_draws_no_black_picture(run):
     last = model.generator.to_rgb.layer.kernel
     last.assign(np.full(last.shape, 3e38))
     with pytest.raises(InputError, match="its numbers overflow"):
-        feedforward.restyle(model, np.full((32, 32, 3), 0.5, np.float32), np.ones((1, 64)))
+        feedforward.CultureNetwork(model, np.ones((1, 64)))(np.full((32, 32, 3), 0.5, np.float32))
 
 
 def test_a_network_larger_than_its_file_is_not_built(run, tmp_path, monkeypatch):

@@ -35,7 +35,8 @@ from stylegan_culture.reports import bias, explanation_settings, robustness
 from stylegan_culture.reports import evaluation as comparison
 from stylegan_culture.reports import explanation as record
 from stylegan_culture.reports.parts import document
-from stylegan_culture.restyling import feedforward, methods, restoring
+from stylegan_culture.restyling import gatys, pictures
+from stylegan_culture.restyling.feedforward import CultureNetwork
 from stylegan_culture.restyling.video import restyled as restyled_clips
 from stylegan_culture.training import from_noise, runs
 
@@ -139,7 +140,7 @@ def no_networks(monkeypatch):
 
     def restyle(content, preview=None):
         step = types.SimpleNamespace(steps=20, step=20, picture=content[::-1])
-        return methods._follow([step], preview)
+        return gatys.follow([step], preview)
 
     model = types.SimpleNamespace(
         cultures=("one", "two"),
@@ -148,7 +149,9 @@ def no_networks(monkeypatch):
     )
 
     class Frames:
-        model, code = types.SimpleNamespace(get_weights=list), np.zeros(3)
+        network = types.SimpleNamespace(
+            model=types.SimpleNamespace(get_weights=list), code=np.zeros(3)
+        )
         restyle = staticmethod(lambda content, seconds: content[::-1])
         state = staticmethod(lambda: {"last": np.zeros(2)})
         restore = staticmethod(lambda state: None)
@@ -158,11 +161,12 @@ def no_networks(monkeypatch):
 
     sampler.config = types.SimpleNamespace(conditional=True, noise_size=4)
     cultures = {"cultures": [{"key": "one"}, {"key": "two"}]}
-    monkeypatch.setattr(methods, "prepare", lambda method, options: restyle)
-    monkeypatch.setattr(restoring, "prepare", lambda options: restyle)
+    monkeypatch.setattr(
+        stylize, "_restyler", lambda command, *name: pictures.Restyler(restyle, command.request)
+    )
     monkeypatch.setattr(restyled_clips, "_restyler", lambda options: Frames())
     monkeypatch.setattr(models, "load_model", lambda name: (model, {}))
-    monkeypatch.setattr(feedforward, "restyle", lambda model, content, *more: content)
+    monkeypatch.setattr(CultureNetwork, "__call__", lambda self, content, *more: content)
     monkeypatch.setattr(models, "load_sampler", lambda name: (sampler, cultures))
     return monkeypatch
 
@@ -203,8 +207,9 @@ def stylize_flags(place: Place) -> tuple[list, list]:
     for flag in ("--keep-colour", "--overwrite"):
         flags += [flag] if draw.random() < 0.25 and kind != "restore" else []
     flags += ["--overwrite"] if kind == "restore" and draw.random() < 0.25 else []
-    flags += ["--model", str(place.root / "model")]
-    read.append(place.root / "model")
+    if not {"--method", "--compare"} & set(flags):
+        flags += ["--model", str(place.root / "model")]
+        read.append(place.root / "model")
     names = ("new.png", "new.jpg", "out", "out.png", "OUT.PNG", "deep/new.webp", "d1", "result.png")
     clips = ("frames", "frames/new", "out.gif", "film.gif", "new", "deep/new.gif", "out.mkv")
     out = place.output(clips if kind in ("clip", "gif", "sample", "noise") else names)

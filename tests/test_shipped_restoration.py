@@ -11,7 +11,7 @@ import tensorflow as tf
 from stylegan_culture import export, models
 from stylegan_culture.measures.attacks import blurred
 from stylegan_culture.measures.truth import psnr
-from stylegan_culture.restyling import restoring
+from stylegan_culture.restyling import restoration
 from stylegan_culture.restyling.restoration import restore
 from stylegan_culture.training.restore import damaged
 
@@ -20,7 +20,7 @@ FOLDER = pathlib.Path(__file__).parents[1] / "saved_models" / "restore64"
 
 @pytest.fixture(scope="module")
 def model():
-    return restoring.load(restoring.SHIPPED)
+    return restoration.load(restoration.SHIPPED)
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,13 @@ def test_the_files_fit_together():
 def test_it_can_be_exported_but_for_inpainting():
     """What `export` reads of a folder: its networks and what pictures they are compared on."""
     networks, facts = models.load_translations(FOLDER)
-    assert {network.name for network in networks} == set(restoring.KINDS) - {"inpaint"}
+    assert {network.name for network in networks} == set(restoration.KINDS) - {"inpaint"}
     pictures = export.load_pictures(None, 2, facts)
     assert [picture.shape for picture in pictures] == 2 * [(64, 64, 3)]
 
 
 def test_it_knows_every_kind_that_can_be_asked_for(model):
-    assert model.kinds == restoring.KINDS
+    assert model.kinds == restoration.KINDS
 
 
 def test_more_noise_goes_than_a_blur_takes(model, picture):

@@ -11,7 +11,8 @@ import pytest
 from stylegan_culture import images, models, stylize
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.restyling import mixtures
+from stylegan_culture.restyling import pictures
+from stylegan_culture.restyling.request import mixture_of
 
 CULTURES = ("akan_kente", "greek_meander", "insular")
 
@@ -83,7 +84,7 @@ def test_several_pictures_one_of_them_bad(run, picture, tmp_path, capsys):
         (["--culture", "akan_kente=-1"], "no weight"),
         (["--culture", "akan_kente=nan"], "no weight"),
         (["--culture", "akan_kente=0"], "sum to zero"),
-        (["--culture", "insular", "--strength", "1.5"], "between 0 and 1"),
+        (["--culture", "insular", "--strength", "1.5"], "strength is 1.5"),
         (["--style", "/nowhere.png"], "nowhere.png"),
         (["--culture", "insular", "--model", "/nowhere"], "no shipped model"),
         (["--culture", "insular", "--out", "result.gifx"], "neither"),
@@ -97,11 +98,11 @@ def test_wrong_input_is_one_sentence(run, picture, tmp_path, capsys, more, words
 
 
 def test_the_shipped_model_serves_where_none_is_named(run, picture, tmp_path, monkeypatch):
-    asked, load = [], models.load_model
-    monkeypatch.setattr(models, "load_model", lambda name: asked.append(name) or load(run))
+    flags, load = [], models.load_model
+    monkeypatch.setattr(models, "load_model", lambda name: flags.append(name) or load(run))
     out = tmp_path / "x.png"
     assert run_command(stylize.main, [str(picture), "--culture", "insular", "--out", str(out)]) == 0
-    assert asked == ["culture256"] and out.is_file()
+    assert flags == ["culture256"] and out.is_file()
 
 
 def test_never_overwrites_its_source(run, picture, capsys):
@@ -113,13 +114,13 @@ def test_never_overwrites_its_source(run, picture, capsys):
 
 def test_destinations(tmp_path):
     sources = ["a/x.jpg", "b/x.jpg", "c/X.avif"]
-    places = stylize.destinations(sources, str(tmp_path))
+    places = pictures.destinations(sources, str(tmp_path))
     assert [place.name for place in places] == ["x.jpg", "x_2.jpg", "X.png"]
-    assert stylize.destinations(["a.jpg"], "b.png") == [pathlib.Path("b.png")]
+    assert pictures.destinations(["a.jpg"], "b.png") == [pathlib.Path("b.png")]
     with pytest.raises(InputError, match="give a folder"):
-        stylize.destinations(["a.jpg", "b.jpg"], "c.png")
+        pictures.destinations(["a.jpg", "b.jpg"], "c.png")
 
 
 def test_mixtures_are_normalised():
-    mixture = mixtures.mixture_of("a=3,b=1", ["b", "c", "a"])
+    mixture = mixture_of("a=3,b=1", ["b", "c", "a"])
     np.testing.assert_allclose(mixture, [[0.25, 0, 0.75]])

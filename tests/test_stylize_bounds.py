@@ -10,9 +10,11 @@ from PIL import Image
 
 from stylegan_culture import images, models, stylize
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.networks import generator as networks_generator
+from stylegan_culture.features import backbones
 from stylegan_culture.pipelines import panels, prepare, preprocess
-from stylegan_culture.restyling import classical, feedforward, methods, restoration
+from stylegan_culture.restyling import classical, feedforward, restoration
+from stylegan_culture.restyling.methods import METHODS
+from stylegan_culture.restyling.request import Request
 from stylegan_culture.stylizer import Stylizer
 
 
@@ -49,21 +51,13 @@ def test_sizes_that_cannot_be_made_are_refused(run, picture, tmp_path, capsys, s
 @pytest.mark.parametrize("method", ["gatys", "wct"])
 def test_training_free_methods_have_a_limit(method, picture, monkeypatch):
     """It counts after --size, and what they do by themselves stays below it."""
-    assert max(methods.CLASSICAL_PIXELS, methods.GATYS_PIXELS) ** 2 <= methods.TRAINING_FREE
-    monkeypatch.setattr(methods, "build_backbone", lambda *names: None)
-    monkeypatch.setattr(methods, "load_decoders", lambda *names: None)
-    monkeypatch.setattr(methods, "_targets", lambda *names: None)
+    chosen = METHODS[method]
+    assert chosen.longest**2 <= classical.MOST_PIXELS
+    monkeypatch.setattr(backbones, "build_backbone", lambda *names: None)
+    monkeypatch.setattr(models, "load_decoders", lambda *names: None)
+    monkeypatch.setattr(classical, "_targets", lambda *names: None)
     monkeypatch.setattr(classical, "levels", lambda *names: None)
-    options = types.SimpleNamespace(
-        size=2049,
-        mask=[],
-        style=[],
-        backbone="x",
-        backbone_weights="x",
-        decoders=None,
-        restore=None,
-    )
-    transform = methods.prepare(method, options)
+    transform = chosen.build(chosen.settings(), Request(style=("x",), size=2049))
     with pytest.raises(
         InputError, match="2049x2049 pixels is too large for memory; give --size 2048"
     ):
@@ -88,7 +82,7 @@ def test_large_pictures_are_read_reduced_or_refused(run, picture, tmp_path, monk
 
 def test_a_size_that_fits_is_not_refused_for_what_is_padded():
     side = int(feedforward.WHOLE_PIXELS**0.5)
-    padded = -(-side // networks_generator.STRIDE) * networks_generator.STRIDE
+    padded = -(-side // feedforward.STRIDE) * feedforward.STRIDE
     assert 56 * padded**2 <= feedforward.WHOLE_BYTES
 
 
@@ -96,7 +90,8 @@ def test_a_wider_network_takes_smaller_pictures(culture_model, monkeypatch):
     """What its features take is counted with the first tile."""
     monkeypatch.setattr(feedforward, "WHOLE_BYTES", 56 * 64)
     with pytest.raises(InputError, match="too large for memory"):
-        feedforward.encode_tiled(culture_model, np.zeros((64, 64, 3), np.float32), 32)
+        network = feedforward.CultureNetwork(culture_model, np.zeros((1, 8)))
+        network.encode(np.zeros((64, 64, 3), np.float32), 32)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +108,6 @@ def test_tones_and_fusion_in_bands_equal_the_whole(monkeypatch, generator):
     picture, other = generator.random((2, 50, 30, 3)).astype(np.float32)
     whole = restoration.spread_tones(picture), restoration.fuse(picture, other, 0.7)
     monkeypatch.setattr(images, "STRIP", 100)
-    monkeypatch.setattr(images, "STRIP", 100)
     np.testing.assert_array_equal(restoration.spread_tones(picture), whole[0])
     np.testing.assert_array_equal(restoration.fuse(picture, other, 0.7), whole[1])
 
@@ -125,8 +119,8 @@ def test_samples_have_a_limit(run, picture, tmp_path, capsys, more):
 
 
 def test_sheets_of_samples_have_a_limit(run, picture, tmp_path, capsys):
-    asked = ["--sample", "9000", "--size", "1000", "--out", tmp_path / "sheet.png"]
-    assert call(run, picture, *asked) == 2
+    flags = ["--sample", "9000", "--size", "1000", "--out", tmp_path / "sheet.png"]
+    assert call(run, picture, *flags) == 2
     assert "a sheet of 9001 pictures of 1000x600 pixels" in capsys.readouterr().err
     walk = ["--sample", "10", "--walk", "900", "--size", "1000", "--out", tmp_path / "walk.gif"]
     assert call(run, picture, *walk) == 2
@@ -134,9 +128,9 @@ def test_sheets_of_samples_have_a_limit(run, picture, tmp_path, capsys):
 
 
 def test_a_sheet_of_many_methods_has_a_limit(monkeypatch, picture, capsys, tmp_path):
-    asked = [str(picture)] * 400 + ["--compare", "alpha,match", "--style", str(picture)]
-    asked += ["--out", str(tmp_path / "sheet.png")]
-    assert run_command(stylize.main, asked) == 2
+    flags = [str(picture)] * 400 + ["--compare", "alpha,match", "--style", str(picture)]
+    flags += ["--out", str(tmp_path / "sheet.png")]
+    assert run_command(stylize.main, flags) == 2
     assert "a sheet of 1600 pictures of 384x384" in capsys.readouterr().err
 
 
@@ -174,8 +168,8 @@ def test_standard_input_and_output(run, picture, tmp_path, monkeypatch, names):
     assert call(run, picture, "--out", tmp_path / "file.png") == 0
     written = _streams(monkeypatch, picture.read_bytes())
     assert call(run, names[0], "--out", names[1]) == 0
-    found = images.read_uint8(written.getvalue())  # a PNG and nothing else
-    np.testing.assert_array_equal(found, images.read_uint8(tmp_path / "file.png"))
+    result = images.read_uint8(written.getvalue())  # a PNG and nothing else
+    np.testing.assert_array_equal(result, images.read_uint8(tmp_path / "file.png"))
     assert written.getvalue().endswith(b"IEND\xaeB`\x82")
 
 

@@ -1,14 +1,18 @@
 """The stylize command's training-free methods: one random backbone, its decoders and moments."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from stylegan_culture import images, stylize
 from stylegan_culture.config import run_command
+from stylegan_culture.features import backbones
 from stylegan_culture.features.backbones import noise_pictures
-from stylegan_culture.features.moments import culture_moments
+from stylegan_culture.features.moments import CultureMoments, culture_moments
 from stylegan_culture.models import save_decoders
 from stylegan_culture.networks.decoder import Decoder
+from stylegan_culture.restyling import pictures
 
 TAPS = ("stem_3", "mixed_5b", "block35_10")
 CLASSICAL = ("alpha", "adain", "wct", "match", "moments")
@@ -25,8 +29,8 @@ def files(inception, tmp_path_factory):
     save_decoders(folder / "decoders.npz", decoders, inception.fingerprint)
     pictures = noise_pictures(3, 4, 96)
     tagged = [(picture, (name,)) for picture, name in zip(pictures, "rrss", strict=True)]
-    found = culture_moments(inception, tagged, 96, taps=TAPS, sources="noise")
-    found.save(folder / "moments.npz")
+    computed = culture_moments(inception, tagged, 96, taps=TAPS, sources="noise")
+    computed.save(folder / "moments.npz")
     images.write(folder / "photo.png", pictures[0][:80, :90])
     images.write(folder / "red.png", pictures[1] * [1.0, 0.2, 0.2])
     images.write(folder / "blue.png", pictures[2] * [0.2, 0.2, 1.0])
@@ -36,10 +40,29 @@ def files(inception, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def one_backbone(inception, monkeypatch):
+    """The random backbone is built once, not by every command."""
+
+    def built(name, weights):
+        assert (name, weights) == ("inception_resnet_v2", "random")
+        return inception
+
+    monkeypatch.setattr(backbones, "build_backbone", built)
+
+
+def shared(files, arguments):
+    """Flags of the files, where the method reads them and none is named."""
+    flags = {"--backbone-weights": "random"}
+    if "gatys" not in arguments:
+        flags |= {f"--{name}": f"{files}/{name}.npz" for name in ("decoders", "moments")}
+    given = {"--method", "--compare"} & set(arguments)
+    return [part for flag in flags.items() if given and flag[0] not in arguments for part in flag]
+
+
 def call(files, *arguments):
-    shared = ["--backbone-weights", "random", "--decoders", str(files / "decoders.npz")]
-    shared += ["--moments", str(files / "moments.npz")]
-    return run_command(stylize.main, [*map(str, arguments), *shared])
+    arguments = [*map(str, arguments)]
+    return run_command(stylize.main, [*arguments, *shared(files, arguments)])
 
 
 def target_of(files, method):
@@ -66,7 +89,7 @@ def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
     styles = ["--method", "wct", "--style", files / "red.png", "--style", files / "blue.png"]
     masks = ["--mask", files / "mask.png", "--mask", files / "rest.png"]
     moments = ["--method", "moments", "--culture"]
-    found = {
+    computed = {
         name: result(files, tmp_path / f"{name}.png", *more)
         for name, more in {
             "equal": styles,
@@ -81,7 +104,7 @@ def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
             "colours": [*moments, "r", "--keep-colour"],
         }.items()
     }
-    assert found["large"].shape == (107, 120, 3)
+    assert computed["large"].shape == (107, 120, 3)
     for first, second in [
         ("equal", "unequal"),
         ("equal", "regions"),
@@ -91,7 +114,7 @@ def test_weights_masks_mixtures_and_maps_reach_the_method(files, tmp_path):
         ("r", "wct"),
         ("r", "colours"),
     ]:
-        assert np.abs(found[first] - found[second]).max() > 1 / 255, (first, second)
+        assert np.abs(computed[first] - computed[second]).max() > 1 / 255, (first, second)
 
 
 def test_large_pictures_are_reduced_with_their_masks_unless_a_size_is_asked_for(files, tmp_path):
@@ -122,8 +145,10 @@ def test_compare_is_one_sheet_with_a_column_for_each_method(files, tmp_path):
     arguments = ["--compare", "wct,match", "--style", files / "red.png"]
     sheet = result(files, tmp_path / "sheet.png", files / "blue.png", *arguments)
     columns, rows = 4, 2
-    assert columns * stylize.SHEET_PIXELS <= sheet.shape[1] < (columns + 0.2) * stylize.SHEET_PIXELS
-    assert rows * stylize.SHEET_PIXELS <= sheet.shape[0] < (rows + 0.4) * stylize.SHEET_PIXELS
+    assert (
+        columns * pictures.SHEET_PIXELS <= sheet.shape[1] < (columns + 0.2) * pictures.SHEET_PIXELS
+    )
+    assert rows * pictures.SHEET_PIXELS <= sheet.shape[0] < (rows + 0.4) * pictures.SHEET_PIXELS
 
 
 @pytest.mark.parametrize(
@@ -145,18 +170,17 @@ def test_compare_is_one_sheet_with_a_column_for_each_method(files, tmp_path):
         ("photo.png", "--method wct --compare match --style {}/red.png", "exclude"),
         ("photo.png", "--compare swap --style {}/red.png", "no method 'swap'"),
         ("photo.png", "--culture r", "unknown culture 'r'"),
+        ("photo.png", "--method wct --culture r --map coral", "--map is for moments, not for wct"),
+        ("photo.png", "--culture r --steps 5", "--steps is for gatys, not for generator"),
+        ("photo.png", "--restore denoise --rule linear", "not for --restore"),
         ("photo.png", "--method wct --style {}/red.png --decoders {}/none.npz", "no decoders"),
         ("photo.png", "--method moments --culture r --moments {}/none.npz", "is missing"),
     ],
 )
 def test_wrong_input_is_one_sentence(files, tmp_path, capsys, source, more, words):
     arguments = more.replace("{}", str(files)).split()
-    shared = ["--backbone-weights", "random"]
-    shared += [] if "--decoders" in arguments else ["--decoders", str(files / "decoders.npz")]
-    shared += [] if "--moments" in arguments else ["--moments", str(files / "moments.npz")]
     out = tmp_path / "x.png"
-    command = [str(files / source), *arguments, *shared, "--out", str(out)]
-    assert run_command(stylize.main, command) == 2
+    assert call(files, files / source, *arguments, "--out", out) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not out.exists()
@@ -165,8 +189,8 @@ def test_wrong_input_is_one_sentence(files, tmp_path, capsys, source, more, word
 def test_moments_and_decoders_of_other_weights_are_wrong_input(files, tmp_path, capsys):
     """Another seed of the random backbone is another backbone."""
     other = ["--backbone-weights", "random", "--decoders", files / "decoders.npz"]
-    found = culture_moments_of_another(files, tmp_path)
-    target = ["--method", "moments", "--culture", "r", "--moments", found]
+    computed = culture_moments_of_another(files, tmp_path)
+    target = ["--method", "moments", "--culture", "r", "--moments", computed]
     out = ["--out", tmp_path / "x.png"]
     command = [files / "photo.png", *target, *other, *out]
     assert run_command(stylize.main, list(map(str, command))) == 2
@@ -174,11 +198,6 @@ def test_moments_and_decoders_of_other_weights_are_wrong_input(files, tmp_path, 
 
 
 def culture_moments_of_another(files, folder):
-    from stylegan_culture.features.moments import CultureMoments
-
-    found = CultureMoments.load(files / "moments.npz")
-    changed = CultureMoments(
-        **{**{name: getattr(found, name) for name in found.__dataclass_fields__}, "weights": "x"}
-    )
-    changed.save(folder / "other.npz")
+    moments = CultureMoments.load(files / "moments.npz")
+    dataclasses.replace(moments, weights="x").save(folder / "other.npz")
     return folder / "other.npz"

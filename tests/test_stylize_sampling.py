@@ -70,12 +70,12 @@ def test_a_sheet_has_a_row_for_each_culture_and_a_column_for_each_point(run, tmp
 
 def test_one_culture_or_a_mixture_is_one_row(run, tmp_path):
     rows = {}
-    for asked in ("waves", "lattice=0.5,waves=0.5"):
+    for request in ("waves", "lattice=0.5,waves=0.5"):
         out = tmp_path / "row.png"
-        assert _run("--sample", 2, "--model", run, "--culture", asked, "--out", out) == 0
+        assert _run("--sample", 2, "--model", run, "--culture", request, "--out", out) == 0
         sheet = images.read(out)
-        rows[asked] = sheet[:, -(2 * CELL - 2) :]
-        assert rows[asked].shape == (SIZE, 2 * CELL - 2, 3)
+        rows[request] = sheet[:, -(2 * CELL - 2) :]
+        assert rows[request].shape == (SIZE, 2 * CELL - 2, 3)
     first, second = rows.values()
     assert np.abs(first - second).max() > 0.01
 
@@ -148,7 +148,7 @@ def test_new_styles_of_a_picture_follow_the_content_on_a_sheet(model_folder, pic
     model, _ = models.load_model(model_folder)
     for cell, point in zip(cells[1:], noise.draw(2, model.config.code_size, 0), strict=True):
         code = np.asarray(model.fusion(np.array([[0.0, 1.0]], "f4"))) + 0.5 * point
-        expected = feedforward.restyle(model, content, code)
+        expected = feedforward.CultureNetwork(model, code)(content)
         np.testing.assert_allclose(cell, expected, atol=0.003)
     assert np.abs(cells[1] - cells[2]).max() > 0.01
 
@@ -158,8 +158,8 @@ def test_wrong_input_is_one_sentence(run, model_folder, picture, tmp_path, capsy
     gif = ("--out", tmp_path / "x.gif")
     of_run = ("--model", run)
     cases = {
-        "no sample": (("--sample", 0, *of_run, *out), "--sample 0"),
-        "negative seed": (("--sample", 1, "--seed", -1, *of_run, *out), "--seed -1"),
+        "no sample": (("--sample", 0, *of_run, *out), "sample is 0"),
+        "negative seed": (("--sample", 1, "--seed", -1, *of_run, *out), "seed is -1"),
         "walk alone": ((picture, "--walk", 3, *of_run, *out), "--sample"),
         "walk of one": (("--sample", 1, "--walk", 3, *of_run, *out), "--walk"),
         "walk without steps": (("--sample", 2, "--walk", 0, *of_run, *out), "--walk"),
@@ -174,7 +174,7 @@ def test_wrong_input_is_one_sentence(run, model_folder, picture, tmp_path, capsy
         "two pictures": ((picture, picture, "--sample", 1, "--culture", "waves", *out), "not 2"),
         "a style": (("--sample", 1, "--style", picture, *of_run, *out), "--style"),
         "a method": (("--sample", 1, "--method", "wct", *of_run, *out), "--method"),
-        "no spread": (("--sample", 1, "--spread", "nan", *of_run, *out), "--spread nan"),
+        "no spread": (("--sample", 1, "--spread", "nan", *of_run, *out), "spread is nan"),
         "a still GIF": (("--sample", 2, *of_run, *gif), "x.gif"),
         "a video": (("--sample", 2, "--walk", 2, *of_run, "--out", tmp_path / "x.mp4"), "x.mp4"),
         "not for --strength": (

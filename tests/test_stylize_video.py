@@ -84,8 +84,8 @@ def sound_of(path):
 def frames_of(path):
     """Times in seconds and pixels."""
     with av.open(str(path)) as container:
-        found = [(f.time, f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
-    return [time for time, _ in found], [pixels for _, pixels in found]
+        result = [(f.time, f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+    return [time for time, _ in result], [pixels for _, pixels in result]
 
 
 def call(run, *arguments):
@@ -130,17 +130,17 @@ def test_frames_are_those_of_the_frame_restyler(run, culture_model, film, tmp_pa
     restyler = FrameRestyler(culture_model, code, 1.0, 0.15, carrier)
     for number, pixels in enumerate(film, start=1):
         expected = restyler.restyle(pixels / np.float32(255), 0.04)
-        found = images.read(tmp_path / "out" / f"{number}.png")
-        np.testing.assert_allclose(found, expected, atol=0.5 / 255 + 1e-4)
+        result = images.read(tmp_path / "out" / f"{number}.png")
+        np.testing.assert_allclose(result, expected, atol=0.5 / 255 + 1e-4)
 
 
 def test_smoothing_changes_all_but_the_first_frame(run, source, tmp_path):
-    found = {}
+    result = {}
     for seconds in ("0", "0.5"):
         out = tmp_path / f"after {seconds[-1]}"
         assert call(run, source, "--steady", seconds, "--out", out) == 0
-        found[seconds] = [images.read_uint8(path) for path in sorted(out.iterdir())]
-    same = [np.array_equal(a, b) for a, b in zip(found["0"], found["0.5"], strict=True)]
+        result[seconds] = [images.read_uint8(path) for path in sorted(out.iterdir())]
+    same = [np.array_equal(a, b) for a, b in zip(result["0"], result["0.5"], strict=True)]
     assert same == [True] + [False] * 9
 
 
@@ -182,9 +182,9 @@ def test_colours_survive_the_way_to_the_file(run, tmp_path, monkeypatch):
     write_video(tmp_path / "in.mp4", list(flat))
     monkeypatch.setattr(FrameRestyler, "restyle", lambda self, frame, seconds: flat[0] / 255)
     assert call(run, tmp_path / "in.mp4", "--out", tmp_path / "out.mp4") == 0
-    found = frames_of(tmp_path / "out.mp4")[1][5].astype(float)
+    result = frames_of(tmp_path / "out.mp4")[1][5].astype(float)
     inside = np.r_[4:20, 28:44]
-    assert np.abs(found - flat[0])[inside].max() <= 6
+    assert np.abs(result - flat[0])[inside].max() <= 6
 
 
 def test_a_turned_video_comes_out_upright(run, film, tmp_path, monkeypatch):
@@ -289,8 +289,8 @@ def test_what_a_clip_cannot_be_given(run, source, tmp_path, capsys, monkeypatch)
         ([source], "one clip"),
         (["--compare", "generator,wct"], "by the generator"),
         (["--method", "wct"], "by the generator"),
-        (["--steady", "-1"], "no time"),
-        (["--crf", "99"], "between 0 and 51"),
+        (["--steady", "-1"], "at least 0"),
+        (["--crf", "99"], "at most 51"),
         (["--size", "8"], "16 pixels"),
     ]:
         assert call(run, source, *more, "--out", tmp_path / "out.mp4") == 2

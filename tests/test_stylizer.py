@@ -40,15 +40,15 @@ def test_the_same_kind_comes_out_that_went_in(stylizer, picture, tmp_path):
     np.testing.assert_array_equal(images.to_uint8(floats), bytes_)
     assert stylizer(picture / 255.0, "beta").dtype == np.float64
     for given in (Image.fromarray(picture), path, str(path)):
-        found = stylizer(given, "beta")
-        assert isinstance(found, Image.Image)
-        np.testing.assert_array_equal(np.asarray(found), bytes_)
+        result = stylizer(given, "beta")
+        assert isinstance(result, Image.Image)
+        np.testing.assert_array_equal(np.asarray(result), bytes_)
 
 
 def test_styles_are_names_mixtures_examples_and_codes(stylizer, picture):
     model, image = stylizer.model, picture.astype(np.float32) / 255
     whole = stylizer(image, "beta")
-    expected = feedforward.restyle(model, image, model.fusion(np.float32([[0, 1, 0]])))
+    expected = feedforward.CultureNetwork(model, model.fusion(np.float32([[0, 1, 0]])))(image)
     np.testing.assert_allclose(whole, expected, atol=1e-6)
     np.testing.assert_array_equal(stylizer(image, {"beta": 2}), whole)
     mixed = stylizer(image, {"alpha": 1, "beta": 3})
@@ -70,9 +70,9 @@ def test_a_culture_goes_before_a_file_of_its_name(stylizer, picture, tmp_path, m
 
 def test_transparency_lies_on_white_as_in_files(stylizer, picture):
     clear = np.concatenate([picture, np.zeros_like(picture[..., :1])], axis=-1)
-    found = stylizer(Image.fromarray(clear), "beta")
+    result = stylizer(Image.fromarray(clear), "beta")
     white = stylizer(np.full_like(picture, 255), "beta")
-    np.testing.assert_array_equal(np.asarray(found), white)
+    np.testing.assert_array_equal(np.asarray(result), white)
 
 
 def test_strength_and_colour_are_obeyed(stylizer, picture):
@@ -80,7 +80,7 @@ def test_strength_and_colour_are_obeyed(stylizer, picture):
     results = [stylizer(image, "beta", strength=strength) for strength in (0.0, 0.5, 1.0)]
     np.testing.assert_allclose(
         results[1],
-        feedforward.restyle(stylizer.model, image, stylizer.style_code("beta"), 0.5),
+        feedforward.CultureNetwork(stylizer.model, stylizer.style_code("beta"))(image, 0.5),
         atol=1e-6,
     )
     assert np.abs(results[0] - results[2]).max() > 1e-4

@@ -9,7 +9,7 @@ import pytest
 from stylegan_culture import config as settings
 from stylegan_culture import images, models, stylize, train
 from stylegan_culture.networks.restoration import KINDS
-from stylegan_culture.restyling import restoring
+from stylegan_culture.restyling import restoration
 from stylegan_culture.training import restore as command
 
 TRAIN = ("--trainer", "restore", "--preset", "smoke", "--precision", "float32")
@@ -110,7 +110,7 @@ def test_both_helps_say_that_results_are_no_evidence(capsys):
 
 
 def test_kinds_of_the_command_are_those_that_are_learnt():
-    assert tuple(KINDS) == restoring.KINDS
+    assert tuple(KINDS) == restoration.KINDS
 
 
 def test_a_run_folder_restores_a_file(finished, photograph, tmp_path, capsys):
@@ -190,7 +190,7 @@ def test_shipping_loads_a_network_for_every_kind_without_a_mask(finished, genera
     (part,), facts = models.load_translations(finished)
     assert (part.name, facts["trainer"]) == ("enlarge2", "restore")
     picture = generator.uniform(size=(1, 32, 32, 3)).astype(np.float32)
-    model = restoring.load(finished)
+    model = restoration.load(finished)
     given = np.concatenate([picture, np.zeros((1, 32, 32, 1), np.float32)], axis=-1)
     np.testing.assert_allclose(
         part.network(picture), model.restore(given, np.array([1])), atol=1e-6

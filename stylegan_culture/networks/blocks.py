@@ -18,7 +18,7 @@ def leaky_relu(features):
     return ops.leaky_relu(features, negative_slope=0.2)
 
 
-def reflect_pad(features, border=1):
+def reflect_pad(features, border: int = 1):
     """Mirrors `border` pixels at each border: zeros would show as a frame in the picture.
 
     Slices and concatenations, because TFLite's MIRROR_PAD takes four times as long as the
@@ -51,7 +51,15 @@ class Convolution(keras.layers.Layer):
         depthwise: one filter per channel; `filters` must then equal the input's channels.
     """
 
-    def __init__(self, filters, kernel=3, stride=1, gain=1.0, depthwise=False, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel: int = 3,
+        stride: int = 1,
+        gain: float = 1.0,
+        depthwise: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters, self.kernel, self.stride = filters, kernel, stride
         self.gain, self.depthwise = gain, depthwise
@@ -77,7 +85,7 @@ class UpConvolution(keras.layers.Layer):
     Computed at the low resolution: seen from there, each of the four pixels that come out of one
     is a 3x3 convolution with a kernel whose taps are sums of the original ones, so one convolution
     to `4 filters` channels and a depth-to-space give the same picture with a quarter of the pixels
-    to visit. Repeating the border equals reflecting it after doubling. Training those sums freely
+    to visit. Repeating the border equals reflecting it after doubling. Training the sums freely
     (a sub-pixel convolution) reconstructs no better and leaves a grid of dots in skies.
 
     Args:
@@ -89,7 +97,7 @@ class UpConvolution(keras.layers.Layer):
             takes that frequency out.
     """
 
-    def __init__(self, filters, smooth=False, lowpass=False, **kwargs):
+    def __init__(self, filters: int, smooth: bool = False, lowpass: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.smooth, self.lowpass = filters, smooth, lowpass
 
@@ -130,9 +138,9 @@ def _doubling_taps(smooth: bool):
     for pixel in range(2):
         for tap in range(3):
             place = pixel + tap - 1  # in pixels of the doubled map
-            own = place // 2 + 1
-            beside = own + (1 if place % 2 else -1)
-            taps[pixel, own, tap] += 0.75 if smooth else 1.0
+            nearest = place // 2 + 1
+            beside = nearest + (1 if place % 2 else -1)
+            taps[pixel, nearest, tap] += 0.75 if smooth else 1.0
             taps[pixel, beside, tap] += 0.25 if smooth else 0.0
     return taps
 
@@ -147,7 +155,7 @@ class StyleDense(keras.layers.Dense):
     No bias: a code scaled by strength 0 then asks for nothing, so that the content comes back.
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs):
         super().__init__(
             units,
             use_bias=False,
@@ -172,8 +180,8 @@ class Modulation(keras.layers.Layer):
 class Grain(keras.layers.Layer):
     """`features + amount(code) noise`: one number a position, as much a channel as a style asks.
 
-    A convolutional network can draw on a plain area only what it makes of the area's own faint
-    traces, which ends in regular weave; noise gives it something irregular to draw strokes from
+    On a plain area a convolutional network can only enlarge the area's faint traces, which ends in
+    regular weave; noise gives it something irregular to draw strokes from
     (StyleGAN, arXiv 1812.04948, section 3.2). Differs from the paper: the style says how much, and
     outside training the noise is fixed in place, a pattern repeated every `period` positions, so
     that equal pictures give equal results on every device.
@@ -195,7 +203,7 @@ class Grain(keras.layers.Layer):
         self.amount = StyleDense(features_shape[-1], dtype=self.dtype_policy)
         self.amount.build(code_shape)
 
-    def pattern(self, rows, columns):
+    def pattern(self, rows: int, columns: int):
         """The fixed noise over `rows` x `columns` positions, `[1, rows, columns, 1]`."""
         noise = ops.take(self.noise, ops.arange(rows) % self.period, axis=1)
         return ops.take(noise, ops.arange(columns) % self.period, axis=2)
@@ -211,7 +219,7 @@ class ModulatedBlock(keras.layers.Layer):
     Reads no picture-wide statistics, so that a large picture may be processed in tiles.
     """
 
-    def __init__(self, channels, expansion=2, **kwargs):
+    def __init__(self, channels: int, expansion: int = 2, **kwargs):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy}
         self.spread = Convolution(channels, depthwise=True, **policy)
@@ -235,14 +243,14 @@ class WhiteningColouring(keras.layers.Layer):
     Reference: GDWCT, arXiv 1812.09912. Differs from the paper: the colouring matrix is a free
     linear function of the code rather than an orthogonal matrix times a norm, so that it needs no
     eigen-decomposition and no penalty; and a style learns for each group how much of the picture's
-    own statistics it replaces (a), since a picture's colours are partly its content.
+    statistics it replaces (a), since a picture's colours are partly its content.
 
     Args:
         group: channels in a group; must divide the number of channels.
         shrinkage, floor: of the covariance, see `linalg.shrink`.
     """
 
-    def __init__(self, group=16, shrinkage=1e-2, floor=1e-3, **kwargs):
+    def __init__(self, group: int = 16, shrinkage: float = 1e-2, floor: float = 1e-3, **kwargs):
         # float32 whatever the policy: roots of ill-conditioned matrices do not survive bfloat16.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.group, self.shrinkage, self.floor = group, shrinkage, floor

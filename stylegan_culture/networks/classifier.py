@@ -39,12 +39,14 @@ class CultureHead(keras.Model):
     Args:
         cultures: K.
         exclusive: whether every picture carries just one tag: `probabilities` then sum to 1.
-            Otherwise each tag is a question of its own.
+            Otherwise each tag has a probability by itself.
         dropout: share of the descriptors that training leaves out, 0 to below 1.
         seed: of what is left out.
     """
 
-    def __init__(self, cultures: int, exclusive: bool, dropout=0.0, seed: int = 0, **kwargs):
+    def __init__(
+        self, cultures: int, exclusive: bool, dropout: float = 0.0, seed: int = 0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.exclusive = exclusive
         self.dropout = keras.layers.Dropout(dropout, seed=seed)

@@ -47,7 +47,7 @@ class PatchConfig:
 
 
 class InstanceNormalization(keras.layers.Layer):
-    """Each channel of each picture to mean 0 and deviation 1, then its own scale and shift.
+    """Each channel of each picture to mean 0 and deviation 1, then a learned scale and shift.
 
     Ulyanov et al., arXiv 1607.08022. Statistics are float32 whatever the policy.
     """
@@ -67,7 +67,7 @@ class InstanceNormalization(keras.layers.Layer):
 class ResidualBlock(keras.layers.Layer):
     """Two 3x3 convolutions, normalised, that are added to what came in."""
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy}
         self.convolutions = [Convolution(channels, **policy) for _ in range(2)]
@@ -164,7 +164,7 @@ class CyclePair(keras.Model):
         config: size of both generators.
     """
 
-    def __init__(self, domains, config: TranslatorConfig, **kwargs):
+    def __init__(self, domains: tuple[str, str], config: TranslatorConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)
         self.domains = tuple(domains)
         self.forth = Translator(config, name="forth", dtype=self.dtype_policy)
@@ -173,7 +173,7 @@ class CyclePair(keras.Model):
     def call(self, image):
         return self.forth(image), self.back(image)
 
-    def create_weights(self):
+    def create_weights(self) -> "CyclePair":
         """Creates all variables; returns the model."""
         self(ops.zeros((1, LEAST_SIZE, LEAST_SIZE, 3)))
         return self

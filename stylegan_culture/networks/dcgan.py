@@ -55,7 +55,7 @@ class NoiseGenerator(keras.Model):
 
     A dense layer makes a map of 4 x 4 px, which is doubled until it has S; culture and noise also
     modulate every map through a mapping network (StyleGAN, arXiv 1812.04948), which is how a
-    conditional GAN (arXiv 1411.1784) is told what to draw here. With K = 1, the weight being 1, it
+    conditional GAN (arXiv 1411.1784) receives its label here. With K = 1, the weight being 1, it
     is the unconditional generator of the DCGAN (arXiv 1511.06434).
 
     To every map a learned constant is added, as the first map of StyleGAN is one: convolutions that
@@ -82,8 +82,8 @@ class NoiseGenerator(keras.Model):
         self.start = keras.layers.Dense(START * START * widths[0], dtype="float32")
         self.doublings = [UpConvolution(width, smooth=True, **policy) for width in widths[1:]]
         self.places = [
-            self.add_weight(shape=(1, own, own, width), initializer="random_normal", name="place")
-            for own, width in zip(sizes, widths[1:], strict=True)
+            self.add_weight(shape=(1, side, side, width), initializer="random_normal", name="place")
+            for side, width in zip(sizes, widths[1:], strict=True)
         ]
         self.modulations = [Modulation(**policy) for _ in sizes]
         self.blocks = [ModulatedBlock(width, **policy) for width in widths[1:-1]]
@@ -111,7 +111,7 @@ class NoiseGenerator(keras.Model):
     def _first(self) -> int:
         return self.start.units // START**2
 
-    def create_weights(self):
+    def create_weights(self) -> "NoiseGenerator":
         """Builds every part by one picture, so that weights can be loaded."""
         self(ops.zeros((1, self.config.noise_size)), ops.ones((1, self.cultures)))
         return self

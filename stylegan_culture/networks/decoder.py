@@ -32,7 +32,7 @@ class Decoder(keras.Model):
         self.to_picture = Convolution(3, dtype="float32")
 
     def build(self, shape):
-        """Every layer from its known channels; found out by running, it would take longer."""
+        """Builds every layer from its channels, which is faster than by running."""
         self.enter.build(shape)
         width = self.enter.filters
         for mix, double in zip(self.mix, self.double, strict=True):

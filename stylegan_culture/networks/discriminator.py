@@ -33,11 +33,11 @@ class SpectralConvolution(keras.layers.Layer):
     """Convolution whose kernel is divided by its largest singular value (arXiv 1802.05957).
 
     The kernel `[k, k, C, F]` is taken as a matrix `[k k C, F]`; one power iteration a training
-    call keeps the estimate. Keras's own `SpectralNormalization` overwrites the kernel instead and
+    call keeps the estimate. Keras's `SpectralNormalization` overwrites the kernel instead and
     so leaves the norm out of the gradient, which the paper keeps.
     """
 
-    def __init__(self, filters, kernel=3, stride=1, **kwargs):
+    def __init__(self, filters: int, kernel: int = 3, stride: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.size, self.stride = filters, kernel, stride
 
@@ -128,8 +128,8 @@ class Discriminator(keras.Model):
     def judge(self, image, training=False):
         """The logit maps, and the trunk's feature maps `[B, h, w, C]`, one per layer.
 
-        With a shared verdict `D_k(x) = u(x) + v_k(x)`, what makes any picture real is learnt from
-        all of them, and a culture adds what is its own (projection discriminator, arXiv
+        With a shared verdict `D_k(x) = u(x) + v_k(x)`, u learns from all cultures what makes
+        any picture real, and v_k what a culture adds (projection discriminator, arXiv
         1802.05637).
         """
         features, hidden = 2.0 * image - 1.0, []
@@ -151,7 +151,7 @@ class FeatureDiscriminator(keras.Model):
     projections between taps.
     """
 
-    def __init__(self, taps, cultures: int, config: DiscriminatorConfig, **kwargs):
+    def __init__(self, taps: tuple[str, ...], cultures: int, config: DiscriminatorConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)
         policy = {"dtype": self.dtype_policy}
         width = config.head_width
@@ -181,6 +181,6 @@ class FeatureDiscriminator(keras.Model):
 
 
 def of_culture(logits, culture):
-    """Picks each sample's own logit map: `[B, h, w, K], [B] -> [B, h, w]`."""
+    """The logit map of each sample's culture: `[B, h, w, K], [B] -> [B, h, w]`."""
     chosen = ops.one_hot(culture, logits.shape[-1], dtype=logits.dtype)
     return ops.sum(logits * chosen[:, None, None, :], axis=-1)

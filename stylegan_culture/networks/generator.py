@@ -104,7 +104,7 @@ class Generator(keras.Model):
         self.up_full = UpConvolution(max(16, half // 2), smooth=config.smooth, **policy)
         self.to_rgb = Convolution(3, gain=0.3, **policy)
 
-    def encode(self, image):
+    def encode(self, image) -> dict:
         """Content features of a picture.
 
         `coarse [B, H/8, W/8, width]`, `fine [B, H/4, W/4, width/4 or 32]` and
@@ -123,14 +123,14 @@ class Generator(keras.Model):
         """Names of the features that are whitened and coloured."""
         return ("coarse", "fine") if self.config.fade else ("coarse", "fine", "detail")
 
-    def moments(self, features):
+    def moments(self, features: dict) -> dict:
         """Mean and covariance of each of the features that are whitened, per channel group."""
         return {name: self._colouring(name).moments(features[name]) for name in self.whitened}
 
     def _colouring(self, name: str) -> WhiteningColouring:
         return getattr(self, f"{name}_colouring")
 
-    def grain(self, rows, columns):
+    def grain(self, rows: int, columns: int) -> dict:
         """The noise of a picture of `rows` x `columns` positions at 1/8 resolution.
 
         `{"coarse": [1, rows, columns, 1], "fine": [1, 2 rows, 2 columns, 1]}`, of mean 0 and
@@ -147,7 +147,7 @@ class Generator(keras.Model):
         """Features, style code and strength to a picture `[B, H, W, 3]`.
 
         Values may pass the ends of [0, 1] a little; `CultureModel` clips them. `moments` and
-        `grain`, as the methods of these names give them, stand for the features' own where those
+        `grain`, as the methods of these names give them, replace what the features give where they
         are of a part of the picture only.
         """
         if grain is None:
@@ -272,7 +272,7 @@ class CultureModel(keras.Model):
         config: sizes.
     """
 
-    def __init__(self, cultures, config: GeneratorConfig, **kwargs):
+    def __init__(self, cultures: tuple[str, ...], config: GeneratorConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)
         self.cultures, self.config = tuple(cultures), config
         self.generator = Generator(config, dtype=self.dtype_policy)
@@ -299,7 +299,7 @@ class CultureModel(keras.Model):
         """Restyles by style codes `[B, D]`, mixed or interpolated as the caller likes."""
         return ops.clip(self.generator(image, style, strength), 0.0, 1.0)
 
-    def create_weights(self, size: int = 64):
+    def create_weights(self, size: int = 64) -> "CultureModel":
         """Builds every part by one pass over a grey picture, so that weights can be loaded."""
         image = ops.zeros((1, size, size, 3)) + 0.5
         self(image, ops.ones((1, len(self.cultures))), ops.ones((1, 1)))

@@ -39,7 +39,7 @@ def filled(pictures, mask):
 
 
 def kept_around(given, restored):
-    """Restored pictures `[B, H, W, 3]`, but of those with holes only what lies in them: what is
+    """Restored pictures `[B, H, W, 3]`; of pictures with holes only what lies in them: what is
     given around a hole is true, and stays bit for bit."""
     mask = given[..., 3:] > 0.5
     has_holes = ops.any(mask, axis=(1, 2, 3), keepdims=True)

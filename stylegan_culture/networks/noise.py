@@ -3,12 +3,12 @@
 import numpy as np
 
 
-def draw(count: int, size: int, seed) -> np.ndarray:
+def draw(count: int, size: int, seed: int | tuple[int, ...]) -> np.ndarray:
     """`count` points of a unit Gaussian, `[count, size]` float32; `seed` a number or several."""
     return np.random.default_rng(seed).standard_normal((count, size)).astype(np.float32)
 
 
-def between(first, second, share: float) -> np.ndarray:
+def between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """The point at `share` of the way along the arc from one point `[Z]` to another.
 
         sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b,   w: the angle between a and b
@@ -28,7 +28,7 @@ def between(first, second, share: float) -> np.ndarray:
     return point.astype(np.float32)
 
 
-def walk(points, steps: int, closed: bool = False) -> np.ndarray:
+def walk(points: np.ndarray, steps: int, closed: bool = False) -> np.ndarray:
     """A walk through points `[N, Z]`, `steps` from each to the next: `[steps (N - 1) + 1, Z]`.
 
     `closed` returns to the first and leaves out its repetition: `[steps N, Z]`.

@@ -95,7 +95,7 @@ class RefiningBlock(keras.layers.Layer):
     takes as long on a processor with matrix instructions, and learns more.
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy}
         self.first = Convolution(channels, gain=ACTIVATED, **policy)
@@ -159,7 +159,7 @@ class RestorationModel(keras.Model):
         sizes: `RestorationConfig`.
     """
 
-    def __init__(self, kinds, sizes: RestorationConfig, **kwargs):
+    def __init__(self, kinds: tuple[str, ...], sizes: RestorationConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)
         self.kinds, self.sizes, self.config = tuple(kinds), sizes, sizes.generator
         self.codes = KindCodes(len(self.kinds), sizes.code_size)
@@ -171,7 +171,7 @@ class RestorationModel(keras.Model):
         self.built = True
 
     def stylize_with(self, damaged, code, strength):
-        """What the generator makes of a damaged picture, in [0, 1]: 1/2 and a correction."""
+        """The generator's result for a damaged picture, in [0, 1]: 1/2 plus a correction."""
         return ops.clip(self.generator(damaged, code, strength), 0.0, 1.0)
 
     def refine(self, damaged, drawn, code):
@@ -188,7 +188,7 @@ class RestorationModel(keras.Model):
         """The restored picture `[B, H, W, 3]` in [0, 1]; `kind [B]` numbers the damage."""
         return ops.clip(self(damaged, kind), 0.0, 1.0)
 
-    def create_weights(self, size: int = 32):
+    def create_weights(self, size: int = 32) -> "RestorationModel":
         """Builds every part by one pass over a grey picture, so that weights can be loaded."""
         self(ops.zeros((1, size, size, PLANES)) + 0.5, ops.zeros((1,), "int32"))
         return self

@@ -63,7 +63,7 @@ class Vae(keras.Model):
     def call(self, image, mixture):
         return self.decoder(self.encoder(image)[0], mixture)
 
-    def create_weights(self):
+    def create_weights(self) -> "Vae":
         """Builds every part by one grey picture, so that weights can be loaded."""
         size = self.encoder.size
         self(ops.zeros((1, size, size, 3)) + 0.5, ops.ones((1, self.decoder.cultures)))

@@ -20,7 +20,6 @@ from stylegan_culture.reports.page import number
 from stylegan_culture.reports.restylers import Restyler, examples, training_pictures
 from stylegan_culture.reports.trial import EvaluateConfig, Trial, reduced
 from stylegan_culture.restyling import feedforward, gatys
-from stylegan_culture.restyling.gatys_settings import GatysConfig
 
 STYLE_PICTURES = 256  # pixels of the short side of artworks whose Gram matrices are a tradition's
 
@@ -240,8 +239,8 @@ def _style_to_gatys(results: Results) -> Whole | None:
         if min(example.shape[:2]) < backbone.least_size:
             example = images.fit_short_side(example, backbone.least_size)
         code = feedforward.example_code(model, example)
-        restyled_once = feedforward.restyle(model, picture, code)
-        *_, optimised = gatys.restyle(backbone, picture, [example], GatysConfig())
+        restyled_once = feedforward.CultureNetwork(model, code)(picture)
+        *_, optimised = gatys.restyle(backbone, picture, [example], gatys.GatysSettings())
         target = restyled.mean_grams(backbone, [example])
         distance, least = (
             restyled.style_distances(backbone, one[None], target)[0]

@@ -117,7 +117,7 @@ def _by_peer(config: EvaluateConfig, trial: Trial):
 def _classical(name: str, config: TrialConfig, trial: Trial):
     """A method of `stylize` over the shipped backbone: `moments` follows the shipped moments of
     a culture, the others a training artwork for each content."""
-    chosen = classical.METHODS[name]
+    chosen = classical.operation(name)
     backbone = build_backbone("inception_resnet_v2", "culture")
     decoders = load_decoders(_shipped("decoders.npz"), backbone)
     taps = classical.levels(decoders, backbone, chosen)

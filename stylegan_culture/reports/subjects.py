@@ -21,7 +21,7 @@ from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.reports.explanation_settings import ExplainConfig
-from stylegan_culture.restyling.mixtures import mixture_of
+from stylegan_culture.restyling.request import mixture_of
 
 BATCH = 16  # pictures that pass a network at once
 LEAST = 2  # artworks of a culture in each part, for means and deviations

@@ -16,45 +16,150 @@ Pictures `[H, W, 3]` in [0, 1]; strength in [0, 1].
 
 import dataclasses
 import functools
+import pathlib
+import typing
 
 import numpy as np
-import tensorflow as tf
 
-from stylegan_culture.config import InputError
-from stylegan_culture.features import operators
-from stylegan_culture.features.backbones import check_size, features_inside
+from stylegan_culture import images
+from stylegan_culture.config import CULTURE_BACKBONE, InputError, option, shipped_file
+from stylegan_culture.restyling import feedforward
+from stylegan_culture.restyling.feedforward import fit
+from stylegan_culture.restyling.request import Request, culture_weights, normalised_weights
 
 DRAWING_STRIDE = 8  # pixels: levels from this stride on draw and do not colour
 BROAD = 4  # positions: what is broader belongs to colouring
+LONGEST = 1024  # pixels of the longest edge where --size asks for no other
+MOST_PIXELS = 2048 * 2048  # of a training-free method: wct took 6.7 GB of memory
 
 
 @dataclasses.dataclass(frozen=True)
-class Method:
-    """An operator, whether it acts at every level or at the deepest alone, and a good strength."""
+class BackboneSettings:
+    """The network whose features a training-free method compares."""
 
-    operator: object
+    backbone: str = option(
+        "inception_resnet_v2", "inception_resnet_v2, vgg19, resnet50, vgg19_16x or mobilenet_v1"
+    )
+    backbone_weights: str = option(
+        "culture", "culture (inception_resnet_v2 only), random, imagenet, or the path of a file"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassicalSettings(BackboneSettings):
+    """What decodes the features, and what they are brought to."""
+
+    decoders: str | None = option(None, "file of this backbone's decoders, else the shipped")
+    moments: str | None = option(None, "file of culture moments made by study, else the shipped")
+    rule: str = option(
+        "linear", "how the moments of several cultures mix", ("linear", "barycentre")
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class MomentsSettings(ClassicalSettings):
+    """How features are moved to a culture's moments."""
+
+    map: str = option(
+        "transport",
+        "how features are moved to the moments of a culture",
+        ("transport", "coral", "ddr", "dda_as_published"),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """An operator, whether it acts at every level or at the deepest alone, and its strength in
+    [0, 1]."""
+
+    operator: typing.Callable
     every_level: bool
     strength: float
 
 
-METHODS = {
-    "alpha": Method(operators.alpha_fusion, False, 0.4),
-    "adain": Method(operators.adain, True, 1.0),
-    "wct": Method(operators.wct, True, 0.8),
-    "match": Method(operators.match, False, 1.0),
-    "moments": Method(functools.partial(operators.linear, kind="transport"), True, 0.6),
-}
+def operation(name: str, kind: str = "transport") -> Operation:
+    """The operation of a method, with the strength where none is given; `kind`: the map of
+    `moments`."""
+    from stylegan_culture.features import operators
+
+    return {
+        "alpha": Operation(operators.alpha_fusion, False, 0.4),
+        "adain": Operation(operators.adain, True, 1.0),
+        "wct": Operation(operators.wct, True, 0.8),
+        "match": Operation(operators.match, False, 1.0),
+        "moments": Operation(functools.partial(operators.linear, kind=kind), True, 0.6),
+    }[name]
 
 
-def example_target(backbone, taps, picture) -> dict:
+def build(name: str, settings: ClassicalSettings, request: Request) -> typing.Callable:
+    """`function(content [H, W, 3], preview) -> [H, W, 3]` of one of the methods in `operation`."""
+    from stylegan_culture import models
+    from stylegan_culture.features import backbones
+
+    chosen = operation(name, getattr(settings, "map", "transport"))
+    if request.strength is not None:
+        chosen = dataclasses.replace(chosen, strength=request.strength)
+    weights = request.style_weights() if request.style else None
+    backbone = backbones.build_backbone(settings.backbone, settings.backbone_weights)
+    decoders = models.load_decoders(
+        _file(settings.decoders, "decoders.npz", "--decoders"), backbone
+    )
+    taps = levels(decoders, backbone, chosen)
+    targets = _targets(backbone, taps, settings, request)
+
+    def run(content, preview):
+        masks = [
+            feedforward.read_mask(path, content.shape[:2], request.size) for path in request.mask
+        ]
+        if request.size is None and max(content.shape[:2]) > LONGEST:
+            content = fit(content, LONGEST)
+            masks = [fit(mask[..., None], LONGEST)[..., 0] for mask in masks]
+        feedforward.check_size(*content.shape[:2], MOST_PIXELS)
+        return transfer(backbone, decoders, content, chosen, targets, weights, masks or None)
+
+    return run
+
+
+def _targets(backbone, taps, settings: ClassicalSettings, request: Request) -> list[dict]:
+    """What to restyle towards: the example pictures, or one mixture of cultures' moments."""
+    if request.style:
+        longest = request.size or feedforward.EXAMPLE_PIXELS
+        pictures = (images.read(path, longest=longest) for path in request.style)
+        pictures = (fit(p, min(longest, max(p.shape[:2]))) for p in pictures)  # never enlarged
+        return [example_target(backbone, taps, picture) for picture in pictures]
+    from stylegan_culture.features.moments import CultureMoments
+
+    moments = CultureMoments.load(_file(settings.moments, "moments.npz", "--moments"))
+    moments.check(backbone)
+    weights = culture_weights(request.culture, moments.cultures)
+    return [moments_target(moments.mixture(weights, settings.rule), taps)]
+
+
+def _file(given: str | None, name: str, flag: str) -> pathlib.Path:
+    """The file that was given, or the shipped one."""
+    path = pathlib.Path(given) if given else shipped_file(CULTURE_BACKBONE, name)
+    if path is None:
+        raise InputError(
+            f"saved_models/{CULTURE_BACKBONE}/{name} is missing; restore it from the repository, "
+            f"or name another with {flag}"
+        )
+    return path
+
+
+def example_target(backbone, taps: typing.Iterable[str], picture: np.ndarray) -> dict:
     """The target that a style picture `[h, w, 3]` gives at each tap: `{tap: Target}`."""
+    from stylegan_culture.features import operators
+    from stylegan_culture.features.backbones import check_size, features_inside
+
     check_size(backbone, *picture.shape[:2])
     features = features_inside(backbone, fit_grid(picture, backbone.multiple)[None], taps)
     return {tap: operators.Target.of_features(value) for tap, value in features.items()}
 
 
-def moments_target(moments: dict, taps) -> dict:
+def moments_target(moments: dict, taps: typing.Iterable[str]) -> dict:
     """The target that moments, for instance of a whole culture, give at each tap."""
+    from stylegan_culture.features import operators
+
     missing = [tap for tap in taps if tap not in moments]
     if missing:
         raise InputError(f"the moments have no tap {missing[0]}; make them anew with this tap")
@@ -63,27 +168,38 @@ def moments_target(moments: dict, taps) -> dict:
     }
 
 
-def transfer(backbone, decoders, image, method: Method, targets, weights=None, **options):
+def transfer(
+    backbone,
+    decoders: dict,
+    image: np.ndarray,
+    chosen: Operation,
+    targets: list[dict],
+    weights: typing.Sequence[float] | None = None,
+    masks: typing.Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
     """Restyles one picture towards one target or several.
 
     Args:
         backbone: see `features.backbones`.
         decoders: `{tap: Decoder}` of this backbone.
         image: `[H, W, 3]`, at least `backbone.least_size` a side.
-        method: one of `METHODS`, or another operator.
+        chosen: see `operation`.
         targets: list of `{tap: Target}`.
         weights: of the targets, non-negative, normalised here; None: equal.
-        options: `strength` (None: the method's own) and `masks` `[K, H, W]` in [0, 1], one for
-            each target: then each target fills its own region and weights are not used.
+        masks: `[K, H, W]` in [0, 1], one for each target: then each target fills its region and
+            weights are not used.
 
     Returns:
         float32 `[H, W, 3]` in [0, 1].
     """
+    import tensorflow as tf
+
+    from stylegan_culture.features import operators
+    from stylegan_culture.features.backbones import check_size, features_inside
+
     height, width = image.shape[:2]
     check_size(backbone, height, width)
-    strength = options.get("strength")
-    strength = method.strength if strength is None else strength
-    masks = options.get("masks")
+    strength = chosen.strength
     if masks is None:
         weights = normalised_weights(weights, len(targets))
     elif len(masks) != len(targets) or np.shape(masks)[1:] != (height, width):
@@ -99,29 +215,29 @@ def transfer(backbone, decoders, image, method: Method, targets, weights=None, *
     if masks is not None:
         total = np.sum(masks, axis=0, dtype=np.float32)[..., None]
         covered = fit_grid(total, backbone.multiple)[None]
-    for tap in levels(decoders, backbone, method):
+    for tap in levels(decoders, backbone, chosen):
         features = features_inside(backbone, picture, (tap,))[tap]
         at_tap = [target[tap] for target in targets]
         if masks is None:
-            changed = operators.fuse(method.operator, features, at_tap, weights, strength)
+            changed = operators.fuse(chosen.operator, features, at_tap, weights, strength)
         else:
             small = [_to_grid(mask, backbone, tap) for mask in masks]
-            changed = operators.regions(method.operator, features, at_tap, small, strength)
+            changed = operators.regions(chosen.operator, features, at_tap, small, strength)
         decoded = decoders[tap](tf.concat([changed, features], 0))
         change = np.asarray(decoded[:1] - decoded[1:], np.float32)
-        if method.every_level and backbone.strides[tap] >= DRAWING_STRIDE:
+        if chosen.every_level and backbone.strides[tap] >= DRAWING_STRIDE:
             change = change - covered * _broad(change, BROAD * backbone.strides[tap])
         picture = np.clip(picture + change, 0.0, 1.0)
     return picture[0, :height, :width]
 
 
-def levels(decoders: dict, backbone, method: Method) -> list[str]:
-    """Taps in the order of work, deepest first; only the content tap for a one-level method.
+def levels(decoders: dict, backbone, chosen: Operation) -> list[str]:
+    """Taps in the order of work, deepest first; only the content tap for a one-level operation.
 
     Of several taps of one stride the shallowest acts: a deeper one adds a woven grain in plain
     areas and hardly any drawing.
     """
-    if not method.every_level:
+    if not chosen.every_level:
         return [backbone.content_tap]
     first = {}
     for tap in backbone.taps:
@@ -130,19 +246,7 @@ def levels(decoders: dict, backbone, method: Method) -> list[str]:
     return list(first.values())[::-1]
 
 
-def normalised_weights(weights, count: int) -> list[float]:
-    """Weights of sum 1 for `count` targets; `InputError` where there are no such."""
-    if weights is None:
-        return [1.0 / count] * count
-    weights = np.asarray(weights, np.float64)
-    if len(weights) != count:
-        raise InputError(f"{len(weights)} weights do not fit {count} styles; give one for each")
-    if not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
-        raise InputError("weights of styles have to be non-negative and must not sum to zero")
-    return list(weights / weights.sum())
-
-
-def fit_grid(image, multiple: int):
+def fit_grid(image: np.ndarray, multiple: int) -> np.ndarray:
     """Mirrors at the right and the bottom up to a multiple of the backbone's grid."""
     height, width = image.shape[:2]
     extra = [-size % multiple for size in (height, width)]
@@ -153,6 +257,8 @@ def fit_grid(image, multiple: int):
 
 def _broad(change, size: int):
     """What of `[1, H, W, 3]` is broader than about `size` pixels."""
+    import tensorflow as tf
+
     height, width = change.shape[1:3]
     small = [max(1, round(edge / size)) for edge in (height, width)]
     reduced = tf.image.resize(change, small, antialias=True)

@@ -2,35 +2,103 @@
 
 It needs no training: only a backbone, whose features say what is in a picture (content) and how it
 is painted (statistics of style). Gatys, Ecker and Bethge, arXiv 1508.06576. Differs from the paper:
-the loss of each tap is relative to the content picture's, so that every tap has the same say in
+the loss of each tap is relative to the content picture's, so that every tap counts equally in
 any backbone; covariances with means by default instead of Gram matrices; scales from coarse to
-fine; and, if asked for, shifts, which blur the grid that strides may leave in a picture.
+fine; and, where set, shifts, which blur the grid that strides may leave in a picture.
 """
 
-import collections
 import dataclasses
-import math
+import pathlib
+import typing
 
-import keras
 import numpy as np
-import tensorflow as tf
+import tqdm
 
-from stylegan_culture import images, losses
-from stylegan_culture.features import linalg
-from stylegan_culture.features.alignment import transport
-from stylegan_culture.features.backbones import check_size
-from stylegan_culture.features.operators import smooth, spread
-from stylegan_culture.restyling.classical import fit_grid, normalised_weights
-from stylegan_culture.restyling.gatys_settings import GatysConfig
+from stylegan_culture import images
+from stylegan_culture.config import option
+from stylegan_culture.restyling import feedforward
+from stylegan_culture.restyling.classical import MOST_PIXELS, BackboneSettings
+from stylegan_culture.restyling.feedforward import fit
+from stylegan_culture.restyling.request import Request, normalised_weights
 
-RANGE_WEIGHT = 100.0  # of squared excess beyond [0, 1]
-FLOOR = 0.01  # share of a style's own size below which its distance to the content is not divided
+LONGEST = 512  # pixels of the longest edge where --size asks for no other
+PREVIEW_STEPS = 20
+STARTS = ("recoloured", "content", "noise")
+STATISTICS = ("covariance", "gram", "moments")
+
+
+@dataclasses.dataclass(frozen=True)
+class GatysSettings(BackboneSettings):
+    """What is weighed against what, how long, and from where."""
+
+    steps: int = option(100, "optimiser steps at each scale", low=1)
+    scales: int = option(2, "how many sizes, each half of the next, up to the picture's", low=1)
+    content_weight: float = option(1.0, "weight of the content's features", low=0.0)
+    style_weight: float = option(10.0, "weight of the style's statistics", low=0.0)
+    smoothness: float = option(2.0, "weight of total variation", low=0.0)
+    statistics: str = option(
+        "covariance",
+        "what describes a style: mean and covariance, Gram, or mean and deviation",
+        STATISTICS,
+    )
+    start: str = option(
+        "recoloured",
+        "first picture: content in the styles' colours, the content, noise",
+        STARTS,
+    )
+    optimiser: str = option("lbfgs", "how the picture follows its gradient", ("lbfgs", "adam"))
+    rate: float = option(0.02, "learning rate of adam, in units of brightness", low=0.0, high=1.0)
+    smoothing: bool = option(
+        False, "soften peaks of features, for residual networks trained to name objects"
+    )
+    temperature: float = option(2.0, "of --smoothing, in deviations of the features", low=0.01)
+    jitter: int = option(
+        0, "largest shift of the picture before the backbone sees it, in pixels", low=0
+    )
+    jitter_interval: int = option(5, "steps between shifts", low=1)
+    seed: int = option(0, "decides the noise and the shifts", low=0)
+
+
+def build(settings: GatysSettings, request: Request) -> typing.Callable:
+    """`function(content [H, W, 3], preview) -> [H, W, 3]`, which writes a preview on the way."""
+    from stylegan_culture.features import backbones
+
+    weights = request.style_weights()
+    backbone = backbones.build_backbone(settings.backbone, settings.backbone_weights)
+
+    def run(content, preview):
+        if request.size is None and max(content.shape[:2]) > LONGEST:
+            content = fit(content, LONGEST)
+        feedforward.check_size(*content.shape[:2], MOST_PIXELS)
+        longest = max(content.shape[:2])
+        styles = [fit(images.read(path, longest=longest), longest) for path in request.style]
+        return follow(restyle(backbone, content, styles, settings, weights), preview)
+
+    return run
+
+
+def follow(iterates: "typing.Iterable[Iterate]", preview: pathlib.Path | None) -> np.ndarray:
+    """The last iterate's picture, with a progress bar and a preview file on the way."""
+    result, written = None, False
+    try:
+        with tqdm.tqdm(unit="step", dynamic_ncols=True, mininterval=1.0) as bar:
+            for iterate in iterates:
+                bar.total = iterate.steps
+                bar.update(iterate.step - bar.n)
+                result = iterate.picture
+                if preview is not None and iterate.step % PREVIEW_STEPS == 0:
+                    images.write(preview, result)
+                    written = True
+    finally:
+        if written:
+            pathlib.Path(preview).unlink(missing_ok=True)
+    return result
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Iterate:
     """A picture `[H, W, 3]` in [0, 1] of the content's size, after `step` of `steps`; losses by
-    name: content, style (1 is the content picture's own), smoothness, range, total."""
+    name: content, style (1: that of the content picture), smoothness, range, total."""
 
     picture: np.ndarray
     step: int
@@ -38,7 +106,13 @@ class Iterate:
     losses: dict
 
 
-def restyle(backbone, content, styles, config: GatysConfig | None = None, weights=None):
+def restyle(
+    backbone,
+    content: np.ndarray,
+    styles: list[np.ndarray],
+    settings: GatysSettings | None = None,
+    weights: typing.Sequence[float] | None = None,
+) -> typing.Iterator[Iterate]:
     """Optimises a picture towards the content's features and the styles' statistics.
 
     Args:
@@ -46,32 +120,36 @@ def restyle(backbone, content, styles, config: GatysConfig | None = None, weight
         content: `[H, W, 3]` in [0, 1], at least `backbone.least_size` a side.
         styles: list of `[h, w, 3]`, each brought to the content's longest edge at every scale, so
             that a brush stroke's size belongs to the style picture's size.
-        config: `GatysConfig`.
+        settings: `GatysSettings`.
         weights: of the styles, normalised; None: equal.
 
     Returns:
-        A generator of `Iterate`, one after each step.
+        An `Iterate` after each step.
 
     Raises:
         InputError: a picture is too small or the weights cannot be normalised.
     """
+    from stylegan_culture.features.backbones import check_size
+
     weights = normalised_weights(weights, len(styles))
     for picture in (content, *styles):
         check_size(backbone, *picture.shape[:2])
-    return _iterates(backbone, content, styles, weights, config or GatysConfig())
+    return _iterates(backbone, content, styles, weights, settings or GatysSettings())
 
 
-def _iterates(backbone, content, styles, weights, config):
-    sizes = scale_sizes(content.shape[:2], config.scales, backbone.least_size)
-    generator = np.random.default_rng(config.seed)
-    picture = _start(content, styles, weights, config.start, generator)
+def _iterates(backbone, content, styles, weights, settings):
+    from stylegan_culture.restyling.optimisation import Scale
+
+    sizes = scale_sizes(content.shape[:2], settings.scales, backbone.least_size)
+    generator = np.random.default_rng(settings.seed)
+    picture = _start(content, styles, weights, settings.start, generator)
     number = 0
     for size in sizes:
-        scale = Scale(backbone, content, styles, weights, size, config)
+        scale = Scale(backbone, content, styles, weights, size, settings)
         for coarse, values in scale.run(picture, generator):
             picture, number = coarse, number + 1
             shown = np.clip(images.resize(picture, *content.shape[:2]), 0.0, 1.0)
-            yield Iterate(shown, number, len(sizes) * config.steps, values)
+            yield Iterate(shown, number, len(sizes) * settings.steps, values)
 
 
 def scale_sizes(size: tuple, scales: int, least: int) -> list[tuple]:
@@ -80,13 +158,18 @@ def scale_sizes(size: tuple, scales: int, least: int) -> list[tuple]:
     return [scaled for scaled in reversed(halved) if min(scaled) >= least]
 
 
-def recoloured(picture, styles, weights):
+def recoloured(picture: np.ndarray, styles: list[np.ndarray], weights: list[float]) -> np.ndarray:
     """The picture in the styles' colours: its pixels' mean and covariance moved to theirs by the
     optimal-transport map, clipped to [0, 1]."""
+    from stylegan_culture.features import linalg
+    from stylegan_culture.features.alignment import transport
+
     mean, covariance = linalg.moments(np.asarray(picture, np.float32).reshape(-1, 3))
-    found = [linalg.moments(np.asarray(style, np.float32).reshape(-1, 3)) for style in styles]
-    target = sum(weight * own for weight, (_, own) in zip(weights, found, strict=True))
-    target_mean = sum(weight * own for weight, (own, _) in zip(weights, found, strict=True))
+    moments = [linalg.moments(np.asarray(style, np.float32).reshape(-1, 3)) for style in styles]
+    target_mean, target = (
+        sum(weight * part for weight, part in zip(weights, parts, strict=True))
+        for parts in zip(*moments, strict=True)
+    )
     matrix = transport(linalg.shrink(covariance, 1e-3), linalg.shrink(target, 1e-3))
     moved = (picture - mean) @ np.asarray(matrix).T + target_mean
     return np.clip(np.asarray(moved, np.float32), 0.0, 1.0)
@@ -98,271 +181,3 @@ def _start(content, styles, weights, start: str, generator):
     if start == "noise":
         return generator.normal(0.5, 0.2, content.shape).clip(0.0, 1.0).astype(np.float32)
     return np.asarray(content, np.float32)
-
-
-class Scale:
-    """The objective at one size: targets of content and style, and the loss of a picture.
-
-    Args:
-        backbone, content, styles, config: as of `restyle`.
-        weights: of the styles, sum 1.
-        size: height and width.
-    """
-
-    def __init__(self, backbone, content, styles, weights, size, config: GatysConfig):
-        self.backbone, self.size, self.config = backbone, size, config
-        self.content = fit_grid(images.resize(content, *size), backbone.multiple)
-        self.temperatures = {}
-        found = [self._features(self._style(style, max(size))[None]) for style in styles]
-        if config.smoothing:
-            for tap in backbone.taps:
-                spreads = [float(spread(features[tap])[0]) for features in found]
-                self.temperatures[tap] = config.temperature * float(np.dot(weights, spreads))
-            found = [self._smooth(features) for features in found]
-        parts = [self._statistics(features) for features in found]
-        self.target = {
-            key: sum(weight * part[key] for weight, part in zip(weights, parts, strict=True))
-            for key in parts[0]
-        }
-        start = self._statistics(self._smooth(self._features(self.content[None])))
-        self.units = {
-            key: _squares(start[key] - target) + FLOOR * _squares(target) + 1e-12
-            for key, target in self.target.items()
-        }
-        self.evaluate = tf.function(self._evaluate)
-
-    def run(self, picture, generator):
-        """Yields `(picture [H, W, 3] not clipped, losses)` after each step from `picture`."""
-        start = fit_grid(images.resize(picture, *self.size), self.backbone.multiple)
-        start = tf.reshape(tf.constant(start, tf.float32), [-1])
-        config, values = self.config, {}
-        optimiser = LBFGS(start) if config.optimiser == "lbfgs" else Adam(start, config.rate)
-        for step in range(config.steps):
-            if step == 0 or (config.jitter and step % config.jitter_interval == 0):
-                offset = tf.constant(generator.integers(0, 2 * config.jitter + 1, 2), tf.int32)
-                content = self._content(offset)
-                optimiser.function_changed()
-
-            def objective(flat, offset=offset, content=content):
-                total, gradient, parts = self.evaluate(flat, offset, content)
-                values.update(parts)
-                return total, gradient
-
-            total = optimiser.step(objective)
-            height, width = self.size
-            picture = np.asarray(tf.reshape(optimiser.position, self.content.shape))
-            numbers = {name: float(value) for name, value in values.items()}
-            yield picture[:height, :width], numbers | {"total": total}
-
-    def _style(self, style, longest: int):
-        """The style with its longest edge at `longest` pixels, as far as the backbone allows."""
-        factor = max(
-            longest / max(style.shape[:2]), self.backbone.least_size / min(style.shape[:2])
-        )
-        height, width = (max(1, round(size * factor)) for size in style.shape[:2])
-        return fit_grid(images.resize(style, height, width), self.backbone.multiple)
-
-    def _features(self, picture):
-        found = self.backbone.aligned(picture, taps=self.backbone.taps)
-        return {tap: tf.cast(value, tf.float32) for tap, value in found.items()}
-
-    def _smooth(self, features):
-        if not self.config.smoothing:
-            return features
-        return {tap: smooth(value, self.temperatures[tap]) for tap, value in features.items()}
-
-    def _statistics(self, features) -> dict:
-        """Tensors by (tap, kind), each of equal say."""
-        found = {}
-        for tap, value in features.items():
-            mean, variance = tf.nn.moments(value, (1, 2))
-            if self.config.statistics == "gram":
-                found[tap, "gram"] = losses.gram(value)
-                continue
-            found[tap, "mean"] = mean
-            if self.config.statistics == "covariance":
-                found[tap, "covariance"] = losses.gram(value - mean[:, None, None])
-            else:
-                found[tap, "deviation"] = tf.sqrt(variance + 1e-6)
-        return found
-
-    def _shifted(self, picture, offset):
-        reach = self.config.jitter
-        if not reach:
-            return picture[None]
-        padded = tf.pad(picture, [[reach, reach], [reach, reach], [0, 0]], "REFLECT")
-        return tf.slice(padded, [offset[0], offset[1], 0], picture.shape)[None]
-
-    def _content(self, offset):
-        """The features of the shifted content at the backbone's content tap."""
-        shifted = self._shifted(tf.constant(self.content, tf.float32), offset)
-        return self._smooth(self._features(shifted))[self.backbone.content_tap]
-
-    def _evaluate(self, flat, offset, content):
-        """Loss, gradient and parts at a picture's pixels `[H W 3]`."""
-        with tf.GradientTape() as tape:
-            tape.watch(flat)
-            picture = tf.reshape(flat, self.content.shape)
-            features = self._smooth(self._features(self._shifted(picture, offset)))
-            found = self._statistics(features)
-            relative = [
-                _squares(value - self.target[key]) / self.units[key] for key, value in found.items()
-            ]
-            parts = {
-                "content": losses.content(features[self.backbone.content_tap], content),
-                "style": tf.add_n(relative) / len(relative),
-                "smoothness": losses.total_variation(picture[None]),
-                "range": tf.reduce_mean((picture - tf.clip_by_value(picture, 0.0, 1.0)) ** 2),
-            }
-            weights = {
-                "content": self.config.content_weight,
-                "style": self.config.style_weight,
-                "smoothness": self.config.smoothness,
-                "range": RANGE_WEIGHT,
-            }
-            total, _ = losses.weighted_sum(parts, weights)
-        return total, tape.gradient(total, flat), parts
-
-
-def _squares(value):
-    return tf.reduce_sum(value**2)
-
-
-DECREASE = 1e-4  # c1 of the Wolfe conditions: share of the predicted fall that suffices
-FLATTENING = 0.9  # c2: share of the slope that may be left
-TRIALS = 20  # evaluations in one line search
-LEAST_CURVATURE = 1e-8  # s'y / (|s| |y|) below which a pair is not remembered
-
-
-class LBFGS:
-    """Limited-memory BFGS with a weak Wolfe line search (Liu and Nocedal, 1989).
-
-        optimiser = LBFGS(start)
-        for _ in range(100):
-            loss = optimiser.step(objective)
-
-    The line search brackets and bisects (Lewis and Overton, "Nonsmooth optimization via
-    quasi-Newton methods", 2013, algorithm 2.6): it needs no third derivative, bears kinks such as
-    those of an absolute value, and whatever it accepts has positive curvature. A direction that
-    does not descend, or along which nothing is found, clears the memory: the next direction is
-    then the steepest.
-
-    Args:
-        start: `[n]` float32 or float64.
-        history: pairs of differences that are remembered.
-        first_move: root mean square change of a variable in the very first trial, when nothing is
-            known of the curvature.
-    """
-
-    def __init__(self, start, history: int = 10, first_move: float = 0.01):
-        self.position = tf.convert_to_tensor(start)
-        self.first_move = first_move
-        self.pairs = collections.deque(maxlen=history)
-        self.known = None  # loss and gradient at the position
-
-    def step(self, objective) -> float:
-        """One iteration; returns the loss at the new position.
-
-        `objective(position [n]) -> (loss, gradient [n])`. Where no lower point is found even
-        along the steepest descent, the position stays: it is a minimum to rounding.
-        """
-        if self.known is None:
-            self.known = objective(self.position)
-        loss, gradient = self.known
-        direction = self._direction(gradient)
-        slope = _dot(direction, gradient)
-        if not slope < 0.0:  # also where it is not a number
-            self.pairs.clear()
-            direction, slope = -gradient, -_dot(gradient, gradient)
-        if slope == 0.0:
-            return float(loss)
-        found = self._search(objective, direction, slope)
-        if found is None:
-            self.pairs.clear()
-            return float(loss)
-        position, loss, new_gradient = found
-        self._remember(position - self.position, new_gradient - gradient)
-        self.position, self.known = position, (loss, new_gradient)
-        return float(loss)
-
-    def function_changed(self) -> None:
-        """To be called where the next step's objective differs: what was known of the loss here
-        is forgotten, and the curvature, which changes less, is kept."""
-        self.known = None
-
-    def _direction(self, gradient):
-        """`-H g` by the two loops over the pairs, H_0 = (s'y / y'y) I of the newest pair."""
-        if not self.pairs:
-            return -gradient
-        vector, factors = gradient, []
-        for s, y, curvature in reversed(self.pairs):
-            factors.append(_dot(s, vector) / curvature)
-            vector = vector - factors[-1] * y
-        _, y, curvature = self.pairs[-1]
-        vector = vector * (curvature / _dot(y, y))
-        for (s, y, curvature), factor in zip(self.pairs, reversed(factors), strict=True):
-            vector = vector + (factor - _dot(y, vector) / curvature) * s
-        return -vector
-
-    def _search(self, objective, direction, slope: float):
-        """`(position, loss, gradient)` of a point that obeys the Wolfe conditions, or of the
-        lowest that was tried; None where none was lower."""
-        start = float(self.known[0])
-        rounding = 4.0 * abs(start) * np.finfo(self.position.dtype.as_numpy_dtype).eps
-        low, high, best = 0.0, math.inf, None
-        length = 1.0 if self.pairs else self._first_length(direction)
-        for _ in range(TRIALS):
-            position = self.position + length * direction
-            loss, gradient = objective(position)
-            value = float(loss)
-            if not value <= start + DECREASE * length * slope + rounding:
-                high = length
-            else:
-                if best is None or value < float(best[1]):
-                    best = (position, loss, gradient)
-                if _dot(gradient, direction) >= FLATTENING * slope:
-                    return position, loss, gradient
-                low = length
-            length = 2.0 * low if math.isinf(high) else 0.5 * (low + high)
-        return best
-
-    def _first_length(self, direction) -> float:
-        size = math.sqrt(_dot(direction, direction) / max(1, int(tf.size(direction))))
-        return self.first_move / size if size > 0.0 else 1.0
-
-    def _remember(self, s, y) -> None:
-        """Keeps a pair whose curvature is positive beyond rounding."""
-        curvature = _dot(s, y)
-        if curvature > LEAST_CURVATURE * math.sqrt(_dot(s, s) * _dot(y, y)):
-            self.pairs.append((s, y, curvature))
-
-
-class Adam:
-    """keras's Adam behind the same `position`, `step` and `function_changed`.
-
-    Args:
-        start: `[n]` float32.
-        rate: learning rate, in units of the variables.
-    """
-
-    def __init__(self, start, rate: float = 0.02):
-        self._variable = tf.Variable(start)
-        self._optimizer = keras.optimizers.Adam(rate)
-
-    @property
-    def position(self):
-        """`[n]`."""
-        return self._variable.value()
-
-    def step(self, objective) -> float:
-        """One step; returns the loss before it."""
-        loss, gradient = objective(self._variable.value())
-        self._optimizer.apply([gradient], [self._variable])
-        return float(loss)
-
-    def function_changed(self) -> None:
-        """Adam remembers gradients alone, which may vary."""
-
-
-def _dot(first, second) -> float:
-    return float(tf.tensordot(first, second, 1))

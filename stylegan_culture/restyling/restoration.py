@@ -1,33 +1,168 @@
-"""Restores pictures of any size by a trained network, and lets a repair end in a culture's style.
+"""Restores pictures of any size by a trained network, and lets a repair end in a culture's style:
+`stylize FILE --restore KIND [--model RUN]`.
 
 Pictures are `[H, W, 3]` in [0, 1]. What is restored is likely, not certain: no evidence of what was
 there.
 """
 
+import dataclasses
+import pathlib
+import sys
+import typing
+
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError
-from stylegan_culture.images import STRIP
-from stylegan_culture.networks.holes import known, with_holes
-from stylegan_culture.networks.restoration import RestorationModel
+from stylegan_culture.config import InputError, option, shipped_file
+from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.feedforward import (
-    TILE,
-    UNTILED_PIXELS,
+    CULTURE_MODEL,
     YIQ,
+    CultureNetwork,
     check_size,
     finite,
+    inside_of,
     pad,
-    restyle,
+    read_mask,
     tiles,
 )
+from stylegan_culture.restyling.request import Request
 
+if typing.TYPE_CHECKING:  # importing it takes seconds, and --help imports this module
+    from stylegan_culture.networks.restoration import RestorationModel
+
+SHIPPED = "restore64"  # the model where --model names none
+WARNING = (
+    "what is restored is likely, not certain: results are no evidence of what was there; where "
+    "invention would harm (medical, legal or scientific pictures) use --faithful, which changes "
+    "tone only"
+)
+KINDS = ("enlarge2", "enlarge4", "colourise", "denoise", "inpaint", "contrast")
 COARSE = 4  # pixels: what is smaller counts as detail in `fuse`
 RESTORED_PIXELS, ENLARGED_PIXELS = 15_000_000, 17_000_000  # that fit 2 GB of memory
 KEPT = 0.6  # share of a repair that stays where it is most detailed, at full strength
 
 
-def restore(model: RestorationModel, picture, kind: str, hole=None, tile: int | None = None):
+@dataclasses.dataclass(frozen=True)
+class RestorationSettings:
+    """What is repaired, and by which model."""
+
+    model: str = option(SHIPPED, "shipped model, model folder or run folder")
+    restore: str | None = option(
+        None,
+        f"repair instead of restyling, by {SHIPPED} or the run of `train --trainer restore` that "
+        "--model names; inpaint takes one --mask, white in the holes",
+        KINDS,
+    )
+    faithful: bool = option(
+        False,
+        "with --restore contrast: one monotone tone curve for the whole picture, computed from it "
+        "without a model; nothing is invented; --strength weakens it",
+    )
+    fuse_model: str = option(
+        CULTURE_MODEL,
+        "a model of several cultures: with --restore and --culture the repaired picture is "
+        "restyled by it, and both are fused: --strength 0 keeps the repair",
+    )
+
+
+def check(settings: RestorationSettings, request: Request) -> None:
+    """Raises `InputError` where the settings contradict each other."""
+    kind = settings.restore
+    if settings.faithful and kind != "contrast":
+        raise InputError("--faithful changes tone only; use it with --restore contrast")
+    if kind is None:
+        return
+    if request.size is not None and kind.startswith("enlarge"):
+        raise InputError(f"--restore {kind} says how large; leave out --size")
+    refused = {
+        "--style": request.style,
+        "--weights": request.weights,
+        "--keep-colour": request.keep_colour,
+    }
+    for flag, value in refused.items():
+        if value:
+            raise InputError(f"--restore takes no {flag}; leave it out")
+    if (kind == "inpaint") != bool(request.mask) or len(request.mask) > 1:
+        raise InputError("--restore inpaint takes one --mask, white in the holes; no other kind")
+    if settings.faithful and request.culture is not None:
+        raise InputError("--faithful changes tone only; leave out --culture")
+    if request.strength is not None and not settings.faithful and request.culture is None:
+        raise InputError("--strength goes with --faithful, or with --culture to fuse")
+
+
+def build(settings: RestorationSettings, request: Request) -> typing.Callable:
+    """`function(content [h, w, 3], preview) -> [H, W, 3]`."""
+    strength = 1.0 if request.strength is None else request.strength
+    if settings.faithful:
+        return lambda content, preview: spread_tones(content, strength)
+    model = load(settings.model)
+    print(f"note: {WARNING}", file=sys.stderr)
+    finish = None
+    if request.culture is not None:
+        from stylegan_culture import models
+
+        culture_model, _ = models.load_model(settings.fuse_model)
+        finish = CultureNetwork(culture_model, feedforward.style_code(culture_model, request))
+
+    def run(content, preview):
+        hole = None
+        if settings.restore == "inpaint":
+            hole = read_mask(request.mask[0], content.shape[:2], request.size)
+        repaired = restore(model, content, settings.restore, hole)
+        return repaired if finish is None else fuse(repaired, finish(repaired), strength)
+
+    return run
+
+
+def load(reference: str) -> "RestorationModel":
+    """The restoring model of a run folder, a model folder, or the name of a shipped model."""
+    from stylegan_culture import models
+
+    shipped = shipped_file(str(reference), "model.json")
+    folder = pathlib.Path(reference) if shipped is None else shipped.parent
+    facts = models.read_facts(folder)
+    if facts.get("trainer") != "restore":
+        raise InputError(
+            f"{reference} is no model that restores; train one with `python -m "
+            "stylegan_culture.train --trainer restore --run DIR` and name it with --model DIR"
+        )
+    return models.load_restoration(folder, facts)
+
+
+class RestoringNetwork(CultureNetwork):
+    """A `RestorationModel` for one kind of damage: the generator drafts, the refiner finishes.
+
+    Pictures have a fourth channel, 1 in holes. The refiner is local, so tiles that are wider by
+    what it sees give the same picture.
+    """
+
+    def __init__(self, model: "RestorationModel", kind: str):
+        super().__init__(model, model.codes(np.array([model.kinds.index(kind)])))
+
+    def whole(self, pictures, strength):
+        """As of `FeedForward`."""
+        drawn = np.clip(finite(super().whole(pictures, strength)), 0.0, 1.0)
+        return self.model.refine(pictures, drawn, self.code.repeat(len(pictures), 0))
+
+    def tiled(self, picture, strength, tile):
+        """As of `FeedForward`."""
+        drawn = super().tiled(picture, strength, tile)
+        result = np.empty_like(drawn)
+        for core, outer in tiles(*picture.shape[:2], tile, self.model.refiner.reach):
+            part = self.model.refine(picture[outer][None], drawn[outer][None], self.code)
+            inner = finite(np.asarray(part, np.float32)[0][inside_of(core, outer)])
+            result[core] = np.clip(inner, 0.0, 1.0)
+        return result
+
+
+def restore(
+    model: "RestorationModel",
+    picture: np.ndarray,
+    kind: str,
+    hole: np.ndarray | None = None,
+    tile: int | None = None,
+) -> np.ndarray:
     """One picture restored from one kind of damage.
 
     Args:
@@ -41,9 +176,11 @@ def restore(model: RestorationModel, picture, kind: str, hole=None, tile: int | 
         float32 `[H, W, 3]` in [0, 1].
 
     Raises:
-        InputError: a kind that the model has not learnt, a hole where none is asked for, or a
+        InputError: a kind that the model has not learnt, a hole for another kind, or a
             result that is too large for memory.
     """
+    from stylegan_culture.networks.holes import known, with_holes
+
     if kind not in model.kinds:
         raise InputError(f"this model restores {', '.join(model.kinds)}, not {kind!r}")
     if (kind == "inpaint") != (hole is not None):
@@ -64,15 +201,11 @@ def restore(model: RestorationModel, picture, kind: str, hole=None, tile: int | 
     else:
         masked = pad(np.concatenate([picture, hole[..., None] > 0.5], -1, dtype=np.float32))
         given = np.asarray(with_holes(masked[None, ..., :3], masked[None, ..., 3:]))[0]
-    code = np.asarray(model.codes(np.array([model.kinds.index(kind)])))
-    if tile is None and given.shape[0] * given.shape[1] > UNTILED_PIXELS:
-        tile = TILE
-    drawn = restyle(model, given, code, tile=tile)
-    restored = _refined(model, given, drawn, code, tile)[:height, :width]
+    restored = RestoringNetwork(model, kind)(given, tile=tile)[:height, :width]
     return restored if hole is None else np.where(hole[..., None] > 0.5, restored, picture)
 
 
-def fuse(repaired, restyled, strength: float = 1.0) -> np.ndarray:
+def fuse(repaired: np.ndarray, restyled: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """A repair that ends in a culture's style: the restyled picture, but less where detail counts.
 
         result = repaired + strength (1 - KEPT w) (restyled - repaired)
@@ -85,11 +218,9 @@ def fuse(repaired, restyled, strength: float = 1.0) -> np.ndarray:
     weight = np.clip(detail / max(float(np.quantile(detail, 0.95)), 1e-4), 0.0, 1.0)
     share = strength * (1.0 - KEPT * weight[..., None])
     result = np.empty(repaired.shape, np.float32)
-    rows = max(1, images.STRIP // max(1, repaired.shape[1]))
-    for top in range(0, len(result), rows):  # copies are of bands alone
-        band = slice(top, top + rows)
-        mixed = repaired[band] + share[band] * (restyled[band] - repaired[band])
-        result[band] = np.clip(mixed, 0.0, 1.0)
+    planes = map(_strips, (result, repaired, restyled, share))
+    for part, before, after, weight in zip(*planes, strict=True):
+        part[...] = np.clip(before + weight * (after - before), 0.0, 1.0)
     return result
 
 
@@ -100,30 +231,12 @@ def _smoothed(plane):
     return images.resize(images.resize(plane[..., None], *coarse), height, width)[..., 0]
 
 
-def _refined(model: RestorationModel, given, drawn, code, tile: int | None):
-    """What the refining path makes of a damaged picture `[H, W, 4]` and of what was drawn.
-
-    It is local, so tiles that are wider by what it sees give the same picture.
-    """
-    if tile is None:
-        whole = np.asarray(model.refine(given[None], drawn[None], code))[0]
-        return np.clip(finite(whole), 0.0, 1.0)
-    result = np.empty_like(drawn)
-    for core, outer in tiles(*given.shape[:2], tile, model.refiner.reach):
-        part = np.asarray(model.refine(given[outer][None], drawn[outer][None], code))[0]
-        inner = tuple(
-            slice(c.start - o.start, c.stop - o.start) for c, o in zip(core, outer, strict=True)
-        )
-        result[core] = np.clip(finite(part[inner]), 0.0, 1.0)
-    return result
-
-
 LEVELS = 256
 LEAST, MOST = 0.25, 2.5  # slopes before scaling; 1 where values are as frequent as on average
 REACH = 4  # levels to each side over which frequencies are averaged
 
 
-def tone_curve(picture, strength: float = 1.0) -> np.ndarray:
+def tone_curve(picture: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """The curve's values `[257]` at 0, 1/256 .. 1, rising from 0 to 1.
 
         slope(v) ~ min(max(f(v), LEAST), MOST)
@@ -142,8 +255,8 @@ def tone_curve(picture, strength: float = 1.0) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(slopes) / slopes.sum()])
 
 
-def spread_tones(picture, strength: float = 1.0) -> np.ndarray:
-    """The picture `[H, W, 3]` in [0, 1] through its own `tone_curve`; float32."""
+def spread_tones(picture: np.ndarray, strength: float = 1.0) -> np.ndarray:
+    """The picture `[H, W, 3]` in [0, 1] through its `tone_curve`; float32."""
     knots, curve = np.linspace(0.0, 1.0, LEVELS + 1), tone_curve(picture, strength)
     result = np.empty(np.shape(picture), np.float32)
     for strip, part in zip(_strips(picture), _strips(result), strict=True):
@@ -153,5 +266,5 @@ def spread_tones(picture, strength: float = 1.0) -> np.ndarray:
 
 def _strips(picture):
     """The picture `[H, W, ...]` in bands of rows, views: copies are of bands alone."""
-    rows = max(1, STRIP // max(1, picture.shape[1]))
+    rows = max(1, images.STRIP // max(1, picture.shape[1]))
     return [picture[top : top + rows] for top in range(0, len(picture), rows)]

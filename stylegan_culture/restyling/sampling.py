@@ -15,20 +15,69 @@ import numpy as np
 import tqdm
 from PIL import Image
 
-from stylegan_culture import images, models
-from stylegan_culture.config import InputError, reason
+from stylegan_culture import images
+from stylegan_culture.config import InputError, option, reason
 from stylegan_culture.files import SOFTWARE, file_names, written_whole
 from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks import noise
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.restyling import feedforward
-from stylegan_culture.restyling.methods import fit
-from stylegan_culture.restyling.mixtures import mixture_of
+from stylegan_culture.restyling.feedforward import CULTURE_MODEL, CultureNetwork, finite, fit
+from stylegan_culture.restyling.request import Request, mixture_of
 
 SHEET_PIXELS = 256  # longest edge of a restyled picture on a sheet or in a GIF
 FRAME_MILLISECONDS = 80  # of a GIF
 GIF_PIXELS = 400_000_000  # of all frames, a byte each
 BATCH = 32
+MOST_SAMPLES = 10_000  # of each culture, steps between them included
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingSettings:
+    """What is drawn from noise, and by which model."""
+
+    model: str = option(CULTURE_MODEL, "shipped model, model folder or run folder")
+    sample: int | None = option(
+        None,
+        "draw so many pictures of each culture from noise (--model: a run of train --trainer dcgan "
+        "or vae) or, of one IMAGE, so many new styles of --culture; --out names a sheet or a "
+        "folder",
+        low=1,
+    )
+    # 0.35 is about the deviation of encoded artworks in a culture of the shipped model.
+    spread: float = option(
+        0.35,
+        "deviation of new styles of an IMAGE from the culture's code: more differ more, "
+        "and leave the culture; 1 is the prior of training",
+        low=0.0,
+    )
+    walk: int | None = option(
+        None,
+        "go from each sample to the next in so many steps; --out names a sheet, a .gif, or a "
+        "folder of frames",
+        low=1,
+    )
+    seed: int = option(0, "decides the noise", low=0)
+
+
+def check(settings: SamplingSettings, request: Request, pictures: tuple[str, ...]) -> None:
+    """Raises `InputError` where the settings contradict each other."""
+    if settings.sample is None:
+        raise InputError("--walk goes from sample to sample; add --sample N")
+    if settings.sample * (settings.walk or 1) > MOST_SAMPLES:
+        raise InputError(
+            f"--sample and --walk ask for more than {MOST_SAMPLES:,} pictures; ask for fewer at a "
+            "time, with another --seed each time"
+        )
+    if settings.walk is not None and settings.sample < 2:
+        raise InputError("--walk needs --sample of at least 2 to go between")
+    refused = {"--style": request.style, "--mask": request.mask, "--weights": request.weights}
+    for flag, value in refused.items():
+        if value:
+            raise InputError(f"--sample draws new styles; leave {flag} out")
+    if pictures and request.culture is None:
+        raise InputError("say of which culture the new styles are to be: --culture KEY")
+    if len(pictures) > 1:
+        raise InputError(f"--sample takes one picture at a time, not {len(pictures)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,88 +88,93 @@ class Row:
     draw: typing.Callable
 
 
-def main(options, outputs: Outputs) -> None:
-    """Draws what the options ask for and writes a sheet, a GIF or a folder of pictures."""
-    place = pathlib.Path(options.out)
+def draw(
+    settings: SamplingSettings,
+    request: Request,
+    picture: str | None,
+    place: pathlib.Path,
+    outputs: Outputs,
+) -> None:
+    """Draws samples, or new styles of a picture file, to a sheet, a GIF or a folder of pictures."""
     suffix = place.suffix.lower()
-    clip = options.walk is not None and suffix == ".gif"
+    clip = settings.walk is not None and suffix == ".gif"
     if suffix and suffix not in images.WRITABLE and not clip:
-        kinds = ".gif or a folder" if options.walk is not None else "or a folder"
+        kinds = ".gif or a folder" if settings.walk is not None else "or a folder"
         raise InputError(f"{place} cannot hold samples; use {', '.join(images.WRITABLE)} {kinds}")
     if suffix:
         outputs.claim(place)
     else:
         outputs.check_folder(place)
-    if options.images:
-        rows, size, first = _styles(options, sheet=bool(suffix))
+    if picture is not None:
+        longest = request.size or (SHEET_PIXELS if suffix else None)
+        rows, size, first = _styles(settings, request, picture, longest)
     else:
-        rows, size, first = *_cultures(options), None
-    points = noise.draw(options.sample, size, options.seed)
-    if not suffix:
-        names = [place / name for name in _names(rows, len(points), options.walk)]
-        for name in names:
-            outputs.claim(name)
+        rows, size, first = *_cultures(settings.model, request.culture), None
+    points = noise.draw(settings.sample, size, settings.seed)
     if clip:
-        path = noise.walk(points, options.walk, closed=True)
+        path = noise.walk(points, settings.walk, closed=True)
         count, cell = len(rows) * len(path), _cell(rows, points, first)
         images.check_sheet(count, len(rows), *cell, most=GIF_PIXELS)
         _write_gif(place, _frames(rows, path))
     elif suffix:
-        images.write(place, _sheet(rows, points, options.walk, first))
+        images.write(place, _sheet(rows, points, settings.walk, first))
     else:
-        _write_folder(names, rows, points, options.walk)
-    print(place)
+        names = [place / name for name in _names(rows, len(points), settings.walk)]
+        for name in names:
+            outputs.claim(name)
+        _write_folder(names, rows, points, settings.walk)
 
 
-def _cultures(options) -> tuple[list[Row], int]:
-    """A row for every culture of a sampler, or one for the culture or mixture asked for."""
-    if not models.is_sampler(options.model):
+def _cultures(model: str, culture: str | None) -> tuple[list[Row], int]:
+    """A row for every culture of a sampler, or one for a culture or mixture."""
+    from stylegan_culture import models
+
+    if not models.is_sampler(model):
         raise InputError(
-            f"{options.model} restyles pictures: name one, or give --model a run of "
+            f"{model} restyles pictures: name one, or give --model a run of "
             "`train --trainer dcgan` or `--trainer vae`, which draws without"
         )
-    generator, facts = models.load_sampler(options.model)
-    keys = keys_of(read_cultures(facts, options.model))
+    generator, facts = models.load_sampler(model)
+    keys = keys_of(read_cultures(facts, model))
     if not generator.config.conditional:
-        if options.culture is not None:
-            raise InputError(f"{options.model} was trained --no-conditional; leave --culture out")
-        asked = {"": np.ones((1, 1), np.float32)}
-    elif options.culture is not None:
-        asked = {options.culture: mixture_of(options.culture, keys)}
+        if culture is not None:
+            raise InputError(f"{model} was trained --no-conditional; leave --culture out")
+        mixtures = {"": np.ones((1, 1), np.float32)}
+    elif culture is not None:
+        mixtures = {culture: mixture_of(culture, keys)}
     else:
-        asked = dict(zip(keys, np.eye(len(keys), dtype=np.float32)[:, None], strict=True))
-    rows = [Row(key, _sampler(generator, mixture)) for key, mixture in asked.items()]
+        mixtures = dict(zip(keys, np.eye(len(keys), dtype=np.float32)[:, None], strict=True))
+
+    def sampler(mixture):
+        return lambda points: finite(generator(points, np.repeat(mixture, len(points), 0)))
+
+    rows = [Row(key, sampler(mixture)) for key, mixture in mixtures.items()]
     return rows, generator.config.noise_size
 
 
-def _sampler(generator, mixture):
-    def draw(points):
-        labels = np.repeat(mixture, len(points), 0)
-        return feedforward.finite(generator(points, labels))
-
-    return draw
-
-
-def _styles(options, sheet: bool) -> tuple[list[Row], int, np.ndarray]:
-    """One row: the picture in styles about the culture's own, `default code + spread noise`.
+def _styles(
+    settings: SamplingSettings, request: Request, picture: str, longest: int | None
+) -> tuple[list[Row], int, np.ndarray]:
+    """One row: the picture in styles about the culture's code, `code + spread noise`.
 
     The prior that the style encoder was trained towards has the deviation 1, but encoded artworks
     lie within about a third of that, and styles from farther off leave the culture.
     """
-    if models.is_sampler(options.model):
-        raise InputError(f"{options.model} draws without a picture; leave {options.images[0]} out")
-    model, _ = models.load_model(options.model)
-    code = np.asarray(model.fusion(mixture_of(options.culture, model.cultures)))
-    longest = options.size or (SHEET_PIXELS if sheet else None)
-    content = fit(images.read(images.given(options.images[0]), longest=longest), longest)
-    strength = 1.0 if options.strength is None else options.strength
+    from stylegan_culture import models
 
-    def draw(points):
-        styles = code + options.spread * points
+    if models.is_sampler(settings.model):
+        raise InputError(f"{settings.model} draws without a picture; leave {picture} out")
+    model, _ = models.load_model(settings.model)
+    code = np.asarray(model.fusion(mixture_of(request.culture, model.cultures)))
+    content = fit(images.read(images.given(picture), longest=longest), longest)
+    strength = 1.0 if request.strength is None else request.strength
+
+    def draw_styles(points):
+        styles = code + settings.spread * points
         # One at a time: a picture may be large.
-        return (feedforward.restyle(model, content, style[None], strength) for style in styles)
+        return (CultureNetwork(model, style[None])(content, strength) for style in styles)
 
-    return [Row(options.culture, draw)], model.config.code_size, content
+    return [Row(request.culture, draw_styles)], model.config.code_size, content
 
 
 def _sheet(rows, points, steps, first) -> np.ndarray:
@@ -158,7 +212,7 @@ def _frames(rows, path):
 
 
 def _write_gif(place, frames) -> None:
-    """A GIF that repeats for ever, each frame with its own 256 colours."""
+    """A GIF that repeats for ever, each frame with 256 colours of its picture."""
     pictures, content = [Image.fromarray(frame).quantize(256) for frame in frames], io.BytesIO()
     try:
         pictures[0].save(

@@ -34,14 +34,17 @@ class StageTransfer:
         for stage in STAGES:
             names = _names(stage)
             source, prefix = (encoder, "") if stage == 5 else (stages, f"enc{stage}/")
-            found = read_layers(source, [f"{prefix}{n}" for n in ("conv0", *names)], "the encoder")
-            self.layers[f"enc{stage}"] = list(found.values())
-            found = read_layers(stages, [f"dec{stage}/{n}" for n in names], "the decoders")
-            self.layers[f"dec{stage}"] = list(found.values())
+            places = [f"{prefix}{name}" for name in ("conv0", *names)]
+            encoder_layers = read_layers(source, places, "the encoder")
+            self.layers[f"enc{stage}"] = list(encoder_layers.values())
+            decoder_layers = read_layers(stages, [f"dec{stage}/{n}" for n in names], "the decoders")
+            self.layers[f"dec{stage}"] = list(decoder_layers.values())
         noise = np.random.default_rng(0).random((4 * MULTIPLE, 4 * MULTIPLE, 3), np.float32)
         check_runs(stages, lambda: [self(noise, noise)], "the encoders and decoders of stages")
 
-    def __call__(self, content, style, strength: float = STRENGTH) -> np.ndarray:
+    def __call__(
+        self, content: np.ndarray, style: np.ndarray, strength: float = STRENGTH
+    ) -> np.ndarray:
         """`[H, W, 3]` and `[h, w, 3]` in [0, 1] to `[H, W, 3]`, sides cut to multiples of 16."""
         picture, style = (tf.constant(_cut(image)[None], tf.float32) for image in (content, style))
         for stage in STAGES:

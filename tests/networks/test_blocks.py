@@ -67,12 +67,12 @@ def test_a_wider_border_is_mirrored_as_numpy_does(generator):
 def test_a_convolution_is_the_reflect_padded_one(generator, kernel, stride, depthwise):
     features = _features(generator, (1, 8, 10, 4))
     layer = blocks.Convolution(4 if depthwise else 6, kernel, stride, depthwise=depthwise)
-    found = layer(features)
+    computed = layer(features)
     weights, bias = layer.get_weights()
     bias = generator.normal(size=bias.shape).astype(np.float32)
     layer.set_weights([weights, bias])
     expected = oracles.convolve(features[0], weights, bias, stride, depthwise)
-    assert found.shape[1:3] == (8 // stride, 10 // stride)
+    assert computed.shape[1:3] == (8 // stride, 10 // stride)
     np.testing.assert_allclose(layer(features)[0], expected, atol=1e-5)
 
 
@@ -121,10 +121,10 @@ def test_a_modulation_by_the_zero_code_is_the_identity(generator):
 def test_a_modulation_scales_and_shifts_each_channel(generator):
     features, code = _features(generator), generator.normal(size=(2, CODE)).astype(np.float32)
     layer = blocks.Modulation()
-    found = layer(features, code)
+    computed = layer(features, code)
     scale, shift = np.split(code @ np.asarray(layer.affine.kernel), 2, axis=-1)
     expected = features * (1 + scale[:, None, None]) + shift[:, None, None]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(computed, expected, atol=1e-5)
     assert np.abs(expected - features).max() > 0.05
 
 
@@ -132,7 +132,7 @@ def test_a_modulated_block_is_its_formula(generator):
     features = _features(generator, (1, 8, 8, 4))
     code = 5.0 * generator.normal(size=(1, CODE)).astype(np.float32)
     block = blocks.ModulatedBlock(4)
-    found = block(features, code)
+    computed = block(features, code)
     spread, widen, narrow = (
         [np.asarray(v) for v in layer.trainable_variables]
         for layer in (block.spread, block.widen, block.narrow)
@@ -143,7 +143,7 @@ def test_a_modulated_block_is_its_formula(generator):
     hidden = hidden * (1 + scale) + shift
     hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
     np.testing.assert_allclose(
-        found[0], features[0] + oracles.convolve(hidden, *narrow), rtol=1e-4, atol=1e-4
+        computed[0], features[0] + oracles.convolve(hidden, *narrow), rtol=1e-4, atol=1e-4
     )
 
 
@@ -177,9 +177,9 @@ def test_shrinkage_leaves_the_covariance_that_its_formula_says(generator):
     result = np.asarray(layer(features, _codes(1), np.ones((1, 1), np.float32)))
     covariance = oracles.moments(features.reshape(-1, 8))[1]
     expected = covariance @ np.linalg.inv(oracles.shrunk(covariance, 0.2))
-    found = oracles.moments(result.reshape(-1, 8))[1]
-    assert oracles.relative_frobenius(found, expected) < 1e-3
-    assert oracles.relative_frobenius(found, np.eye(8)) > 0.05
+    computed = oracles.moments(result.reshape(-1, 8))[1]
+    assert oracles.relative_frobenius(computed, expected) < 1e-3
+    assert oracles.relative_frobenius(computed, np.eye(8)) > 0.05
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.4, 1.0])
@@ -187,7 +187,7 @@ def test_whitening_and_colouring_follow_their_formula_pixel_by_pixel(generator, 
     features = _correlated(generator, (2, 6, 9, 16))
     code = generator.normal(size=(2, CODE)).astype(np.float32)
     layer = _whitening(generator, features, group=8, shrinkage=1e-2)
-    found = np.asarray(layer(features, code, np.full((2, 1), strength, np.float32)))
+    computed = np.asarray(layer(features, code, np.full((2, 1), strength, np.float32)))
     matrices = (code @ np.asarray(layer.matrix.kernel)).reshape(2, 2, 8, 8)
     shifts = (code @ np.asarray(layer.shift.kernel)).reshape(2, 2, 8)
     amounts = 1.0 / (1.0 + np.exp(-(code @ np.asarray(layer.amount.kernel))))
@@ -200,7 +200,7 @@ def test_whitening_and_colouring_follow_their_formula_pixel_by_pixel(generator, 
             strength * amounts[picture, group],
             1e-2,
         )
-        result = found[picture, ..., channels]
+        result = computed[picture, ..., channels]
         assert oracles.relative_frobenius(result, expected) < 1e-3
 
 
@@ -215,10 +215,10 @@ def test_strength_belongs_to_each_picture_alone(generator):
     features = _correlated(generator)
     code = generator.normal(size=(2, CODE)).astype(np.float32)
     layer = _whitening(generator, features)
-    found = np.asarray(layer(features, code, np.float32([[0.0], [1.0]])))
+    computed = np.asarray(layer(features, code, np.float32([[0.0], [1.0]])))
     alone = np.asarray(layer(features[1:], code[1:], np.ones((1, 1), np.float32)))
-    np.testing.assert_array_equal(found[0], features[0])
-    np.testing.assert_allclose(found[1], alone[0], atol=1e-4)
+    np.testing.assert_array_equal(computed[0], features[0])
+    np.testing.assert_allclose(computed[1], alone[0], atol=1e-4)
 
 
 def test_given_moments_of_the_same_picture_change_nothing(generator):
@@ -227,8 +227,8 @@ def test_given_moments_of_the_same_picture_change_nothing(generator):
     layer, strength = _whitening(generator, features), np.ones((2, 1), np.float32)
     mean, covariance = layer.moments(features)
     assert mean.shape == (2, 2, 16) and covariance.shape == (2, 2, 16, 16)
-    found = layer(features, code, strength, (mean, covariance))
-    np.testing.assert_allclose(found, layer(features, code, strength), atol=1e-5)
+    computed = layer(features, code, strength, (mean, covariance))
+    np.testing.assert_allclose(computed, layer(features, code, strength), atol=1e-5)
 
 
 def test_a_part_with_the_moments_of_the_whole_is_that_part_of_the_whole(generator):
@@ -237,8 +237,8 @@ def test_a_part_with_the_moments_of_the_whole_is_that_part_of_the_whole(generato
     layer, strength = _whitening(generator, features), np.ones((2, 1), np.float32)
     whole = np.asarray(layer(features, code, strength))[:, 2:9, 4:]
     part = features[:, 2:9, 4:]
-    found = layer(part, code, strength, layer.moments(features))
-    np.testing.assert_allclose(found, whole, atol=1e-4)
+    computed = layer(part, code, strength, layer.moments(features))
+    np.testing.assert_allclose(computed, whole, atol=1e-4)
     assert np.abs(np.asarray(layer(part, code, strength)) - whole).max() > 0.1
 
 

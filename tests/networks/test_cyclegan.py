@@ -86,13 +86,13 @@ def test_instance_normalisation_is_that_of_each_picture_and_channel(generator):
     scale, shift = np.array([1.0, 2.0, -1.0]), np.array([0.0, 0.5, 1.0])
     layer.scale.assign(scale)
     layer.shift.assign(shift)
-    found = np.asarray(layer(features))
+    computed = np.asarray(layer(features))
     for picture in range(2):
         for channel in range(3):
             values = features[picture, :, :, channel].astype(np.float64)
             expected = (values - values.mean()) / np.sqrt(values.var() + 1e-5)
             expected = expected * scale[channel] + shift[channel]
-            np.testing.assert_allclose(found[picture, :, :, channel], expected, atol=1e-4)
+            np.testing.assert_allclose(computed[picture, :, :, channel], expected, atol=1e-4)
 
 
 def test_a_pair_comes_back_from_its_file_and_knows_its_directions(tmp_path):

@@ -81,10 +81,10 @@ def test_doublings_leave_no_checkerboard(monkeypatch):
 
 def test_normalised_maps_have_mean_0_and_deviation_1():
     features = np.random.default_rng(3).normal(2.0, 3.0, (2, 8, 8, 4)).astype("f4")
-    found = np.asarray(dcgan.standardised(features))
+    result = np.asarray(dcgan.standardised(features))
     mean, deviation = features.mean((1, 2)), features.std((1, 2))
     expected = (features - mean[:, None, None]) / deviation[:, None, None]
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
 def test_an_encoder_gives_a_gaussian_over_the_generators_noise():

@@ -123,9 +123,9 @@ def test_a_file_gives_every_decoder_back_in_half_precision(decoders, backbone, s
     with np.load(saved) as archive:
         kinds = {str(archive[name].dtype) for name in archive.files if name != "fingerprint"}
     assert kinds == {"float16"}
-    found = load_decoders(saved, backbone)
-    assert list(found) == list(STRIDES)
-    for tap, decoder in found.items():
+    result = load_decoders(saved, backbone)
+    assert list(result) == list(STRIDES)
+    for tap, decoder in result.items():
         features = _features(generator, tap)
         np.testing.assert_allclose(decoder(features), decoders[tap](features), atol=5e-3)
         for one, other in zip(decoder.variables, decoders[tap].variables, strict=True):

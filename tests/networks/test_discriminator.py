@@ -32,10 +32,10 @@ def _settled(shape=(3, 3, 6, 10), iterations=200, seed=0):
 @pytest.mark.parametrize("shape", [(3, 3, 6, 10), (1, 1, 5, 3), (3, 3, 4, 1)])
 def test_power_iteration_finds_the_largest_singular_value(shape):
     layer = _settled(shape)
-    found = np.asarray(layer.spectral_kernel(update=False))
+    computed = np.asarray(layer.spectral_kernel(update=False))
     expected = np.asarray(layer.kernel) / oracles.spectral_norm(layer.kernel)
-    assert oracles.relative_frobenius(found, expected) < 1e-4
-    assert oracles.spectral_norm(found) == pytest.approx(1.0, abs=1e-4)
+    assert oracles.relative_frobenius(computed, expected) < 1e-4
+    assert oracles.spectral_norm(computed) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_one_training_call_iterates_once_and_a_verdict_never(generator):
@@ -75,12 +75,12 @@ def test_the_gradient_includes_the_norm():
     with tf.GradientTape() as tape:
         normalised = layer.spectral_kernel(update=False)
         value = tf.reduce_sum(tf.reshape(normalised, matrix.shape) * weight.astype(np.float32))
-    found = np.asarray(tape.gradient(value, layer.kernel.value)).reshape(matrix.shape)
+    computed = np.asarray(tape.gradient(value, layer.kernel.value)).reshape(matrix.shape)
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     norm, direction = values[0], np.outer(left[:, 0], right[0])
     expected = weight / norm - (weight * matrix).sum() / norm**2 * direction
-    assert oracles.relative_frobenius(found, expected) < 1e-3
-    assert oracles.relative_frobenius(found, weight / norm) > 0.01
+    assert oracles.relative_frobenius(computed, expected) < 1e-3
+    assert oracles.relative_frobenius(computed, weight / norm) > 0.01
 
 
 def test_the_gradient_leaves_the_kernels_length_alone():
@@ -136,9 +136,9 @@ def test_a_shared_verdict_is_added_to_the_map_of_every_culture(generator):
     config = dataclasses.replace(SMALL, spectral_norm=False, shared_verdict=True)
     judge, image = Discriminator(3, config), generator.uniform(size=(2, 32, 32, 3)).astype("f4")
     whole, hidden = judge.judge(image)
-    own, shared = (np.asarray(part(hidden[-1])) for part in (judge.logits, judge.shared))
-    assert own.shape[-1] == 3 and shared.shape[-1] == 1 and np.abs(shared).min() > 0.0
-    np.testing.assert_allclose(whole, own + shared, atol=1e-5)
+    each, shared = (np.asarray(part(hidden[-1])) for part in (judge.logits, judge.shared))
+    assert each.shape[-1] == 3 and shared.shape[-1] == 1 and np.abs(shared).min() > 0.0
+    np.testing.assert_allclose(whole, each + shared, atol=1e-5)
     assert Discriminator(3, SMALL).shared is None
 
 
@@ -180,8 +180,8 @@ def test_the_running_scale_stands_still_outside_training(generator):
     layer(features, training=True)
     before = layer.get_weights()
     layer(100.0 * features, training=False)
-    for found, expected in zip(layer.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for computed, expected in zip(layer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(computed, expected)
     assert not layer.trainable_variables
 
 

@@ -15,14 +15,14 @@ def _features(generator, shape=(2, 6, 8, 4)):
 
 def _doubled(picture, smooth):
     """`[H, W, C]` at twice the size: each pixel repeated, or three quarters of it and a quarter of
-    its neighbour on that side, the outermost being its own neighbour."""
+    its neighbour on that side, the outermost being its neighbour too."""
     for axis in (0, 1):
-        own = picture.repeat(2, axis=axis)
+        doubled = picture.repeat(2, axis=axis)
         if smooth:
             count = picture.shape[axis]
             beside = np.arange(2 * count) // 2 + np.tile([-1, 1], count)
-            own = 0.75 * own + 0.25 * picture.take(np.clip(beside, 0, count - 1), axis=axis)
-        picture = own
+            doubled = 0.75 * doubled + 0.25 * picture.take(np.clip(beside, 0, count - 1), axis=axis)
+        picture = doubled
     return picture
 
 
@@ -33,8 +33,8 @@ def test_an_up_convolution_is_doubling_and_a_convolution_for_any_kernel(generato
     layer = blocks.UpConvolution(6, smooth=smooth)
     assert layer(features).shape == (2, 6, 10, 6)
     layer.set_weights([generator.normal(size=variable.shape) for variable in layer.weights])
-    found, (kernel, bias) = np.asarray(layer(features)), layer.get_weights()
-    for picture, result in zip(features, found, strict=True):
+    computed, (kernel, bias) = np.asarray(layer(features)), layer.get_weights()
+    for picture, result in zip(features, computed, strict=True):
         padded = np.pad(_doubled(picture, smooth), [(1, 1), (1, 1), (0, 0)], mode="edge")
         expected = oracles.convolve(padded, kernel, bias)[1:-1, 1:-1]
         np.testing.assert_allclose(result, expected, atol=1e-4)

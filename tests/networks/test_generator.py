@@ -126,16 +126,16 @@ def test_each_picture_follows_its_own_code_and_strength(culture_model, picture, 
 def test_the_pictures_own_moments_change_nothing(culture_model, picture, code):
     generator = culture_model.generator
     features = generator.encode(picture)
-    found = generator.decode(features, code, _strength(1.0), generator.moments(features))
-    np.testing.assert_allclose(found, generator(picture, code, _strength(1.0)), atol=1e-4)
+    computed = generator.decode(features, code, _strength(1.0), generator.moments(features))
+    np.testing.assert_allclose(computed, generator(picture, code, _strength(1.0)), atol=1e-4)
 
 
 def test_moments_of_another_picture_are_obeyed(culture_model, picture, code):
     generator = culture_model.generator
     features = generator.encode(picture)
     other = generator.moments(generator.encode(picture[::-1] ** 3))
-    found = np.asarray(generator.decode(features, code, _strength(1.0), other))
-    assert np.abs(found - np.asarray(generator(picture, code, _strength(1.0)))).max() > 0.01
+    computed = np.asarray(generator.decode(features, code, _strength(1.0), other))
+    assert np.abs(computed - np.asarray(generator(picture, code, _strength(1.0)))).max() > 0.01
 
 
 def test_full_strength_may_fade_the_finest_lines_out(picture, code):
@@ -186,10 +186,10 @@ def test_the_same_generator_in_half_precision_is_near(culture_model, small_sizes
     half = Generator(small_sizes, dtype=keras.DTypePolicy("mixed_bfloat16"))
     half(picture, code, _strength(1.0))
     half.set_weights(culture_model.generator.get_weights())
-    found = half(picture, code, _strength(0.5))
+    computed = half(picture, code, _strength(0.5))
     whole = culture_model.generator(picture, code, _strength(0.5))
-    assert found.dtype == tf.float32
-    assert np.abs(np.asarray(found) - np.asarray(whole)).mean() < 0.02
+    assert computed.dtype == tf.float32
+    assert np.abs(np.asarray(computed) - np.asarray(whole)).mean() < 0.02
 
 
 def test_without_noise_the_mapping_gives_the_default_code(culture_model):
@@ -211,7 +211,7 @@ def test_the_mapping_is_a_perceptron_of_culture_and_noise(generator):
     mapping = MappingNetwork(3, GeneratorConfig(), hidden=20)
     noise = generator.normal(size=(5, 16)).astype(np.float32)
     culture = generator.dirichlet(np.ones(3), 5).astype(np.float32)
-    found = mapping(noise, culture)
+    computed = mapping(noise, culture)
     layers = (mapping.embedding, *mapping.hidden, mapping.code)
     features = noise @ np.asarray(mapping.noise_entry.kernel)
     for number, layer in enumerate(layers):
@@ -219,15 +219,15 @@ def test_the_mapping_is_a_perceptron_of_culture_and_noise(generator):
         features = culture @ kernel + bias + features if number == 0 else features @ kernel + bias
         if number < len(layers) - 1:
             features = np.where(features > 0, features, 0.2 * features)
-    np.testing.assert_allclose(found, features, atol=1e-4)
+    np.testing.assert_allclose(computed, features, atol=1e-4)
 
 
 def test_a_mixture_is_the_weighted_mean_of_the_default_codes(culture_model):
     fusion = culture_model.fusion
     codes = np.asarray(fusion(np.eye(3, dtype=np.float32)))
-    found = fusion(np.float32([[0.7, 0.3, 0.0], [2.0, 1.0, 1.0]]))
-    np.testing.assert_allclose(found[0], 0.7 * codes[0] + 0.3 * codes[1], atol=1e-6)
-    np.testing.assert_allclose(found[1], codes.T @ [0.5, 0.25, 0.25], atol=1e-6)
+    computed = fusion(np.float32([[0.7, 0.3, 0.0], [2.0, 1.0, 1.0]]))
+    np.testing.assert_allclose(computed[0], 0.7 * codes[0] + 0.3 * codes[1], atol=1e-6)
+    np.testing.assert_allclose(computed[1], codes.T @ [0.5, 0.25, 0.25], atol=1e-6)
 
 
 def test_negative_and_empty_mixtures_are_defined(culture_model):
@@ -275,8 +275,8 @@ def test_saved_weights_restore_the_model_bit_for_bit(culture_model, small_sizes,
     expected = np.asarray(culture_model(picture, mixture, _strength(1.0)))
     assert np.abs(np.asarray(loaded(picture, mixture, _strength(1.0))) - expected).max() > 0.01
     loaded.load_weights(path)
-    for found, saved in zip(loaded.get_weights(), culture_model.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, saved)
+    for computed, saved in zip(loaded.get_weights(), culture_model.get_weights(), strict=True):
+        np.testing.assert_array_equal(computed, saved)
     np.testing.assert_array_equal(loaded(picture, mixture, _strength(1.0)), expected)
 
 

@@ -30,8 +30,8 @@ def test_a_style_draws_from_noise_fixed_in_place(code):
     assert parts[False] < 1e-3 < 0.01 < parts[True]
     other = {name: value[:, ::-1] for name, value in generator.grain(12, 12).items()}
     changed = []
-    for asked, strength in ((code, 1.0), (code, 0.0), (0.0 * code, 1.0)):
-        inputs = (plain, asked, np.full((2, 1), strength))
+    for flags, strength in ((code, 1.0), (code, 0.0), (0.0 * code, 1.0)):
+        inputs = (plain, flags, np.full((2, 1), strength))
         changed.append(np.abs(generator(*inputs, other) - generator(*inputs)).max())
     assert changed[0] > 0.01 and changed[1] == changed[2] == 0.0
 

@@ -16,8 +16,8 @@ def test_the_arc_between_two_points_is_a_rotation(share):
     across = second - (first @ second) * first
     across /= np.linalg.norm(across)
     turn = scipy.linalg.expm(share * angle * (np.outer(across, first) - np.outer(first, across)))
-    found = noise.between(3.0 * first, 3.0 * second, share)
-    np.testing.assert_allclose(found, 3.0 * turn @ first, atol=1e-5)
+    result = noise.between(3.0 * first, 3.0 * second, share)
+    np.testing.assert_allclose(result, 3.0 * turn @ first, atol=1e-5)
 
 
 def test_a_walk_stays_where_gaussian_noise_is():

@@ -14,14 +14,14 @@ from stylegan_culture.networks.classifier import OUTMOST, CultureHead, CultureTa
 @pytest.fixture
 def tagger(vgg_archive, generator):
     backbone = build_backbone("vgg19_16x", str(vgg_archive))
-    found = CultureTagger(backbone)
-    size = found.describe(np.zeros((1, 64, 64, 3), np.float32)).shape[-1]
-    found.head = CultureHead(2, exclusive=False, dropout=0.4)
-    found.head.build((None, size))
-    for variable in found.head.variables:
+    result = CultureTagger(backbone)
+    size = result.describe(np.zeros((1, 64, 64, 3), np.float32)).shape[-1]
+    result.head = CultureHead(2, exclusive=False, dropout=0.4)
+    result.head.build((None, size))
+    for variable in result.head.variables:
         if "seed" not in variable.path:
             variable.assign(generator.uniform(0.5, 1.5, variable.shape))
-    return found
+    return result
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_probabilities_follow_the_head_formula(generator, exclusive):
     logits = (standard @ kernel + bias) / float(np.asarray(head.temperature))
     powers = np.exp(logits)
     odds = powers.sum(axis=1, keepdims=True) if exclusive else 1.0 + powers
-    found = head.probabilities(head(descriptors))
-    np.testing.assert_allclose(found, powers / odds, rtol=1e-4)
+    result = head.probabilities(head(descriptors))
+    np.testing.assert_allclose(result, powers / odds, rtol=1e-4)
 
 
 def test_only_training_drops(tagger, generator):
@@ -71,9 +71,9 @@ def test_a_tagger_comes_back_from_its_file(tagger, facts, generator, tmp_path):
     path = tmp_path / "classifier.npz"
     save_tagger(path, tagger, facts)
     image = generator.uniform(size=(1, 64, 64, 3)).astype(np.float32)
-    loaded, told = load_tagger(path)
+    loaded, message = load_tagger(path)
     np.testing.assert_array_equal(loaded.probabilities(image), tagger.probabilities(image))
-    assert {**told, **facts} == told and told["exclusive"] is False
+    assert {**message, **facts} == message and message["exclusive"] is False
     assert [one.name for one in tmp_path.iterdir()] == ["classifier.npz"]
 
 

@@ -37,8 +37,8 @@ def test_multi_level_wct_at_512_pixels_is_no_slower_than_its_svd_form(inception)
         decoders[tap](features)
     times, results = {"eigh": [], "svd": []}, {}
     methods = {
-        "eigh": classical.METHODS["wct"],
-        "svd": classical.Method(svd_form, True, classical.METHODS["wct"].strength),
+        "eigh": classical.operation("wct"),
+        "svd": classical.Operation(svd_form, True, classical.operation("wct").strength),
     }
     for _ in range(4):
         for name, method in methods.items():

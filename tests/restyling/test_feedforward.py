@@ -7,8 +7,12 @@ import keras
 import numpy as np
 import pytest
 
+from stylegan_culture.networks import generator
+from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
 from stylegan_culture.restyling import feedforward
+from stylegan_culture.restyling.restoration import RestoringNetwork
 
 
 def make_model(blocks=1, **changes):
@@ -44,8 +48,8 @@ def code(model, seed=0):
 def test_tiled_equals_untiled(blocks, size, tile, shipped):
     model = make_model(blocks, fade=shipped, smooth=shipped, grain=shipped)
     image, style = scene(*size), code(model)
-    whole = feedforward.restyle(model, image, style)
-    tiled = feedforward.restyle(model, image, style, tile=tile)
+    whole = feedforward.CultureNetwork(model, style)(image)
+    tiled = feedforward.CultureNetwork(model, style)(image, tile=tile)
     assert whole.std() > 0.05
     np.testing.assert_allclose(tiled, whole, atol=0.3 / 255)
 
@@ -53,19 +57,21 @@ def test_tiled_equals_untiled(blocks, size, tile, shipped):
 def test_a_narrower_margin_would_show(model, monkeypatch):
     """The margin is what makes tiles agree: without one they do not."""
     image, style = scene(256, 256), code(model)
-    whole = feedforward.restyle(model, image, style)
-    monkeypatch.setattr(feedforward, "decoder_margin", lambda model: 0)
-    assert np.abs(feedforward.restyle(model, image, style, tile=64) - whole).max() > 2 / 255
+    whole = feedforward.CultureNetwork(model, style)(image)
+    monkeypatch.setattr(feedforward, "DECODER_MARGIN", -model.config.blocks)
+    assert np.abs(feedforward.CultureNetwork(model, style)(image, tile=64) - whole).max() > 2 / 255
 
 
 def test_tiled_features_and_moments_are_those_of_the_whole(model):
     image = scene(200, 136)
     features = model.generator.encode(image[None])
-    tiled = feedforward.encode_tiled(model, image, 48)
+    network = feedforward.CultureNetwork(model, code(model))
+    tiled = network.encode(image, 48)
+    moments = network.moments(tiled)
     expected = model.generator.moments(features)
     for name, value in features.items():
         np.testing.assert_allclose(tiled[name], np.asarray(value), atol=1e-5)
-        mean, covariance = feedforward.moments_of(tiled[name], model)
+        mean, covariance = moments[name]
         np.testing.assert_allclose(mean, np.asarray(expected[name][0]), atol=1e-5)
         np.testing.assert_allclose(covariance, np.asarray(expected[name][1]), atol=1e-5)
 
@@ -73,13 +79,13 @@ def test_tiled_features_and_moments_are_those_of_the_whole(model):
 def test_moments_far_from_zero_do_not_cancel(model):
     features = 1000.0 + np.random.default_rng(1).normal(size=(1, 80, 30, 16)).astype(np.float32)
     samples = features.reshape(-1, 16).astype(np.float64)
-    _, covariance = feedforward.moments_of(features, model)
+    _, covariance = feedforward.moments_of(features, model.generator.coarse_colouring.group)
     np.testing.assert_allclose(covariance[0, 0], np.cov(samples.T, bias=True), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (64, 64), (65, 130)])
 def test_any_size_comes_back_in_its_size(model, size):
-    result = feedforward.restyle(model, scene(*size), code(model))
+    result = feedforward.CultureNetwork(model, code(model))(scene(*size))
     assert result.shape == (*size, 3)
     assert np.isfinite(result).all() and result.min() >= 0 and result.max() <= 1
 
@@ -100,8 +106,6 @@ def test_keep_colour_keeps_chrominance_and_matches_luminance():
     np.testing.assert_allclose(yiq[..., 1:], original[..., 1:], atol=2e-3)
     np.testing.assert_allclose(yiq[..., 0].mean(), original[..., 0].mean(), atol=1e-3)
     np.testing.assert_allclose(yiq[..., 0].std(), original[..., 0].std(), atol=1e-3)
-    unmatched = feedforward.keep_colour(content, restyled, match=False) @ feedforward.YIQ[0]
-    np.testing.assert_allclose(unmatched, restyled @ feedforward.YIQ[0], atol=1e-3)
 
 
 MEMORY = """
@@ -112,7 +116,7 @@ from stylegan_culture.restyling import feedforward
 model = CultureModel(["a", "b"], GeneratorConfig()).create_weights()
 image = np.random.default_rng(0).random((4096, 4096, 3), dtype=np.float32)
 code = np.ones((1, model.config.code_size), np.float32)
-result = feedforward.restyle(model, image, code)
+result = feedforward.CultureNetwork(model, code)(image)
 assert result.shape == image.shape
 result = feedforward.keep_colour(image, result)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
@@ -125,3 +129,26 @@ def test_sixteen_megapixels_stay_below_three_gigabytes():
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True, timeout=550
     )
     assert float(answer.stdout.split()[-1]) < 3.0
+
+
+def test_every_network_draws_pictures_of_any_size_and_in_batches(model):
+    """The culture generator, a translator and the restoring network, whose pictures have a fourth
+    channel: a picture alone equals the same picture in a batch."""
+    keras.utils.set_random_seed(2)
+    restoring = RestorationModel(("denoise",), RestorationConfig(64, 1, 8, 8, 1)).create_weights()
+    pair = CyclePair(("a", "b"), TranslatorConfig(4, 1)).create_weights()
+    for network, channels in [
+        (feedforward.CultureNetwork(model, code(model)), 3),
+        (feedforward.TranslatorNetwork(pair.forth), 3),
+        (RestoringNetwork(restoring, "denoise"), 4),
+    ]:
+        batch = np.random.default_rng(3).random((2, 24, 32, channels), np.float32)
+        together = np.asarray(network.whole(batch, np.ones((2, 1), np.float32)))
+        for picture, drawn in zip(batch, together, strict=True):
+            np.testing.assert_allclose(network(picture), np.clip(drawn, 0.0, 1.0), atol=1e-5)
+        assert network(batch[0, :17, :21]).shape == (17, 21, 3)
+
+
+def test_the_stride_is_that_of_the_generator():
+    """Written a second time, since importing the generator takes seconds."""
+    assert feedforward.STRIDE == generator.STRIDE

@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import noise_pictures
-from stylegan_culture.restyling import gatys
-from stylegan_culture.restyling.gatys_settings import STARTS, STATISTICS, GatysConfig
+from stylegan_culture.restyling import gatys, optimisation
+from stylegan_culture.restyling.gatys import STARTS, STATISTICS, GatysSettings
+from stylegan_culture.restyling.optimisation import Scale
 
-SHORT = GatysConfig(steps=6, scales=1)
+SHORT = GatysSettings(steps=6, scales=1)
 
 
 @pytest.fixture(scope="module")
@@ -43,23 +44,23 @@ def last(*arguments, **options):
 @pytest.mark.parametrize("statistics", STATISTICS)
 def test_style_falls_from_that_of_the_content(backbone, content, style, statistics):
     config = dataclasses.replace(SHORT, steps=25, statistics=statistics, start="content")
-    found = list(gatys.restyle(backbone, content, [style], config))
-    assert [one.step for one in found] == list(range(1, 26))
-    assert found[0].losses["style"] < 1.0
-    assert found[-1].losses["style"] < 0.25
-    assert found[-1].picture.shape == content.shape
-    assert 0.0 <= found[-1].picture.min() <= found[-1].picture.max() <= 1.0
+    computed = list(gatys.restyle(backbone, content, [style], config))
+    assert [one.step for one in computed] == list(range(1, 26))
+    assert computed[0].losses["style"] < 1.0
+    assert computed[-1].losses["style"] < 0.25
+    assert computed[-1].picture.shape == content.shape
+    assert 0.0 <= computed[-1].picture.min() <= computed[-1].picture.max() <= 1.0
 
 
 def test_a_picture_in_its_own_style_stays(backbone, content):
     config = dataclasses.replace(SHORT, start="content", smoothness=0.0)
-    found = last(backbone, content, [content], config)
-    assert found.losses["style"] < 0.05
-    assert np.abs(found.picture - content).mean() < 0.01
+    computed = last(backbone, content, [content], config)
+    assert computed.losses["style"] < 0.05
+    assert np.abs(computed.picture - content).mean() < 0.01
 
 
 def test_gradient_is_the_slope(backbone, content, style):
-    scale = gatys.Scale(backbone, content, [style], [1.0], (88, 100), SHORT)
+    scale = Scale(backbone, content, [style], [1.0], (88, 100), SHORT)
     flat = tf.reshape(tf.constant(scale.content), [-1])
     offset = tf.constant([3, 6])
     wanted = scale._content(offset)
@@ -74,7 +75,7 @@ def test_gradient_is_the_slope(backbone, content, style):
 
 def test_total_is_the_weighted_sum_of_its_parts(backbone, content, style):
     config = dataclasses.replace(SHORT, content_weight=2.0, style_weight=3.0, smoothness=0.5)
-    scale = gatys.Scale(backbone, content, [style], [1.0], (88, 100), config)
+    scale = Scale(backbone, content, [style], [1.0], (88, 100), config)
     flat = tf.reshape(tf.constant(scale.content * 1.5 - 0.2), [-1])
     offset = tf.constant([4, 4])
     total, _, parts = scale.evaluate(flat, offset, scale._content(offset))
@@ -83,7 +84,7 @@ def test_total_is_the_weighted_sum_of_its_parts(backbone, content, style):
         2 * parts["content"]
         + 3 * parts["style"]
         + 0.5 * parts["smoothness"]
-        + gatys.RANGE_WEIGHT * parts["range"]
+        + optimisation.RANGE_WEIGHT * parts["range"]
     )
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
 
@@ -116,17 +117,17 @@ def test_starts_differ(backbone, content, style):
 
 def test_adam_follows_too(backbone, content, style):
     config = dataclasses.replace(SHORT, optimiser="adam", steps=12)
-    found = list(gatys.restyle(backbone, content, [style], config))
-    assert found[-1].losses["style"] < 0.8 * found[0].losses["style"]
+    computed = list(gatys.restyle(backbone, content, [style], config))
+    assert computed[-1].losses["style"] < 0.8 * computed[0].losses["style"]
 
 
 def test_smoothing_is_used_where_it_is_asked_for(backbone, content, style):
     """And its temperature counts."""
-    found = set()
+    computed = set()
     for smoothing, temperature in ((False, 2.0), (True, 2.0), (True, 4.0)):
         config = dataclasses.replace(SHORT, smoothing=smoothing, temperature=temperature, steps=2)
-        found.add(last(backbone, content, [style], config).losses["total"])
-    assert len(found) == 3
+        computed.add(last(backbone, content, [style], config).losses["total"])
+    assert len(computed) == 3
 
 
 def test_recoloured_takes_the_mixture_of_colours(content, style):
@@ -147,10 +148,10 @@ def test_scales_halve_down_to_what_the_backbone_takes():
 def test_coarse_scales_come_first_and_all_iterates_have_the_content_s_size(backbone, style):
     content = noise_pictures(5, 1, 160)[0]
     config = dataclasses.replace(SHORT, scales=2, steps=2, start="content")
-    found = list(gatys.restyle(backbone, content, [style], config))
-    assert [(one.step, one.steps) for one in found] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert {one.picture.shape for one in found} == {content.shape}
-    fine = [detail(one.picture) / detail(content) for one in found]
+    computed = list(gatys.restyle(backbone, content, [style], config))
+    assert [(one.step, one.steps) for one in computed] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert {one.picture.shape for one in computed} == {content.shape}
+    fine = [detail(one.picture) / detail(content) for one in computed]
     assert max(fine[:2]) < 0.2  # what was enlarged to twice its size has none
 
 

@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 import tensorflow as tf
 
-from stylegan_culture.restyling.gatys import LBFGS, Adam
+from stylegan_culture.restyling.optimisation import LBFGS, Adam
 
 
 def rosenbrock(position):
@@ -49,7 +49,7 @@ def test_rosenbrock_takes_no_more_evaluations_than_scipy_by_half():
     for _ in range(400):
         if optimiser.step(objective) < 1e-12:
             break
-    found = scipy.optimize.minimize(
+    result = scipy.optimize.minimize(
         lambda x: tuple(np.asarray(v) for v in rosenbrock(tf.constant(x))),
         start,
         jac=True,
@@ -57,7 +57,7 @@ def test_rosenbrock_takes_no_more_evaluations_than_scipy_by_half():
         options={"maxcor": 10, "ftol": 0.0, "gtol": 1e-7},
     )
     np.testing.assert_allclose(optimiser.position, np.ones(20), atol=1e-5)
-    assert len(calls) <= 1.5 * found.nfev
+    assert len(calls) <= 1.5 * result.nfev
 
 
 def test_quadratic_falls_at_every_step_to_its_minimum():

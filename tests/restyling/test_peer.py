@@ -14,8 +14,8 @@ def stages(stage_archive, vgg_archive):
 
 
 def _convolve(archive, name, features):
-    found = oracles.convolve(features, archive[f"{name}/kernel"], archive[f"{name}/bias"])
-    return found if name.endswith("conv0") else np.maximum(found, 0.0)
+    result = oracles.convolve(features, archive[f"{name}/kernel"], archive[f"{name}/bias"])
+    return result if name.endswith("conv0") else np.maximum(result, 0.0)
 
 
 def test_stage_three_encodes_and_decodes_as_its_archive_says(stages, stage_archive, generator):
@@ -25,14 +25,14 @@ def test_stage_three_encodes_and_decodes_as_its_archive_says(stages, stage_archi
         features = oracles.max_pool(features) if block != ("conv11", "conv12") else features
         for name in block:
             features = _convolve(archive, f"enc3/{name}", features)
-    found = stages._encode(3, tf.constant(picture[None], tf.float32))
-    assert oracles.relative_frobenius(found[0], features) < 1e-5
+    result = stages._encode(3, tf.constant(picture[None], tf.float32))
+    assert oracles.relative_frobenius(result[0], features) < 1e-5
     decoded = _convolve(archive, "dec3/conv31", features).repeat(2, 0).repeat(2, 1)
     decoded = _convolve(archive, "dec3/conv22", decoded)
     decoded = _convolve(archive, "dec3/conv21", decoded).repeat(2, 0).repeat(2, 1)
     for name in ("conv12", "conv11"):
         decoded = _convolve(archive, f"dec3/{name}", decoded)
-    assert oracles.relative_frobenius(stages._decode(3, found)[0], decoded) < 1e-5
+    assert oracles.relative_frobenius(stages._decode(3, result)[0], decoded) < 1e-5
 
 
 def test_the_style_moves_the_picture_and_strength_nought_does_not_know_it(stages, generator):

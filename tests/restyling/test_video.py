@@ -21,8 +21,8 @@ def textures():
 
 def film(pictures, **settings):
     sizes = {"frames": 6, "height": 48, "width": 64, "scene": 6, "flicker": 0.05}
-    found = clips.frames(clips.Film(**{**sizes, **settings}), pictures)
-    return [frame.astype(np.float32) / 255 for frame in found]
+    computed = clips.frames(clips.Film(**{**sizes, **settings}), pictures)
+    return [frame.astype(np.float32) / 255 for frame in computed]
 
 
 def still(previous, current):
@@ -44,7 +44,7 @@ def decoded(model, code, features, moments):
 def test_without_smoothing_each_frame_is_restyled_for_itself(culture_model, code, textures):
     frames = film(textures, height=45, width=61)
     for frame, result in zip(frames, restyled(culture_model, code, frames, 0.0)[0], strict=True):
-        expected = feedforward.restyle(culture_model, frame, code)
+        expected = feedforward.CultureNetwork(culture_model, code)(frame)
         assert result.shape == (45, 61, 3)
         np.testing.assert_allclose(result, expected, atol=2e-5)
 
@@ -86,9 +86,9 @@ def test_features_follow_the_motion_where_it_was_seen(culture_model, code, textu
     kept = 0.5 * (1 - share)
     for name in culture_model.generator.whitened:
         old, new = (np.asarray(culture_model.generator.encode(f[None])[name]) for f in frames)
-        found = restyler.state()[f"{name}/features"]
-        np.testing.assert_allclose(found, kept * old + (1 - kept) * new, atol=1e-4)
-        assert np.abs(found - new).max() > 1e-3
+        computed = restyler.state()[f"{name}/features"]
+        np.testing.assert_allclose(computed, kept * old + (1 - kept) * new, atol=1e-4)
+        assert np.abs(computed - new).max() > 1e-3
 
 
 def test_a_cut_forgets_the_past(culture_model, code, textures):
@@ -112,8 +112,8 @@ def test_every_cut_is_found_and_no_pan_zoom_cut_out_or_flicker(textures):
     settings = {"height": 180, "width": 320, "frames": 36, "scene": 12, "flicker": 0.1}
     for speed in (1.0, 6.0):
         small = [video_frames.thumb(f) for f in film(textures, **settings, speed=speed)]
-        found = [n for n in range(1, 36) if video_frames.is_cut(small[n - 1], small[n])]
-        assert found == [12, 24]
+        computed = [n for n in range(1, 36) if video_frames.is_cut(small[n - 1], small[n])]
+        assert computed == [12, 24]
 
 
 def test_a_sudden_change_of_exposure_is_no_cut(textures):

@@ -16,6 +16,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import typing
 
 import numpy as np
 
@@ -51,13 +52,13 @@ def need_pyav() -> None:
         raise InputError("videos need PyAV; install it: pip install 'stylegan_culture[video]'")
 
 
-def is_clip(path) -> bool:
+def is_clip(path: str | os.PathLike) -> bool:
     """Whether a path names a video by its suffix, or is a folder."""
     path = pathlib.Path(path)
     return path.suffix.lower() in VIDEOS or path.is_dir()
 
 
-def open_clip(path):
+def open_clip(path: str | os.PathLike) -> "Clip":
     """The clip that a path names: `VideoClip` or `FolderClip`."""
     return FolderClip(path) if pathlib.Path(path).is_dir() else VideoClip(path)
 
@@ -70,17 +71,17 @@ class FolderClip:
 
     audio = False
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
-        found = [p for p in self.path.iterdir() if p.suffix.lower() in PICTURES]
-        self.files = sorted((p for p in found if re.search(r"\d", p.stem)), key=_number)
+        pictures = [p for p in self.path.iterdir() if p.suffix.lower() in PICTURES]
+        self.files = sorted((p for p in pictures if re.search(r"\d", p.stem)), key=_number)
         if not self.files:
             raise InputError(f"{path} holds no numbered pictures such as 0001.png; name a folder")
         self.rate = fractions.Fraction(FOLDER_RATE)
         self.time_base, self.aspect = 1 / self.rate, None
         self.total, self.names = len(self.files), [file.name for file in self.files]
 
-    def frames(self):
+    def frames(self) -> typing.Iterator[Frame]:
         """Yields every `Frame`; a picture that cannot be read raises `InputError`."""
         for number, file in enumerate(self.files):
             yield Frame(images.read_uint8(file, FRAME_PIXELS), number, 1)
@@ -102,7 +103,7 @@ class VideoClip:
 
     names = None
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         need_pyav()
         self.path = pathlib.Path(path)
         seconds = isolation.SECONDS + _size(path) / WALKED
@@ -115,7 +116,7 @@ class VideoClip:
             self.aspect = aspect if aspect and aspect != 1 else None
             self.audio = bool(container.streams.audio)
 
-    def frames(self):
+    def frames(self) -> typing.Iterator[Frame]:
         """Yields every `Frame`, upright; damage raises `InputError`."""
         import av
 
@@ -147,8 +148,11 @@ class VideoClip:
         return _digest(self.path)
 
 
+Clip = FolderClip | VideoClip
+
+
 @contextlib.contextmanager
-def opened(path):
+def opened(path: str | os.PathLike):
     """The file's PyAV container for reading; `InputError` where there is none."""
     import av
 

@@ -2,8 +2,8 @@
 
 Two things flicker in a video that is restyled frame by frame. The moments that the whitening takes
 out change when something large passes by, and with them the colours of all the rest. And the
-encoder keeps every fourth and eighth position: which ones those are changes with every pixel that
-things move, and so do the lines that are drawn from them. So the moments are smoothed over time,
+encoder keeps every fourth and eighth position: which of them changes with every pixel that things
+move, and so do the lines that are drawn from them. So the moments are smoothed over time,
 and the feature maps are smoothed over time along the motion, before anything is drawn. Both start
 anew at a scene cut. No frame that was drawn is blended with another; the grain that strokes are
 drawn from stays fixed in place.
@@ -11,13 +11,16 @@ drawn from stays fixed in place.
 Frames are `[H, W, 3]` in [0, 1].
 """
 
+import typing
+
 import numpy as np
 from PIL import Image
 
 from stylegan_culture import images
-from stylegan_culture.networks.generator import STRIDE
-from stylegan_culture.restyling import feedforward
-from stylegan_culture.restyling.feedforward import YIQ
+from stylegan_culture.restyling.feedforward import STRIDE, YIQ, CultureNetwork, pad
+
+if typing.TYPE_CHECKING:
+    from stylegan_culture.networks.generator import CultureModel
 
 # Of the size that cuts are looked for at, and what makes one: see `is_cut`.
 THUMB = (64, 36)
@@ -31,14 +34,14 @@ def share_of_new(seconds: float, constant: float) -> float:
     return 1.0 if constant <= 0.0 else float(1.0 - np.exp(-seconds / constant))
 
 
-def thumb(frame) -> np.ndarray:
+def thumb(frame: np.ndarray) -> np.ndarray:
     """The frame's luminance at 64 x 36, divided by its mean so that exposure does not matter."""
     luminance = Image.fromarray(np.ascontiguousarray(frame @ YIQ[0], np.float32))
     small = np.asarray(luminance.resize(THUMB, Image.Resampling.BOX))
     return small / max(float(small.mean()), 1e-3)
 
 
-def is_cut(before, after) -> bool:
+def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether two thumbs belong to different scenes.
 
     Both have to hold: the histograms of luminance, 16 bins from 0 to 2.5 times the mean, differ by
@@ -70,22 +73,28 @@ class FrameRestyler:
             `[h, w]` in [0, 1]. None smooths the moments alone.
 
     Attributes:
-        cuts: how many scene cuts were found.
+        cuts: how many scene cuts there were.
     """
 
-    def __init__(self, model, code, strength: float, smoothing: float, motion=None):
-        self.model, self.code = model, np.asarray(code, np.float32)
-        self.strength = np.full((1, 1), strength, np.float32)
-        self.smoothing, self.motion = smoothing, motion
+    def __init__(
+        self,
+        model: "CultureModel",
+        code: np.ndarray,
+        strength: float,
+        smoothing: float,
+        motion: typing.Callable | None = None,
+    ):
+        self.network = CultureNetwork(model, code)
+        self.strength, self.smoothing, self.motion = strength, smoothing, motion
         self.cuts = 0
         self._past = {}
 
-    def restyle(self, frame, seconds: float) -> np.ndarray:
+    def restyle(self, frame: np.ndarray, seconds: float) -> np.ndarray:
         """The next frame, float32 `[H, W, 3]`, shown `seconds` after the one before it."""
         frame = np.asarray(frame, np.float32)
         height, width = frame.shape[:2]
-        padded = feedforward.pad(frame)
-        features = feedforward.encode_tiled(self.model, padded, feedforward.TILE)
+        padded = pad(frame)
+        features = self.network.encode(padded)
         present = {"frame": images.to_uint8(padded), "thumb": thumb(frame)}
         if self._past and self._is_new_scene(present):
             self._past, self.cuts = {}, self.cuts + 1
@@ -98,15 +107,13 @@ class FrameRestyler:
                 present[f"{name}/features"] = features[name]
                 present[f"{name}/mean"], present[f"{name}/covariance"] = mean, covariance
         self._past = present
-        style = (self.code, self.strength)
-        result = feedforward.decode_tiled(self.model, features, moments, style, feedforward.TILE)
-        return result[:height, :width]
+        return self.network.decode(features, moments, self.strength)[:height, :width]
 
     def state(self) -> dict[str, np.ndarray]:
         """All that the next frame depends on, as named arrays."""
         return {**self._past, "cuts": np.array(self.cuts)}
 
-    def restore(self, state) -> None:
+    def restore(self, state: dict[str, np.ndarray]) -> None:
         """Goes on from what `state` gave.
 
         Raises:
@@ -133,12 +140,9 @@ class FrameRestyler:
         shapes = {"frame": (height * STRIDE, width * STRIDE, 3), "thumb": THUMB[::-1]}
         if self.smoothing <= 0:
             return shapes
-        small = feedforward.encode_tiled(
-            self.model, np.zeros((2 * STRIDE, 2 * STRIDE, 3), np.float32), feedforward.TILE
-        )
-        for name in self.model.generator.whitened:
+        small = self.network.encode(np.zeros((2 * STRIDE, 2 * STRIDE, 3), np.float32))
+        for name, (mean, covariance) in self.network.moments(small).items():
             times, channels = small[name].shape[1] // 2, small[name].shape[3]
-            mean, covariance = feedforward.moments_of(small[name], self.model)
             shapes[f"{name}/features"] = (1, times * height, times * width, channels)
             shapes[f"{name}/mean"], shapes[f"{name}/covariance"] = mean.shape, covariance.shape
         return shapes
@@ -153,7 +157,7 @@ class FrameRestyler:
         y_t = s (1 - a) warp(y_(t-1)) + (1 - s (1 - a)) x_t,  s where seen, a the share of the new
         """
         carry = self.motion(self._past["frame"], frame)
-        for name in self.model.generator.whitened:
+        for name in self.network.model.generator.whitened:
             carried, seen = carry(self._past[f"{name}/features"][0])
             kept = (1.0 - new) * np.asarray(seen, np.float32)[..., None]
             features[name] *= 1.0 - kept  # in place: frames may be large
@@ -161,11 +165,11 @@ class FrameRestyler:
 
     def _moments(self, features, new: float) -> dict:
         """Mean and covariance of the whitened features, m_t = (1 - a) m_(t-1) + a m(y_t)."""
+        moments = self.network.moments(features)
+        if not self._past or new >= 1.0:
+            return moments
         smoothed = {}
-        for name in self.model.generator.whitened:
-            found = feedforward.moments_of(features[name], self.model)
-            if self._past and new < 1.0:
-                before = (self._past[f"{name}/mean"], self._past[f"{name}/covariance"])
-                found = tuple(b + new * (f - b) for b, f in zip(before, found, strict=True))
-            smoothed[name] = found
+        for name, present in moments.items():
+            before = (self._past[f"{name}/mean"], self._past[f"{name}/covariance"])
+            smoothed[name] = tuple(b + new * (p - b) for b, p in zip(before, present, strict=True))
         return smoothed

@@ -10,11 +10,13 @@ import heapq
 import os
 import pathlib
 import shutil
+import typing
 
 from stylegan_culture import config, files, images
 from stylegan_culture.config import InputError
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.restyling.video.clips import opened
+from stylegan_culture.restyling.video.clips import Clip, opened
+from stylegan_culture.restyling.video.pieces import Segments
 
 # B-frames would make the pieces' decoding times overlap where frames come at uneven times.
 ENCODER = {"preset": "medium", "bf": "0"}
@@ -22,12 +24,14 @@ BT709, LIMITED = 1, 1  # ITU-T H.273; AVColorRange
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
-def is_clip_place(path) -> bool:
+def is_clip_place(path: str | os.PathLike) -> bool:
     """Whether a path can only be a clip: a video or GIF by its suffix."""
     return pathlib.Path(path).suffix.lower() in (*CONTAINERS, ".gif")
 
 
-def output_for(clip, place: pathlib.Path, crf: int):
+def output_for(
+    clip: Clip, place: pathlib.Path, crf: int
+) -> "VideoOutput | GifOutput | FolderOutput":
     """The output that a path names; `InputError` where there is none or the sound does not fit."""
     suffix = place.suffix.lower()
     if suffix == ".gif":
@@ -46,7 +50,7 @@ class VideoOutput:
 
     even = True
 
-    def __init__(self, clip, place, crf: int):
+    def __init__(self, clip: Clip, place: pathlib.Path, crf: int):
         self._clip, self._place, self._crf = clip, place, crf
         if clip.audio:
             self._check_sound()
@@ -55,12 +59,12 @@ class VideoOutput:
         """Takes the output; `InputError` where it must not be written."""
         outputs.claim(self._place)
 
-    def piece(self, segments):
+    def piece(self, segments: Segments) -> typing.ContextManager:
         """A context whose value takes (number, pixels, frame) and writes the next piece."""
         options = {**ENCODER, "crf": str(self._crf)}
         return _encoded(self._clip, segments, "libx264", "yuv420p", options)
 
-    def finish(self, segments) -> None:
+    def finish(self, segments: Segments) -> None:
         """Copies the packets of the pieces and of the sound into the output."""
         import av
 
@@ -99,22 +103,22 @@ class VideoOutput:
 
 
 class GifOutput:
-    """A GIF that repeats for ever, each frame with its own 256 colours; without sound."""
+    """A GIF that repeats for ever, each frame with 256 colours of its picture; without sound."""
 
     even = False
 
-    def __init__(self, clip, place):
+    def __init__(self, clip: Clip, place: pathlib.Path):
         self._clip, self._place = clip, place
 
     def claim(self, outputs: Outputs) -> None:
         """As of `VideoOutput`."""
         outputs.claim(self._place)
 
-    def piece(self, segments):
+    def piece(self, segments: Segments) -> typing.ContextManager:
         """As of `VideoOutput`; lossless."""
         return _encoded(self._clip, segments, "ffv1", "bgr0", {})
 
-    def finish(self, segments) -> None:
+    def finish(self, segments: Segments) -> None:
         """Chooses the colours and writes the GIF frame by frame."""
         with _renamed(self._place) as temporary:
             unsigned = temporary.with_name(f"unsigned_{temporary.name}")
@@ -154,7 +158,7 @@ class FolderOutput:
 
     even = False
 
-    def __init__(self, clip, place):
+    def __init__(self, clip: Clip, place: pathlib.Path):
         self._clip, self._place = clip, place
         self._digits = max(4, len(str(clip.total)))
 
@@ -166,13 +170,13 @@ class FolderOutput:
         self._outputs = outputs
 
     @contextlib.contextmanager
-    def piece(self, segments):
+    def piece(self, segments: Segments) -> typing.ContextManager:
         """As of `VideoOutput`: pictures beside the other pieces."""
         yield lambda number, pixels, frame: images.write(
             segments.folder / self._name(number), pixels
         )
 
-    def finish(self, segments) -> None:
+    def finish(self, segments: Segments) -> None:
         """Moves the pictures to their folder."""
         names = [self._name(number) for number in range(segments.done)]
         for name in names[self._clip.total :]:  # more frames than the file's packets promised
@@ -277,7 +281,7 @@ def _pieces(segments, target, time_base):
 
 
 def _sound(source, output):
-    """The packets of all sound, each turned to a new track of the output that is like its own."""
+    """The packets of all sound, each turned to a like track of the output."""
     tracks = source.streams.audio
     targets = {track.index: output.add_stream_from_template(track) for track in tracks}
 
@@ -296,7 +300,7 @@ def _time(packet):
 
 
 def _palette_graph(stream):
-    """A filter that gives each frame a palette of its own, so that none waits for the others."""
+    """A filter that gives each frame its palette, so that no frame waits for the others."""
     import av
 
     graph = av.filter.Graph()

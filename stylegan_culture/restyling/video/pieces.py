@@ -1,8 +1,9 @@
 """Finished pieces of a clip that is being restyled, so that a run that was killed goes on.
 
-They lie in a hidden folder beside the output, named by a key of all that decides the result; when
-the output is complete the folder goes, and with it those that earlier runs for the same output
-with other options left. A file in it says that this program made it: no other folder is removed.
+They lie in a hidden folder beside the output, named by a key of all that decides the result. When
+the output is complete the folder goes, and with it the folders that earlier runs for the same
+output with other options left. A file in it says that this program made it: no other folder is
+removed.
 """
 
 import contextlib
@@ -85,7 +86,7 @@ class Segments:
         """How many frames are in finished pieces."""
         return len(self.times)
 
-    def finished(self, times, state: dict) -> None:
+    def finished(self, times: list[tuple[int, int]], state: dict[str, np.ndarray]) -> None:
         """Notes that the next piece is complete: its frames' times, and the state after it."""
         times = np.concatenate([self.times, np.asarray(times, np.int64).reshape(-1, 2)])
         notes = {"segments/times": times, "segments/count": np.array(self.count + 1)}

@@ -4,18 +4,24 @@ Frames are read, restyled and written one at a time, so that memory does not gro
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import json
 import pathlib
 import sys
+import typing
 
 import numpy as np
 import tqdm
 
 from stylegan_culture import config
-from stylegan_culture.config import InputError
+from stylegan_culture.config import InputError, option
+from stylegan_culture.features import flow
 from stylegan_culture.outputs import Outputs
+from stylegan_culture.restyling import feedforward
+from stylegan_culture.restyling.feedforward import check_size, fit, keep_colour
+from stylegan_culture.restyling.request import Request
 from stylegan_culture.restyling.video.clips import is_clip, open_clip
 from stylegan_culture.restyling.video.outputs import is_clip_place, output_for
 from stylegan_culture.restyling.video.pieces import FRAMES, Segments
@@ -24,27 +30,51 @@ SMALLEST = 16  # pixels
 FRAME_PIXELS = 5_500_000  # that are restyled and encoded within 2 GB of memory
 
 
-def is_asked(options) -> bool:
+@dataclasses.dataclass(frozen=True)
+class ClipSettings:
+    """How frames hang together, and how they are encoded."""
+
+    steady: float = option(
+        0.15,
+        "seconds, 0 or more, for which earlier frames count, against flicker; 0: each frame by "
+        "itself",
+        low=0.0,
+    )
+    crf: int = option(
+        18,
+        "of H.264, 0 (lossless) to 51: a smaller number is a better picture and a larger file",
+        low=0,
+        high=51,
+    )
+
+
+def is_clip_wanted(sources: typing.Sequence[str], out: str) -> bool:
     """Whether a clip is to be restyled: a video, a folder, or a GIF that becomes a clip."""
-    gif = any(pathlib.Path(path).suffix.lower() == ".gif" for path in options.images)
-    return any(is_clip(path) for path in options.images) or gif and is_clip_place(options.out)
+    gif = any(pathlib.Path(path).suffix.lower() == ".gif" for path in sources)
+    return any(is_clip(path) for path in sources) or (gif and is_clip_place(out))
 
 
-def main(options, outputs: Outputs) -> tuple:
-    """Restyles the clip; a run that was killed goes on with the frame after its last piece.
+@dataclasses.dataclass(frozen=True)
+class ClipJob:
+    """One clip to restyle: from where to where, how, and by which model."""
 
-    Returns the clip and the path of the result.
-    """
-    source, place = _check(options)
-    clip = open_clip(source)
-    output = output_for(clip, place, options.crf)
+    source: pathlib.Path
+    place: pathlib.Path
+    request: Request
+    settings: ClipSettings
+    generator: feedforward.GeneratorSettings
+
+
+def restyle_clip(job: ClipJob, outputs: Outputs) -> None:
+    """Restyles the clip; a run that was killed goes on with the frame after its last piece."""
+    place = job.place
+    clip = open_clip(job.source)
+    output = output_for(clip, place, job.settings.crf)
     output.claim(outputs)
-    if options.steady > 0:
-        from stylegan_culture.features.flow import need_opencv
-
-        need_opencv()
-    restyler = _restyler(options)
-    with Segments.opened(place, _key(clip, restyler, options, place)) as segments:
+    if job.settings.steady > 0:
+        flow.need_opencv()
+    restyler = _restyler(job)
+    with Segments.opened(place, _key(clip, restyler, job)) as segments:
         if segments.state is not None:
             try:
                 restyler.restore(segments.state)
@@ -53,13 +83,11 @@ def main(options, outputs: Outputs) -> tuple:
                     f"the state of an earlier run is damaged ({error}); remove {segments.folder}"
                 ) from None
             print(f"goes on after frame {segments.done}", file=sys.stderr)
-        restyle = _frame_function(restyler, options, output.even)
+        restyle = _frame_function(restyler, job.request, output.even)
         with _in_one_sentence(place):
             _write_pieces(clip, output, segments, restyler, restyle)
             output.finish(segments)
         segments.remove()
-    print(place)
-    return clip, place
 
 
 @contextlib.contextmanager
@@ -76,66 +104,52 @@ def _in_one_sentence(place: pathlib.Path):
         ) from None
 
 
-def _check(options) -> tuple[pathlib.Path, pathlib.Path]:
-    """The paths of the source and of the output; what a clip cannot be given is refused."""
-    if len(options.images) > 1:
-        raise InputError("one clip is restyled at a time; name one video or one folder of frames")
-    if options.restore is not None:
-        raise InputError("--restore repairs pictures, not clips; extract the frames that you need")
-    if options.compare is not None or options.methods != ("generator",):
-        raise InputError("clips are restyled by the generator; leave out --method and --compare")
-    return pathlib.Path(options.images[0]), pathlib.Path(options.out)
-
-
-def _restyler(options):
+def _restyler(job: ClipJob):
     from stylegan_culture import models
-    from stylegan_culture.features.flow import carrier
-    from stylegan_culture.restyling import methods, translation
     from stylegan_culture.restyling.video.frames import FrameRestyler
 
-    if translation.is_asked(options.model):
+    name, request = job.generator.model, job.request
+    if feedforward.is_translation(name):
         raise InputError(
-            f"{options.model} is a CycleGAN, which would flicker; clips are restyled by models of "
-            "several cultures"
+            f"{name} is a CycleGAN, which would flicker; clips are restyled by models of several "
+            "cultures"
         )
-    model, _ = models.load_model(options.model)
-    code = methods.style_code(model, options)
-    strength = 1.0 if options.strength is None else options.strength
-    return FrameRestyler(model, code, strength, options.steady, carrier)
+    model, _ = models.load_model(name)
+    code = feedforward.style_code(model, request)
+    strength = 1.0 if request.strength is None else request.strength
+    return FrameRestyler(model, code, strength, job.settings.steady, flow.carrier)
 
 
-def _key(clip, restyler, options, place) -> str:
+def _key(clip, restyler, job: ClipJob) -> str:
     """A hash of all that decides the frames: the clip, the model, the style and the options."""
     whole = hashlib.sha256(clip.digest().encode())
-    for array in (*restyler.model.get_weights(), restyler.code):
+    for array in (*restyler.network.model.get_weights(), restyler.network.code):
         whole.update(np.ascontiguousarray(array).tobytes())
-    asked = {
-        "strength": options.strength,
-        "steady": options.steady,
-        "size": options.size,
-        "keep_colour": options.keep_colour,
-        "crf": options.crf,
-        "suffix": place.suffix.lower(),
+    options = {
+        "strength": job.request.strength,
+        "steady": job.settings.steady,
+        "size": job.request.size,
+        "keep_colour": job.request.keep_colour,
+        "crf": job.settings.crf,
+        "suffix": job.place.suffix.lower(),
     }
-    whole.update(json.dumps(asked, sort_keys=True).encode())
+    whole.update(json.dumps(options, sort_keys=True).encode())
     return whole.hexdigest()
 
 
-def _frame_function(restyler, options, even: bool):
+def _frame_function(restyler, request: Request, even: bool) -> typing.Callable:
     """`function(pixels uint8 [H, W, 3], seconds since the last frame) -> [H, W, 3]`."""
-    from stylegan_culture.restyling.feedforward import check_size, keep_colour
-    from stylegan_culture.restyling.methods import fit
 
     def restyle(pixels, seconds):
-        scale = 1.0 if options.size is None else options.size / max(pixels.shape[:2])
+        scale = 1.0 if request.size is None else request.size / max(pixels.shape[:2])
         check_size(*(round(scale * edge) for edge in pixels.shape[:2]), FRAME_PIXELS)
-        content = fit(pixels.astype(np.float32) / 255, options.size)
+        content = fit(pixels.astype(np.float32) / 255, request.size)
         if min(content.shape[:2]) < SMALLEST:
             raise InputError(f"frames have to be {SMALLEST} pixels high and wide; choose a --size")
         if even:  # colours are kept at half the size, so that an odd last line is left out
             content = content[: content.shape[0] // 2 * 2, : content.shape[1] // 2 * 2]
         result = restyler.restyle(content, seconds)
-        return keep_colour(content, result) if options.keep_colour else result
+        return keep_colour(content, result) if request.keep_colour else result
 
     return restyle
 
