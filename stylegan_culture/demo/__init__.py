@@ -1,6 +1,6 @@
 """Shows a model in a browser: `make demo`, or `python -m stylegan_culture.demo --model NAME`.
 
-Serves one page that runs the model's TFLite files on the visitor's own device by LiteRT.js. No
+Serves one page that runs the model's TFLite files on the visitor's device by LiteRT.js. No
 picture ever comes to this server: it only answers GET and HEAD.
 """
 
@@ -12,7 +12,7 @@ from stylegan_culture.demo import server, site
 LARGEST_PORT = 65535
 
 
-def parse(arguments) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.demo",
@@ -38,7 +38,7 @@ def parse(arguments) -> argparse.Namespace:
     return options
 
 
-def main(arguments=None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Serves until it is interrupted, which is the ordinary end."""
     options = parse(arguments)
     resources = site.collect(options.model, options.litert)

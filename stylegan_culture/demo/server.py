@@ -4,7 +4,7 @@ The headers forbid the page to load from or send to any other place (content sec
 isolate it from other pages (COOP, COEP), which browsers ask for before they give it threads.
 
 A client may be slow, silent or hostile. So each connection carries one request, has a time for
-everything that it does, and is one of a limited number. The server answers only to its own names:
+everything that it does, and is one of a limited number. The server answers only to its names:
 a page of another site cannot reach it by a name that was made to lead here (DNS rebinding).
 """
 
@@ -54,8 +54,8 @@ class Limits:
 
 def headers(page: bytes) -> dict[str, str]:
     """What every answer carries; the one inline script, the page's import map, goes by its hash."""
-    found = IMPORT_MAP.search(page)
-    digest = base64.b64encode(hashlib.sha256(found[1]).digest()).decode("ascii")
+    script = IMPORT_MAP.search(page)[1]
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode("ascii")
     return {
         "Content-Security-Policy": POLICY.format(import_map=f"'sha256-{digest}'"),
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -64,7 +64,7 @@ def headers(page: bytes) -> dict[str, str]:
         "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-cache",  # kept by the browser, but asked for again (ETag)
+        "Cache-Control": "no-cache",  # kept by the browser, which asks whether it changed (ETag)
     }
 
 
@@ -258,8 +258,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _knows(self, tag: str) -> bool:
         """Whether the browser says that it has the content of a tag."""
-        told = ",".join(self.headers.get_all("If-None-Match", []))
-        return tag in [one.strip().removeprefix("W/") for one in told.split(",")] or told == "*"
+        tags = ",".join(self.headers.get_all("If-None-Match", []))
+        return tag in [one.strip().removeprefix("W/") for one in tags.split(",")] or tags == "*"
 
     def _send_headers(self, code, content_type: str, size: int | None, tag=None) -> None:
         """The status and the headers; `size` in bytes is None where no content belongs to it."""

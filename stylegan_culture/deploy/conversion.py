@@ -1,7 +1,7 @@
 """From a network to its files: SavedModel, TFLite in every precision, and whether they agree.
 
-What differs between networks (signatures, pictures to compare, what int8 keeps in float) is told
-by an `Exportable`.
+An `Exportable` holds what differs between networks: signatures, calls to compare, what int8 keeps
+in float.
 """
 
 import contextlib

@@ -87,7 +87,7 @@ def culture_network(model: "CultureModel") -> Exportable:
 
 
 def _culture_calls(model: "CultureModel", number: int, image: np.ndarray) -> typing.Iterator[Call]:
-    """A picture in some cultures, by mixture and by style code, and its own style code."""
+    """A picture in some cultures, by mixture and by style code, and the picture's style code."""
     strength = np.ones((1, 1), np.float32)
     for mixture in _mixtures(model, number):
         style = np.asarray(model.fusion(mixture))

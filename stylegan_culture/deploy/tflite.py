@@ -1,8 +1,8 @@
 """TFLite files: named metadata inside the file, a signature runner, what operators a file holds.
 
 Depends on no network: whatever file this project exports, or a peer's, can be read with it. A file
-that this process has not made itself is first looked through by a process of its own, since damage
-can crash, hang or swell its readers.
+that this process has not made is first examined by another process, since damage can crash or hang
+its readers, or make them take all memory.
 """
 
 import collections
@@ -77,7 +77,7 @@ def look_through(path) -> None:
 
 def examine(path: str) -> None:
     """Parses a file and makes ready to run all that it holds; for `isolation.call`."""
-    # TensorFlow's own analyser is this one, without the rest of TensorFlow.
+    # TensorFlow's analyser is this one, without the rest of TensorFlow.
     from ai_edge_litert import _pywrap_analyzer_wrapper
     from ai_edge_litert.interpreter import Interpreter
 
@@ -158,8 +158,8 @@ def analyse(path) -> dict:
     TensorFlow's analyser in its words; that analyser says itself that it guarantees nothing).
     """
     look_through(path)
-    found = _count(_parse(path))
-    return found | {"bytes": pathlib.Path(path).stat().st_size, "gpu": gpu_verdict(path)}
+    counts = _count(_parse(path))
+    return counts | {"bytes": pathlib.Path(path).stat().st_size, "gpu": gpu_verdict(path)}
 
 
 def _count(parsed) -> dict:
