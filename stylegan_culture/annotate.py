@@ -33,7 +33,9 @@ class AnnotateConfig:
     out: str = option("", "the CSV to write; one that exists may hold corrections and is kept")
     model: str = option(SHIPPED, "a run of --trainer classifier, its .npz file, or a shipped name")
     weights: str = option("", "the backbone's weights, where they are not what the model names")
-    sure: float = option(0.6, "probability above 0.5 from which a tag is proposed, up to 1")
+    sure: float = option(
+        0.6, "probability from which a tag is proposed, above 0.5", low=0.501, high=1.0
+    )
     compare: str = option(
         "", "an older CSV of tags, to list the pictures on which both disagree", table=True
     )
@@ -51,7 +53,13 @@ def main(arguments: list[str] | None = None) -> None:
     add_flag(parser)
     flags = parser.parse_args(arguments)
     config = settings.from_flags(AnnotateConfig(), flags)
-    _check(config, flags.overwrite)
+    if not config.out:
+        raise InputError("name the table to write with --out FILE.csv")
+    if pathlib.Path(config.out).exists() and not flags.overwrite:
+        raise InputError(
+            f"--out {config.out} exists and may hold corrections; name another file, or add "
+            "--overwrite to replace it"
+        )
     root, out = folder.existing(flags.folder), pathlib.Path(config.out)
     if not root.is_dir():
         raise InputError(f"{root} is a file; name a folder of pictures")
@@ -67,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not rows:
         reason = f" ({skipped[0][0]} {skipped[0][1]})" if skipped else ""
         raise InputError(f"{root} holds no readable picture{reason}")
-    _write(out, cultures, rows)
+    header = ("path", "culture", "unsure", "guess", "probability", *cultures)
+    tables.write(out, header, [[row[name] for name in header] for row in rows])
     unsure = sum(row["unsure"] == "yes" for row in rows)
     print(f"{len(rows)} pictures in {out}, {unsure} of them unsure: fill in their culture")
     if any(row["path"].startswith("../") for row in rows):
@@ -83,18 +92,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _beside(out: pathlib.Path, what: str) -> pathlib.Path:
     """The path of a further table beside the one of `--out`."""
     return out.with_name(f"{out.stem}_{what}.csv")
-
-
-def _check(config: AnnotateConfig, overwrite: bool) -> None:
-    if not config.out:
-        raise InputError("name the table to write with --out FILE.csv")
-    if pathlib.Path(config.out).exists() and not overwrite:
-        raise InputError(
-            f"--out {config.out} exists and may hold corrections; name another file, or add "
-            "--overwrite to replace it"
-        )
-    if not 0.5 < config.sure <= 1.0:
-        raise InputError("--sure has to be above 0.5 and at most 1")
 
 
 def _annotate(
@@ -154,11 +151,6 @@ def _row(path: str, probabilities, cultures, exclusive: bool, sure: float) -> di
         "probability": f"{min(probabilities[k] for k in given or [first]):.4f}",
         **{name: f"{p:.4f}" for name, p in zip(cultures, probabilities, strict=True)},
     }
-
-
-def _write(out: pathlib.Path, cultures, rows) -> None:
-    header = ("path", "culture", "unsure", "guess", "probability", *cultures)
-    tables.write(out, header, [[row[name] for name in header] for row in rows])
 
 
 def _old_tags(table: str) -> dict:

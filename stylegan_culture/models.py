@@ -119,11 +119,8 @@ def load(
         wanted = KINDS[kind].missing if kind else "no model that can be loaded; name another"
         raise InputError(f"{reference} holds {wanted}")
     facts = _facts(*opened)
-    if is_kind == "classifier":
-        network = _load_tagger(facts, backbone_weights)
-    else:
-        network = KINDS[is_kind].load(facts)
-    return Loaded(network, facts, facts.place.parent)
+    more = (backbone_weights,) if is_kind == "classifier" else ()
+    return Loaded(KINDS[is_kind].load(facts, *more), facts, facts.place.parent)
 
 
 def _open(path: pathlib.Path) -> tuple[str, str, pathlib.Path, dict]:
@@ -320,7 +317,11 @@ def _read_tagger(path: pathlib.Path, names: tuple[str, ...]) -> tuple[dict, dict
     try:
         return values, parse_json(one_text(values["facts"]).encode("utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is no culture tagger: {error}") from None
+        raise _no_tagger(path, str(error)) from None
+
+
+def _no_tagger(path: pathlib.Path, reason: str) -> InputError:
+    return InputError(f"{path} is no culture tagger: {reason}")
 
 
 def _load_tagger(facts: Facts, backbone_weights: str) -> "CultureTagger":
@@ -331,7 +332,7 @@ def _load_tagger(facts: Facts, backbone_weights: str) -> "CultureTagger":
     values, record = _read_tagger(path, ("facts", *TAGGER_ARRAYS))
     model_record.read_number(record, "side", path, *TAGGER_SIDES)
     if not isinstance(record.get("exclusive"), bool):
-        raise InputError(f"{path} is no culture tagger: it does not say how many tags there are")
+        raise _no_tagger(path, "it does not say how many tags there are")
     name, weights, fingerprint = (
         model_record.read_text(record, key, path) for key in ("backbone", "weights", "fingerprint")
     )
@@ -355,12 +356,11 @@ def _build_head(
     shapes = ((channels,), (channels,), (channels, cultures), (cultures,), ())
     for name, shape in zip(TAGGER_ARRAYS, shapes, strict=True):
         if values[name].shape != shape or values[name].dtype.kind != "f":
-            raise InputError(
-                f"{path} is no culture tagger: its {name} has the shape {values[name].shape} and "
-                f"has to have {shape}"
+            raise _no_tagger(
+                path, f"its {name} has the shape {values[name].shape} and has to have {shape}"
             )
     if values["deviation"].min() <= 0.0 or values["temperature"] <= 0.0:
-        raise InputError(f"{path} is no culture tagger: it divides by numbers that are not above 0")
+        raise _no_tagger(path, "it divides by numbers that are not above 0")
     head = CultureHead(cultures, exclusive)
     head.build((None, channels))
     variables = (head.mean, head.deviation, *head.logits.weights, head.temperature)
@@ -387,39 +387,20 @@ class Kind:
 
 
 _TRAIN = "`python -m stylegan_culture.train --trainer"
+_PAIR = f"no network from pictures of one culture to another's; train one with {_TRAIN} cyclegan`"
+_CULTURE = "no model that restyles into any of its cultures; name another folder"
+_RESTORE = f"no model that restores; train one with {_TRAIN} restore --run DIR`"
+_SAMPLER = f"no run that draws pictures from noise; make one with {_TRAIN} dcgan --run DIR`"
+_TAGGER = (
+    f"no tagger; train one with {_TRAIN} classifier --data folder:PATH --run DIR` and name that "
+    "folder"
+)
 KINDS = {
-    "culture": Kind(
-        ("culture",),
-        2,
-        "no model that restyles into any of its cultures; name another folder",
-        _load_culture,
-    ),
-    "cyclegan": Kind(
-        ("cyclegan",),
-        2,
-        f"no network from pictures of one culture to another's; train one with {_TRAIN} cyclegan`",
-        _load_pair,
-    ),
-    "restore": Kind(
-        ("restore",),
-        0,
-        f"no model that restores; train one with {_TRAIN} restore --run DIR` and name it with "
-        "--model DIR",
-        _load_restoration,
-    ),
-    "sampler": Kind(
-        ("dcgan", "vae"),
-        2,
-        f"no run that draws pictures from noise; make one with {_TRAIN} dcgan --run DIR`",
-        _load_sampler,
-    ),
-    "classifier": Kind(
-        ("classifier",),
-        2,
-        f"no tagger; train one with {_TRAIN} classifier --data folder:PATH --run DIR` and name "
-        "that folder",
-        _load_tagger,
-    ),
+    "culture": Kind(("culture",), 2, _CULTURE, _load_culture),
+    "cyclegan": Kind(("cyclegan",), 2, _PAIR, _load_pair),
+    "restore": Kind(("restore",), 0, _RESTORE, _load_restoration),
+    "sampler": Kind(("dcgan", "vae"), 2, _SAMPLER, _load_sampler),
+    "classifier": Kind(("classifier",), 2, _TAGGER, _load_tagger),
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from stylegan_culture import files, images, model_record
-from stylegan_culture.deploy import card, exporter, markdown, signatures
+from stylegan_culture.deploy import exporter, markdown, signatures
 from stylegan_culture.reports import evaluation_text as report
 from stylegan_culture.reports import gap_plots as gap_report
 from stylegan_culture.reports import portrait_plots, robustness_page, robustness_plots
@@ -292,10 +292,10 @@ def test_the_card_of_a_model_escapes_names(kind):
             kind, name, (culture,), pathlib.Path("run.json"), {"parameters": name}
         )
         origin = model_record.Origin(name, 64, name, name, name, None)
-        lines = exporter.card_lines(facts, [signatures.translation(name, None, {name: name})])
-        measures = {name: f"```\n{name}"}
-        template = signatures.EXPORTED[kind].card
-        return card.text(template, name, facts, origin, lines, measures, [])
+        settings = exporter.ExportConfig(out=name)
+        plan = exporter.Plan(settings, facts, origin, signatures.EXPORTED[kind], [], [], [])
+        networks = [signatures.translation(name, None, {name: name})]
+        return exporter.card_of(plan, networks, {name: f"```\n{name}"}, [])
 
     _check_card(made(EVIL), made("plain"))
 

@@ -9,13 +9,14 @@ import hashlib
 import json
 import pathlib
 import re
+import string
 import sys
 
 import numpy as np
 
 from stylegan_culture import __version__, arrays, config, files, images, models
 from stylegan_culture.config import InputError, option
-from stylegan_culture.deploy import card, tflite
+from stylegan_culture.deploy import tflite
 from stylegan_culture.deploy.conversion import (
     PRECISIONS,
     Agreement,
@@ -24,7 +25,7 @@ from stylegan_culture.deploy.conversion import (
     parity,
     save,
 )
-from stylegan_culture.deploy.markdown import code, markdown
+from stylegan_culture.deploy.markdown import code, json_block, markdown
 from stylegan_culture.deploy.signatures import EXPORTED, ExportKind
 from stylegan_culture.model_record import Facts, Origin, read_origin
 from stylegan_culture.outputs import Outputs, named
@@ -35,6 +36,7 @@ WRITTEN = (
     r"|saved_model\w*/(saved_model\.pb|fingerprint\.pb|assets/model\.json"
     r"|variables/variables\.(index|data-[0-9]+-of-[0-9]+))"
 )
+CARDS = pathlib.Path(__file__).parent / "cards"
 LICENCE = "Apache-2.0 (code and weights; the training pictures have their own licences)"
 USUAL_SIZE = 256  # pixels a side of a culture model's pictures
 KEPT_PIXELS = 1024  # side of the squares of a folder's pictures that are kept in memory
@@ -184,11 +186,9 @@ def build(plan: Plan, folder: pathlib.Path) -> None:
             agreements = parity(network, checked, saved_model, paths)
             rows += [_row(path, agreements[path.name]) for path in paths.values()]
     _write_sheet(plan, networks, shown, folder / "samples.jpg")
-    contents = card_lines(plan.facts, networks)
-    measures = files.read_measures(plan.config.run)
-    text = card.text(plan.kind.card, plan.name, plan.facts, plan.origin, contents, measures, rows)
-    notes = [path.read_text(encoding="utf-8") for path in plan.notes]
-    files.write_text(folder / "model_card.md", "\n".join([text, *notes]))
+    card = [card_of(plan, networks, files.read_measures(plan.config.run), rows)]
+    card += [path.read_text(encoding="utf-8") for path in plan.notes]
+    files.write_text(folder / "model_card.md", "\n".join(card))
 
 
 def describe(plan: Plan, of_kind: dict, folder: pathlib.Path) -> dict:
@@ -217,16 +217,37 @@ def _file_names(networks: list[Exportable]) -> list[str]:
     return files.file_names(network.name for network in networks)
 
 
-def card_lines(facts: Facts, networks: list[Exportable]) -> list[str]:
-    """Lines of the model card: the cultures of a culture model, else what each network does."""
-    if facts.kind == "culture":
-        return [
+def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[str]) -> str:
+    """The model card as Markdown; whatever comes from a record is escaped.
+
+    Args:
+        plan: with the run's facts.
+        networks: that are exported; each has a line, but for a culture model, which lists cultures.
+        measures: of the run, as its metrics.json has them.
+        rows: of the table of files.
+    """
+    origin = plan.origin
+    if plan.facts.kind == "culture":
+        lines = [
             f"- {markdown(culture.key)}: "
             + ", ".join(map(markdown, (culture.title, culture.region, culture.period)))
-            for culture in facts.cultures
+            for culture in plan.facts.cultures
         ]
-    descriptions = [{"name": network.name, **network.facts} for network in networks]
-    return [f"- {code(json.dumps(one, ensure_ascii=False))}" for one in descriptions]
+    else:
+        descriptions = [{"name": network.name, **network.facts} for network in networks]
+        lines = [f"- {code(json.dumps(one, ensure_ascii=False))}" for one in descriptions]
+    return string.Template((CARDS / plan.kind.card).read_text(encoding="utf-8")).substitute(
+        name=markdown(plan.name),
+        content="\n".join(lines),
+        data=code(origin.data),
+        image_size=origin.image_size,
+        precision=markdown(origin.precision),
+        parameters=markdown(plan.facts.record.get("parameters", "see model.json")),
+        commit=markdown(origin.commit),
+        command=config.visible(origin.command),
+        measures=json_block(measures),
+        rows="\n".join(rows),
+    )
 
 
 def load_pictures(folder: str, wanted: int, facts: Facts) -> list[np.ndarray]:

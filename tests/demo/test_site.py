@@ -201,7 +201,7 @@ def test_a_file_that_goes_while_serving_is_no_traceback(folders, serving_on, tmp
         ("no json", "damaged"),
         ("no list", "damaged"),
         ("no litert", "make demo"),
-        ("port", "not between"),
+        ("port", "at most 65535"),
         ("host", "cannot be listened at"),
         ("taken", "cannot be listened at"),
     ],
