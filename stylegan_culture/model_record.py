@@ -9,7 +9,7 @@ import pathlib
 import typing
 import unicodedata
 
-from stylegan_culture.config import InputError, from_dict, shortened
+from stylegan_culture.config import InputError, from_dict, package_versions, shortened
 
 MOST_CULTURES = 1000
 LONGEST_KEY = 100  # characters
@@ -77,7 +77,7 @@ class Origin:
         data: source of the training pictures, as `--data` takes it.
         image_size: side of the training pictures, pixels.
         command, commit, precision: of the run; a note where the record does not say.
-        versions: of packages, by name; None where the record does not say.
+        versions: of packages, by name; today's where the record does not say.
     """
 
     data: str
@@ -85,22 +85,19 @@ class Origin:
     command: str
     commit: str
     precision: str
-    versions: dict[str, str] | None
+    versions: dict[str, str]
 
 
 def read_origin(record: dict, place: Place) -> Origin:
     """How a run made its model; `InputError` where a value is not what runs write."""
-    versions = None
-    if "versions" in record:
-        versions = read_group(record, "versions", place)
-        versions = {name: read_text(versions, name, place) for name in versions}
+    versions = read_group({"versions": package_versions()} | record, "versions", place)
     return Origin(
         read_text(record, "data", place),
         read_number(record, "image_size", place, *SIDES),
         read_text(record, "command", place, UNKNOWN_COMMAND),
         read_text(record, "commit", place, "unknown"),
         read_text(record, "precision", place, "unknown"),
-        versions,
+        {name: read_text(versions, name, place) for name in versions},
     )
 
 

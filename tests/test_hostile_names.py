@@ -291,7 +291,7 @@ def test_the_card_of_a_model_escapes_names(kind):
         facts = model_record.Facts(
             kind, name, (culture,), pathlib.Path("run.json"), {"parameters": name}
         )
-        origin = model_record.Origin(name, 64, name, name, name, None)
+        origin = model_record.Origin(name, 64, name, name, name, {})
         settings = exporter.ExportConfig(out=name)
         plan = exporter.Plan(settings, facts, origin, signatures.EXPORTED[kind], [], [], [])
         networks = [signatures.translation(name, None, {name: name})]

@@ -124,6 +124,17 @@ def test_cultures_are_read_with_what_is_said_of_them():
     assert model_record.read_cultures({}, "x", least=0) == ()
 
 
+def test_what_is_shipped_is_known_by_name_and_kind():
+    kinds = {name: models.kind_of(name) for name in models.shipped()}
+    shipped = {"culture256": "culture", "culture_tagger": "classifier", "restore64": "restore"}
+    assert shipped.items() <= kinds.items() and kinds["culture_backbone"] == ""
+    assert models.kind_of("nothing") == ""
+    with pytest.raises(InputError, match="culture_backbone holds no model that can be loaded"):
+        models.load("culture_backbone")
+    with pytest.raises(InputError, match="restore64 holds no model that restyles"):
+        models.load("restore64", "culture")
+
+
 SIZES = {
     "culture": [
         (GeneratorConfig(width=64, blocks=0, code_size=1, noise_size=1), 2),

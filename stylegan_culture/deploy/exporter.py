@@ -116,15 +116,12 @@ def make_plan(settings: ExportConfig) -> Plan:
         if not getattr(settings, name):
             raise InputError(f"name a folder with --{name} DIR")
     facts = models.read(settings.run)
-    if facts.kind == "sampler":
-        raise InputError(
-            f"{settings.run} draws pictures from noise, which is not exported; use its run folder: "
-            f"python -m stylegan_culture.stylize --sample 8 --model {settings.run} --out sheet.png"
-        )
     if facts.kind not in EXPORTED:
+        remedy = "use it where it is"
+        if facts.kind == "sampler":
+            remedy = f"draw pictures with `stylize --sample 8 --model {settings.run} --out DIR`"
         raise InputError(
-            f"{settings.run} is a run of --trainer {facts.trainer}, which is not exported; use it "
-            "where it is"
+            f"{settings.run} is of --trainer {facts.trainer}, which is not exported; {remedy}"
         )
     kind, origin = EXPORTED[facts.kind], read_origin(facts.record, facts.place)
     precisions = _parts(settings.precisions) or list(kind.precisions)
@@ -205,7 +202,7 @@ def describe(plan: Plan, of_kind: dict, folder: pathlib.Path) -> dict:
         "signatures": plan.kind.signatures,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "licence": LICENCE,
-        "versions": plan.origin.versions or config.package_versions(),
+        "versions": plan.origin.versions,
         "commit": plan.origin.commit,
     }
 

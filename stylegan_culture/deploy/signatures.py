@@ -201,7 +201,8 @@ def _repairs(loaded: Loaded) -> list[Exportable]:
 
 
 def _culture_record(loaded: Loaded, networks: list[Exportable]) -> dict:
-    config = loaded.facts.record["config"]
+    record, place = loaded.facts.record, loaded.facts.place
+    config = record["config"] if place.name == "run.json" else record
     return {
         "generator": config["generator"],
         "style_size": loaded.network.config.code_size,

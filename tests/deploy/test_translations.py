@@ -183,4 +183,4 @@ def test_a_run_that_cannot_be_exported_is_one_sentence(run, tmp_path, capsys, tr
     (tmp_path / "run.json").write_text(json.dumps(facts), "utf-8")
     flags = ["--run", str(tmp_path), "--out", str(tmp_path / "out")]
     assert settings.run_command(export.main, flags) == settings.EXIT_INPUT
-    assert "which is not exported; use it" in capsys.readouterr().err
+    assert "which is not exported; " in capsys.readouterr().err
