@@ -53,7 +53,7 @@ def run(model, tmp_path_factory):
     }
     (folder / "run.json").write_text(json.dumps(facts), "utf-8")
     (folder / "metrics.json").write_text('{"transfer_accuracy": 0.875}', "utf-8")
-    for number, picture in enumerate(pictures(10)):
+    for number, picture in enumerate(pictures(4)):
         images.write(folder / "pictures" / f"{number}.png", picture)
     (folder / "pictures" / "note.txt").write_text("no picture")
     return folder
@@ -109,7 +109,7 @@ def test_a_model_folder_loads_to_the_same_model_by_either_name_of_its_weights(
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_path):
+def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_path, capsys):
     for name, text in (("a.md", "## Judged: 71 %"), ("b.md", "## Credits to the Museum")):
         (tmp_path / name).write_text(text, "utf-8")
     images.write(tmp_path / "shown" / "one.png", np.zeros((40, 40, 3)))
@@ -117,6 +117,7 @@ def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_p
     more = ["--notes", notes, "--samples", str(tmp_path / "shown"), "--precisions", "float32"]
     out = tmp_path / "models" / "tiny"
     assert run_command(export.main, command(run, out, *more)) == 0
+    assert "note.txt" in capsys.readouterr().err
     card = (out / "model_card.md").read_text("utf-8")
     order = [card.index(text) for text in ("## Limits", "## Judged: 71 %", "## Credits to the M")]
     assert order == sorted(order)
