@@ -3,7 +3,8 @@
 import importlib
 import sys
 
-from stylegan_culture.config import run_command
+from stylegan_culture import __version__
+from stylegan_culture.config import EXIT_INPUT, run_command
 
 COMMANDS = {
     "stylize": ("stylegan_culture.stylize", "restyle pictures or a clip, repair, draw from noise"),
@@ -22,18 +23,18 @@ COMMANDS = {
 def main() -> int:
     """Runs the command that the first word names, with the words that follow; its exit code."""
     name, arguments = "".join(sys.argv[1:2]), sys.argv[2:]
-    if name not in COMMANDS:
-        told = "".join(f"  {key:10} {text}\n" for key, (_, text) in COMMANDS.items())
-        helped = name in ("", "-h", "--help")
-        print(
-            f"usage: stylegan-culture COMMAND ...\n\n{told}\nstylegan-culture COMMAND --help "
-            "says more of each."
-            if helped
-            else f"error: unknown command {name!r}; there are {', '.join(COMMANDS)}",
-            file=sys.stdout if helped else sys.stderr,
-        )
-        return 0 if helped else 2
-    return run_command(importlib.import_module(COMMANDS[name][0]).main, arguments)
+    if name in COMMANDS:
+        return run_command(importlib.import_module(COMMANDS[name][0]).main, arguments)
+    if name == "--version":
+        print(f"stylegan_culture {__version__}")
+    elif name in ("", "-h", "--help"):
+        commands = "".join(f"  {key:10} {text}\n" for key, (_, text) in COMMANDS.items())
+        print(f"usage: stylegan-culture [--version] COMMAND ...\n\n{commands}")
+        print("stylegan-culture COMMAND --help says more of each.")
+    else:
+        print(f"error: unknown command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return EXIT_INPUT
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,11 +11,15 @@ import os
 import pathlib
 import sys
 
+import numpy as np
+import tqdm
+
 from stylegan_culture import config as settings
-from stylegan_culture import tables
+from stylegan_culture import images, models, tables
 from stylegan_culture.config import InputError, option, run_command, visible
-from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.outputs import Outputs, add_flag, named
+from stylegan_culture.pipelines import folder
+from stylegan_culture.pipelines.preprocess import center_crop
 
 SHIPPED = "culture_tagger"
 DISAGREEMENTS = ("path", "old", "probability of old", "new", "probability of new")
@@ -29,7 +33,9 @@ class AnnotateConfig:
     out: str = option("", "the CSV to write; one that exists may hold corrections and is kept")
     model: str = option(SHIPPED, "a run of --trainer classifier, its .npz file, or a shipped name")
     weights: str = option("", "the backbone's weights, where they are not what the model names")
-    sure: float = option(0.6, "probability above 0.5 from which a tag is proposed, up to 1")
+    sure: float = option(
+        0.6, "probability from which a tag is proposed, above 0.5", low=0.501, high=1.0
+    )
     compare: str = option(
         "", "an older CSV of tags, to list the pictures on which both disagree", table=True
     )
@@ -47,9 +53,13 @@ def main(arguments: list[str] | None = None) -> None:
     add_flag(parser)
     flags = parser.parse_args(arguments)
     config = settings.from_flags(AnnotateConfig(), flags)
-    _check(config, flags.overwrite)
-    from stylegan_culture.pipelines import folder
-
+    if not config.out:
+        raise InputError("name the table to write with --out FILE.csv")
+    if pathlib.Path(config.out).exists() and not flags.overwrite:
+        raise InputError(
+            f"--out {config.out} exists and may hold corrections; name another file, or add "
+            "--overwrite to replace it"
+        )
     root, out = folder.existing(flags.folder), pathlib.Path(config.out)
     if not root.is_dir():
         raise InputError(f"{root} is a file; name a folder of pictures")
@@ -65,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not rows:
         reason = f" ({skipped[0][0]} {skipped[0][1]})" if skipped else ""
         raise InputError(f"{root} holds no readable picture{reason}")
-    _write(out, cultures, rows)
+    header = ("path", "culture", "unsure", "guess", "probability", *cultures)
+    tables.write(out, header, [[row[name] for name in header] for row in rows])
     unsure = sum(row["unsure"] == "yes" for row in rows)
     print(f"{len(rows)} pictures in {out}, {unsure} of them unsure: fill in their culture")
     if any(row["path"].startswith("../") for row in rows):
@@ -83,39 +94,25 @@ def _beside(out: pathlib.Path, what: str) -> pathlib.Path:
     return out.with_name(f"{out.stem}_{what}.csv")
 
 
-def _check(config: AnnotateConfig, overwrite: bool) -> None:
-    if not config.out:
-        raise InputError("name the table to write with --out FILE.csv")
-    if pathlib.Path(config.out).exists() and not overwrite:
-        raise InputError(
-            f"--out {config.out} exists and may hold corrections; name another file, or add "
-            "--overwrite to replace it"
-        )
-    if not 0.5 < config.sure <= 1.0:
-        raise InputError("--sure has to be above 0.5 and at most 1")
-
-
-def _annotate(files, config: AnnotateConfig):
-    """The cultures' names, a row (a dict) for each picture, and (path, reason) of what failed."""
-    import numpy as np
+def _annotate(
+    files: list[pathlib.Path], config: AnnotateConfig
+) -> tuple[tuple[str, ...], list[dict], list[tuple[str, str]]]:
+    """The cultures' names, a row for each picture, and (path, reason) of what failed."""
     import tensorflow as tf
-    import tqdm
 
-    from stylegan_culture import images
-    from stylegan_culture.models import find_tagger, load_tagger
-    from stylegan_culture.pipelines.preprocess import center_crop
-
-    tagger, facts = load_tagger(find_tagger(config.model), config.weights)
-    cultures = keys_of(read_cultures(facts, config.model))
-    ask = tf.function(tagger.probabilities, reduce_retracing=True)
+    loaded = models.load(config.model, "classifier", config.weights)
+    cultures, side = loaded.facts.keys, loaded.facts.record["side"]
+    exclusive = loaded.network.head.exclusive
+    classify = tf.function(loaded.network.probabilities, reduce_retracing=True)
     parent = pathlib.Path(config.out).resolve().parent
     rows, skipped, batch = [], [], []
 
     def flush():
         squares = np.stack([square for _, square in batch]).astype(np.float32) / 255
-        for (file, _), own in zip(batch, np.asarray(ask(tf.constant(squares))), strict=True):
+        probabilities = np.asarray(classify(tf.constant(squares)))
+        for (file, _), of_file in zip(batch, probabilities, strict=True):
             path = pathlib.Path(os.path.relpath(file.resolve(), parent)).as_posix()
-            rows.append(_row(path, own, cultures, facts["exclusive"], config.sure))
+            rows.append(_row(path, of_file, cultures, exclusive, config.sure))
         batch.clear()
 
     for file in tqdm.tqdm(files, "pictures", disable=None):
@@ -124,7 +121,7 @@ def _annotate(files, config: AnnotateConfig):
         except InputError as error:
             skipped.append((str(file), str(error).removeprefix(f"{file} ")))
             continue
-        batch.append((file, center_crop(pixels, int(facts["side"]))))
+        batch.append((file, center_crop(pixels, side)))
         if len(batch) == BATCH:
             flush()
     if batch:
@@ -156,17 +153,10 @@ def _row(path: str, probabilities, cultures, exclusive: bool, sure: float) -> di
     }
 
 
-def _write(out: pathlib.Path, cultures, rows) -> None:
-    header = ("path", "culture", "unsure", "guess", "probability", *cultures)
-    tables.write(out, header, [[row[name] for name in header] for row in rows])
-
-
 def _old_tags(table: str) -> dict:
     """`{resolved path: tags}` of the tagged rows of an older table."""
     if not table:
         return {}
-    from stylegan_culture.pipelines import folder
-
     entries, skipped = folder.listed(table)
     if skipped:
         text = f"{len(skipped)} rows of {table} left out, the first: {' '.join(skipped[0])}"
@@ -176,19 +166,19 @@ def _old_tags(table: str) -> dict:
 
 def _report(out: pathlib.Path, rows, old: dict) -> None:
     """Lists the pictures whose older tags are not the new guess, the surest guess first."""
-    found, known = [], 0
+    different, tagged = [], 0
     for row in rows:
         before = old.get((out.resolve().parent / row["path"]).resolve())
-        known += before is not None
+        tagged += before is not None
         if before is not None and set(before) != set(row["guess"].split(";")):
             of_old = min((float(row.get(tag, 0.0)) for tag in before), default=0.0)
-            found.append(
+            different.append(
                 (row["path"], ";".join(before), f"{of_old:.4f}", row["guess"], row["probability"])
             )
-    found.sort(key=lambda one: -float(one[-1]))
+    different.sort(key=lambda row: -float(row[-1]))
     report = _beside(out, "disagreements")
-    tables.write(report, DISAGREEMENTS, found)
-    print(f"{len(found)} of {known} pictures tagged before are seen otherwise: {report}")
+    tables.write(report, DISAGREEMENTS, different)
+    print(f"{len(different)} of {tagged} pictures tagged before are seen otherwise: {report}")
 
 
 if __name__ == "__main__":

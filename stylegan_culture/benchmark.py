@@ -2,8 +2,8 @@
 
 The files take turns within one process, so that a processor that slows down slows them all; peak
 memory is measured for each in a fresh process. Ratios are to the first file. `input --data
-folder:PATH` instead times the loading of pictures, see `loading`, and `steps` training steps in
-float32 and bfloat16, see `steps`.
+folder:PATH` times the loading of pictures instead, and `steps` training steps in float32 and
+bfloat16.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import platform
 import resource
 import sys
 import time
+import types
+import typing
 
 import numpy as np
 from PIL import Image
@@ -26,6 +28,86 @@ from stylegan_culture.deploy import tflite
 from stylegan_culture.files import write_result
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.pipelines import folder, preprocess
+
+AHEAD = 4  # batches that a loader prepares in advance
+PLAIN = "Pillow, bilinear"
+PRECISIONS = ("float32", "mixed_bfloat16")
+UNTIMED = 2  # steps of each precision at the start: the first compiles
+JSON_HELP = "also write the results to this file"
+
+
+@dataclasses.dataclass(frozen=True)
+class FilesConfig:
+    """How TFLite files are timed."""
+
+    threads: int = option(2, "threads of the interpreter", low=1)
+    runs: int = option(50, "timed runs of each file", low=1)
+    json: str = option("", JSON_HELP)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadingConfig:
+    """What is loaded and how often."""
+
+    data: str = option("", "folder:PATH of pictures in culture folders", table=True)
+    image_size: int = option(128, "side of a crop, pixels", low=1)
+    pictures: int = option(
+        16, "crops in a batch, half of them contents, half styles", low=2, multiple=2
+    )
+    least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
+    batches: int = option(100, "batches of a round", low=1)
+    rounds: int = option(5, "timed rounds, after one that is not", low=1)
+    cores: int = option(2, "processors to use", low=1)
+    json: str = option("", JSON_HELP)
+
+
+@dataclasses.dataclass(frozen=True)
+class StepsConfig:
+    """What is trained and how often; the default is the paper's network and picture."""
+
+    image_size: int = option(256, "side of a picture, pixels", low=32, multiple=4)
+    filters: int = option(64, "channels of the generators' and discriminators' first layers", low=1)
+    blocks: int = option(9, "residual blocks of the generators", low=0)
+    rounds: int = option(5, "timed steps of each precision", low=1)
+    json: str = option("", JSON_HELP)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line, measures, prints a table and writes JSON if `--json` is given."""
+    words = sys.argv[1:] if arguments is None else arguments
+    name = words[0] if words and words[0] in CONFIGS else ""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stylegan_culture.benchmark {name}".strip(),
+        description=__doc__.split("\n\n")[0],
+    )
+    if not name:
+        text = "or `input` or `steps`, each with its settings"
+        parser.add_argument("models", nargs="+", metavar="MODEL.tflite", help=text)
+    add_flags(parser, CONFIGS[name])
+    add_flag(parser)
+    flags = parser.parse_args(words[1:] if name else words)
+    settings = from_flags(CONFIGS[name](), flags)
+    if settings.json:
+        inputs = flags.models if not name else []
+        if name == "input":
+            inputs = [*named(settings.data), *folder.tabled(settings.data)]
+        Outputs(inputs, flags.overwrite).claim(settings.json)
+    if name == "steps":
+        results = measure_steps(settings)
+        print(report_steps(results, settings))
+    elif name == "input":
+        _keep_to(settings.cores)
+        results = {"results": measure_input(settings)}
+        print(report_input(results["results"], settings))
+    else:
+        results = {"results": measure(flags.models, settings.threads, settings.runs)}
+        print(report(results["results"], settings.threads, settings.runs))
+    if settings.json:
+        facts = {"processor": processor(), "cores": os.cpu_count(), **dataclasses.asdict(settings)}
+        write_result(settings.json, facts | results)
+
+
+CONFIGS = {"": FilesConfig, "input": LoadingConfig, "steps": StepsConfig}
 
 
 def processor() -> str:
@@ -38,7 +120,7 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def prepare(path, threads: int):
+def prepare(path: str | pathlib.Path, threads: int) -> typing.Callable[[], typing.Any]:
     """A function without arguments that runs a file once, on random inputs that are set before.
 
     A file with signatures runs `stylize`, or its first signature; one without runs as a whole.
@@ -70,7 +152,7 @@ def _prepared(path, threads: int):
     return interpreter.invoke
 
 
-def measure(paths, threads: int, runs: int) -> list[dict]:
+def measure(paths: list[str], threads: int, runs: int) -> list[dict]:
     """Median and 95th percentile in ms over `runs` interleaved rounds, and ratios to the first.
 
     Each timed run follows an untimed one of the same file: with the files taking turns, a first
@@ -101,7 +183,7 @@ def measure(paths, threads: int, runs: int) -> list[dict]:
     ]
 
 
-def peak_memory(path, threads: int) -> float:
+def peak_memory(path: str | pathlib.Path, threads: int) -> float:
     """Megabytes of resident memory that a fresh process takes at most to load and run a file.
 
     The interpreter and Python are in it: about 60 MB for an empty model.
@@ -116,7 +198,7 @@ def peak_memory(path, threads: int) -> float:
 def run_alone(path: str, threads: int) -> float:
     """Runs a file once; the megabytes that this process took. For `isolation.call`."""
     _prepared(path, threads)()
-    return _own_peak()
+    return _peak_megabytes()
 
 
 def report(results: list[dict], threads: int, runs: int) -> str:
@@ -133,47 +215,7 @@ def report(results: list[dict], threads: int, runs: int) -> str:
     return "\n".join(lines)
 
 
-def main(arguments=None) -> None:
-    """Parses the command line, measures, prints a table and writes JSON where asked."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["input"]:
-        main_input(arguments[1:])
-        return
-    if arguments[:1] == ["steps"]:
-        main_steps(arguments[1:])
-        return
-    parser = argparse.ArgumentParser(
-        prog="python -m stylegan_culture.benchmark", description=__doc__.split("\n\n")[0]
-    )
-    parser.add_argument(
-        "models",
-        nargs="+",
-        metavar="MODEL.tflite",
-        help="or `input` or `steps`, with settings of their own",
-    )
-    parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
-    parser.add_argument("--runs", type=int, default=50, help="timed runs a file (default: 50)")
-    parser.add_argument("--json", help="also write the results to this file")
-    add_flag(parser)
-    options = parser.parse_args(arguments)
-    if options.runs < 1 or options.threads < 1:
-        raise InputError("--runs and --threads have to be at least 1")
-    if options.json:
-        Outputs(options.models, options.overwrite).claim(options.json)
-    results = measure(options.models, options.threads, options.runs)
-    print(report(results, options.threads, options.runs))
-    if options.json:
-        facts = {
-            "processor": processor(),
-            "cores": os.cpu_count(),
-            "threads": options.threads,
-            "runs": options.runs,
-            "results": results,
-        }
-        write_result(options.json, facts)
-
-
-def _own_peak() -> float:
+def _peak_megabytes() -> float:
     """Peak resident memory of this process in megabytes.
 
     From /proc where there is one: getrusage also counts what the parent held before `exec`.
@@ -187,52 +229,13 @@ def _own_peak() -> float:
 
 
 def _random(detail) -> np.ndarray:
-    """An input of a tensor's shape and type: floats in [0, 1], integers over their range."""
+    """Random values of a tensor's shape and type: floats in [0, 1], integers of their range."""
     generator, kind = np.random.default_rng(0), np.dtype(detail["dtype"])
     shape = tuple(int(size) for size in detail["shape"])
     if kind.kind in "iu":
         limits = np.iinfo(kind)
         return generator.integers(limits.min, limits.max, shape, dtype=kind)
     return generator.random(shape).astype(kind)
-
-
-AHEAD = 4  # batches that a loader prepares before they are asked for
-PLAIN = "Pillow, bilinear"
-
-
-@dataclasses.dataclass(frozen=True)
-class LoadingConfig:
-    """What is loaded and how often."""
-
-    data: str = option("", "folder:PATH of pictures in culture folders", table=True)
-    image_size: int = option(128, "side of a crop, pixels")
-    pictures: int = option(16, "crops in a batch, an even number")
-    least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
-    batches: int = option(100, "batches of a round")
-    rounds: int = option(5, "timed rounds, after one that is not")
-    cores: int = option(2, "processors to use")
-    json: str = option("", "also write the results to this file")
-
-
-def main_input(arguments: list[str]) -> None:
-    """Parses the command line, measures, prints a table and writes JSON where asked."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stylegan_culture.benchmark input", description=__doc__.split("\n\n")[0]
-    )
-    add_flags(parser, LoadingConfig)
-    add_flag(parser)
-    flags = parser.parse_args(arguments)
-    settings = from_flags(LoadingConfig(), flags)
-    _check_input(settings)
-    if settings.json:
-        inputs = [*named(settings.data), *folder.tabled(settings.data)]
-        Outputs(inputs, flags.overwrite).claim(settings.json)
-    _keep_to(settings.cores)
-    results = measure_input(settings)
-    print(report_input(results, settings))
-    if settings.json:
-        facts = {"processor": processor(), **dataclasses.asdict(settings)}
-        write_result(settings.json, facts | {"results": results})
 
 
 def measure_input(settings: LoadingConfig) -> list[dict]:
@@ -287,7 +290,9 @@ def report_input(results: list[dict], settings: LoadingConfig) -> str:
     return "\n".join(lines)
 
 
-def pillow_batches(files, settings: LoadingConfig, resampling):
+def pillow_batches(
+    files: list[pathlib.Path], settings: LoadingConfig, resampling: Image.Resampling
+) -> typing.Iterator[list[np.ndarray]]:
     """Lists of one batch float32 [B, S, S, 3] in [0, 1], by a pool of threads and Pillow.
 
     The crops have the scales and places of `stylegan_culture.pipelines.preprocess.random_crop`.
@@ -307,20 +312,20 @@ def pillow_batches(files, settings: LoadingConfig, resampling):
         return pixels[:, ::-1] if draw[3] < 0.5 else pixels
 
     with concurrent.futures.ThreadPoolExecutor(settings.cores) as pool:
-        waiting, asked = collections.deque(), 0
-        while waiting or asked < settings.batches:
-            while len(waiting) < AHEAD and asked < settings.batches:
+        waiting, begun = collections.deque(), 0
+        while waiting or begun < settings.batches:
+            while len(waiting) < AHEAD and begun < settings.batches:
                 chosen = generator.integers(0, len(files), settings.pictures)
                 draws = generator.random((settings.pictures, 4))
                 waiting.append(
                     [pool.submit(load, files[n], d) for n, d in zip(chosen, draws, strict=True)]
                 )
-                asked += 1
+                begun += 1
             yield [np.stack([future.result() for future in waiting.popleft()])]
 
 
-def pipeline_batches(source, settings: LoadingConfig):
-    """Contents and styles of the project's own batches, as training gets them."""
+def pipeline_batches(source, settings: LoadingConfig) -> typing.Iterator[list]:
+    """Contents and styles of the batches that training gets."""
     from stylegan_culture.pipelines.input import DataConfig, make_dataset
 
     data = DataConfig(
@@ -330,14 +335,6 @@ def pipeline_batches(source, settings: LoadingConfig):
     )
     batches = iter(make_dataset(data, source, None).take(settings.batches))
     return ([batch["content"], batch["style"]] for batch in batches)
-
-
-def _check_input(settings: LoadingConfig) -> None:
-    for name in ("image_size", "pictures", "batches", "rounds", "cores"):
-        if getattr(settings, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} has to be at least 1")
-    if settings.pictures % 2:
-        raise InputError("--pictures has to be even: half are contents, half are styles")
 
 
 def _keep_to(cores: int) -> None:
@@ -353,40 +350,6 @@ def _keep_to(cores: int) -> None:
     if len(allowed) < cores:
         raise InputError(f"--cores {cores}: this process has {len(allowed)}; ask for fewer")
     os.sched_setaffinity(0, allowed[:cores])
-
-
-PRECISIONS = ("float32", "mixed_bfloat16")
-UNTIMED = 2  # steps of each precision at the start: the first compiles
-
-
-@dataclasses.dataclass(frozen=True)
-class StepsConfig:
-    """What is trained and how often; the default is the paper's network and picture."""
-
-    image_size: int = option(256, "side of a picture, pixels, a multiple of 4 from 32 on")
-    filters: int = option(64, "channels of the generators' and discriminators' first layers")
-    blocks: int = option(9, "residual blocks of the generators")
-    rounds: int = option(5, "timed steps of each precision")
-    json: str = option("", "also write the results to this file")
-
-
-def main_steps(arguments: list[str]) -> None:
-    """Parses the command line, measures, prints a table and writes JSON where asked."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stylegan_culture.benchmark steps", description=__doc__.split("\n\n")[0]
-    )
-    add_flags(parser, StepsConfig)
-    add_flag(parser)
-    flags = parser.parse_args(arguments)
-    settings = from_flags(StepsConfig(), flags)
-    _check_steps(settings)
-    if settings.json:
-        Outputs((), flags.overwrite).claim(settings.json)
-    results = measure_steps(settings)
-    print(report_steps(results, settings))
-    if settings.json:
-        facts = {"processor": processor(), "cores": os.cpu_count()}
-        write_result(settings.json, facts | dataclasses.asdict(settings) | results)
 
 
 def measure_steps(settings: StepsConfig) -> dict:
@@ -416,10 +379,8 @@ def report_steps(results: dict, settings: StepsConfig) -> str:
     return "\n".join([*lines, f"bfloat16 is {results['times_as_fast']:.2f} times as fast"])
 
 
-def _step(settings: StepsConfig, precision: str):
+def _step(settings: StepsConfig, precision: str) -> typing.Callable[[int], float]:
     """`function(number)` that trains once and waits for the result."""
-    import types
-
     import tensorflow as tf
 
     from stylegan_culture.networks.cyclegan import PatchConfig, TranslatorConfig
@@ -436,16 +397,6 @@ def _step(settings: StepsConfig, precision: str):
     batch = {"content": tf.constant(pictures[0]), "style": tf.constant(pictures[1])}
     trainer.build(batch)
     return lambda number: float(trainer.step(batch, number)["total"])
-
-
-def _check_steps(settings: StepsConfig) -> None:
-    if settings.image_size < 32 or settings.image_size % 4:
-        raise InputError("--image-size has to be a multiple of 4 from 32 on")
-    for name in ("filters", "rounds"):
-        if getattr(settings, name) < 1:
-            raise InputError(f"--{name} has to be at least 1")
-    if settings.blocks < 0:
-        raise InputError("--blocks has to be at least 0")
 
 
 if __name__ == "__main__":

@@ -306,14 +306,18 @@ def git_commit() -> str:
     return answer.stdout.strip()
 
 
-def shipped_file(folder: str, name: str) -> pathlib.Path | None:
-    """A file of a shipped model: in saved_models of the checkout or of the installed package."""
+def saved_models() -> pathlib.Path:
+    """The folder of the models that come with the program: the installed package's, or else the
+    checkout's."""
     package = pathlib.Path(__file__).resolve().parent
-    for place in (package.parent, package):
-        path = place / "saved_models" / folder / name
-        if path.is_file():
-            return path
-    return None
+    installed = package / "saved_models"
+    return installed if installed.is_dir() else package.parent / "saved_models"
+
+
+def shipped_file(model: str, name: str) -> pathlib.Path | None:
+    """A file of a shipped model, by the model's name; None where there is none."""
+    path = saved_models() / model / name
+    return path if path.is_file() else None
 
 
 def _plain_type(annotation) -> type:

@@ -1,14 +1,15 @@
 """What the record of a model says (run.json, model.json, a tagger's facts), typed and bounded.
 
-The record may come with a stranger's model, so nothing in it is used as it stands: each value is
-read by one of these functions, which refuse another type, an endless text or an absurd number in
-one sentence.
+A record may come from a stranger, so each value is read by one of these functions. They refuse
+another type, an endless text or an absurd number in one sentence.
 """
 
 import dataclasses
+import pathlib
+import typing
 import unicodedata
 
-from stylegan_culture.config import InputError, from_dict, shortened
+from stylegan_culture.config import InputError, from_dict, package_versions, shortened
 
 MOST_CULTURES = 1000
 LONGEST_KEY = 100  # characters
@@ -17,6 +18,8 @@ LONGEST_REASON = 300
 MOST_PICTURES = 10**9  # of a culture
 SIDES = (8, 4096)  # pixels of the pictures that a network was trained on
 REMEDY = "take the model from its maker again, or make it anew"
+UNKNOWN_COMMAND = "python -m stylegan_culture.train; config in model.json"
+Place = str | pathlib.Path  # of a record, for messages
 _JOINERS = "\u200c\u200d"  # Persian and Indian scripts need them; all other marks are not shown
 
 
@@ -25,9 +28,9 @@ class Culture:
     """A culture that a model knows.
 
     Fields:
-        key: what it is asked for by, unique within its model.
+        key: its name in commands, unique within its model.
         title, region, period: for people; "" where the record does not say.
-        pictures: that the model learnt it from, or None.
+        pictures: number of training pictures, or None.
     """
 
     key: str
@@ -42,7 +45,63 @@ class Culture:
         return self.title or self.key.replace("_", " ")
 
 
-def read_cultures(record: dict, place, least: int = 2) -> tuple[Culture, ...]:
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a model's record says.
+
+    Fields:
+        kind: which network it is, a key of `models.KINDS`; "" for other runs.
+        trainer: the name that `train --trainer` has for what made it.
+        cultures: in the order of mixtures and labels.
+        place: the file of the record; weights lie beside it.
+        record: the whole record; other values are read from it by the functions below.
+    """
+
+    kind: str
+    trainer: str
+    cultures: tuple[Culture, ...]
+    place: pathlib.Path
+    record: dict
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The cultures' keys in order."""
+        return keys_of(self.cultures)
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """How a run made its model, as model cards repeat it.
+
+    Fields:
+        data: source of the training pictures, as `--data` takes it.
+        image_size: side of the training pictures, pixels.
+        command, commit, precision: of the run; a note where the record does not say.
+        versions: of packages, by name; today's where the record does not say.
+    """
+
+    data: str
+    image_size: int
+    command: str
+    commit: str
+    precision: str
+    versions: dict[str, str]
+
+
+def read_origin(record: dict, place: Place) -> Origin:
+    """How a run made its model; `InputError` where a value is not what runs write."""
+    versions = read_group({"versions": package_versions()} | record, "versions", place)
+    return Origin(
+        read_text(record, "data", place),
+        read_number(record, "image_size", place, *SIDES),
+        read_text(record, "command", place, UNKNOWN_COMMAND),
+        read_text(record, "commit", place, "unknown"),
+        read_text(record, "precision", place, "unknown"),
+        {name: read_text(versions, name, place) for name in versions},
+    )
+
+
+def read_cultures(record: dict, place: Place, least: int = 2) -> tuple[Culture, ...]:
     """The cultures of a model in the order of its mixtures.
 
     Args:
@@ -54,29 +113,29 @@ def read_cultures(record: dict, place, least: int = 2) -> tuple[Culture, ...]:
         InputError: another type, fewer or more than `MOST_CULTURES`, two of one key, or texts that
             are too long or cannot be shown.
     """
-    found = record.get("cultures", [] if least == 0 else None)
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    entries = record.get("cultures", [] if least == 0 else None)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise damaged(place, "it names no list of cultures")
-    if not least <= len(found) <= MOST_CULTURES:
+    if not least <= len(entries) <= MOST_CULTURES:
         raise damaged(
             place,
-            f"it has a list of {len(found)} cultures and needs {least} to {MOST_CULTURES}",
+            f"it has a list of {len(entries)} cultures and needs {least} to {MOST_CULTURES}",
         )
-    cultures = tuple(_culture(one, place) for one in found)
-    keys = [culture.key for culture in cultures]
-    twins = [key for number, key in enumerate(keys) if key in keys[:number]]
-    if twins:
-        raise damaged(place, f"two of its cultures are called {shortened(twins[0])}")
+    cultures = tuple(_culture(entry, place) for entry in entries)
+    keys = keys_of(cultures)
+    repeated = [key for number, key in enumerate(keys) if key in keys[:number]]
+    if repeated:
+        raise damaged(place, f"two of its cultures are called {shortened(repeated[0])}")
     return cultures
 
 
-def keys_of(cultures) -> tuple[str, ...]:
+def keys_of(cultures: typing.Iterable[Culture]) -> tuple[str, ...]:
     """The keys of `Culture`s in order."""
     return tuple(culture.key for culture in cultures)
 
 
 def read_text(
-    record: dict, name: str, place, default: str | None = None, longest: int = LONGEST_TEXT
+    record: dict, name: str, place: Place, default: str | None = None, longest: int = LONGEST_TEXT
 ) -> str:
     """A text that can be shown in one line, of at most `longest` characters.
 
@@ -90,7 +149,7 @@ def read_text(
     return text
 
 
-def read_number(record: dict, name: str, place, low: int, high: int) -> int:
+def read_number(record: dict, name: str, place: Place, low: int, high: int) -> int:
     """A whole number from `low` to `high`; `InputError` for anything else, and where it lacks."""
     number = record.get(name)
     if type(number) is not int or not low <= number <= high:
@@ -100,7 +159,7 @@ def read_number(record: dict, name: str, place, low: int, high: int) -> int:
     return number
 
 
-def read_group(record: dict, name: str, place) -> dict:
+def read_group(record: dict, name: str, place: Place) -> dict:
     """An object within the record; `InputError` where it is missing or something else."""
     group = record.get(name)
     if not isinstance(group, dict):
@@ -108,15 +167,15 @@ def read_group(record: dict, name: str, place) -> dict:
     return group
 
 
-def read_settings(settings_class: type, values, place):
-    """A settings dataclass from what a record says of it; `InputError` where it may not be so."""
+def read_settings(settings_class: type, values, place: Place) -> typing.Any:
+    """A settings dataclass from a record's values; `InputError` where one is not allowed."""
     try:
         return from_dict(settings_class, values)
     except InputError as error:
         raise damaged(place, str(error)) from None
 
 
-def read_backbone(record: dict, place) -> str:
+def read_backbone(record: dict, place: Place) -> str:
     """The backbone that a model was trained against; "" where the record names none."""
     for group in (record, record.get("config")):
         if isinstance(group, dict) and group.get("backbone") is not None:
@@ -124,25 +183,13 @@ def read_backbone(record: dict, place) -> str:
     return ""
 
 
-def check_told(record: dict, place) -> None:
-    """Raises `InputError` where what a model card repeats of a run is something else than the text
-    or number that a run has there."""
-    read_text(record, "data", place)
-    read_number(record, "image_size", place, *SIDES)
-    for name in ("command", "commit", "precision"):
-        read_text(record, name, place, "")
-    versions = read_group({"versions": {}} | record, "versions", place)
-    for name in versions:
-        read_text(versions, name, place)
+def damaged(place: Place, reason: str, remedy: str = REMEDY) -> InputError:
+    """The error that says what is wrong with a record, in one printable line."""
+    line = "".join(c if c.isprintable() else "?" for c in reason[:LONGEST_REASON])
+    return InputError(f"{place} is damaged ({line}); {remedy}")
 
 
-def damaged(place, reason: str, remedy: str = REMEDY) -> InputError:
-    """The error that says what is wrong with a record, in one line whatever names it has."""
-    told = "".join(c if c.isprintable() else "?" for c in reason[:LONGEST_REASON])
-    return InputError(f"{place} is damaged ({told}); {remedy}")
-
-
-def _culture(record: dict, place) -> Culture:
+def _culture(record: dict, place: Place) -> Culture:
     key = read_text(record, "key", place, longest=LONGEST_KEY)
     if not key.strip():
         raise damaged(place, "a culture's key is empty")

@@ -1,266 +1,241 @@
-"""The one door to a model: what a name, a model folder or a run folder holds, checked."""
+"""The one door to a model: a shipped name, a model folder or a run folder -> network and facts.
+
+`find` says where a model is, `kind_of` and `read` what it is, and `load` builds its network. The
+networks' modules are imported when a network is built, so that commands start quickly.
+"""
 
 import dataclasses
-import functools
-import importlib.resources
 import json
 import pathlib
+import types
 import typing
 
 import numpy as np
 
 from stylegan_culture import arrays, model_record
 from stylegan_culture.arrays import one_text, read_archive
-from stylegan_culture.config import InputError, shipped_file, shortened
-from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.config import InputError, saved_models, shortened
 from stylegan_culture.files import parse_json, read_json, read_run, written_whole
-from stylegan_culture.networks import cyclegan
-from stylegan_culture.networks.classifier import CultureHead, CultureTagger
-from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
-from stylegan_culture.networks.dcgan import LARGEST, START, NoiseGenerator, SamplerConfig
-from stylegan_culture.networks.decoder import MOST_CHANNELS, WIDTHS, Decoder
-from stylegan_culture.networks.generator import STRIDE, CultureModel, GeneratorConfig
-from stylegan_culture.networks.holes import known
-from stylegan_culture.networks.restoration import (
-    DamageConfig,
-    RestorationConfig,
-    RestorationModel,
-    parse_kinds,
-)
+from stylegan_culture.model_record import Facts
 
+if typing.TYPE_CHECKING:
+    from stylegan_culture.features.backbones import Backbone
+    from stylegan_culture.networks.classifier import CultureHead, CultureTagger
+    from stylegan_culture.networks.cyclegan import CyclePair
+    from stylegan_culture.networks.dcgan import NoiseGenerator
+    from stylegan_culture.networks.decoder import Decoder
+    from stylegan_culture.networks.generator import CultureModel
+    from stylegan_culture.networks.restoration import RestorationModel
 
-def load_run(folder) -> tuple[CultureModel, dict]:
-    """The averaged model of a run folder, and its run.json; `InputError` where either is bad."""
-    facts = read_run(folder)
-    settings = facts.get("config")
-    if not isinstance(settings, dict) or "generator" not in settings or "cultures" not in facts:
-        raise InputError(
-            f"{folder} holds no model that restyles into any of its cultures; name another folder"
-        )
-    folder = pathlib.Path(folder)
-    return _load(folder / "run.json", facts, settings["generator"], "model.weights.h5"), facts
-
-
-def load_model(reference) -> tuple[CultureModel, dict]:
-    """A model by run folder, model folder, or the name of a shipped model; and its facts."""
-    folder = pathlib.Path(reference)
-    if (folder / "run.json").is_file():
-        return load_run(folder)
-    if not (folder / "model.json").is_file():
-        folder = _find_shipped(str(reference))
-    facts = read_json(folder / "model.json", "export it again")
-    sizes = model_record.read_group(facts, "generator", folder / "model.json")
-    return _load(folder / "model.json", facts, sizes, "weights.h5"), facts
-
-
-def _load(record: pathlib.Path, facts: dict, sizes, weights: str) -> CultureModel:
-    """The model that a record describes, with the weights beside it."""
-    model_record.read_backbone(facts, record)  # now, and not when evaluation is almost done
-    keys = model_record.keys_of(model_record.read_cultures(facts, record))
-    checked = model_record.read_settings(GeneratorConfig, sizes, record)
-    return arrays.load_weights(
-        record.with_name(weights),
-        checked.least_model_weights(len(keys)),
-        lambda: CultureModel(keys, checked).create_weights(),
-        "train or export the model anew",
-    )
-
-
-def _find_shipped(name: str) -> pathlib.Path:
-    package = pathlib.Path(str(importlib.resources.files("stylegan_culture")))
-    places = (package.parent / "saved_models", package / "saved_models")
-    for place in places:
-        if (place / name / "model.json").is_file():
-            return place / name
-    known = sorted({path.parent.name for place in places for path in place.glob("*/model.json")})
-    raise InputError(
-        f"{name} is no run folder, no model folder and no shipped model "
-        f"({', '.join(known) or 'none is shipped'}); train one or give its folder"
-    )
-
-
-SAMPLERS = ("dcgan", "vae")
-SAMPLER_WEIGHTS = (
-    "model.weights.h5"  # of a run folder: those of the generator, for a VAE the decoder's
-)
-
-
-def is_sampler(folder) -> bool:
-    """Whether a path is the run folder of one of `TRAINERS`."""
-    if not (pathlib.Path(folder) / "run.json").is_file():
-        return False
-    return read_run(folder).get("trainer") in SAMPLERS
-
-
-def load_sampler(folder) -> tuple[NoiseGenerator, dict]:
-    """The averaged generator of a run folder, and its run.json; `InputError` where either is bad.
-
-    The cultures that it can be asked for are `facts["cultures"]`, in the order of its labels; an
-    unconditional one (`generator.config.conditional`) has a single label and draws any of them.
-    """
-    facts = read_run(folder)
-    if facts.get("trainer") not in SAMPLERS:
-        raise InputError(
-            f"{folder} is no run that draws pictures from noise; make one with "
-            "`python -m stylegan_culture.train --trainer dcgan --run DIR`"
-        )
-    record = pathlib.Path(folder) / "run.json"
-    settings = model_record.read_group(facts, "config", record)
-    sizes = model_record.read_group(settings, "sampler", record)
-    sampler = model_record.read_settings(SamplerConfig, sizes, record)
-    cultures = model_record.read_cultures(facts, record)
-    count = len(cultures) if sampler.conditional else 1
-    size = model_record.read_number(facts, "image_size", record, 2 * START, LARGEST)
-    try:
-        least = sampler.least_weights(count, size)
-    except ValueError as error:
-        raise model_record.damaged(record, f"its image_size is {error}") from None
-    generator = arrays.load_weights(
-        record.with_name(SAMPLER_WEIGHTS),
-        least,
-        lambda: NoiseGenerator(count, size, sampler).create_weights(),
-        "finish the run with --resume, or train anew",
-    )
-    return generator, facts
-
-
-WEIGHTS = "model.weights.h5"  # of run folders and of the folders that `files` writes
+WEIGHTS = "model.weights.h5"  # of every run folder and model folder
+OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
+TAGGER = "classifier.npz"
+RECORDS = ("run.json", "model.json", TAGGER)  # a folder with one of them is a model
+PARTS = (*RECORDS, "weights.npz")  # a folder of saved_models with one of them is shipped
+REMEDY = "train the run to its end, or train or export the model anew"
+TAGGER_SIDES = (16, 1024)  # pixels of the squares that a tagger takes
+TAGGER_ARRAYS = ("mean", "deviation", "kernel", "bias", "temperature")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Translation:
-    """A network from pictures to pictures, and what is said of it.
+class Loaded:
+    """A model.
 
-    name: of what it does, part of its files' names, such as "photo_to_ukiyo_e"; "" where the
-    folder holds one network. network: `[1, H, W, 3]` to `[1, H', W', 3]` in [0, 1], in float32.
-    multiple: of H and W, pixels. facts: for model.json, such as source and target.
+    Fields:
+        network: `CultureModel`, `CyclePair`, `RestorationModel`, `NoiseGenerator` or
+            `CultureTagger`, by `facts.kind`; float32, with the averaged weights.
+        facts: what its record says.
+        folder: that holds it.
     """
 
-    name: str
-    network: typing.Callable
-    multiple: int
-    facts: dict
+    network: typing.Any
+    facts: Facts
+    folder: pathlib.Path
 
 
-def load_translations(folder) -> tuple[list[Translation], dict]:
-    """The networks of a run folder or a folder that `write` made, and its run.json or model.json.
+def shipped() -> dict[str, pathlib.Path]:
+    """The folders of the models that come with the program, by name."""
+    return {
+        folder.name: folder
+        for folder in sorted(saved_models().glob("*"))
+        if any((folder / name).is_file() for name in PARTS)
+    }
 
-    Raises `InputError` where it is of another trainer, damaged or missing.
+
+def find(reference: str | pathlib.Path) -> pathlib.Path:
+    """Where a model is.
+
+    Args:
+        reference: a run folder, a model folder, the .npz file of a tagger, or a shipped name.
+
+    Returns:
+        The folder, or the .npz file.
+
+    Raises:
+        InputError: it is none of them.
     """
-    folder = pathlib.Path(folder)
-    facts = read_facts(folder)
-    if facts.get("trainer") not in LOADERS:
-        raise InputError(f"{folder} holds no network from pictures to pictures")
-    return LOADERS[facts["trainer"]](folder, facts), facts
-
-
-def read_facts(folder) -> dict:
-    """The folder's run.json or, where it has none, model.json; {} where it has neither."""
-    folder = pathlib.Path(folder)
-    if (folder / "run.json").is_file():
-        facts = read_run(folder)
-    elif (folder / "model.json").is_file():
-        facts = read_json(folder / "model.json", "export it again")
-    else:
-        return {}
-    model_record.read_text(facts, "trainer", folder, "")
-    return facts
-
-
-def _of_cyclegan(folder: pathlib.Path, facts: dict) -> list[Translation]:
-    """Both directions of a CycleGAN, from a run folder or a model folder."""
-    cultures = model_record.read_cultures(facts, folder)
-    if len(cultures) != 2:
-        raise model_record.damaged(folder, f"a CycleGAN has 2 cultures, not {len(cultures)}")
-    settings = model_record.read_group(facts, "config", folder)
-    keys = model_record.keys_of(cultures)
-    translator = model_record.read_group(settings, "translator", folder)
-    sizes = model_record.read_settings(cyclegan.TranslatorConfig, translator, folder)
-    pair = load_pair(folder / WEIGHTS, keys, sizes)
-    return [
-        Translation(
-            f"{source.key}_to_{target.key}",
-            pair.towards(target.key),
-            cyclegan.STRIDE,
-            {
-                "source": source.key,
-                "target": target.key,
-                "source_title": source.title,
-                "target_title": target.title,
-            },
+    path = pathlib.Path(reference)
+    if path.suffix == ".npz" or any((path / name).is_file() for name in RECORDS):
+        return path
+    known = shipped()
+    if str(reference) not in known:
+        raise InputError(
+            f"{reference} is no run folder, no model folder and no shipped model "
+            f"({', '.join(known) or 'none is shipped'}); train one or give its folder"
         )
-        for source, target in (cultures, cultures[::-1])
-    ]
+    return known[str(reference)]
 
 
-def load_restoration(folder, facts: dict) -> RestorationModel:
-    """The model of a folder of `train --trainer restore`, or exported from one."""
-    settings = model_record.read_group(facts, "config", folder)
-    damage, sizes = (
-        model_record.read_settings(kind, model_record.read_group(settings, name, folder), folder)
-        for name, kind in (("damage", DamageConfig), ("sizes", RestorationConfig))
+def kind_of(reference: str | pathlib.Path) -> str:
+    """The kind of a model, a key of `KINDS`; "" where there is none, or of another trainer."""
+    try:
+        path = find(reference)
+    except InputError:
+        return ""
+    return _open(path)[0]
+
+
+def read(reference: str | pathlib.Path) -> Facts:
+    """What the record of a model says; `InputError` where it is missing or damaged."""
+    return _facts(*_open(find(reference)))
+
+
+def load(
+    reference: str | pathlib.Path, kind: str | None = None, backbone_weights: str = ""
+) -> Loaded:
+    """A model with its network.
+
+    Args:
+        reference: as for `find`.
+        kind: the key of `KINDS` that it has to be; None takes any.
+        backbone_weights: of a tagger's backbone, where they are not where its file says.
+
+    Raises:
+        InputError: it is missing, damaged or of another kind.
+    """
+    opened = _open(find(reference))
+    is_kind = opened[0]
+    if not is_kind or kind not in (None, is_kind):
+        wanted = KINDS[kind].missing if kind else "no model that can be loaded; name another"
+        raise InputError(f"{reference} holds {wanted}")
+    facts = _facts(*opened)
+    more = (backbone_weights,) if is_kind == "classifier" else ()
+    return Loaded(KINDS[is_kind].load(facts, *more), facts, facts.place.parent)
+
+
+def _open(path: pathlib.Path) -> tuple[str, str, pathlib.Path, dict]:
+    """Kind, trainer, file and content of the record of what `find` gave."""
+    trainer, place, record = "classifier", path, {}
+    if path.suffix != ".npz":
+        places = (path / name for name in RECORDS if (path / name).is_file())
+        place = next(places, path / "model.json")
+    if place.name == "run.json":
+        record = read_run(path)
+    elif place.name == "model.json":
+        record = read_json(place, "export it again") if place.is_file() else {"trainer": "backbone"}
+    if place.name in RECORDS[:2]:
+        trainer = model_record.read_text(record, "trainer", place, "culture")
+    if trainer == "classifier":
+        place = place if place.suffix == ".npz" else place.with_name(TAGGER)
+        record = _read_tagger(place, ("facts",))[1]
+    kinds = (kind for kind, known in KINDS.items() if trainer in known.trainers)
+    return next(kinds, ""), trainer, place, record
+
+
+def _facts(kind: str, trainer: str, place: pathlib.Path, record: dict) -> Facts:
+    least = KINDS[kind].cultures if kind else 0
+    return Facts(kind, trainer, model_record.read_cultures(record, place, least), place, record)
+
+
+def _load_culture(facts: Facts) -> "CultureModel":
+    from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+
+    model_record.read_backbone(facts.record, facts.place)  # before evaluation needs it
+    group = facts.record
+    if facts.place.name == "run.json":
+        group = model_record.read_group(group, "config", facts.place)
+    sizes = _read_sizes(GeneratorConfig, group, "generator", facts)
+    return _load_weights(
+        facts,
+        sizes.least_model_weights(len(facts.cultures)),
+        lambda: CultureModel(facts.keys, sizes),
     )
+
+
+def _load_pair(facts: Facts) -> "CyclePair":
+    from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
+
+    if len(facts.cultures) != 2:
+        raise model_record.damaged(
+            facts.place, f"a CycleGAN has 2 cultures, not {len(facts.cultures)}"
+        )
+    sizes = _read_sizes(TranslatorConfig, _config_of(facts), "translator", facts)
+    return _load_weights(facts, sizes.least_weights(), lambda: CyclePair(facts.keys, sizes))
+
+
+def _load_restoration(facts: Facts) -> "RestorationModel":
+    from stylegan_culture.networks.restoration import (
+        DamageConfig,
+        RestorationConfig,
+        RestorationModel,
+        parse_kinds,
+    )
+
+    damage = _read_sizes(DamageConfig, _config_of(facts), "damage", facts)
+    sizes = _read_sizes(RestorationConfig, _config_of(facts), "sizes", facts)
     try:
         kinds = parse_kinds(damage.damage)
     except InputError as error:
-        raise model_record.damaged(folder, str(error)) from None
-    return load_restorer(pathlib.Path(folder) / WEIGHTS, kinds, sizes)
+        raise model_record.damaged(facts.place, str(error)) from None
+    return _load_weights(facts, sizes.least_weights(), lambda: RestorationModel(kinds, sizes))
 
 
-def _of_restoration(folder: pathlib.Path, facts: dict) -> list[Translation]:
-    """One network for each kind of damage. Holes need a mask, which the signature has not, so
-    inpainting is left to Keras; an enlargement takes the picture already enlarged."""
-    model = load_restoration(folder, facts)
-    return [
-        Translation(
-            kind,
-            functools.partial(_restored, model, number),
-            STRIDE,
-            {"damage": kind, "note": "what is restored is likely, not certain: no evidence"},
-        )
-        for number, kind in enumerate(model.kinds)
-        if kind != "inpaint"
-    ]
+def _load_sampler(facts: Facts) -> "NoiseGenerator":
+    """Its labels are the cultures in order; an unconditional one has a single label."""
+    from stylegan_culture.networks.dcgan import LARGEST, START, NoiseGenerator, SamplerConfig
+
+    sizes = _read_sizes(SamplerConfig, _config_of(facts), "sampler", facts)
+    labels = len(facts.cultures) if sizes.conditional else 1
+    side = model_record.read_number(facts.record, "image_size", facts.place, 2 * START, LARGEST)
+    try:
+        least = sizes.least_weights(labels, side)
+    except ValueError as error:
+        raise model_record.damaged(facts.place, f"its image_size is {error}") from None
+    return _load_weights(facts, least, lambda: NoiseGenerator(labels, side, sizes))
 
 
-def _restored(model: RestorationModel, number: int, image):
-    return model.restore(known(image), np.array([number]))
+def _config_of(facts: Facts) -> dict:
+    return model_record.read_group(facts.record, "config", facts.place)
 
 
-LOADERS = {"cyclegan": _of_cyclegan, "restore": _of_restoration}
+def _read_sizes(settings_class: type, group: dict, name: str, facts: Facts) -> typing.Any:
+    values = model_record.read_group(group, name, facts.place)
+    return model_record.read_settings(settings_class, values, facts.place)
 
 
-def load_pair(path, domains, sizes: TranslatorConfig) -> CyclePair:
-    """A pair in float32 with the weights of a file; `InputError` where they do not fit."""
-    return arrays.load_weights(
-        path,
-        sizes.least_weights(),
-        lambda: CyclePair(domains, sizes).create_weights(),
-        "train the run to its end, or anew",
-    )
+def _load_weights(facts: Facts, least: int, build: typing.Callable) -> typing.Any:
+    """The network that `build` gives, with the weights beside the record."""
+    path = facts.place.with_name(WEIGHTS)
+    if not path.exists() and facts.place.with_name(OLDER_WEIGHTS).exists():
+        path = facts.place.with_name(OLDER_WEIGHTS)
+    return arrays.load_weights(path, least, lambda: build().create_weights(), REMEDY)
 
 
-def load_restorer(path, kinds, sizes: RestorationConfig) -> RestorationModel:
-    """A model in float32 with the weights of a file; `InputError` where they do not fit."""
-    return arrays.load_weights(
-        path,
-        sizes.least_weights(),
-        lambda: RestorationModel(kinds, sizes).create_weights(),
-        "train the run to its end, or anew",
-    )
-
-
-def save_decoders(path, decoders: dict, fingerprint: str) -> None:
+def save_decoders(
+    path: str | pathlib.Path, decoders: "dict[str, Decoder]", fingerprint: str
+) -> None:
     """Writes `{tap: Decoder}` as float16 to one .npz file, with the backbone's fingerprint."""
-    arrays = {"fingerprint": np.array(fingerprint)}
+    values = {"fingerprint": np.array(fingerprint)}
     for tap, decoder in decoders.items():
         for number, variable in enumerate(decoder.variables):
-            arrays[f"{tap}/{number:03d}"] = np.asarray(variable, np.float16)
+            values[f"{tap}/{number:03d}"] = np.asarray(variable, np.float16)
     with written_whole(path) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **values)
 
 
-def load_decoders(path, backbone, taps=None) -> dict:
+def load_decoders(
+    path: str | pathlib.Path, backbone: "Backbone", taps: typing.Iterable[str] | None = None
+) -> "dict[str, Decoder]":
     """The decoders of a file for a backbone, all or of some taps: `{tap: Decoder}`.
 
     Raises `InputError` where the file is missing or damaged, belongs to other weights of the
@@ -284,40 +259,39 @@ def load_decoders(path, backbone, taps=None) -> dict:
             f"the decoders in {path} were trained for other weights of {backbone.name} "
             f"({shortened(fingerprint)}, not {backbone.fingerprint}); train decoders for these"
         )
-    found = {name.rpartition("/")[0] for name in values}
-    wanted = [tap for tap in backbone.taps if tap in (found if taps is None else taps)]
-    missing = sorted(set(taps or ()) - found)
+    of_tap = {}
+    for name in sorted(values):
+        of_tap.setdefault(name.rpartition("/")[0], []).append(values[name])
+    missing = sorted(set(taps or ()) - set(of_tap))
     if missing:
-        known = ", ".join(tap for tap in backbone.taps if tap in found)
+        known = ", ".join(tap for tap in backbone.taps if tap in of_tap)
         raise InputError(f"{path} has no decoder for {missing[0]}; it has {known}")
     decoders = {}
-    for tap in wanted:
-        own = [values[name] for name in sorted(values) if name.rpartition("/")[0] == tap]
-        try:
-            decoders[tap] = _decoder_of(own, backbone.strides[tap])
-        except (ValueError, IndexError):
-            raise InputError(
-                f"the decoder for {tap} in {path} is of another size; train it anew"
-            ) from None
+    for tap in backbone.taps:
+        if tap in (of_tap if taps is None else taps):
+            try:
+                decoders[tap] = _build_decoder(of_tap[tap], backbone.strides[tap])
+            except (ValueError, IndexError):
+                raise InputError(
+                    f"the decoder for {tap} in {path} is of another size; train it anew"
+                ) from None
     return decoders
 
 
-def _decoder_of(values: list, stride: int) -> Decoder:
+def _build_decoder(weights: list[np.ndarray], stride: int) -> "Decoder":
     """A decoder with these weights; ValueError or IndexError where they do not fit it."""
-    height, width, channels, filters = values[0].shape
+    from stylegan_culture.networks.decoder import MOST_CHANNELS, WIDTHS, Decoder
+
+    height, width, channels, filters = weights[0].shape
     if (height, width, filters) != (3, 3, WIDTHS[stride]) or not 1 <= channels <= MOST_CHANNELS:
         raise ValueError
     decoder = Decoder(stride)
     decoder.build((None, None, None, channels))
-    decoder.set_weights([value.astype(np.float32) for value in values])
+    decoder.set_weights([value.astype(np.float32) for value in weights])
     return decoder
 
 
-SIDES = (16, 1024)  # pixels of the squares that a tagger may ask for
-ARRAYS = ("mean", "deviation", "kernel", "bias", "temperature")
-
-
-def save_tagger(path, tagger: CultureTagger, facts: dict) -> None:
+def save_tagger(path: str | pathlib.Path, tagger: "CultureTagger", facts: dict) -> None:
     """Writes the head as an .npz file, with facts as JSON in it.
 
     Args:
@@ -327,82 +301,164 @@ def save_tagger(path, tagger: CultureTagger, facts: dict) -> None:
             `build_backbone` takes them, `side` of the squares in pixels; further ones are kept.
     """
     head = tagger.head
-    values = (head.mean, head.deviation, *head.logits.weights, head.temperature)
-    arrays = {name: np.asarray(value) for name, value in zip(ARRAYS, values, strict=True)}
+    weights = (head.mean, head.deviation, *head.logits.weights, head.temperature)
+    values = {name: np.asarray(one) for name, one in zip(TAGGER_ARRAYS, weights, strict=True)}
     facts = {**facts, "exclusive": head.exclusive, "fingerprint": tagger.backbone.fingerprint}
     with written_whole(path) as file:
-        np.savez_compressed(file, facts=json.dumps(facts), **arrays)
+        np.savez_compressed(file, facts=json.dumps(facts), **values)
 
 
-def find_tagger(reference: str) -> pathlib.Path:
-    """The file of a tagger: an .npz file itself, a run folder's, or that of a shipped model.
-
-    Raises `InputError` for a name that is neither.
-    """
-    given = pathlib.Path(reference)
-    if given.suffix == ".npz":
-        return given
-    if given.is_dir():
-        return given / "classifier.npz"
-    shipped = shipped_file(reference, "classifier.npz")
-    if shipped is None:
-        raise InputError(
-            f"no tagger {reference!r}; train one with `python -m stylegan_culture.train --trainer "
-            "classifier --data folder:PATH --run DIR` and name that folder"
-        )
-    return shipped
-
-
-def load_tagger(path, weights: str = "") -> tuple[CultureTagger, dict]:
-    """A tagger and its facts, as `save_tagger` wrote them.
-
-    Args:
-        path: of the .npz file.
-        weights: of the backbone, where they are no longer where the file says.
-
-    Raises:
-        InputError: no such file, a damaged one, or a backbone of other weights.
-    """
+def _read_tagger(path: pathlib.Path, names: tuple[str, ...]) -> tuple[dict, dict]:
+    """Arrays of a tagger's file, and the facts among them."""
     try:
-        values = read_archive(path, "a culture tagger", names=("facts", *ARRAYS))
+        values = read_archive(path, "a culture tagger", names=names)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; train one with --trainer classifier") from None
     try:
-        facts = parse_json(one_text(values["facts"]).encode("utf-8"))
+        return values, parse_json(one_text(values["facts"]).encode("utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is no culture tagger: {error}") from None
-    cultures = model_record.read_cultures(facts, path)
-    model_record.read_number(facts, "side", path, *SIDES)
-    if not isinstance(facts.get("exclusive"), bool):
-        raise InputError(f"{path} is no culture tagger: it does not say how many tags there are")
-    name, known, fingerprint = (
-        model_record.read_text(facts, key, path) for key in ("backbone", "weights", "fingerprint")
+        raise _no_tagger(path, str(error)) from None
+
+
+def _no_tagger(path: pathlib.Path, reason: str) -> InputError:
+    return InputError(f"{path} is no culture tagger: {reason}")
+
+
+def _load_tagger(facts: Facts, backbone_weights: str) -> "CultureTagger":
+    from stylegan_culture.features.backbones import build_backbone
+    from stylegan_culture.networks.classifier import CultureTagger
+
+    path = facts.place
+    values, record = _read_tagger(path, ("facts", *TAGGER_ARRAYS))
+    model_record.read_number(record, "side", path, *TAGGER_SIDES)
+    if not isinstance(record.get("exclusive"), bool):
+        raise _no_tagger(path, "it does not say how many tags there are")
+    name, weights, fingerprint = (
+        model_record.read_text(record, key, path) for key in ("backbone", "weights", "fingerprint")
     )
-    backbone = build_backbone(name, weights or known)
+    backbone = build_backbone(name, backbone_weights or weights)
     if backbone.fingerprint != fingerprint:
         raise InputError(
             f"{path} was trained on other weights of {name}; name those with --weights"
         )
     tagger = CultureTagger(backbone)
     channels = tagger.describe(np.zeros((1, *2 * (backbone.least_size,), 3), np.float32)).shape[-1]
-    tagger.head = _head(values, channels, len(cultures), facts["exclusive"], path)
-    return tagger, facts
+    tagger.head = _build_head(values, channels, len(facts.cultures), record["exclusive"], path)
+    return tagger
 
 
-def _head(values: dict, channels: int, cultures: int, exclusive: bool, path) -> CultureHead:
+def _build_head(
+    values: dict, channels: int, cultures: int, exclusive: bool, path: pathlib.Path
+) -> "CultureHead":
     """The head with the arrays of a file, for descriptors `[B, channels]`."""
+    from stylegan_culture.networks.classifier import CultureHead
+
     shapes = ((channels,), (channels,), (channels, cultures), (cultures,), ())
-    for name, shape in zip(ARRAYS, shapes, strict=True):
+    for name, shape in zip(TAGGER_ARRAYS, shapes, strict=True):
         if values[name].shape != shape or values[name].dtype.kind != "f":
-            raise InputError(
-                f"{path} is no culture tagger: its {name} has the shape {values[name].shape} and "
-                f"has to have {shape}"
+            raise _no_tagger(
+                path, f"its {name} has the shape {values[name].shape} and has to have {shape}"
             )
     if values["deviation"].min() <= 0.0 or values["temperature"] <= 0.0:
-        raise InputError(f"{path} is no culture tagger: it divides by numbers that are not above 0")
+        raise _no_tagger(path, "it divides by numbers that are not above 0")
     head = CultureHead(cultures, exclusive)
     head.build((None, channels))
     variables = (head.mean, head.deviation, *head.logits.weights, head.temperature)
-    for variable, name in zip(variables, ARRAYS, strict=True):
+    for variable, name in zip(variables, TAGGER_ARRAYS, strict=True):
         variable.assign(values[name])
     return head
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of network.
+
+    Fields:
+        trainers: that make it.
+        cultures: the fewest that it has.
+        missing: what a folder of another kind holds, the end of the sentence "FOLDER holds ...".
+        load: `Facts` to network.
+    """
+
+    trainers: tuple[str, ...]
+    cultures: int
+    missing: str
+    load: typing.Callable[..., typing.Any]
+
+
+_TRAIN = "`python -m stylegan_culture.train --trainer"
+_PAIR = f"no network from pictures of one culture to another's; train one with {_TRAIN} cyclegan`"
+_CULTURE = "no model that restyles into any of its cultures; name another folder"
+_RESTORE = f"no model that restores; train one with {_TRAIN} restore --run DIR`"
+_SAMPLER = f"no run that draws pictures from noise; make one with {_TRAIN} dcgan --run DIR`"
+_TAGGER = (
+    f"no tagger; train one with {_TRAIN} classifier --data folder:PATH --run DIR` and name that "
+    "folder"
+)
+KINDS = {
+    "culture": Kind(("culture",), 2, _CULTURE, _load_culture),
+    "cyclegan": Kind(("cyclegan",), 2, _PAIR, _load_pair),
+    "restore": Kind(("restore",), 0, _RESTORE, _load_restoration),
+    "sampler": Kind(("dcgan", "vae"), 2, _SAMPLER, _load_sampler),
+    "classifier": Kind(("classifier",), 2, _TAGGER, _load_tagger),
+}
+
+
+# Older names of `load`, `kind_of` and `read`, until no other module calls them.
+SAMPLER_WEIGHTS = WEIGHTS
+
+
+def load_model(reference) -> tuple["CultureModel", dict]:
+    """`load` of kind "culture": the network and its record."""
+    loaded = load(reference, "culture")
+    return loaded.network, loaded.facts.record
+
+
+def load_sampler(reference) -> tuple["NoiseGenerator", dict]:
+    """`load` of kind "sampler": the network and its record."""
+    loaded = load(reference, "sampler")
+    return loaded.network, loaded.facts.record
+
+
+def is_sampler(reference) -> bool:
+    """Whether `kind_of` is "sampler"."""
+    return kind_of(reference) == "sampler"
+
+
+def read_facts(reference) -> dict:
+    """The record of a model; {} where there is none."""
+    try:
+        path = find(reference)
+    except InputError:
+        return {}
+    return _open(path)[3]
+
+
+def load_restoration(reference, facts: dict) -> "RestorationModel":
+    """`load` of kind "restore": the network."""
+    return load(reference, "restore").network
+
+
+def load_translations(reference) -> tuple[list, dict]:
+    """`load` of kind "cyclegan": an object with `network` and `facts` for each direction."""
+    loaded = load(reference, "cyclegan")
+    parts = [
+        types.SimpleNamespace(network=loaded.network.towards(key), facts={"target": key})
+        for key in loaded.facts.keys[::-1]
+    ]
+    return parts, loaded.facts.record
+
+
+def find_tagger(reference: str) -> pathlib.Path:
+    """The file of a tagger."""
+    try:
+        path = find(reference)
+    except InputError:
+        raise InputError(f"no tagger {reference!r}; {KINDS['classifier'].missing}") from None
+    return path if path.suffix == ".npz" else path / TAGGER
+
+
+def load_tagger(path, weights: str = "") -> tuple["CultureTagger", dict]:
+    """`load` of kind "classifier": the network and its record."""
+    loaded = load(path, "classifier", weights)
+    return loaded.network, loaded.facts.record

@@ -154,7 +154,7 @@ def _refusals(run, pictures, culture_folder, tmp_path):
         (_annotate, (pictures, "--model", run), "--out"),
         (_annotate, (pictures, "--model", run, "--out", kept), "exists"),
         (_annotate, (pictures, "--model", run, "--out", out, "--sure", "0.5"), "--sure"),
-        (_annotate, (pictures, "--model", "nothing", "--out", out), "no tagger 'nothing'"),
+        (_annotate, (pictures, "--model", "nothing", "--out", out), "nothing is no run folder"),
         (_annotate, (tmp_path / "empty", "--model", run, "--out", out), "no readable picture"),
         (_annotate, (tmp_path / "gone", "--model", run, "--out", out), "does not exist"),
         (_train, ("--run", tmp_path / "r"), "--data"),

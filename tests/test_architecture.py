@@ -9,7 +9,11 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = {"stylegan_culture": "stylegan_culture", "pipelines": "stylegan_culture.pipelines"}
+FOLDERS = {
+    "stylegan_culture": "stylegan_culture",
+    "pipelines": "stylegan_culture.pipelines",
+    "saved_models": "stylegan_culture.saved_models",
+}
 TOP_LEVEL = {
     *("setup.cfg", "README.md", "Makefile", "pyproject.toml", "LICENSE", ".gitignore", ".ci"),
     *("stylegan_culture", "pipelines", "tests", "saved_models", "docs", "examples", "MANIFEST.in"),
@@ -19,6 +23,7 @@ TOP_LEVEL = {
 FLOORS = {
     "__init__": 0,
     "config": 0,
+    "saved_models": 0,
     "files": 0.1,
     "isolation": 0.1,
     "model_record": 0.1,

@@ -62,7 +62,7 @@ def test_loaders_give_the_same_amount_of_work(art):
     ("arguments", "words"),
     [
         (["--rounds", "0"], "--rounds"),
-        (["--pictures", "3"], "even"),
+        (["--pictures", "3"], "a multiple of 2"),
         (["--cores", "4096"], "--cores 4096"),
     ],
 )

@@ -3,6 +3,7 @@ and on pages."""
 
 import dataclasses
 import os
+import pathlib
 import re
 import types
 import warnings
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import export, files, images
-from stylegan_culture.deploy import card, markdown
+from stylegan_culture import files, images, model_record
+from stylegan_culture.deploy import exporter, markdown, signatures
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.reports import evaluation
 from stylegan_culture.reports import tagger_report as tag_report
@@ -210,22 +211,18 @@ def _check_card(card_text, honest):
     assert all(line.isprintable() for line in card_text.splitlines())
 
 
-def test_the_card_of_a_model_of_cultures_escapes_names():
+@pytest.mark.parametrize("kind", ["culture", "cyclegan"])
+def test_the_card_of_a_model_escapes_names(kind):
     def made(name):
-        described = dict.fromkeys(("name", "data", "image_size", "commit"), name)
-        described["cultures"] = [dict.fromkeys(("key", "title", "region", "period"), name)]
-        facts = {"command": name, "precision": name, "parameters": name}
-        return export.model_card(described, facts, {name: f"```\n{name}"}, [])
-
-    _check_card(made(EVIL), made("plain"))
-
-
-def test_the_card_of_a_pair_escapes_names():
-    def made(name):
-        described = dict.fromkeys(("name", "data", "image_size", "commit"), name)
-        described["translations"] = [{"name": name, "source_title": name}]
-        rows = {name: {"largest_difference": 0.1, "psnr": 50.0}}
-        return card.text(described, {"command": name}, {name: f"```\n{name}"}, rows)
+        culture = model_record.Culture(*[name] * 4)
+        facts = model_record.Facts(
+            kind, name, (culture,), pathlib.Path("run.json"), {"parameters": name}
+        )
+        origin = model_record.Origin(name, 64, name, name, name, {})
+        settings = exporter.ExportConfig(out=name)
+        plan = exporter.Plan(settings, facts, origin, signatures.EXPORTED[kind], [], [], [])
+        networks = [signatures.translation(name, None, {name: name})]
+        return exporter.card_of(plan, networks, {name: f"```\n{name}"}, [])
 
     _check_card(made(EVIL), made("plain"))
 

@@ -83,7 +83,7 @@ def sound_checkpoint(folder):
 
 
 KINDS = {
-    "tagger": (sound_tagger, models.load_tagger),
+    "tagger": (sound_tagger, models.load),
     "decoders": (sound_decoders, lambda path: models.load_decoders(path, Backbone())),
     "moments": (sound_moments, load_moments),
     "checkpoint": (sound_checkpoint, lambda path: checkpoint.restore(path, state())),
@@ -92,7 +92,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def small_backbone(monkeypatch):
-    monkeypatch.setattr(models, "build_backbone", lambda *_: Backbone())
+    monkeypatch.setattr(backbones, "build_backbone", lambda *_: Backbone())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -187,7 +187,7 @@ def test_a_tagger_that_cannot_judge_is_refused(name, value, tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(strangers.archive(strangers.arrays_of(path.read_bytes()) | {name: value}))
     with pytest.raises(InputError, match="no culture tagger"):
-        models.load_tagger(path)
+        models.load(path)
 
 
 def test_hostile_facts_of_a_tagger_are_refused(tmp_path):
@@ -200,7 +200,7 @@ def test_hostile_facts_of_a_tagger_are_refused(tmp_path):
         facts = np.array(content.decode("latin-1"))
         path.write_bytes(strangers.archive(arrays | {"facts": facts}))
         with pytest.raises(InputError) as caught:
-            models.load_tagger(path)
+            models.load(path)
             pytest.fail(f"taken: {text}")
         assert str(caught.value).isprintable() and len(str(caught.value)) < 600
 

@@ -29,6 +29,7 @@ from stylegan_culture import (
     train,
 )
 from stylegan_culture.config import InputError, run_command
+from stylegan_culture.deploy import exporter
 from stylegan_culture.pipelines import prepare, record_writer, records
 from stylegan_culture.pipelines.museums import ingest
 from stylegan_culture.reports import bias, explanation_settings, robustness
@@ -262,7 +263,7 @@ def no_work(monkeypatch):
     set(annotate, "_annotate", lambda *more: (("one", "two"), [row], [("b.png", "bad")]))
     set(benchmark, "measure", lambda *more: [])
     set(benchmark, "report", lambda *more: "")
-    set(export, "build", lambda options, folder: (folder / "model.json").write_text("new"))
+    set(exporter, "build", lambda plan, folder: (folder / "model.json").write_text("new"))
     set(record_writer, "_build", lambda plan, options, place: (place / records.NAME).mkdir())
 
     def collected(config):
@@ -474,7 +475,8 @@ def test_a_run_begins_in_a_new_folder_alone(no_work, tmp_path, capsys):
 )
 def test_export_replaces_what_it_wrote_and_nothing_else(no_work, tmp_path, capsys, extra):
     run, out = tmp_path / "run", tmp_path / "out"
-    facts = {"config": {}, "cultures": [], "data": "ornaments", "image_size": 64}
+    cultures = [{"key": "one"}, {"key": "two"}]
+    facts = {"config": {}, "cultures": cultures, "data": "ornaments", "image_size": 64}
     files.write_json(run / "run.json", facts)
     for name in ("weights.h5", "saved_model/saved_model.pb", "old_64_int8.tflite"):
         files.write_text(out / name, "old")
@@ -505,5 +507,5 @@ def test_export_keeps_the_folder_where_the_new_one_cannot_come(no_work, tmp_path
 
     monkeypatch.setattr(pathlib.Path, "replace", replace)
     with pytest.raises(OSError, match="no"):
-        export._replace(tmp_path / "new", tmp_path / "out", tmp_path / "old")
+        exporter._replace(tmp_path / "new", tmp_path / "out", tmp_path / "old")
     assert (tmp_path / "out" / "model.json").read_text() == "old"

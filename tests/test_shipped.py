@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stylegan_culture import Stylizer, evaluate, images
-from stylegan_culture.deploy import culture_files, tflite
+from stylegan_culture.deploy import signatures, tflite
 from stylegan_culture.measures import looks
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 
@@ -78,10 +78,11 @@ def test_phone_files_give_what_python_gives(stylizer, scene, precision):
         found = runner("stylize", image=scene[None], mixture=mixture, strength=strength)
         expected = stylizer.model.stylize(scene[None], mixture, strength)
         errors.append(np.abs(found["stylized"] - np.asarray(expected)))
+    limits = signatures.culture_network(stylizer.model).limits
     if precision == "int8":
-        assert -10 * np.log10(np.mean(np.square(errors))) >= culture_files.LEAST_INT8_PSNR
+        assert -10 * np.log10(np.mean(np.square(errors))) >= limits.least_int8_psnr
     else:
-        assert np.max(errors) <= culture_files.TOLERANCES["float16"]
+        assert np.max(errors) <= limits.largest_half
 
 
 @pytest.fixture(scope="module")

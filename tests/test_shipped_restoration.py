@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture import export, models
+from stylegan_culture import models
+from stylegan_culture.deploy import exporter, signatures
 from stylegan_culture.measures.attacks import blurred
 from stylegan_culture.measures.truth import psnr
 from stylegan_culture.restyling import restoration
@@ -55,9 +56,10 @@ def test_the_files_fit_together():
 
 def test_it_can_be_exported_but_for_inpainting():
     """What `export` reads of a folder: its networks and what pictures they are compared on."""
-    networks, facts = models.load_translations(FOLDER)
+    loaded = models.load(FOLDER)
+    networks = signatures.EXPORTED["restore"].networks(loaded)
     assert {network.name for network in networks} == set(restoration.KINDS) - {"inpaint"}
-    pictures = export.load_pictures(None, 2, facts)
+    pictures = exporter.load_pictures("", 2, loaded.facts)
     assert [picture.shape for picture in pictures] == 2 * [(64, 64, 3)]
 
 

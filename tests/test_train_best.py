@@ -216,7 +216,7 @@ def test_the_run_ends_with_the_best_weights_and_says_so(finished):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["kept"] == {"metric": "named", "step": 1, "figures": {"named": 0.9}}
     assert metrics["steps"] == 2
-    model, _ = models.load_run(folder)
+    model, _ = models.load_model(folder)
     wanted = _average(folder / "checkpoints" / "step_00000001.npz")
     for variable, value in zip(model.variables, wanted, strict=True):
         np.testing.assert_array_equal(variable, value)

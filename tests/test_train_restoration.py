@@ -8,6 +8,7 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, models, stylize, train
+from stylegan_culture.deploy import signatures
 from stylegan_culture.networks.restoration import KINDS
 from stylegan_culture.restyling import restoration
 from stylegan_culture.training import restore as command
@@ -187,11 +188,11 @@ def test_a_model_of_other_kinds_says_which_it_has(finished, photograph, tmp_path
 
 
 def test_shipping_loads_a_network_for_every_kind_without_a_mask(finished, generator):
-    (part,), facts = models.load_translations(finished)
-    assert (part.name, facts["trainer"]) == ("enlarge2", "restore")
+    (part,) = signatures.EXPORTED["restore"].networks(models.load(finished))
+    assert part.name == "enlarge2"
     picture = generator.uniform(size=(1, 32, 32, 3)).astype(np.float32)
     model = restoration.load(finished)
     given = np.concatenate([picture, np.zeros((1, 32, 32, 1), np.float32)], axis=-1)
     np.testing.assert_allclose(
-        part.network(picture), model.restore(given, np.array([1])), atol=1e-6
+        part.run("translate", image=picture), model.restore(given, np.array([1])), atol=1e-6
     )

@@ -4,7 +4,7 @@ The headers forbid the page to load from or send to any other place (content sec
 isolate it from other pages (COOP, COEP), which browsers ask for before they give it threads.
 
 A client may be slow, silent or hostile. So each connection carries one request, has a time for
-everything that it does, and is one of a limited number. The server answers only to its own names:
+everything that it does, and is one of a limited number. The server answers only to its names:
 a page of another site cannot reach it by a name that was made to lead here (DNS rebinding).
 """
 
@@ -54,8 +54,8 @@ class Limits:
 
 def headers(page: bytes) -> dict[str, str]:
     """What every answer carries; the one inline script, the page's import map, goes by its hash."""
-    found = IMPORT_MAP.search(page)
-    digest = base64.b64encode(hashlib.sha256(found[1]).digest()).decode("ascii")
+    script = IMPORT_MAP.search(page)[1]
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode("ascii")
     return {
         "Content-Security-Policy": POLICY.format(import_map=f"'sha256-{digest}'"),
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -64,7 +64,7 @@ def headers(page: bytes) -> dict[str, str]:
         "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-cache",  # kept by the browser, but asked for again (ETag)
+        "Cache-Control": "no-cache",  # kept by the browser, which asks whether it changed (ETag)
     }
 
 
@@ -81,7 +81,13 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512  # of connections that wait to be accepted
 
-    def __init__(self, address: tuple[str, int], family, resources: dict, limits: Limits):
+    def __init__(
+        self,
+        address: tuple[str, int],
+        family: socket.AddressFamily,
+        resources: dict[str, Resource],
+        limits: Limits,
+    ):
         self.resources, self.limits, self.address_family = resources, limits, family
         with resources["/"].open().file as page:
             self.extra_headers = headers(page.read())
@@ -90,7 +96,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(address, Handler)
         self.hosts = {*LOCAL_HOSTS, _plain(address[0]), _plain(self.server_address[0])}
 
-    def process_request(self, request, client_address):
+    def process_request(self, request: socket.socket, client_address) -> None:
         """Starts the connection's thread, once there is room for it."""
         with self._changed:
             while len(self._connections) >= self.limits.connections:
@@ -102,27 +108,27 @@ class Server(http.server.ThreadingHTTPServer):
             self._connections[request] = None
         super().process_request(request, client_address)
 
-    def progressed(self, connection) -> None:
+    def progressed(self, connection: socket.socket) -> None:
         """Notes that a client has just sent its whole request, or taken a piece of the answer."""
         with self._changed:
             if connection in self._connections:
                 self._connections.move_to_end(connection)
 
-    def shutdown_request(self, request):
+    def shutdown_request(self, request: socket.socket) -> None:
         """Closes a connection, which makes room for another one."""
         super().shutdown_request(request)
         with self._changed:
             self._connections.pop(request, None)
             self._changed.notify_all()
 
-    def server_close(self):
+    def server_close(self) -> None:
         """Stops listening and ends all connections."""
         super().server_close()
         with self._changed:
             for connection in self._connections:
                 _end(connection)
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: socket.socket, client_address) -> None:
         """Says nothing of a client that has gone, or was ended, before it had its answer."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
@@ -133,11 +139,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     default_request_version = "HTTP/1.0"  # an older request would be answered without headers
 
-    def version_string(self):
+    def version_string(self) -> str:
         """The name of the program, and not the version of Python."""
         return "stylegan_culture"
 
-    def handle(self):
+    def handle(self) -> None:
         """Waits for a whole request within the limits and answers it; then the connection ends."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -153,7 +159,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.command = self.request_version = ""
             self.send_error(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
-    def parse_request(self):
+    def parse_request(self) -> bool:
         """Whether the request may be answered; where not, an answer says so."""
         if not super().parse_request():
             return False
@@ -162,15 +168,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(*refusal)
         return refusal is None
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         """Sends a resource."""
         self._answer(with_content=True)
 
-    def do_HEAD(self):
+    def do_HEAD(self) -> None:
         """Sends a resource's headers."""
         self._answer(with_content=False)
 
-    def send_error(self, code, message=None, explain=None):
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """One plain line, with the headers of every other answer; unknown methods come here too."""
         del explain
         if code == http.HTTPStatus.NOT_IMPLEMENTED:
@@ -258,8 +264,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _knows(self, tag: str) -> bool:
         """Whether the browser says that it has the content of a tag."""
-        told = ",".join(self.headers.get_all("If-None-Match", []))
-        return tag in [one.strip().removeprefix("W/") for one in told.split(",")] or told == "*"
+        tags = ",".join(self.headers.get_all("If-None-Match", []))
+        return tag in [one.strip().removeprefix("W/") for one in tags.split(",")] or tags == "*"
 
     def _send_headers(self, code, content_type: str, size: int | None, tag=None) -> None:
         """The status and the headers; `size` in bytes is None where no content belongs to it."""

@@ -1,6 +1,6 @@
 """What the demo serves: a closed list of addresses, each with its file or content.
 
-Only what is on the list can be asked for, so no address leads out of it.
+No address leads out of the list.
 """
 
 import dataclasses
@@ -13,12 +13,14 @@ import pathlib
 import re
 import typing
 
-from stylegan_culture import config, files, model_record
+from PIL import Image
+
+from stylegan_culture import config, files, images, model_record, models
 from stylegan_culture.config import InputError
-from stylegan_culture.demo import example
 
 LITERT = "build/demo/node_modules/@litertjs"
 PAGE = pathlib.Path(__file__).parent / "page"
+EXAMPLE = PAGE.with_name("example.png")  # an evening at a lake, painted by a program for this use
 MODEL_FILE = re.compile(r".+_(?P<size>[0-9]+)_(?P<precision>int8|float16|float32)\.tflite")
 PRECISIONS = ("int8", "float16", "float32")  # in the order of preference: what a phone likes best
 USUAL_SIZE = 256  # px; the size to begin with
@@ -66,7 +68,7 @@ class Content:
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """An answer of the server that is the file `name` in `folder`, opened when it is asked for."""
+    """An answer of the server that is the file `name` in `folder`, opened for each answer."""
 
     content_type: str
     folder: pathlib.Path
@@ -94,7 +96,7 @@ class File:
 Resource = Content | File
 
 
-def collect(model: str, litert) -> dict[str, Resource]:
+def collect(model: str, litert: str | pathlib.Path) -> dict[str, Resource]:
     """Every address that is served, with its resource.
 
     Args:
@@ -104,35 +106,29 @@ def collect(model: str, litert) -> dict[str, Resource]:
     Raises `InputError` where the model or LiteRT.js is missing, incomplete or not what it should
     be: too many files, links to other places, sizes that no browser computes.
     """
-    folder = find_model(model)
+    folder = models.find(model)
     described = describe(folder)
     pages = [path.name for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES]
-    listed = {f"/{name}": _file(PAGE, name) for name in pages}
-    listed["/"] = listed.pop("/index.html")
-    listed |= _litert(pathlib.Path(litert))
-    listed["/model/files.json"] = Content(
+    resources = {f"/{name}": _file(PAGE, name) for name in pages}
+    resources["/"] = resources.pop("/index.html")
+    resources |= _litert(pathlib.Path(litert))
+    resources["/model/files.json"] = Content(
         CONTENT_TYPES[".json"], json.dumps(described).encode("ascii")
     )
     for file in described["files"]:
-        listed[f"/model/{file['name']}"] = _file(folder, file["name"])
-        address = f"/example/{file['size']}.png"
-        if address not in listed:
-            listed[address] = Content(CONTENT_TYPES[".png"], example.png(file["size"]))
-    return listed
+        resources[f"/model/{file['name']}"] = _file(folder, file["name"])
+    for size in {file["size"] for file in described["files"]}:
+        resources[f"/example/{size}.png"] = Content(CONTENT_TYPES[".png"], _example(size))
+    return resources
 
 
-def find_model(reference: str) -> pathlib.Path:
-    """A model folder by its path, or by the name of a shipped model."""
-    folder = pathlib.Path(reference)
-    if (folder / "model.json").is_file():
-        return folder
-    shipped = config.shipped_file(reference, "model.json")
-    if shipped is None:
-        raise InputError(
-            f"{reference} is neither a model folder nor a shipped model; give --model a folder "
-            "that `python -m stylegan_culture.export` wrote"
-        )
-    return shipped.parent
+def _example(width: int) -> bytes:
+    """The example picture as a PNG file, `width` pixels wide and three quarters of that high."""
+    file, picture = io.BytesIO(), images.read(EXAMPLE)
+    height = max(1, round(width * picture.shape[0] / picture.shape[1]))
+    resized = images.to_uint8(images.resize(picture, height, width))
+    Image.fromarray(resized).save(file, "PNG")
+    return file.getvalue()
 
 
 def describe(folder: pathlib.Path) -> dict:
@@ -142,8 +138,10 @@ def describe(folder: pathlib.Path) -> dict:
     (name, size in px, precision, bytes; small before large, int8 first) and `chosen`, the name of
     the file to begin with: the 256 px int8 one, or else what is nearest to it.
     """
-    _file(folder, "model.json")  # and no link to a file of the user
     record = folder / "model.json"
+    if not record.is_file():
+        raise InputError(f"{folder} has no files for a browser; show what export made of it")
+    _file(folder, "model.json")  # and no link to a file of the user
     facts = files.read_json(record, EXPORT_AGAIN)
     cultures = [
         {
@@ -167,15 +165,13 @@ def describe(folder: pathlib.Path) -> dict:
 
 
 def _tflite_files(folder: pathlib.Path) -> list[dict]:
-    listed = []
+    described = []
     for path in folder.glob("*.tflite"):
         match = MODEL_FILE.fullmatch(path.name)
         if match is None:
             continue
-        if len(match["size"]) > len(str(LARGEST_SIZE)) or not path.name.isprintable():
-            size = 0
-        else:
-            size = int(match["size"])
+        long = len(match["size"]) > len(str(LARGEST_SIZE))
+        size = 0 if long or not path.name.isprintable() else int(match["size"])
         if not SMALLEST_SIZE <= size <= LARGEST_SIZE or size % SIZE_STEP:
             raise InputError(
                 f"{folder} has the file {config.shortened(path.name)}, and a name that the demo "
@@ -184,7 +180,7 @@ def _tflite_files(folder: pathlib.Path) -> list[dict]:
             )
         opened = _file(folder, path.name).open()
         opened.file.close()
-        listed.append(
+        described.append(
             {
                 "name": path.name,
                 "size": size,
@@ -192,12 +188,12 @@ def _tflite_files(folder: pathlib.Path) -> list[dict]:
                 "bytes": opened.size,
             }
         )
-        if len(listed) > MOST_FILES or len({file["size"] for file in listed}) > MOST_SIZES:
+        if len(described) > MOST_FILES or len({file["size"] for file in described}) > MOST_SIZES:
             raise InputError(
                 f"{folder} has more than {MOST_FILES} TFLite files or {MOST_SIZES} sizes; move "
                 "some to another folder"
             )
-    return sorted(listed, key=lambda file: (file["size"], _rank(file)))
+    return sorted(described, key=lambda file: (file["size"], _rank(file)))
 
 
 def _rank(file: dict) -> int:

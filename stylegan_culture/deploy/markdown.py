@@ -10,7 +10,7 @@ _INLINE = re.compile(r"[\\`*\[\]<>|&~$@]|(?<![^\W_])_|_(?![^\W_])|(?<=\w):(?=//)
 _AT_THE_START = re.compile(r"^([#+=-]|[0-9]+(?=[.)]))")
 
 
-def markdown(value) -> str:
+def markdown(value: object) -> str:
     """A value as plain text of Markdown, also at the start of a line and in a table's cell."""
     text = _INLINE.sub(r"\\\g<0>", visible(str(value)))
     return _AT_THE_START.sub(_harmless, text)
@@ -21,13 +21,13 @@ def _harmless(match: re.Match) -> str:
     return f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}"
 
 
-def json_block(value) -> str:
+def json_block(value: object) -> str:
     """JSON as lines of Markdown."""
     content = json.dumps(value, indent=2, ensure_ascii=False)
     return "\n".join(["```json", *map(visible, content.split("\n")), "```"])
 
 
-def code(value) -> str:
+def code(value: object) -> str:
     """A value as code within a line of Markdown."""
     text = visible(str(value))
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))

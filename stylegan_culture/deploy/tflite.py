@@ -1,8 +1,8 @@
 """TFLite files: named metadata inside the file, a signature runner, what operators a file holds.
 
 Depends on no network: whatever file this project exports, or a peer's, can be read with it. A file
-that this process has not made itself is first looked through by a process of its own, since damage
-can crash, hang or swell its readers.
+that this process has not made is first examined by another process, since damage can crash or hang
+its readers, or make them take all memory.
 """
 
 import collections
@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import pathlib
+import typing
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def made_here(content: bytes) -> bytes:
     return content
 
 
-def look_through(path) -> None:
+def look_through(path: str | pathlib.Path) -> None:
     """Makes sure that a file can be read: parsed, and its interpreter made, by another process.
 
     Each content is looked through once.
@@ -77,7 +78,7 @@ def look_through(path) -> None:
 
 def examine(path: str) -> None:
     """Parses a file and makes ready to run all that it holds; for `isolation.call`."""
-    # TensorFlow's own analyser is this one, without the rest of TensorFlow.
+    # TensorFlow's analyser is this one, without the rest of TensorFlow.
     from ai_edge_litert import _pywrap_analyzer_wrapper
     from ai_edge_litert.interpreter import Interpreter
 
@@ -91,7 +92,7 @@ def examine(path: str) -> None:
     _pywrap_analyzer_wrapper.ModelAnalyzer(path, True, True)
 
 
-def read_metadata(path) -> dict:
+def read_metadata(path: str | pathlib.Path) -> dict:
     """The JSON that `write_metadata` put into a file; raises `InputError` where there is none."""
     look_through(path)
     facts = _metadata_of(_parse(path))
@@ -113,7 +114,7 @@ class Runner:
     belong to the caller: an array that points into the interpreter would keep it locked.
     """
 
-    def __init__(self, path, threads: int = 2):
+    def __init__(self, path: str | pathlib.Path, threads: int = 2):
         from ai_edge_litert.interpreter import Interpreter
 
         look_through(path)
@@ -137,7 +138,7 @@ class Runner:
             name: tuple(int(size) for size in detail["shape"]) for name, detail in details.items()
         }
 
-    def __call__(self, signature: str, **inputs) -> dict[str, np.ndarray]:
+    def __call__(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         outputs = self._signature(signature)(**inputs)
         return {name: np.array(value) for name, value in outputs.items()}
 
@@ -149,7 +150,7 @@ class Runner:
         return self._runners[name]
 
 
-def analyse(path) -> dict:
+def analyse(path: str | pathlib.Path) -> dict:
     """What a file consists of.
 
     Returns a dict: `operators` (`{signature or graph: {"CONV_2D": count, ...}}`), `builtin_only`
@@ -158,44 +159,48 @@ def analyse(path) -> dict:
     TensorFlow's analyser in its words; that analyser says itself that it guarantees nothing).
     """
     look_through(path)
-    found = _count(_parse(path))
-    return found | {"bytes": pathlib.Path(path).stat().st_size, "gpu": gpu_verdict(path)}
+    counts = _count(_parse(path))
+    return counts | {"bytes": pathlib.Path(path).stat().st_size, "gpu": gpu_verdict(path)}
 
 
 def _count(parsed) -> dict:
     """What `analyse` says of the operators."""
     from ai_edge_litert import schema_py_generated as schema
 
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
     signatures = {
         entry.subgraphIndex: _text(entry.signatureKey) for entry in parsed.signatureDefs or []
     }
     operators, quantised = {}, collections.Counter()
-    for index, graph in enumerate(parsed.subgraphs):
-        counts = collections.Counter()
-        for operation in graph.operators:
-            code = parsed.operatorCodes[operation.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            if name == "CUSTOM":
-                name = f"CUSTOM {_text(code.customCode)}"
-            counts[name] += 1
-            kind = graph.tensors[operation.outputs[0]].type
-            quantised[name] += kind == schema.TensorType.INT8
-        operators[signatures.get(index, f"graph {index}")] = dict(counts)
+    for index in range(len(parsed.subgraphs)):
+        operators[signatures.get(index, f"graph {index}")] = collections.Counter()
+    for index, name, tensor in _operations(parsed, schema):
+        operators[signatures.get(index, f"graph {index}")][name] += 1
+        quantised[name] += tensor.type == schema.TensorType.INT8
     custom = any(name.startswith("CUSTOM") for counts in operators.values() for name in counts)
     return {
-        "operators": operators,
+        "operators": {name: dict(counts) for name, counts in operators.items()},
         "builtin_only": not custom,
         "quantised": {name: count for name, count in quantised.items() if count},
     }
 
 
-def gpu_verdict(path) -> str:
+def _operations(parsed, schema) -> typing.Iterator[tuple[int, str, typing.Any]]:
+    """Graph, operator and first output tensor of every operation in order."""
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
+    for index, graph in enumerate(parsed.subgraphs):
+        for operation in graph.operators:
+            code = parsed.operatorCodes[operation.opcodeIndex]
+            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            if name == "CUSTOM":
+                name = f"CUSTOM {_text(code.customCode)}"
+            yield index, name, graph.tensors[operation.outputs[0]]
+
+
+def gpu_verdict(path: str | pathlib.Path) -> str:
     """TensorFlow's opinion of whether the GPU delegate takes a file; no guarantee, by its words."""
     import tensorflow as tf
 
     look_through(path)
-
     text = io.StringIO()
     with contextlib.redirect_stdout(text):
         tf.lite.experimental.Analyzer.analyze(model_path=str(path), gpu_compatibility=True)
@@ -203,19 +208,15 @@ def gpu_verdict(path) -> str:
     return " ".join(dict.fromkeys(line for line in lines if "GPU" in line))
 
 
-def operations(model: bytes):
+def operations(model: bytes) -> typing.Iterator[tuple[int, str, str]]:
     """Yields `(graph index, operator name, name of the first output tensor)` in order, of content
     that this process made."""
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
     parsed = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
-    for index, graph in enumerate(parsed.subgraphs):
-        for operation in graph.operators:
-            code = parsed.operatorCodes[operation.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            yield index, name, _text(graph.tensors[operation.outputs[0]].name)
+    for index, name, tensor in _operations(parsed, schema):
+        yield index, name, _text(tensor.name)
 
 
 def _parse(path):

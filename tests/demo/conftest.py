@@ -29,7 +29,7 @@ def model_folder(tmp_path_factory, small_sizes):
     """A model folder of an untrained model of three cultures, 64 px, int8 and float32."""
     import keras
 
-    from stylegan_culture.deploy import culture_files
+    from stylegan_culture.deploy import conversion, signatures
     from stylegan_culture.networks.generator import CultureModel
 
     keras.utils.set_random_seed(6)
@@ -47,8 +47,9 @@ def model_folder(tmp_path_factory, small_sizes):
     pictures = coarse.repeat(EDGE // 8, axis=1).repeat(EDGE // 8, axis=2)
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
-    for precision, content in culture_files.convert(
-        model, facts, EDGE, PRECISIONS, pictures
+    network = signatures.culture_network(model)
+    for precision, content in conversion.convert(
+        network, facts, EDGE, PRECISIONS, pictures
     ).items():
         (folder / f"small_{EDGE}_{precision}.tflite").write_bytes(content)
     (folder / "model.json").write_text(json.dumps(facts), "utf-8")

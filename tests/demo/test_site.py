@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
@@ -12,10 +13,11 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from stylegan_culture import demo, images
+from stylegan_culture import demo, images, models
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.demo import example, server, site
+from stylegan_culture.demo import server, site
 
 CULTURES = [{"key": "akan", "title": "Akan kenté"}, {"key": "greek"}]
 
@@ -193,13 +195,13 @@ def test_a_file_that_goes_while_serving_is_no_traceback(folders, serving_on, tmp
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ("no model", "neither a model folder nor a shipped model"),
+        ("no model", "no model folder and no shipped model"),
         ("no files", "no TFLite file"),
         ("no cultures", "a list of 0 cultures"),
         ("no json", "damaged"),
         ("no list", "damaged"),
         ("no litert", "make demo"),
-        ("port", "not between"),
+        ("port", "at most 65535"),
         ("host", "cannot be listened at"),
         ("taken", "cannot be listened at"),
     ],
@@ -304,7 +306,7 @@ def test_what_is_no_ordinary_file_of_the_model_folder_is_refused(
         (model / name).mkdir()
     words = "symbolic link" if kind == "link" else "is a"
     if name == "model.json" and kind != "link":
-        words = "neither a model folder nor"
+        words = "no model folder and no shipped model"
     refused(capsys, model, folders[1], words)
 
 
@@ -388,21 +390,25 @@ def test_the_command_serves_until_it_is_interrupted(folders, monkeypatch, capsys
     assert re.search(r"http://127\.0\.0\.1:\d+/ shows", capsys.readouterr().out)
 
 
-def test_a_shipped_model_goes_by_its_name(monkeypatch, tmp_path):
-    (tmp_path / "model.json").write_text("{}")
-    monkeypatch.setattr(site.config, "shipped_file", lambda folder, name: tmp_path / name)
-    assert site.find_model("culture256") == tmp_path
-    monkeypatch.setattr(site.config, "shipped_file", lambda folder, name: None)
-    with pytest.raises(InputError, match="culture256"):
-        site.find_model("culture256")
+def test_a_shipped_model_goes_by_its_name(folders, monkeypatch, tmp_path):
+    shutil.copytree(folders[0], tmp_path / "culture256")
+    monkeypatch.setattr(models, "saved_models", lambda: tmp_path)
+    assert "/model/m_128_int8.tflite" in site.collect("culture256", folders[1])
+    with pytest.raises(InputError, match=r"culture512 is no .* shipped model \(culture256\)"):
+        site.collect("culture512", folders[1])
 
 
-def test_the_example_is_the_same_everywhere_and_fits_the_model(tmp_path):
-    for edge in (64, 256):
-        path = tmp_path / f"{edge}.png"
-        path.write_bytes(example.png(edge))
-        assert images.read(path).shape == (edge * 3 // 4, edge, 3)
-    picture = example.landscape()
-    example.landscape.cache_clear()
-    np.testing.assert_array_equal(picture, example.landscape())
-    assert picture.min() >= 0 and picture.max() <= 1 and picture.std() > 0.15
+def test_a_run_folder_has_nothing_for_a_browser(folders, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="no files for a browser; show what export made"):
+        site.collect(str(tmp_path), folders[1])
+
+
+def test_the_example_fits_the_model(ask):
+    """It is the picture of the package, in the proportions of a photograph."""
+    whole = images.read(site.EXAMPLE)
+    assert whole.shape == (576, 768, 3) and whole.std() > 0.15
+    for size in (128, 512):
+        picture = np.asarray(Image.open(io.BytesIO(ask(f"/example/{size}.png")[2])))
+        expected = images.to_uint8(images.resize(whole, size * 3 // 4, size))
+        np.testing.assert_array_equal(picture, expected)

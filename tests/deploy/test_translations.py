@@ -10,7 +10,7 @@ import tensorflow as tf
 from stylegan_culture import config as settings
 from stylegan_culture import export, images, models, stylize
 from stylegan_culture.config import InputError
-from stylegan_culture.deploy import tflite, translations
+from stylegan_culture.deploy import conversion, signatures, tflite
 from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
 
 SIZE = 16
@@ -45,8 +45,13 @@ def _pictures(size):
 def written(run, tmp_path_factory):
     """The model folder that `export` makes of the run, at the run's size."""
     folder = tmp_path_factory.mktemp("models") / "pair"
-    assert _export(run, folder) == 0
+    assert _export(run, folder, "--half") == 0
     return folder
+
+
+def networks_of(folder):
+    loaded = models.load(folder)
+    return signatures.EXPORTED[loaded.facts.kind].networks(loaded)
 
 
 def _export(run, out, *more):
@@ -77,8 +82,10 @@ def test_every_file_gives_what_the_weights_in_the_folder_give(written):
     folder, picture = written, _pictures(SIZE)[:1] ** 2
     pair = CyclePair(("day", "night"), TranslatorConfig(filters=2, blocks=0)).create_weights()
     pair.load_weights(folder / "model.weights.h5")
+    for weight in pair.get_weights():  # as --half says
+        np.testing.assert_array_equal(weight, weight.astype("float16"))
     directions = {"day_to_night": pair.forth, "night_to_day": pair.back}
-    parts, _ = models.load_translations(folder)
+    parts = networks_of(folder)
     assert [part.name for part in parts] == list(directions)
     for part in parts:
         expected = np.asarray(directions[part.name](picture))
@@ -103,20 +110,22 @@ def test_a_saved_model_takes_any_size(written):
 
 def test_a_file_that_differs_is_refused(run, tmp_path):
     """A network that has moved on since its files were written; then one that is NaN."""
-    (part, _), facts = models.load_translations(run)
-    translations.save(part, tmp_path / "saved", facts)
-    assert translations.parity(part, _pictures(SIZE), tmp_path / "saved", {})
-    weights = part.network.get_weights()
+    pair = models.load(run).network
+    network = pair.towards("night")
+    part = signatures.translation("", network, {})
+    conversion.save(part, tmp_path / "saved", {})
+    assert conversion.parity(part, _pictures(SIZE), tmp_path / "saved", {})
+    weights = network.get_weights()
     for change in (0.1, np.nan):
-        part.network.set_weights([weight + np.float32(change) for weight in weights])
+        network.set_weights([weight + np.float32(change) for weight in weights])
         with pytest.raises(InputError, match="saved does not agree.*nothing was exported"):
-            translations.parity(part, _pictures(SIZE), tmp_path / "saved", {})
+            conversion.parity(part, _pictures(SIZE), tmp_path / "saved", {})
 
 
 def test_a_plain_function_can_be_shipped_too(tmp_path):
     """As `restoration` may: no Keras model, and a size that changes."""
-    part = models.Translation("", lambda image: tf.repeat(image, 2, 1)[:, :, ::-1], 4, {})
-    contents = translations.convert(part, {"name": "mirror"}, SIZE, ["float32"])
+    part = signatures.translation("", lambda image: tf.repeat(image, 2, 1)[:, :, ::-1], {})
+    contents = conversion.convert(part, {"name": "mirror"}, SIZE, ["float32"], None)
     (tmp_path / "mirror.tflite").write_bytes(contents["float32"])
     picture = _pictures(SIZE)[:1]
     found = tflite.Runner(tmp_path / "mirror.tflite")("translate", image=picture)["translated"]
@@ -128,7 +137,7 @@ def test_a_plain_function_can_be_shipped_too(tmp_path):
     [
         (("--precisions", "int8"), "no int8 file; use --precisions float32,float16"),
         (("--sizes", "18"), "--sizes 18: use multiples of"),
-        (("--half",), "--half, --samples and --notes are for models of several cultures"),
+        (("--sizes", "12"), "--sizes 12: use multiples of 4 from 16 on"),
     ],
 )
 def test_what_cannot_be_exported_is_one_sentence(run, tmp_path, capsys, more, words):
@@ -137,35 +146,41 @@ def test_what_cannot_be_exported_is_one_sentence(run, tmp_path, capsys, more, wo
     assert not list(tmp_path.glob("m/*"))
 
 
-def test_a_size_that_a_network_cannot_take_is_refused(run, tmp_path):
-    with pytest.raises(InputError, match="--sizes 12: use multiples of 4 from 16 on"):
-        translations.write(tmp_path, "pair", run, [12], ["float32"], _pictures)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_stylize_takes_an_exported_folder_and_the_direction_towards_the_culture(written, tmp_path):
     """At a size that is no multiple: mirrored at the right and the bottom, and cut again."""
     images.write(tmp_path / "in.png", np.random.default_rng(2).random((21, 35, 3), np.float32))
     picture = images.read(tmp_path / "in.png")
     padded = np.pad(picture, [(0, 3), (0, 5), (0, 0)], "reflect")
-    for part in models.load_translations(written)[0]:
+    for part in networks_of(written):
         out = tmp_path / f"{part.name}.png"
         flags = (tmp_path / "in.png", "--model", written, "--out", out)
         flags = [str(flag) for flag in (*flags, "--culture", part.facts["target"])]
         assert settings.run_command(stylize.main, flags) == 0
-        expected = np.asarray(part.network(padded[None]))[0, :21, :35]
+        expected = part.run("translate", image=padded[None])[0, :21, :35]
         np.testing.assert_allclose(images.read(out), expected, atol=0.5 / 255 + 1e-3)
 
 
 def test_folders_of_other_things_are_refused(tmp_path, run):
-    with pytest.raises(InputError, match="holds no network from pictures to pictures"):
-        models.load_translations(tmp_path)
+    with pytest.raises(InputError, match="is no run folder, no model folder and no shipped model"):
+        models.load(tmp_path, "cyclegan")
     facts = json.loads((run / "run.json").read_text("utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps(facts | {"trainer": "vae"}), "utf-8")
+    with pytest.raises(InputError, match="holds no network from pictures of one culture"):
+        models.load(tmp_path, "cyclegan")
     del facts["config"]["translator"]
     (tmp_path / "run.json").write_text(json.dumps(facts), "utf-8")
     with pytest.raises(InputError, match="is damaged.*translator"):
-        models.load_translations(tmp_path)
+        models.load(tmp_path)
     (tmp_path / "run.json").unlink()
     (tmp_path / "model.json").write_text("{", "utf-8")
     with pytest.raises(InputError, match="model.json is damaged"):
-        models.load_translations(tmp_path)
+        models.load(tmp_path)
+
+
+@pytest.mark.parametrize("trainer", ["dcgan", "decoder"])
+def test_a_run_that_cannot_be_exported_is_one_sentence(run, tmp_path, capsys, trainer):
+    facts = json.loads((run / "run.json").read_text("utf-8")) | {"trainer": trainer}
+    (tmp_path / "run.json").write_text(json.dumps(facts), "utf-8")
+    flags = ["--run", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert settings.run_command(export.main, flags) == settings.EXIT_INPUT
+    assert "which is not exported; " in capsys.readouterr().err

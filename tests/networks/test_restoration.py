@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stylegan_culture.arrays import load_weights
 from stylegan_culture.config import InputError
-from stylegan_culture.models import load_restorer
 from stylegan_culture.networks.holes import filled, kept_around, with_holes
 from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
 
@@ -88,10 +88,15 @@ def test_gradients_reach_every_weight(model, generator):
 
 def test_weights_of_another_size_are_refused(model, tmp_path):
     path = tmp_path / "model.weights.h5"
+
+    def load(sizes):
+        build = RestorationModel(model.kinds, sizes).create_weights
+        return load_weights(path, sizes.least_weights(), build, "train anew")
+
     with pytest.raises(InputError, match="does not exist"):
-        load_restorer(path, model.kinds, SIZES)
+        load(SIZES)
     model.save_weights(path)
     with pytest.raises(InputError, match="of a smaller network"):
-        load_restorer(path, model.kinds, RestorationConfig())
+        load(RestorationConfig())
     with pytest.raises(InputError, match="of another network"):
-        load_restorer(path, model.kinds, dataclasses.replace(SIZES, refining_width=7))
+        load(dataclasses.replace(SIZES, refining_width=7))
