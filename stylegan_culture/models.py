@@ -16,15 +16,20 @@ from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.files import parse_json, read_json, read_run, written_whole
 from stylegan_culture.networks import cyclegan
 from stylegan_culture.networks.classifier import CultureHead, CultureTagger
-from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
-from stylegan_culture.networks.dcgan import LARGEST, START, NoiseGenerator, SamplerConfig
+from stylegan_culture.networks.cyclegan import CyclePair
+from stylegan_culture.networks.dcgan import NoiseGenerator
 from stylegan_culture.networks.decoder import MOST_CHANNELS, WIDTHS, Decoder
-from stylegan_culture.networks.generator import STRIDE, CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import STRIDE, CultureModel
 from stylegan_culture.networks.holes import known
-from stylegan_culture.networks.restoration import (
+from stylegan_culture.networks.restoration import RestorationModel
+from stylegan_culture.networks.sizes import (
+    LARGEST,
+    START,
     DamageConfig,
+    GeneratorConfig,
     RestorationConfig,
-    RestorationModel,
+    SamplerConfig,
+    TranslatorConfig,
     parse_kinds,
 )
 
@@ -175,7 +180,7 @@ def _of_cyclegan(folder: pathlib.Path, facts: dict) -> list[Translation]:
     settings = model_record.read_group(facts, "config", folder)
     keys = model_record.keys_of(cultures)
     translator = model_record.read_group(settings, "translator", folder)
-    sizes = model_record.read_settings(cyclegan.TranslatorConfig, translator, folder)
+    sizes = model_record.read_settings(TranslatorConfig, translator, folder)
     pair = load_pair(folder / WEIGHTS, keys, sizes)
     return [
         Translation(

@@ -25,7 +25,7 @@ def generator():
 @pytest.fixture(scope="session")
 def small_sizes():
     """The smallest generator that has every part."""
-    from stylegan_culture.networks.generator import GeneratorConfig
+    from stylegan_culture.networks.sizes import GeneratorConfig
 
     return GeneratorConfig(width=64, blocks=1)
 

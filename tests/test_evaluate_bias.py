@@ -13,7 +13,8 @@ from reader import Reader
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.sizes import GeneratorConfig
 from stylegan_culture.pipelines import cultures
 from stylegan_culture.reports import bias_page, bias_words
 from stylegan_culture.reports.parts.numbers import number

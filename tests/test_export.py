@@ -10,7 +10,8 @@ import pytest
 from stylegan_culture import export, images, models
 from stylegan_culture.config import run_command
 from stylegan_culture.deploy import culture_files, tflite
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.sizes import GeneratorConfig
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import pytest
 
 from stylegan_culture import images, models, stylize
 from stylegan_culture.config import InputError, run_command
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.sizes import GeneratorConfig
 from stylegan_culture.restyling import mixtures
 
 CULTURES = ("akan_kente", "greek_meander", "insular")

@@ -64,7 +64,7 @@ def test_every_preset_is_the_plan_that_it_prints(name, capsys, tmp_path):
         (("--image-size", "30"), "multiple of 4"),
         (("--image-size", "12"), "at least 16"),
         (("--image-size", "32", "--patch-layers", "4"), "at least 64"),
-        (("--patch-layers", "6"), "between 1 and 5"),
+        (("--patch-layers", "6"), "at least 1 and at most 5"),
         (("--pool", "-1"), "--pool"),
         (("--augmentation", "rain"), "--augmentation"),
         (("--batch-size", "0"), "--batch-size"),
@@ -113,7 +113,7 @@ def test_the_run_folder_says_what_was_learnt_and_how_well(finished):
     assert _train(*finished[1]) == settings.EXIT_INPUT  # holds a run already
 
 
-def test_the_figures_of_the_judge_are_those_of_their_formulae(monkeypatch, culture_folder):
+def test_the_figures_are_those_of_their_formulae(monkeypatch, culture_folder):
     """Generators that darken by a half and brighten by two, before a classifier by brightness."""
     data = dataclasses.replace(
         command.SMOKE.data, data=f"folder:{culture_folder / 'art'}", image_size=32
@@ -125,7 +125,7 @@ def test_the_figures_of_the_judge_are_those_of_their_formulae(monkeypatch, cultu
         back = staticmethod(lambda x: 2.0 * x + 0.1)
 
     waves, lattice = command.held_out(config)
-    found = command.judge(Pair, config)
+    found = command.measure(Pair, config)
     assert found["waves_to_lattice"] == {"cycle_psnr": pytest.approx(20.0, abs=1e-3), "pictures": 2}
     error = [-10 * np.log10(np.mean((0.05 + 0 * x) ** 2)) for x in lattice]
     assert found["lattice_to_waves"]["cycle_psnr"] == pytest.approx(np.mean(error), abs=1e-3)
@@ -135,7 +135,7 @@ def test_the_figures_of_the_judge_are_those_of_their_formulae(monkeypatch, cultu
 
     monkeypatch.setattr(command, "_classifier", lambda config: name)
     monkeypatch.setattr(command, "_has_truth", lambda config: True)
-    figures = command.judge(Pair, config)["waves_to_lattice"]
+    figures = command.measure(Pair, config)["waves_to_lattice"]
     assert figures["named_as_target"] == np.mean(0.5 * waves.mean(axis=(1, 2, 3)) < 0.3)
     assert figures["source_named_rightly"] == np.mean(waves.mean(axis=(1, 2, 3)) >= 0.3)
     assert figures["error"] == pytest.approx(np.mean((0.5 * waves - lattice) ** 2), rel=1e-5)

@@ -8,7 +8,7 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, models, stylize, train
-from stylegan_culture.networks.restoration import KINDS
+from stylegan_culture.networks.sizes import KINDS
 from stylegan_culture.restyling import restoring
 from stylegan_culture.training import restore as command
 

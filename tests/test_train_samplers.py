@@ -7,9 +7,9 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import models, train
-from stylegan_culture.training import checkpoint
+from stylegan_culture.training import checkpoint, dcgan, vae
 
-TRAINERS = {"dcgan": train.dcgan, "vae": train.vae}
+TRAINERS = {"dcgan": dcgan, "vae": vae}
 SMALL = ("--preset", "smoke", "--image-size", "16", "--precision", "float32", "--width", "2")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from stylegan_culture.arrays import read_archive
-from stylegan_culture.config import InputError, reason, shipped_file
+from stylegan_culture.config import WEIGHTS_HELP, InputError, reason, shipped_file
 from stylegan_culture.features.applications import VGG19, ResNet50
 from stylegan_culture.features.archived import DistilledVGG19, MobileNetV1, check_runs
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
@@ -28,7 +28,6 @@ BACKBONES = {
     "mobilenet_v1": MobileNetV1,
 }
 ARCHIVED = ("vgg19_16x", "mobilenet_v1")  # whose weights are always the path of a file
-WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the path of an .npz file"
 MARGIN = 32  # pixels, a multiple of every stride
 CULTURE_WEIGHTS = ("culture_backbone", "weights.npz")
 IMAGENET_FILES = {

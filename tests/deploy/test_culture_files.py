@@ -12,7 +12,8 @@ import tensorflow as tf
 from stylegan_culture import models
 from stylegan_culture.config import InputError
 from stylegan_culture.deploy import culture_files, tflite
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.sizes import GeneratorConfig
 
 CULTURES = ["akan", "greek", "insular"]
 FACTS = {"cultures": [{"key": key, "title": key.title() + " é"} for key in CULTURES]}

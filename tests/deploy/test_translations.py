@@ -11,7 +11,8 @@ from stylegan_culture import config as settings
 from stylegan_culture import export, images, models, stylize
 from stylegan_culture.config import InputError
 from stylegan_culture.deploy import tflite, translations
-from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
+from stylegan_culture.networks.cyclegan import CyclePair
+from stylegan_culture.networks.sizes import TranslatorConfig
 
 SIZE = 16
 
