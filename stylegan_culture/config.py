@@ -142,6 +142,21 @@ def option(
     )
 
 
+def weight(default: float, what: str, **more):
+    """An `option`: a weight of something, at least 0."""
+    return option(default, f"weight of {what}", low=0.0, **more)
+
+
+def share(default: float, help_text: str):
+    """An `option`: a share, 0 to 1."""
+    return option(default, help_text, low=0.0, high=1.0)
+
+
+def decay(default: float, help_text: str):
+    """An `option`: a share that is less than 1."""
+    return option(default, help_text, low=0.0, below=1.0)
+
+
 # What each rule of `option` says, and whether a value keeps it.
 RULES = {
     "low": ("at least", lambda value, bound: value >= bound),

@@ -5,7 +5,7 @@ A new trainer is one file, or a folder, and one line in `TRAINERS`. The file hol
 and `main(arguments)`, which `stylegan_culture.train` calls:
 
     def main(arguments=None):
-        run = runs.begin(arguments, __doc__, PRESETS, _checked)
+        run = runs.begin(arguments, __doc__, PRESETS)
         if run is None:  # --dry-run
             return
         source, content = run.sources()

@@ -62,6 +62,16 @@ class BackboneTrainConfig(runs.RunConfig):
     )
     teacher: str = option("", "the .npz file of a distilled VGG-19", metavar="FILE")
 
+    def checked(self, devices: int) -> "BackboneTrainConfig":
+        """See `runs.RunConfig`."""
+        if not self.teacher:
+            raise InputError(
+                "name the teacher with --teacher FILE, the .npz file of a distilled VGG-19 "
+                "(vgg19_16x, arXiv 2003.08436)"
+            )
+        bounded("--image-size", self.data.image_size, low=LEAST_SIZE, multiple_of=GRID)
+        return self
+
 
 class DistillationTrainer(Trainer):
     """Student, heads, teacher and the step that trains the first two.
@@ -212,7 +222,7 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, distils the teacher, and writes `weights.npz` into the run folder."""
-    run = runs.begin(arguments, __doc__, PRESETS, _checked)
+    run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
     config, weights = run.config, run.folder / "weights.npz"
@@ -228,16 +238,3 @@ def main(arguments: list[str] | None = None) -> None:
         metrics["weights"] = student.fingerprint
         run.finish(metrics)
     run.announce("taps", weights=weights)
-
-
-def _checked(config: BackboneTrainConfig, devices: int) -> BackboneTrainConfig:
-    del devices
-    if not config.teacher:
-        raise InputError(
-            "name the teacher with --teacher FILE, the .npz file of a distilled VGG-19 "
-            "(vgg19_16x, arXiv 2003.08436)"
-        )
-    bounded("--image-size", config.data.image_size, multiple_of=GRID)
-    if config.data.image_size < LEAST_SIZE:
-        raise InputError(f"--image-size has to be at least {LEAST_SIZE} for the teacher")
-    return config

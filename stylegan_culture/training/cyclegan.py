@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, bounded, option, visible
+from stylegan_culture.config import InputError, bounded, decay, option, share, visible, weight
 from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
 from stylegan_culture.pipelines.cultures import ORNAMENTS
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays, load_source
@@ -80,24 +80,18 @@ class CycleConfig:
     """Weights of the losses, and how networks follow their gradients; the defaults are the paper's,
     but for the average."""
 
-    adversarial: float = option(1.0, "weight of the discriminators' verdicts", low=0.0)
-    cycle: float = option(10.0, "weight of pictures recovered after there and back", low=0.0)
-    identity: float = option(
-        5.0, "weight of pictures that are of the target already and must stay", low=0.0
-    )
+    adversarial: float = weight(1.0, "the discriminators' verdicts")
+    cycle: float = weight(10.0, "pictures recovered after there and back")
+    identity: float = weight(5.0, "pictures that are of the target already and must stay")
     verdict: str = option("least_squares", "the adversarial loss", VERDICTS)
     pool: int = option(
         50, "made pictures of each tradition that discriminators see again; 0: none", low=0
     )
     generator_rate: float = option(2e-4, "generators' learning rate (Adam)", low=0.0)
     discriminator_rate: float = option(2e-4, "discriminators' learning rate (Adam)", low=0.0)
-    momentum: float = option(0.5, "first-moment decay of Adam", low=0.0, below=1.0)
-    decay_from: float = option(
-        0.5, "share of the run after which both rates fall linearly to 0", low=0.0, high=1.0
-    )
-    average: float = option(
-        0.998, "decay of the weight average (EMA) that is shown and exported", low=0.0, below=1.0
-    )
+    momentum: float = decay(0.5, "first-moment decay of Adam")
+    decay_from: float = share(0.5, "share of the run after which both rates fall linearly to 0")
+    average: float = decay(0.998, "decay of the weight average (EMA) that is shown and exported")
     augmentation: str = option(
         "", "DiffAugment: any of translation,cutout,colour; empty: none", metavar="KINDS"
     )
@@ -115,6 +109,18 @@ class CycleTrainConfig(runs.RunConfig):
         steps=100_000, log_interval=100, sample_interval=1000, save_interval=1000
     )
     domains: str = option("", "the two cultures of the data, such as seigaiha,girih", metavar="A,B")
+
+    def checked(self, devices: int) -> "CycleTrainConfig":
+        """See `runs.RunConfig`."""
+        least = max(networks.LEAST_SIZE, 4 * 2**self.patch.patch_layers)
+        bounded("--image-size", self.data.image_size, low=least, multiple_of=networks.STRIDE)
+        if self.data.content or self.data.content_share != 1.0:
+            raise InputError(
+                "CycleGAN reads no --content; its two sides are the --domains of --data"
+            )
+        parse_kinds(self.cycle.augmentation)
+        _keys(self)
+        return self
 
 
 class CycleTrainer(Trainer):
@@ -136,12 +142,10 @@ class CycleTrainer(Trainer):
     ):
         self.config, self.previews, self.seed = config.cycle, previews, config.data.seed
         policy, steps = keras.DTypePolicy(config.precision), config.loop.steps
-        self.model, self.average = (
-            networks.CyclePair(domains, config.translator, dtype=policy).create_weights()
-            for _ in range(2)
+        self.pair(
+            lambda: networks.CyclePair(domains, config.translator, dtype=policy),
+            self.config.average,
         )
-        self.average.set_weights(self.model.get_weights())
-        self.follows = self.config.average
         self.discriminators = [
             networks.PatchDiscriminator(config.patch, dtype=policy) for _ in domains
         ]
@@ -298,7 +302,7 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains, measures where there is a truth, and fills the run folder."""
-    run = runs.begin(arguments, __doc__, PRESETS, _checked)
+    run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
     config, keys = run.config, _keys(run.config)
@@ -401,19 +405,6 @@ def _keys(config: CycleTrainConfig) -> tuple[str, ...]:
             "seigaiha,girih"
         )
     return keys
-
-
-def _checked(config: CycleTrainConfig, devices: int) -> CycleTrainConfig:
-    del devices
-    least = max(networks.LEAST_SIZE, 4 * 2**config.patch.patch_layers)
-    bounded("--image-size", config.data.image_size, multiple_of=networks.STRIDE)
-    if config.data.image_size < least:
-        raise InputError(f"--image-size has to be at least {least} for these discriminators")
-    if config.data.content or config.data.content_share != 1.0:
-        raise InputError("CycleGAN reads no --content; its two sides are the --domains of --data")
-    parse_kinds(config.cycle.augmentation)
-    _keys(config)
-    return config
 
 
 def _announce(run: runs.Run, keys: tuple[str, ...]) -> None:

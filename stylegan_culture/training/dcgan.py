@@ -10,12 +10,16 @@ import dataclasses
 
 import numpy as np
 
-from stylegan_culture.config import bounded, flag_of, option
+from stylegan_culture.config import bounded, flag_of, option, weight
 from stylegan_culture.networks.sizes import SamplerConfig, TrunkConfig
 from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import from_noise, later, replicas, runs
 from stylegan_culture.training.augment import parse_kinds
-from stylegan_culture.training.discriminators import AdversarialConfig, Discriminators
+from stylegan_culture.training.discriminators import (
+    AdversarialConfig,
+    Discriminators,
+    PenaltyConfig,
+)
 from stylegan_culture.training.from_noise import real_pictures
 from stylegan_culture.training.loop import LoopConfig, Trainer
 
@@ -28,7 +32,7 @@ optimisers = later("stylegan_culture.training.optimisers")
 
 
 @dataclasses.dataclass(frozen=True)
-class RivalConfig(AdversarialConfig):
+class RivalConfig(PenaltyConfig, AdversarialConfig):
     """How generator and discriminator follow their gradients."""
 
     generator_rate: float = option(1e-3, "generator's learning rate (Adam)", low=0.0)
@@ -36,20 +40,15 @@ class RivalConfig(AdversarialConfig):
     augmentation: str = option(
         "translation,cutout", "DiffAugment: any of translation,cutout,colour", metavar="KINDS"
     )
-    naming: float = option(
-        1.0,
-        "weight of naming the culture, of real pictures for the discriminator and of drawn ones "
-        "for the generator",
-        low=0.0,
+    naming: float = weight(
+        1.0, "naming the culture: of real pictures (discriminator), of drawn ones (generator)"
     )
-    diversity: float = option(
+    diversity: float = weight(
         2.0,
-        "weight, at the start, of the difference between two pictures of a culture in the "
-        "generator's loss; it falls linearly to 0 over the run",
-        low=0.0,
+        "the difference between two pictures of a culture in the generator's loss, at the start; "
+        "it falls linearly to 0 over the run",
     )
-    r1: float = option(0.03, "weight of the gradient penalty on real pictures", low=0.0)
-    r1_interval: int = option(16, "steps between gradient penalties", low=1)
+    r1: float = weight(0.03, "the gradient penalty on real pictures")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +61,13 @@ class DcganConfig(from_noise.NoiseConfig):
     )
     adversarial: RivalConfig = RivalConfig()
     loop: LoopConfig = LoopConfig(steps=3000)
+
+    def checked(self, devices: int) -> "DcganConfig":
+        """See `runs.RunConfig`."""
+        for name in ("trunk_width", "trunk_layers"):
+            bounded(flag_of(name), getattr(self.discriminator, name), low=1)
+        parse_kinds(self.adversarial.augmentation)
+        return super().checked(devices)
 
 
 class DcganTrainer(Trainer):
@@ -82,11 +88,7 @@ class DcganTrainer(Trainer):
         self.classes = len(self.cultures) if self.conditional else 1
         policy = keras.DTypePolicy(config.precision)
         sizes = (self.classes, config.data.image_size, config.sampler)
-        self.model, self.average = (
-            networks.NoiseGenerator(*sizes, dtype=policy).create_weights() for _ in range(2)
-        )
-        self.average.set_weights(self.model.get_weights())
-        self.follows = self.settings.average
+        self.pair(lambda: networks.NoiseGenerator(*sizes, dtype=policy), self.settings.average)
         self.discriminators = Discriminators(
             self.classes, (), config.discriminator, self.settings, steps, policy
         )
@@ -99,20 +101,11 @@ class DcganTrainer(Trainer):
         self.optimizer.build(self.model.trainable_variables)
 
     def groups(self) -> dict:
-        """Every variable of the training state."""
-        return {
-            "model": self.model.variables,
-            "average": self.average.variables,
-            "generator_optimizer": self.optimizer.variables,
-            "discriminator_optimizer": self.discriminators.optimizer.variables,
-            **self.discriminators.groups(),
-        }
+        return self.discriminators.groups(self)
 
     def phases(self, number: int) -> tuple:
         """The step, and at its interval the gradient penalty."""
-        if self.settings.r1 and number % self.settings.r1_interval == 0:
-            return self.step, self.penalise
-        return (self.step,)
+        return (self.step, self.penalise) if self.settings.is_due(number) else (self.step,)
 
     def step(self, batch: dict, seed) -> dict:
         """One update of the generator and one of the discriminator."""
@@ -175,11 +168,10 @@ class DcganTrainer(Trainer):
         return {"naming": losses.naming(maps, culture)}
 
     def penalise(self, batch: dict, seed) -> dict:
-        """The gradient penalty, weighted up by its interval (StyleGAN2, arXiv 1912.04958)."""
+        """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
         real, culture = real_pictures(batch, self.conditional)
-        weight = self.settings.r1 * self.settings.r1_interval
-        return self.discriminators.penalise(real, culture, weight, seed + 6)
+        return self.discriminators.penalise(real, culture, self.settings.lazy_weight, seed + 6)
 
     def samples(self) -> dict:
         """A sheet of samples of the average, the same noise throughout the run."""
@@ -215,7 +207,7 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains, measures the samples of ornaments, and fills the run folder."""
-    run = runs.begin(arguments, __doc__, PRESETS, _checked)
+    run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
     source, _ = run.sources()
@@ -228,10 +220,3 @@ def main(arguments: list[str] | None = None) -> None:
         run.finish(metrics)
     run.announce("samples")
     from_noise.announce(run)
-
-
-def _checked(config: DcganConfig, devices: int) -> DcganConfig:
-    for name in ("trunk_width", "trunk_layers"):
-        bounded(flag_of(name), getattr(config.discriminator, name), low=1)
-    parse_kinds(config.adversarial.augmentation)
-    return from_noise.checked(config, devices)

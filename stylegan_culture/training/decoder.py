@@ -56,6 +56,11 @@ class DecoderTrainConfig(runs.RunConfig):
         "stem_3,stem_5,mixed_5b,block35_10", "its taps, separated by commas", metavar="TAPS"
     )
 
+    def checked(self, devices: int) -> "DecoderTrainConfig":
+        """See `runs.RunConfig`."""
+        bounded("--image-size", self.data.image_size, low=LEAST_SIZE)
+        return self
+
 
 class DecoderTrainer(Trainer):
     """Decoders of several taps of one fixed backbone, and the step that trains them all.
@@ -176,7 +181,7 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains the decoders, and writes `decoders.npz` into the run folder."""
-    run = runs.begin(arguments, __doc__, PRESETS, _checked)
+    run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
     config, decoders = run.config, run.folder / "decoders.npz"
@@ -190,12 +195,6 @@ def main(arguments: list[str] | None = None) -> None:
         models.save_decoders(decoders, trainer.decoders, backbone.fingerprint)
         run.finish(metrics)
     run.announce("decoded", decoders=decoders)
-
-
-def _checked(config: DecoderTrainConfig, devices: int) -> DecoderTrainConfig:
-    del devices
-    bounded("--image-size", config.data.image_size, low=LEAST_SIZE)
-    return config
 
 
 def _backbone(config: DecoderTrainConfig):

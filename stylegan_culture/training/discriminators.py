@@ -3,11 +3,11 @@
 import dataclasses
 import typing
 
-from stylegan_culture.config import option
+from stylegan_culture.config import decay, option, share, weight
 from stylegan_culture.networks.sizes import DiscriminatorConfig, TrunkConfig
-from stylegan_culture.training import later
+from stylegan_culture.training import later, replicas
 from stylegan_culture.training.augment import augment, parse_kinds
-from stylegan_culture.training.replicas import share, update
+from stylegan_culture.training.loop import Trainer
 
 keras, tf = later("keras"), later("tensorflow")
 losses = later("stylegan_culture.losses")
@@ -21,13 +21,9 @@ class AdversarialConfig:
 
     generator_rate: float = option(4e-4, "generator's learning rate (Adam)", low=0.0)
     discriminator_rate: float = option(4e-4, "discriminators' learning rate (Adam)", low=0.0)
-    momentum: float = option(0.5, "first-moment decay of Adam", low=0.0, below=1.0)
-    decay_from: float = option(
-        0.6, "share of the run after which both rates fall linearly to 0", low=0.0, high=1.0
-    )
-    average: float = option(
-        0.998, "decay of the weight average (EMA) that is shown and exported", low=0.0, below=1.0
-    )
+    momentum: float = decay(0.5, "first-moment decay of Adam")
+    decay_from: float = share(0.6, "share of the run after which both rates fall linearly to 0")
+    average: float = decay(0.998, "decay of the weight average (EMA) that is shown and exported")
     hinge: bool = option(False, "hinge losses of the discriminators instead of logistic ones")
     augmentation: str = option(
         "cutout", "DiffAugment: any of translation,cutout,colour", metavar="KINDS"
@@ -35,18 +31,29 @@ class AdversarialConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class DiscriminatorLossConfig:
+class PenaltyConfig:
+    """The gradient penalty (R1), which is calculated at some of the steps only."""
+
+    r1: float = weight(1.0, "the gradient penalty on real pictures", once_in="losses")
+    r1_interval: int = option(16, "steps between gradient penalties", low=1, once_in="losses")
+
+    def is_due(self, number: int) -> bool:
+        """Whether step `number` has it."""
+        return bool(self.r1) and number % self.r1_interval == 0
+
+    @property
+    def lazy_weight(self) -> float:
+        """The weight, scaled up by the interval (StyleGAN2, arXiv 1912.04958)."""
+        return self.r1 * self.r1_interval
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscriminatorLossConfig(PenaltyConfig):
     """Weights in the discriminators' loss, beside real pictures, which count 1."""
 
-    restyled: float = option(1.0, "weight of restyled pictures", low=0.0, once_in="losses")
-    foreign: float = option(1.0, "weight of contents of other cultures", low=0.0, once_in="losses")
-    relabelled: float = option(
-        0.0, "weight of style pictures called another culture's", low=0.0, once_in="losses"
-    )
-    r1: float = option(
-        1.0, "weight of the gradient penalty on real pictures", low=0.0, once_in="losses"
-    )
-    r1_interval: int = option(16, "steps between gradient penalties", low=1, once_in="losses")
+    restyled: float = weight(1.0, "restyled pictures", once_in="losses")
+    foreign: float = weight(1.0, "contents of other cultures", once_in="losses")
+    relabelled: float = weight(0.0, "style pictures called another culture's", once_in="losses")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,9 +142,16 @@ class Discriminators:
         """Trainable variables of all discriminators."""
         return [v for network in self.networks.values() for v in network.trainable_variables]
 
-    def groups(self) -> dict[str, list]:
-        """The variables of each network for a checkpoint, in which they are called judges."""
-        return {f"{name}_judge": network.variables for name, network in self.networks.items()}
+    def groups(self, trainer: Trainer) -> dict[str, list]:
+        """All variables of a trainer that has a `model`, its `average` and an `optimizer`; a
+        checkpoint calls the discriminators judges."""
+        return {
+            "model": trainer.model.variables,
+            "average": trainer.average.variables,
+            "generator_optimizer": trainer.optimizer.variables,
+            "discriminator_optimizer": self.optimizer.variables,
+            **{f"{name}_judge": network.variables for name, network in self.networks.items()},
+        }
 
     def build(self, images, features: dict) -> None:
         """Creates all variables from the shapes of pictures and their backbone features."""
@@ -188,8 +202,8 @@ class Discriminators:
         count = shown.foreign.shape[0]
         differ = tf.cast(shown.culture[:count] != shown.other, tf.float32)
         # Each replica weighs its rows differently, and rows have to count alike in all.
-        foreign = weights.foreign * share(shown.foreign)
-        relabelled = weights.relabelled and weights.relabelled * share(differ)
+        foreign = weights.foreign * replicas.share(shown.foreign)
+        relabelled = weights.relabelled and weights.relabelled * replicas.share(differ)
         with tf.GradientTape() as tape:
             verdicts = []
             maps = self.logits(shown.images, shown.features, seed, training=True)
@@ -204,7 +218,7 @@ class Discriminators:
                     renamed = networks.of_culture(every[:count], shown.other)
                     verdicts[-1] += relabelled * self.losses.fake(renamed, differ)
             total = tf.add_n(verdicts)
-        update(self.optimizer, tape, total, self.variables)
+        replicas.update(self.optimizer, tape, total, self.variables)
         return {"discriminator": total / len(verdicts)}
 
     def penalise(self, images, culture, weight: float, seed) -> dict:
@@ -220,5 +234,5 @@ class Discriminators:
             total = weight * penalty
         # The same Adam, which weighs it against the other updates, but the variables of this
         # network only: momentum would go on moving the others.
-        update(self.optimizer, outer, total, network.trainable_variables)
+        replicas.update(self.optimizer, outer, total, network.trainable_variables)
         return {"r1": penalty}

@@ -83,19 +83,17 @@ class NoiseConfig(runs.RunConfig):
     data: DataConfig = DataConfig(batch_size=8, mirror=False)
     sampler: SamplerConfig = SamplerConfig(width=16)
 
-
-def checked(config: NoiseConfig, devices: int) -> NoiseConfig:
-    """The settings; raises `InputError` where no generator from noise can be trained with them."""
-    del devices
-    if config.data.content:
-        raise InputError("pictures without a culture teach no sampling; leave --content out")
-    try:
-        stage_sizes(config.data.image_size)
-    except ValueError:
-        raise InputError(
-            f"--image-size is {config.data.image_size}; use 16, 32, 64, 128 or 256 pixels"
-        ) from None
-    return config
+    def checked(self, devices: int) -> "NoiseConfig":
+        """See `runs.RunConfig`."""
+        if self.data.content:
+            raise InputError("pictures without a culture teach no sampling; leave --content out")
+        try:
+            stage_sizes(self.data.image_size)
+        except ValueError:
+            raise InputError(
+                f"--image-size is {self.data.image_size}; use 16, 32, 64, 128 or 256 pixels"
+            ) from None
+        return self
 
 
 def held_out(data: DataConfig) -> Source:

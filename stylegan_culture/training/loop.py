@@ -33,7 +33,8 @@ class LoopConfig:
 class Trainer:
     """Networks, their optimisers, and the step that trains them: what the loop trains.
 
-    A trainer defines `step` and `groups`, and where it has them `phases`, `samples` and `codes`.
+    A trainer defines `step`, and where the defaults do not fit `groups`, `phases`, `samples` and
+    `codes`.
 
     Attributes:
         seed: of everything that is drawn in a step.
@@ -44,6 +45,7 @@ class Trainer:
     seed: int = 0
     model = None
     average = None
+    optimizer = None
     follows: float = 0.0
 
     def step(self, batch: dict, seed) -> dict:
@@ -53,9 +55,19 @@ class Trainer:
         """
         raise NotImplementedError
 
+    def pair(self, make: collections.abc.Callable, decay: float) -> None:
+        """Sets `model`, and `average` to a copy of it that follows it with this decay."""
+        self.model, self.average = (make().create_weights() for _ in range(2))
+        self.average.set_weights(self.model.get_weights())
+        self.follows = decay
+
     def groups(self) -> dict[str, list]:
         """All variables that the next steps depend on, in named groups of fixed order."""
-        raise NotImplementedError
+        return {
+            "model": self.model.variables,
+            "average": self.average.variables,
+            "optimizer": self.optimizer.variables,
+        }
 
     def phases(self, number: int) -> tuple[collections.abc.Callable, ...]:
         """The methods `(batch, seed) -> losses` that make step `number`, one after the other."""

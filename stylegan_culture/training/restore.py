@@ -147,6 +147,14 @@ class RestorationTrainConfig(runs.RunConfig):
     learning: LearningConfig = LearningConfig()
     loop: LoopConfig = LoopConfig(steps=3000)
 
+    def checked(self, devices: int) -> "RestorationTrainConfig":
+        """See `runs.RunConfig`."""
+        parse_kinds(self.damage.damage)
+        bounded("--image-size", self.data.image_size, low=LEAST_SIZE, multiple_of=STRIDE)
+        if self.damage.least_noise > self.damage.most_noise:
+            raise InputError("--least-noise is above --most-noise")
+        return self
+
 
 class RestorationTrainer(Trainer):
     """A network for several kinds of damage, and the step that trains it by absolute difference.
@@ -166,25 +174,15 @@ class RestorationTrainer(Trainer):
         self.kinds, self.noise = parse_kinds(damage.damage), (damage.least_noise, damage.most_noise)
         self.seed, self.previews = config.data.seed, previews
         policy = keras.DTypePolicy(config.precision)
-        self.model, self.average = (
-            networks.RestorationModel(self.kinds, config.sizes, dtype=policy).create_weights()
-            for _ in range(2)
+        self.pair(
+            lambda: networks.RestorationModel(self.kinds, config.sizes, dtype=policy),
+            learning.average,
         )
-        self.average.set_weights(self.model.get_weights())
-        self.follows = learning.average
         self.rate = optimisers.warm_cosine(learning.rate, config.loop.steps, learning.warm_up)
         self.optimizer = keras.optimizers.Adam(
             learning.rate, beta_2=0.99, global_clipnorm=learning.clip
         )
         self.optimizer.build(self.model.trainable_variables)
-
-    def groups(self) -> dict:
-        """Every variable of the training state."""
-        return {
-            "model": self.model.variables,
-            "average": self.average.variables,
-            "optimizer": self.optimizer.variables,
-        }
 
     def step(self, batch: dict, seed) -> dict:
         """One update of the network."""
@@ -244,7 +242,7 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains, measures on held-out pictures, and fills the run folder."""
-    run = runs.begin(arguments, __doc__, PRESETS, _checked)
+    run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
     source, content = run.sources()
@@ -261,15 +259,6 @@ def main(arguments: list[str] | None = None) -> None:
     with run.measures() as metrics:
         print(table(metrics["held_out"]))
     run.announce(trainer.kinds[0], weights=weights)
-
-
-def _checked(config: RestorationTrainConfig, devices: int) -> RestorationTrainConfig:
-    del devices
-    parse_kinds(config.damage.damage)
-    bounded("--image-size", config.data.image_size, low=LEAST_SIZE, multiple_of=STRIDE)
-    if config.damage.least_noise > config.damage.most_noise:
-        raise InputError("--least-noise is above --most-noise")
-    return config
 
 
 MOST = 256  # pictures of a source that are measured

@@ -1,7 +1,6 @@
 """What every trainer's command does alike: flags, run folders, sources, resuming, measures."""
 
 import argparse
-import collections.abc
 import contextlib
 import dataclasses
 import glob
@@ -58,6 +57,11 @@ class RunConfig:
         ("auto", "float32", "mixed_bfloat16"),
     )
     deterministic: bool = option(False, "the same weights bit for bit on every run; slower")
+
+    def checked(self, devices: int) -> "RunConfig":
+        """The settings to train with on so many devices; `InputError` for settings that cannot be
+        trained with together."""
+        return self
 
 
 def add_trainer_flag(parser: argparse.ArgumentParser) -> None:
@@ -304,7 +308,6 @@ def begin(
     arguments: list[str] | None,
     description: str,
     presets: dict,
-    checked: collections.abc.Callable[[RunConfig, int], RunConfig],
 ) -> Run | None:
     """Parses the flags and begins a run, after its folder was found fit for it.
 
@@ -312,19 +315,13 @@ def begin(
     differ: a run may be made longer or shorter, or log more often. Of several processes each waits
     here until all are there.
 
-    Args:
-        arguments, description, presets: as of `parse`.
-        checked: `(settings, number of devices)` to the settings to train with; raises `InputError`
-            for those that cannot be trained with together.
-
-    Returns:
-        None after `--dry-run`.
+    Arguments are those of `parse`. Returns None after `--dry-run`.
     """
     flags, config = parse(arguments, description, presets)
     if flags is None:
         return None
     folder, devices = pathlib.Path(flags.run), replicas.count_devices(flags.strategy)
-    config = checked(config, devices)
+    config = config.checked(devices)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     precision = optimisers.resolve_precision(config.precision)

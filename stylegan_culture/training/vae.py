@@ -77,24 +77,12 @@ class VaeTrainer(Trainer):
         self.classes = len(self.cultures) if self.conditional else 1
         policy = keras.DTypePolicy(config.precision)
         sizes = (self.classes, config.data.image_size, config.sampler)
-        self.model, self.average = (
-            networks.Vae(*sizes, dtype=policy).create_weights() for _ in range(2)
-        )
-        self.average.set_weights(self.model.get_weights())
-        self.follows = self.settings.average
+        self.pair(lambda: networks.Vae(*sizes, dtype=policy), self.settings.average)
         self.rate = optimisers.warm_cosine(
             self.settings.rate, config.loop.steps, self.settings.rate_warm_up
         )
         self.optimizer = keras.optimizers.Adam(self.settings.rate, beta_2=0.99)
         self.optimizer.build(self.model.trainable_variables)
-
-    def groups(self) -> dict:
-        """Every variable of the training state."""
-        return {
-            "model": self.model.variables,
-            "average": self.average.variables,
-            "optimizer": self.optimizer.variables,
-        }
 
     def labels(self, cultures: np.ndarray) -> np.ndarray:
         """What the decoder gets with pictures of these cultures, `[N, classes]`."""
@@ -177,7 +165,7 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains, measures on held-out pictures, and fills the run folder."""
-    run = runs.begin(arguments, __doc__, PRESETS, from_noise.checked)
+    run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
     config = run.config

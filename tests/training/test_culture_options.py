@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.training.culture import settings as command
-from stylegan_culture.training.culture.settings import LossConfig, checked
+from stylegan_culture.training.culture.settings import LossConfig
 
 NONE = {
     **dict.fromkeys(("adversarial", "cycle", "identity", "content_return", "style_code"), 0.0),
@@ -75,13 +75,13 @@ def test_settings_that_cannot_be_trained_with_are_named(group, changed, said):
     config = command.ORNAMENTS64
     changed = dataclasses.replace(getattr(config, group), **changed)
     with pytest.raises(InputError, match=said):
-        checked(dataclasses.replace(config, **{group: changed}), 1)
+        dataclasses.replace(config, **{group: changed}).checked(1)
 
 
 def test_the_encoder_decoder_preset_is_content_style_and_adversarial_losses(make_trainer, batch):
     """Over VGG19 and nothing else: nothing returns, and no backbone but that one is asked."""
     config = command.ENCODER_DECODER
-    checked(config, 1)
+    config.checked(1)
     assert config.backbone.backbone == "vgg19"
     trainer = make_trainer(batch, backbone=True, losses=config.losses, examples=0.25)
     parts = trainer.train(batch, 1)

@@ -122,7 +122,7 @@ def test_the_loss_is_real_plus_restyled_plus_foreign_plus_relabelled(batch, hing
     discriminators, (real, fake) = _make(hinge=hinge), SIDES[hinge]
     (logits,) = discriminators.logits(images, {}, SEED, training=False)["picture"]
     own = _picked(logits, batch.culture)
-    weights = DiscriminatorLossConfig(*given)
+    weights = DiscriminatorLossConfig(1.0, 16, *given)
     expected = real(own[:B]).mean() + weights.restyled * fake(own[B : 2 * B]).mean()
     expected += weights.foreign * fake(own[2 * B :][[0, 2, 3]]).mean()
     expected += weights.relabelled * fake(_picked(logits[:B], [0, 0, 1, 2])[1:]).mean()

@@ -8,7 +8,7 @@ from stylegan_culture import images
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.training import later, runs
-from stylegan_culture.training.culture.settings import PRESETS, TrainConfig, checked
+from stylegan_culture.training.culture.settings import PRESETS, TrainConfig
 from stylegan_culture.training.rendered import ornament_classifier, ornaments
 
 arrays = later("stylegan_culture.arrays")
@@ -19,7 +19,7 @@ truth = later("stylegan_culture.measures.truth")
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains, measures where there is a truth, and fills the run folder."""
-    run = runs.begin(arguments, __doc__, PRESETS, checked)
+    run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
     config, leads = run.config, run.team.leads

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from stylegan_culture.config import InputError, bounded, option
+from stylegan_culture.config import InputError, bounded, option, weight
 from stylegan_culture.networks.sizes import DiscriminatorConfig, GeneratorConfig
 from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import later
@@ -14,31 +14,27 @@ from stylegan_culture.training.runs import RunConfig
 backbones = later("stylegan_culture.features.backbones")
 
 
-def _weight(default: float, of: str):
-    return option(default, f"weight of {of}", low=0.0)
-
-
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
     """Weights of the generator's losses; 0 leaves one out."""
 
-    adversarial: float = _weight(1.0, "the picture discriminator's verdict")
-    feature_adversarial: float = _weight(1.0, "the verdict on backbone features")
-    feature_matching: float = _weight(
+    adversarial: float = weight(1.0, "the picture discriminator's verdict")
+    feature_adversarial: float = weight(1.0, "the verdict on backbone features")
+    feature_matching: float = weight(
         0.0, "the discriminators' features that restyled pictures share with real ones"
     )
-    cycle: float = _weight(4.0, "contents recovered from restyled pictures")
-    identity: float = _weight(4.0, "style pictures recovered by their own code")
-    content_return: float = _weight(4.0, "contents returned at strength 0")
-    style_code: float = _weight(1.0, "style codes recovered from restyled pictures")
-    diversity: float = _weight(1.0, "the difference between two codes of a culture")
-    layout: float = _weight(0.0, "the contents' colours in squares of 8 pixels")
-    content_features: float = _weight(0.0, "content over a backbone tap")
-    style_features: float = _weight(0.0, "style (Gram) over backbone taps")
-    style_prior: float = _weight(0.01, "the KL term of the style encoder")
-    total_variation: float = _weight(0.0, "total variation")
-    plain: float = _weight(0.0, "total variation where the content is plain")
-    stability: float = _weight(0.0, "the change that small changes of contents can make")
+    cycle: float = weight(4.0, "contents recovered from restyled pictures")
+    identity: float = weight(4.0, "style pictures recovered by their own code")
+    content_return: float = weight(4.0, "contents returned at strength 0")
+    style_code: float = weight(1.0, "style codes recovered from restyled pictures")
+    diversity: float = weight(1.0, "the difference between two codes of a culture")
+    layout: float = weight(0.0, "the contents' colours in squares of 8 pixels")
+    content_features: float = weight(0.0, "content over a backbone tap")
+    style_features: float = weight(0.0, "style (Gram) over backbone taps")
+    style_prior: float = weight(0.01, "the KL term of the style encoder")
+    total_variation: float = weight(0.0, "total variation")
+    plain: float = weight(0.0, "total variation where the content is plain")
+    stability: float = weight(0.0, "the change that small changes of contents can make")
     stability_radius: float = option(
         0.008, "their largest change of a value, in units of brightness", above=0.0, high=1.0
     )
@@ -113,43 +109,41 @@ class TrainConfig(RunConfig):
     backbone: BackboneConfig = BackboneConfig()
     best: BestConfig = BestConfig()
 
-
-def checked(config: TrainConfig, devices: int) -> TrainConfig:
-    """The settings with at least one group of a batch for each device; raises `InputError` for
-    settings that cannot be trained with together."""
-    bounded("--batch-size", config.data.batch_size, multiple_of=4)
-    bounded("--image-size", config.data.image_size, low=8, multiple_of=8)
-    optimizer = config.optimizer
-    groups, rows = max(optimizer.groups, devices), config.data.batch_size
-    if groups % devices:
-        raise InputError(f"--groups is {groups} and has to be a multiple of the {devices} devices")
-    if rows % (4 * groups):
-        raise InputError(
-            f"--batch-size is {rows} and cannot be cut into --groups {groups} of a multiple of 4 "
-            f"pictures each; take a --batch-size that is a multiple of {4 * groups}"
-        )
-    if optimizer.warm_up and not config.losses.identity + config.losses.content_return:
-        raise InputError(
-            "--warm-up teaches to return pictures; --identity or --content-return is 0"
-        )
-    if not config.discriminator.trunk_width and not (
-        config.backbone.backbone and config.discriminator.head_width
-    ):
-        raise InputError("--trunk-width 0 leaves no discriminator; name a --backbone for heads")
-    parse_kinds(optimizer.augmentation)
-    if config.best.keep_best == "truth" and (
-        config.data.data != "ornaments" or config.data.content
-    ):
-        raise InputError(
-            "--keep-best truth compares with true renderings, which only --data ornaments without "
-            "--content has; choose named, balanced, content or kid"
-        )
-    name = config.backbone.backbone
-    if name in backbones.BACKBONES:
-        least = backbones.BACKBONES[name].least_size
-        if config.data.image_size < least:
-            raise InputError(f"--image-size has to be at least {least} for the backbone {name}")
-    return dataclasses.replace(config, optimizer=dataclasses.replace(optimizer, groups=groups))
+    def checked(self, devices: int) -> "TrainConfig":
+        """The settings with at least one group of a batch for each device; see `runs.RunConfig`."""
+        bounded("--batch-size", self.data.batch_size, multiple_of=4)
+        bounded("--image-size", self.data.image_size, low=8, multiple_of=8)
+        optimizer = self.optimizer
+        groups, rows = max(optimizer.groups, devices), self.data.batch_size
+        if groups % devices:
+            raise InputError(
+                f"--groups is {groups} and has to be a multiple of the {devices} devices"
+            )
+        if rows % (4 * groups):
+            raise InputError(
+                f"--batch-size is {rows} and cannot be cut into --groups {groups} of a multiple of "
+                f"4 pictures each; take a --batch-size that is a multiple of {4 * groups}"
+            )
+        if optimizer.warm_up and not self.losses.identity + self.losses.content_return:
+            raise InputError(
+                "--warm-up teaches to return pictures; --identity or --content-return is 0"
+            )
+        if not self.discriminator.trunk_width and not (
+            self.backbone.backbone and self.discriminator.head_width
+        ):
+            raise InputError("--trunk-width 0 leaves no discriminator; name a --backbone for heads")
+        parse_kinds(optimizer.augmentation)
+        if self.best.keep_best == "truth" and (self.data.data != "ornaments" or self.data.content):
+            raise InputError(
+                "--keep-best truth compares with true renderings, which only --data ornaments "
+                "without --content has; choose named, balanced, content or kid"
+            )
+        name = self.backbone.backbone
+        if name in backbones.BACKBONES:
+            least = backbones.BACKBONES[name].least_size
+            if self.data.image_size < least:
+                raise InputError(f"--image-size has to be at least {least} for the backbone {name}")
+        return dataclasses.replace(self, optimizer=dataclasses.replace(optimizer, groups=groups))
 
 
 SMOKE = TrainConfig(

@@ -152,11 +152,9 @@ class CultureTrainer(Trainer):
         self.of_discriminators = config.discriminator_losses
         self.seed, self.previews = config.data.seed, previews
         policy, steps = keras.DTypePolicy(config.precision), config.loop.steps
-        self.model, self.average = (
-            CultureModel(cultures, config.generator, dtype=policy).create_weights() for _ in "ab"
+        self.pair(
+            lambda: CultureModel(cultures, config.generator, dtype=policy), self.settings.average
         )
-        self.average.set_weights(self.model.get_weights())
-        self.follows = self.settings.average
         self.backbone = None
         if config.backbone.backbone:
             weights = config.backbone.backbone_weights
@@ -199,21 +197,14 @@ class CultureTrainer(Trainer):
         }
 
     def groups(self) -> dict:
-        """Every variable of the training state."""
-        return {
-            "model": self.model.variables,
-            "average": self.average.variables,
-            "generator_optimizer": self.optimizer.variables,
-            "discriminator_optimizer": self.discriminators.optimizer.variables,
-            **self.discriminators.groups(),
-        }
+        return self.discriminators.groups(self)
 
     def phases(self, number: int) -> tuple:
         """The warm-up at the start; then the step, and at its interval the gradient penalty."""
         if number < self.settings.warm_up:
             return (self.warm_up,)
-        penalty, networks = self.of_discriminators, self.discriminators.networks
-        if penalty.r1 and "picture" in networks and number % penalty.r1_interval == 0:
+        penalised = "picture" in self.discriminators.networks
+        if penalised and self.of_discriminators.is_due(number):
             return self.step, self.penalise
         return (self.step,)
 
@@ -233,9 +224,9 @@ class CultureTrainer(Trainer):
         return parts | {"total": total}
 
     def penalise(self, batch: dict, seed) -> dict:
-        """The gradient penalty, weighted up by its interval (StyleGAN2, arXiv 1912.04958)."""
+        """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
-        weight = self.of_discriminators.r1 * self.of_discriminators.r1_interval
+        weight = self.of_discriminators.lazy_weight
         return self.discriminators.penalise(batch["style"], batch["culture"], weight, seed + 4)
 
     def step(self, batch: dict, seed) -> dict:
