@@ -1,10 +1,12 @@
 """Fixtures that several test files share; TensorFlow is imported only where one is used."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -20,6 +22,31 @@ CULTURES = ("alpha", "beta", "gamma")
 def generator():
     """Random numbers that are the same on every run."""
     return np.random.default_rng(20240501)
+
+
+@pytest.fixture(scope="session")
+def uncompiled():
+    """A context in which steps run line by line: a few of them are not worth compiling."""
+    import tensorflow as tf
+
+    @contextlib.contextmanager
+    def context():
+        tf.config.run_functions_eagerly(True)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
+                yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return context
+
+
+@pytest.fixture
+def eagerly(uncompiled):
+    """Steps of the test run line by line."""
+    with uncompiled():
+        yield
 
 
 @pytest.fixture(scope="session")

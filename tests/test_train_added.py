@@ -1,5 +1,7 @@
 """Adding a trainer: one new file and one line in the table; and that help is quick for all."""
 
+import dataclasses
+import importlib
 import json
 import subprocess
 import sys
@@ -99,6 +101,18 @@ def test_a_new_trainer_has_help_a_plan_a_run_and_a_resumed_run(
     assert checkpoint.latest(folder / "checkpoints").name == "step_00000003.npz"
     assert json.loads((folder / "metrics.json").read_text())["colour"] > first["colour"]
     assert toy(*flags, "--strategy", "mirrored") == config.EXIT_INPUT
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINERS if name != "classifier"])
+def test_every_preset_is_the_plan_that_it_prints(name, tmp_path, capsys):
+    presets = importlib.import_module(TRAINERS[name].module).PRESETS
+    for preset, (expected, _) in presets.items():
+        flags = ["--trainer", name, "--preset", preset, "--dry-run", "--steps", "7"]
+        assert config.run_command(train.main, [*flags, "--run", str(tmp_path / "new")]) == 0
+        plan = config.from_dict(type(expected), json.loads(capsys.readouterr().out))
+        loop = dataclasses.replace(expected.loop, steps=7)
+        assert plan == dataclasses.replace(expected, loop=loop)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_of_every_trainer_loads_neither_tensorflow_nor_keras():

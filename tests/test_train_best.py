@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import shutil
-import warnings
 
 import numpy as np
 import pytest
@@ -166,17 +165,12 @@ def _flags(folder, run, *more):
 
 
 @contextlib.contextmanager
-def _measured(*figures):
+def _measured(uncompiled, *figures):
     """Runs are judged by these figures one after the other, and their few steps not compiled."""
     values = iter(figures)
-    tf.config.run_functions_eagerly(True)
-    try:
-        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
-            patch.setattr(keep_best, "Exam", lambda *_: lambda model: {"named": next(values)})
-            yield
-    finally:
-        tf.config.run_functions_eagerly(False)
+    with pytest.MonkeyPatch.context() as patch, uncompiled():
+        patch.setattr(keep_best, "Exam", lambda *_: lambda model: {"named": next(values)})
+        yield
 
 
 @pytest.mark.parametrize(
@@ -196,11 +190,11 @@ def test_what_cannot_be_judged_is_refused_before_the_run(
 
 
 @pytest.fixture(scope="module")
-def finished(culture_folder, tmp_path_factory):
+def finished(culture_folder, tmp_path_factory, uncompiled):
     """Two steps, judged by figures that are told: step 1 is the better one."""
     folder = tmp_path_factory.mktemp("kept") / "run"
     flags = _flags(culture_folder, folder, "--steps", "2", "--keep-best", "named")
-    with _measured(0.9, 0.4):
+    with _measured(uncompiled, 0.9, 0.4):
         assert _run(*flags) == 0
     return folder, flags
 
@@ -234,10 +228,10 @@ def test_an_unfinished_run_serves_the_best_weights_so_far(finished, tmp_path):
     np.testing.assert_array_equal(model.variables[0], wanted[0])
 
 
-def test_a_longer_run_goes_on_comparing(finished, tmp_path, capsys):
+def test_a_longer_run_goes_on_comparing(finished, tmp_path, capsys, uncompiled):
     shutil.copytree(finished[0], tmp_path / "longer")
     flags = [tmp_path / "longer" if flag == finished[0] else flag for flag in finished[1]]
-    with _measured(0.7):
+    with _measured(uncompiled, 0.7):
         assert _run(*flags, "--resume", "--steps", "3") == 0
     record = json.loads((tmp_path / "longer" / "best.json").read_text())
     assert [entry["figures"]["named"] for entry in record["judged"]] == [0.9, 0.4, 0.7]

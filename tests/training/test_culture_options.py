@@ -16,11 +16,7 @@ NONE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def eagerly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 def test_losses_without_a_weight_are_not_calculated(make_trainer, batch, monkeypatch):

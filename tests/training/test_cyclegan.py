@@ -14,13 +14,7 @@ from stylegan_culture.training.discriminators import verdicts_of
 from stylegan_culture.training.loop import LoopConfig
 from stylegan_culture.training.optimisers import LinearDecay
 
-
-@pytest.fixture(autouse=True)
-def eagerly():
-    """Steps that run line by line: nothing has to be compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 def _make():

@@ -64,14 +64,6 @@ def batch():
     return {"content": tf.constant(contents, tf.float32), "style": tf.constant(styles, tf.float32)}
 
 
-@pytest.fixture
-def eagerly():
-    """Steps that run line by line: slower by far, but nothing has to be compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def _pictures(batch):
     return np.concatenate([batch["content"], batch["style"]])
 

@@ -68,14 +68,6 @@ def trainer(shared):
     return trainer
 
 
-@pytest.fixture
-def eagerly():
-    """Steps that run line by line: slower by far, but nothing has to be compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def _snapshot(trainer):
     return {name: np.array(variable) for name, variable in trainer.state().items()}
 

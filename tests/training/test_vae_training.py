@@ -35,9 +35,8 @@ def batch():
 
 
 @pytest.fixture(scope="module")
-def make_trainer(batch):
+def make_trainer(batch, uncompiled):
     """A builder of small trainers, all with the same start; their steps run line by line."""
-    tf.config.run_functions_eagerly(True)
 
     def make(conditional=True, **settings):
         keras.utils.set_random_seed(3)
@@ -51,8 +50,8 @@ def make_trainer(batch):
         pictures = np.concatenate([batch["style"], batch["content"]])
         return VaeTrainer(CULTURES, config, Previews(pictures, np.array([0, 1, 1, 1])))
 
-    yield make
-    tf.config.run_functions_eagerly(False)
+    with uncompiled():
+        yield make
 
 
 def test_the_divergence_is_that_of_monte_carlo():
