@@ -76,6 +76,14 @@ def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path, capsys):
     assert plan == expected and list(tmp_path.iterdir()) == []
 
 
+def test_settings_of_older_runs_are_read_in_their_groups():
+    """Weights of the discriminators' loss once stood among those of the generator."""
+    expected = PRESETS["culture256"][0]
+    older = dataclasses.asdict(expected)
+    older["losses"] |= older.pop("discriminator_losses")
+    assert settings.from_dict(TrainConfig, json.loads(json.dumps(older))) == expected
+
+
 def test_help_names_every_preset_with_its_duration(capsys):
     with pytest.raises(SystemExit) as ended:
         train.main(["--help"])

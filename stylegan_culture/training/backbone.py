@@ -11,11 +11,11 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, bounded, option
+from stylegan_culture.config import InputError, bounded, decay, option, weight
 from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import later, runs
 from stylegan_culture.training.augment import augment
-from stylegan_culture.training.loop import LoopConfig, Trainer
+from stylegan_culture.training.loop import CosineConfig, LoopConfig, Trainer
 from stylegan_culture.training.replicas import update
 
 keras, tf = later("keras"), later("tensorflow")
@@ -31,22 +31,16 @@ CALIBRATION = 16  # contents and styles each by which student and teacher are st
 
 
 @dataclasses.dataclass(frozen=True)
-class DistillationConfig:
+class DistillationConfig(CosineConfig):
     """Weights of the losses and how the student follows their gradients."""
 
-    features: float = option(1.0, "weight of the teacher's features", low=0.0)
-    relations: float = option(
-        1.0, "weight of the teacher's style distances between pictures", low=0.0
-    )
-    culture: float = option(0.3, "weight of the cross-entropy of the pictures' cultures", low=0.0)
-    rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine", low=0.0)
-    warm_up: int = option(200, "steps during which the rate rises from 0", low=0)
+    features: float = weight(1.0, "the teacher's features")
+    relations: float = weight(3.0, "the teacher's style distances between pictures")
+    culture: float = weight(0.7, "the cross-entropy of the pictures' cultures")
     noise: float = option(
         0.1, "largest deviation of noise added to pictures, of brightness", low=0.0
     )
-    dropout: float = option(
-        0.5, "share of style statistics hidden from the culture head", low=0.0, below=1.0
-    )
+    dropout: float = decay(0.3, "share of style statistics hidden from the culture head")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +48,7 @@ class BackboneTrainConfig(runs.RunConfig):
     """Everything that decides a run; saved in its run.json."""
 
     data: DataConfig = DataConfig(image_size=128, batch_size=8, content_share=0.4, least_scale=0.25)
-    distillation: DistillationConfig = DistillationConfig(
-        relations=3.0, culture=0.7, rate=2e-3, dropout=0.3
-    )
+    distillation: DistillationConfig = DistillationConfig(rate=2e-3, warm_up=200)
     loop: LoopConfig = LoopConfig(
         steps=6000, log_interval=100, sample_interval=1000, save_interval=500
     )

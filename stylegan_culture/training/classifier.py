@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, option
+from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, option, share
 from stylegan_culture.files import write_result, write_run
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
@@ -33,11 +33,9 @@ class TaggingConfig:
     epochs: int = option(30, "passes over the descriptors", low=1)
     rate: float = option(3e-3, "learning rate (Adam), falling to 0 along a cosine", low=0.0)
     decay: float = option(3e-2, "weight decay (AdamW)", low=0.0)
-    dropout: float = option(0.5, "share of the descriptors left out", low=0.0, below=1.0)
+    dropout: float = decay(0.5, "share of the descriptors left out")
     focus: float = option(1.0, "of the focal loss: 0 is cross-entropy, 2 heeds hard tags")
-    balance: float = option(
-        0.99, "of class-balanced weights: 0 none, near 1 every culture alike", low=0.0, below=1.0
-    )
+    balance: float = decay(0.99, "of class-balanced weights: 0 none, near 1 all cultures alike")
 
 
 def train_head(descriptors: np.ndarray, tags: np.ndarray, config: TaggingConfig, seed: int = 0):
@@ -108,11 +106,8 @@ ATTACKED = 16  # pictures that are attacked at once
 class HardeningConfig:
     """How pictures are attacked for a head to learn from."""
 
-    adversarial_radius: float = option(
-        0.0,
-        "largest change of a value in attacked training pictures, of full brightness; 0: none",
-        low=0.0,
-        high=1.0,
+    adversarial_radius: float = share(
+        0.0, "largest change of a value in attacked training pictures, of full brightness; 0: none"
     )
     adversarial_rounds: int = option(
         3, "attacks, each on the head that learnt from the last", low=1

@@ -114,17 +114,13 @@ class DcganTrainer(Trainer):
         real, culture = real_pictures(batch, self.conditional)
         points = replicas.normal([real.shape[0], self.model.config.noise_size], seed)
         half = real.shape[0] // 2
-        drawn_as = tf.tile(
-            culture[:half], [2]
-        )  # of the style pictures, for two points of noise each
+        # The cultures of the style pictures, for two points of noise each.
+        drawn_as = tf.tile(culture[:half], [2])
         with tf.GradientTape() as tape:
             fakes = self.model(points, tf.one_hot(drawn_as, self.classes))
             (maps,) = self.discriminators.logits(fakes, {}, seed + 2, training=False)["picture"]
-            parts = {
-                "adversarial": self.discriminators.losses.generator(
-                    verdict_maps.of_culture(maps, drawn_as)
-                )
-            }
+            verdicts = verdict_maps.of_culture(maps, drawn_as)
+            parts = {"adversarial": self.discriminators.losses.generator(verdicts)}
             parts |= self._naming(fakes, maps, drawn_as)
             parts["diversity"] = losses.diversity(fakes[:half], fakes[half:])
             weights = {"adversarial": 1.0, "naming": self.settings.naming}

@@ -6,17 +6,15 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, option
+from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, option, share, weight
 from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import later, runs
-from stylegan_culture.training.loop import LoopConfig, Trainer
+from stylegan_culture.training.loop import CosineConfig, LoopConfig, Trainer
 from stylegan_culture.training.replicas import update
 
 keras, tf = later("keras"), later("tensorflow")
-backbones, operators = (
-    later("stylegan_culture.features.backbones"),
-    later("stylegan_culture.features.operators"),
-)
+backbones = later("stylegan_culture.features.backbones")
+operators = later("stylegan_culture.features.operators")
 losses, models = later("stylegan_culture.losses"), later("stylegan_culture.models")
 networks = later("stylegan_culture.networks.decoder")
 optimisers = later("stylegan_culture.training.optimisers")
@@ -26,19 +24,13 @@ LEAST_POSITIONS = 3  # a side of the deepest tap's map, which a decoder's convol
 
 
 @dataclasses.dataclass(frozen=True)
-class DecoderConfig:
+class DecoderConfig(CosineConfig):
     """Weights of the losses and how decoders follow their gradients."""
 
-    pixels: float = option(1.0, "weight of the mean absolute difference of the pictures", low=0.0)
-    features: float = option(
-        0.5, "weight of the features that the decoded picture has again", low=0.0
-    )
-    total_variation: float = option(0.05, "weight of total variation of restyled pictures", low=0.0)
-    restyled: float = option(
-        0.25, "share of a batch whose features are first restyled", low=0.0, high=1.0
-    )
-    rate: float = option(1.5e-3, "learning rate (Adam), falling to 0 along a cosine", low=0.0)
-    warm_up: int = option(100, "steps during which the rate rises from 0", low=0)
+    pixels: float = weight(1.0, "the mean absolute difference of the pictures")
+    features: float = weight(0.5, "the features that the decoded picture has again")
+    total_variation: float = weight(0.05, "total variation of restyled pictures")
+    restyled: float = share(0.25, "share of a batch whose features are first restyled")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +38,7 @@ class DecoderTrainConfig(runs.RunConfig):
     """Everything that decides a run; saved in its run.json."""
 
     data: DataConfig = DataConfig(image_size=128, batch_size=4, content_share=0.75, least_scale=0.5)
-    decoder: DecoderConfig = DecoderConfig()
+    decoder: DecoderConfig = DecoderConfig(rate=1.5e-3)
     loop: LoopConfig = LoopConfig(steps=3000)
     backbone: str = option(
         "inception_resnet_v2", "the fixed network whose features are decoded", metavar="NAME"

@@ -30,6 +30,14 @@ class LoopConfig:
     save_interval: int = option(500, "steps between checkpoints", low=1)
 
 
+@dataclasses.dataclass(frozen=True)
+class CosineConfig:
+    """A learning rate that rises in a warm-up and then falls along a cosine."""
+
+    rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine", above=0.0)
+    warm_up: int = option(100, "steps during which the rate rises from 0", low=0)
+
+
 class Trainer:
     """Networks, their optimisers, and the step that trains them: what the loop trains.
 

@@ -11,13 +11,13 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, bounded, option
+from stylegan_culture.config import InputError, bounded, decay, option
 from stylegan_culture.networks.sizes import DamageConfig, RestorationConfig, parse_kinds
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture.pipelines.preprocess import DETAIL
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.training import later, runs
-from stylegan_culture.training.loop import LoopConfig, Trainer
+from stylegan_culture.training.loop import CosineConfig, LoopConfig, Trainer
 from stylegan_culture.training.replicas import normal, uniform, update
 
 keras, tf = later("keras"), later("tensorflow")
@@ -124,17 +124,13 @@ def holes(shape, seed):
 
 
 @dataclasses.dataclass(frozen=True)
-class LearningConfig:
+class LearningConfig(CosineConfig):
     """How the network follows its gradients."""
 
-    rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine", above=0.0)
-    warm_up: int = option(100, "steps during which the rate rises from 0", low=0)
     clip: float = option(
         0.5, "greatest norm of all gradients together; longer ones are shortened", above=0.0
     )
-    average: float = option(
-        0.995, "decay of the weight average (EMA) that is shown and kept", low=0.0, below=1.0
-    )
+    average: float = decay(0.995, "decay of the weight average (EMA) that is shown and kept")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import option
+from stylegan_culture.config import decay, option, weight
 from stylegan_culture.networks.sizes import SamplerConfig
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture.pipelines.sampling import Source
@@ -27,15 +27,11 @@ DEVIATION = 0.1  # of a pixel's value under the decoder: about what held-out pic
 class VaeConfig:
     """Weight of the prior, and how the network follows its gradients."""
 
-    beta: float = option(
-        1.0, "weight of the KL term (beta-VAE); 1: the bound of the likelihood", low=0.0
-    )
+    beta: float = weight(1.0, "the KL term (beta-VAE); 1: the bound of the likelihood")
     beta_warm_up: int = option(400, "steps during which that weight rises from 0", low=0)
     rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine", low=0.0)
     rate_warm_up: int = option(100, "steps during which the rate rises from 0", low=0)
-    average: float = option(
-        0.995, "decay of the weight average (EMA) that is shown and saved", low=0.0, below=1.0
-    )
+    average: float = decay(0.995, "decay of the weight average (EMA) that is shown and saved")
 
 
 @dataclasses.dataclass(frozen=True)

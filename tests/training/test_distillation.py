@@ -32,7 +32,7 @@ def make_trainer(vgg_archive):
         config = BackboneTrainConfig(
             loop=LoopConfig(steps=STEPS),
             precision=precision,
-            distillation=DistillationConfig(rate=RATE, warm_up=WARM_UP),
+            distillation=DistillationConfig(RATE, WARM_UP, relations=1.0, culture=0.3, dropout=0.5),
         )
         return DistillationTrainer(CULTURES, config, teacher, batch, _pictures(batch)[:3])
 

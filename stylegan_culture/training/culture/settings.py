@@ -45,9 +45,7 @@ class OptimizerConfig(AdversarialConfig):
     """How networks follow their gradients, and how a batch is used."""
 
     warm_up: int = option(0, "steps at the start that teach reconstruction alone", low=0)
-    examples: float = option(
-        0.5, "share of a batch restyled by encoded examples", low=0.0, high=0.5
-    )
+    examples: float = option(0.5, "share of a batch restyled by examples", low=0.0, high=0.5)
     groups: int = option(
         1,
         "parts of a batch that are laid out on their own, at least one for each device; the same "
