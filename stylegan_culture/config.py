@@ -142,9 +142,9 @@ def option(
     )
 
 
-def weight(default: float, what: str, **more):
+def weight(default: float, what: str, once_in: str | None = None):
     """An `option`: a weight of something, at least 0."""
-    return option(default, f"weight of {what}", low=0.0, **more)
+    return option(default, f"weight of {what}", low=0.0, once_in=once_in)
 
 
 def share(default: float, help_text: str):
@@ -152,7 +152,7 @@ def share(default: float, help_text: str):
     return option(default, help_text, low=0.0, high=1.0)
 
 
-def decay(default: float, help_text: str):
+def fraction(default: float, help_text: str):
     """An `option`: a share that is less than 1."""
     return option(default, help_text, low=0.0, below=1.0)
 

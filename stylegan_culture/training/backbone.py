@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, bounded, decay, option, weight
+from stylegan_culture.config import InputError, bounded, fraction, option, weight
 from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import later, runs
 from stylegan_culture.training.augment import augment
@@ -40,7 +40,7 @@ class DistillationConfig(CosineConfig):
     noise: float = option(
         0.1, "largest deviation of noise added to pictures, of brightness", low=0.0
     )
-    dropout: float = decay(0.3, "share of style statistics hidden from the culture head")
+    dropout: float = fraction(0.3, "share of style statistics hidden from the culture head")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,9 +33,9 @@ class TaggingConfig:
     epochs: int = option(30, "passes over the descriptors", low=1)
     rate: float = option(3e-3, "learning rate (Adam), falling to 0 along a cosine", low=0.0)
     decay: float = option(3e-2, "weight decay (AdamW)", low=0.0)
-    dropout: float = decay(0.5, "share of the descriptors left out")
+    dropout: float = fraction(0.5, "share of the descriptors left out")
     focus: float = option(1.0, "of the focal loss: 0 is cross-entropy, 2 heeds hard tags")
-    balance: float = decay(0.99, "of class-balanced weights: 0 none, near 1 all cultures alike")
+    balance: float = fraction(0.99, "of class-balanced weights: 0 none, near 1 all cultures alike")
 
 
 def train_head(descriptors: np.ndarray, tags: np.ndarray, config: TaggingConfig, seed: int = 0):

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, bounded, decay, option, share, visible, weight
+from stylegan_culture.config import InputError, bounded, fraction, option, share, visible, weight
 from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
 from stylegan_culture.pipelines.cultures import ORNAMENTS
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays, load_source
@@ -89,9 +89,9 @@ class CycleConfig:
     )
     generator_rate: float = option(2e-4, "generators' learning rate (Adam)", low=0.0)
     discriminator_rate: float = option(2e-4, "discriminators' learning rate (Adam)", low=0.0)
-    momentum: float = decay(0.5, "first-moment decay of Adam")
+    momentum: float = fraction(0.5, "first-moment decay of Adam")
     decay_from: float = share(0.5, "share of the run after which both rates fall linearly to 0")
-    average: float = decay(0.998, "decay of the weight average (EMA) that is shown and exported")
+    average: float = fraction(0.998, "decay of the weight average (EMA) that is shown and exported")
     augmentation: str = option(
         "", "DiffAugment: any of translation,cutout,colour; empty: none", metavar="KINDS"
     )

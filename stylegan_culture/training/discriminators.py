@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 
-from stylegan_culture.config import decay, option, share, weight
+from stylegan_culture.config import fraction, option, share, weight
 from stylegan_culture.networks.sizes import DiscriminatorConfig, TrunkConfig
 from stylegan_culture.training import later, replicas
 from stylegan_culture.training.augment import augment, parse_kinds
@@ -21,9 +21,9 @@ class AdversarialConfig:
 
     generator_rate: float = option(4e-4, "generator's learning rate (Adam)", low=0.0)
     discriminator_rate: float = option(4e-4, "discriminators' learning rate (Adam)", low=0.0)
-    momentum: float = decay(0.5, "first-moment decay of Adam")
+    momentum: float = fraction(0.5, "first-moment decay of Adam")
     decay_from: float = share(0.6, "share of the run after which both rates fall linearly to 0")
-    average: float = decay(0.998, "decay of the weight average (EMA) that is shown and exported")
+    average: float = fraction(0.998, "decay of the weight average (EMA) that is shown and exported")
     hinge: bool = option(False, "hinge losses of the discriminators instead of logistic ones")
     augmentation: str = option(
         "cutout", "DiffAugment: any of translation,cutout,colour", metavar="KINDS"

@@ -25,7 +25,7 @@ DRAWN = 128  # samples of each culture that are measured
 BATCH = 64
 SHOWN = 8  # samples of a culture on a sheet
 MEASURES = {
-    "named_as_asked": "named as the culture that they were drawn of",
+    "named_as_asked": "named as the culture asked for",
     "diversity": "mean distance of two samples, in that of two real pictures",
     "nearest_training": "mean distance to the nearest training picture, in that of held-out ones",
 }

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, bounded, decay, option
+from stylegan_culture.config import InputError, bounded, fraction, option
 from stylegan_culture.networks.sizes import DamageConfig, RestorationConfig, parse_kinds
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture.pipelines.preprocess import DETAIL
@@ -130,7 +130,7 @@ class LearningConfig(CosineConfig):
     clip: float = option(
         0.5, "greatest norm of all gradients together; longer ones are shortened", above=0.0
     )
-    average: float = decay(0.995, "decay of the weight average (EMA) that is shown and kept")
+    average: float = fraction(0.995, "decay of the weight average (EMA) that is shown and kept")
 
 
 @dataclasses.dataclass(frozen=True)

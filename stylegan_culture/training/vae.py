@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import decay, option, weight
+from stylegan_culture.config import fraction, option, weight
 from stylegan_culture.networks.sizes import SamplerConfig
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture.pipelines.sampling import Source
@@ -31,7 +31,7 @@ class VaeConfig:
     beta_warm_up: int = option(400, "steps during which that weight rises from 0", low=0)
     rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine", low=0.0)
     rate_warm_up: int = option(100, "steps during which the rate rises from 0", low=0)
-    average: float = decay(0.995, "decay of the weight average (EMA) that is shown and saved")
+    average: float = fraction(0.995, "decay of the weight average (EMA) that is shown and saved")
 
 
 @dataclasses.dataclass(frozen=True)
