@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, option, share
+from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, fraction, option, share
 from stylegan_culture.files import write_result, write_run
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
