@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -33,9 +32,7 @@ def uncompiled():
     def context():
         tf.config.run_functions_eagerly(True)
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
-                yield
+            yield
         finally:
             tf.config.run_functions_eagerly(False)
 
