@@ -40,16 +40,29 @@ class Drawn:
 class DataConfig:
     """Where pictures come from and how batches are drawn."""
 
-    data: str = option("ornaments", "ornaments, folder:PATH, records:DIR or tfds:NAME", table=True)
-    content: str = option("", "folder:PATH of pictures that are content only (photographs)")
-    content_share: float = option(0.5, "share of contents that come from --content, 0 to 1")
-    image_size: int = option(64, "side of a training picture, pixels")
-    batch_size: int = option(16, "pictures in a batch")
-    least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
-    crop_draws: int = option(1, "random crops of an artwork, of which the most colourful is taken")
+    data: str = option(
+        "ornaments",
+        "ornaments, folder:PATH, records:DIR or tfds:NAME",
+        table=True,
+        metavar="SOURCE",
+    )
+    content: str = option(
+        "", "folder:PATH of pictures that are content only (photographs)", metavar="SOURCE"
+    )
+    content_share: float = option(
+        0.5, "share of contents that come from --content", low=0.0, high=1.0
+    )
+    image_size: int = option(64, "side of a training picture, pixels", low=1)
+    batch_size: int = option(16, "pictures in a batch", low=1)
+    least_scale: float = option(
+        0.0, "least scale of a crop: 0 is the whole picture, 1 its own pixels", low=0.0, high=1.0
+    )
+    crop_draws: int = option(
+        1, "random crops of an artwork, of which the most colourful is taken", low=1
+    )
     mirror: bool = option(True, "mirror half of the crops; wrong where left and right differ")
     seed: int = option(0, "seed of sampling and cropping")
-    cache_mib: int = option(1024, "memory for decoded pictures of each source, MiB")
+    cache_mib: int = option(1024, "memory for decoded pictures of each source, MiB", low=0)
 
 
 def load_source(data: str, image_size: int, part: str = "train", cache_mib: int = 1024) -> Source:

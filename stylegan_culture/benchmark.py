@@ -16,7 +16,6 @@ import platform
 import resource
 import sys
 import time
-import types
 import typing
 
 import numpy as np
@@ -383,20 +382,21 @@ def _step(settings: StepsConfig, precision: str) -> typing.Callable[[int], float
     """`function(number)` that trains once and waits for the result."""
     import tensorflow as tf
 
-    from stylegan_culture.networks.cyclegan import PatchConfig, TranslatorConfig
-    from stylegan_culture.training.cyclegan import CycleConfig, CycleTrainer
+    from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
+    from stylegan_culture.training.cyclegan import CycleTrainConfig, CycleTrainer
+    from stylegan_culture.training.loop import LoopConfig
 
-    configs = types.SimpleNamespace(
+    config = CycleTrainConfig(
+        loop=LoopConfig(steps=1000),
+        precision=precision,
         translator=TranslatorConfig(settings.filters, settings.blocks),
         patch=PatchConfig(settings.filters),
-        cycle=CycleConfig(),
     )
-    trainer = CycleTrainer(("first", "second"), configs, steps=1000, precision=precision, seed=0)
     generator, size = np.random.default_rng(0), settings.image_size
     pictures = generator.random((2, 1, size, size, 3), np.float32)
     batch = {"content": tf.constant(pictures[0]), "style": tf.constant(pictures[1])}
-    trainer.build(batch)
-    return lambda number: float(trainer.step(batch, number)["total"])
+    trainer = CycleTrainer(("first", "second"), config, batch)
+    return lambda number: float(trainer.train(batch, number)["total"])
 
 
 if __name__ == "__main__":

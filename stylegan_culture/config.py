@@ -4,7 +4,7 @@ A command's options are a frozen dataclass whose fields carry their help text:
 
     @dataclasses.dataclass(frozen=True)
     class Options:
-        steps: int = option(1000, "optimiser steps")
+        steps: int = option(1000, "optimiser steps", low=1)
 
 `add_flags` turns it into `--steps`, `from_flags` turns parsed flags back into the dataclass, and
 `write_run` / `read_run` keep it beside the results it produced.
@@ -23,6 +23,7 @@ import types
 import typing
 
 CULTURE_BACKBONE = "culture_backbone"  # shipped: what methods without training read
+WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the path of an .npz file"
 EXIT_INPUT = 2
 EXIT_ALARM = 3
 EXIT_INTERRUPTED = 130
@@ -110,27 +111,85 @@ def option(
     default,
     help_text: str,
     choices: tuple | None = None,
-    low=None,
-    high=None,
-    multiple: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    multiple_of: int | None = None,
     table: bool = False,
+    metavar: str | None = None,
+    once_in: str | None = None,
 ):
-    """A dataclass field with a default, a help text (with units) and what it may be.
+    """A dataclass field with a default, a help text (with units) and the values that it may have.
 
     Args:
         default: its value where none is given.
-        help_text: for --help.
+        help_text: for --help, which adds choices, bounds and the default.
         choices: all values that it may have.
         low, high: the least and the largest number that it may be.
-        multiple: what a whole number has to be a multiple of.
+        above, below: numbers that it may come near to but not be.
+        multiple_of: a whole number has to be a multiple of this one.
         table: whether it may name a table of pictures; then there is a flag --outside besides,
             which adds `OUTSIDE` to it.
+        metavar: what --help shows for the value: FILE, FOLDER, NAME.
+        once_in: the group of settings that held this one in older run.json files.
     """
-    allowed = {"choices": choices, "low": low, "high": high, "multiple": multiple, "table": table}
-    return dataclasses.field(default=default, metadata={"help": help_text, **allowed})
+    allowed = {"low": low, "high": high, "above": above, "below": below, "multiple_of": multiple_of}
+    rules = {name: bound for name, bound in allowed.items() if bound is not None}
+    facts = {"help": help_text, "choices": choices, "rules": rules, "table": table}
+    return dataclasses.field(
+        default=default, metadata={**facts, "metavar": metavar, "once_in": once_in}
+    )
 
 
-def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=None) -> None:
+def weight(default: float, what: str, once_in: str | None = None):
+    """An `option`: a weight of something, at least 0."""
+    return option(default, f"weight of {what}", low=0.0, once_in=once_in)
+
+
+def share(default: float, help_text: str):
+    """An `option`: a share, 0 to 1."""
+    return option(default, help_text, low=0.0, high=1.0)
+
+
+def fraction(default: float, help_text: str):
+    """An `option`: a share that is less than 1."""
+    return option(default, help_text, low=0.0, below=1.0)
+
+
+# What each rule of `option` says, and whether a value keeps it.
+RULES = {
+    "low": ("at least", lambda value, bound: value >= bound),
+    "high": ("at most", lambda value, bound: value <= bound),
+    "above": ("above", lambda value, bound: value > bound),
+    "below": ("below", lambda value, bound: value < bound),
+    "multiple_of": ("a multiple of", lambda value, bound: value % bound == 0),
+}
+METAVARS = {int: "N", float: "X", tuple: "NAME"}
+
+
+def bounded(name: str, value: float, **rules: float | None) -> None:
+    """Raises `InputError` for a number that breaks one of `RULES`, all of which the message names.
+
+    A setting's bounds stand in its `option`; this is for bounds that depend on other settings.
+    """
+    if not all(RULES[rule][1](value, bound) for rule, bound in rules.items()):
+        raise InputError(f"{name} is {shortened(value)} and has to be {_in_words(rules)}")
+
+
+def _in_words(rules: dict) -> str:
+    bounds = {rule: f"{x:g}" if type(x) is float else x for rule, x in rules.items()}
+    return " and ".join(f"{RULES[rule][0]} {bound}" for rule, bound in bounds.items())
+
+
+def flag_of(name: str) -> str:
+    """`--batch-size` for `batch_size`."""
+    return "--" + name.replace("_", "-")
+
+
+def add_flags(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, options_class: type, defaults=None
+) -> None:
     """Adds one `--flag` per field of a dataclass; nested dataclasses become argument groups.
 
     `defaults` is an instance whose values are shown and used instead of the class's defaults.
@@ -143,24 +202,35 @@ def add_flags(parser: argparse.ArgumentParser, options_class: type, defaults=Non
         if dataclasses.is_dataclass(default):
             add_flags(parser.add_argument_group(field.name), type(default), default)
             continue
-        kind = _plain_type(field.type)
-        listed = ", ".join(default) if kind is tuple else default
-        shown = f"{field.metadata['help']} (default: {listed})"
-        flag = "--" + field.name.replace("_", "-")
+        kind, facts = _plain_type(field.type), field.metadata
+        extra = {"metavar": facts["metavar"] or METAVARS.get(kind)}
         if kind is bool:
             extra = {"action": argparse.BooleanOptionalAction}
         elif kind is tuple:
-            extra = {"action": "append", "choices": field.metadata["choices"], "metavar": "NAME"}
+            extra |= {"action": "append"}
         else:
-            choices = field.metadata["choices"]
-            extra = {"type": kind, "choices": choices, "metavar": kind.__name__.upper()}
-        if field.metadata["choices"]:
-            extra.pop("metavar", None)
+            extra |= {"type": kind}
+        if facts["choices"]:
+            extra |= {"choices": facts["choices"], "metavar": None}
         parser.add_argument(
-            flag, dest=field.name, help=shown.replace("%", "%%"), default=argparse.SUPPRESS, **extra
+            flag_of(field.name),
+            dest=field.name,
+            help=_help(field, kind, default).replace("%", "%%"),
+            default=argparse.SUPPRESS,
+            **extra,
         )
-        if field.metadata.get("table"):
-            add_outside(parser, flag)
+        if facts["table"]:
+            add_outside(parser, flag_of(field.name))
+
+
+def _help(field: dataclasses.Field, kind: type, default) -> str:
+    """The help text with the bounds and the default, where there are any."""
+    shown = ", ".join(default) if kind is tuple else default
+    more = [_in_words(field.metadata["rules"])] if field.metadata["rules"] else []
+    if shown not in ("", None):
+        shown = f"{shown:g}" if kind is float else ("off", "on")[shown] if kind is bool else shown
+        more.append(f"default: {shown}")
+    return field.metadata["help"] + (f" ({'; '.join(more)})" if more else "")
 
 
 def add_outside(parser: argparse.ArgumentParser, what: str) -> None:
@@ -186,10 +256,8 @@ def from_flags(base, namespace: argparse.Namespace):
         if dataclasses.is_dataclass(value):
             changes[field.name] = from_flags(value, namespace)
         elif hasattr(namespace, field.name):
-            try:
-                changes[field.name] = check_value(field, getattr(namespace, field.name))
-            except InputError as error:
-                raise InputError(f"--{field.name.replace('_', '-')}: {error}") from None
+            given = getattr(namespace, field.name)
+            changes[field.name] = check_value(field, given, flag_of(field.name))
         text = changes.get(field.name, value)
         if field.metadata.get("table") and text and hasattr(namespace, "outside"):
             changes[field.name] = text.removesuffix(OUTSIDE) + OUTSIDE
@@ -206,6 +274,7 @@ def from_dict(options_class: type, values: dict):
     if not isinstance(values, dict):
         raise InputError(f"the settings of {options_class.__name__} are no object of names")
     known = {field.name: field for field in dataclasses.fields(options_class)}
+    values = _moved(options_class, values)
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise InputError(f"unknown setting {shortened(unknown[0])} for {options_class.__name__}")
@@ -216,14 +285,26 @@ def from_dict(options_class: type, values: dict):
         if dataclasses.is_dataclass(current):
             changes[name] = from_dict(type(current), value)
         else:
-            changes[name] = check_value(known[name], value)
+            changes[name] = check_value(known[name], value, name)
     return dataclasses.replace(base, **changes)
 
 
-def check_value(field: dataclasses.Field, value):
+def _moved(options_class: type, values: dict) -> dict:
+    """Settings of an older run with each value in the group that holds it today."""
+    values = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
+    for group in dataclasses.fields(options_class):
+        for field in dataclasses.fields(group.type) if dataclasses.is_dataclass(group.type) else ():
+            older = values.get(field.metadata.get("once_in"))
+            if isinstance(older, dict) and field.name in older:
+                values.setdefault(group.name, {})[field.name] = older.pop(field.name)
+    return values
+
+
+def check_value(field: dataclasses.Field, value, name: str):
     """A value that a field may have; a list becomes a tuple, a whole number a float where one is
-    wanted. Raises `InputError` for another type, or what the field's `option` does not allow."""
-    kind, allowed = _plain_type(field.type), field.metadata
+    wanted. Raises `InputError`, which calls the value `name`, for another type, or what the field's
+    `option` does not allow."""
+    kind, choices = _plain_type(field.type), field.metadata.get("choices")
     if value is None and isinstance(field.type, types.UnionType):
         return None
     if kind is float and type(value) is int:
@@ -231,23 +312,10 @@ def check_value(field: dataclasses.Field, value):
     if kind is tuple and isinstance(value, list) and not any(map(_is_nested, value)):
         value = tuple(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise InputError(f"{field.name} is {shortened(value)} and has to be a {kind.__name__}")
-    if allowed.get("choices") and kind is str and value not in allowed["choices"]:
-        raise InputError(
-            f"{field.name} is {shortened(value)}; use one of {', '.join(allowed['choices'])}"
-        )
-    low, high = allowed.get("low"), allowed.get("high")
-    if (low is not None and value < low) or (high is not None and value > high):
-        bounds = " and ".join(
-            f"{word} {bound}"
-            for word, bound in (("at least", low), ("at most", high))
-            if bound is not None
-        )
-        raise InputError(f"{field.name} is {shortened(value)} and has to be {bounds}")
-    if allowed.get("multiple") and value % allowed["multiple"]:
-        raise InputError(
-            f"{field.name} is {value} and has to be a multiple of {allowed['multiple']}"
-        )
+        raise InputError(f"{name} is {shortened(value)} and has to be a {kind.__name__}")
+    if choices and kind is str and value not in choices:
+        raise InputError(f"{name} is {shortened(value)}; use one of {', '.join(choices)}")
+    bounded(name, value, **field.metadata.get("rules", {}))
     return value
 
 

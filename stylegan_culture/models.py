@@ -17,9 +17,18 @@ from stylegan_culture.arrays import one_text, read_archive
 from stylegan_culture.config import InputError, saved_models, shortened
 from stylegan_culture.files import parse_json, read_json, read_run, written_whole
 from stylegan_culture.model_record import Facts
+from stylegan_culture.networks.sizes import (
+    LARGEST,
+    START,
+    DamageConfig,
+    GeneratorConfig,
+    RestorationConfig,
+    SamplerConfig,
+    TranslatorConfig,
+    parse_kinds,
+)
 
 if typing.TYPE_CHECKING:
-    from stylegan_culture.features.backbones import Backbone
     from stylegan_culture.networks.classifier import CultureHead, CultureTagger
     from stylegan_culture.networks.cyclegan import CyclePair
     from stylegan_culture.networks.dcgan import NoiseGenerator
@@ -148,7 +157,7 @@ def _facts(kind: str, trainer: str, place: pathlib.Path, record: dict) -> Facts:
 
 
 def _load_culture(facts: Facts) -> "CultureModel":
-    from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+    from stylegan_culture.networks.generator import CultureModel
 
     model_record.read_backbone(facts.record, facts.place)  # before evaluation needs it
     group = facts.record
@@ -163,7 +172,7 @@ def _load_culture(facts: Facts) -> "CultureModel":
 
 
 def _load_pair(facts: Facts) -> "CyclePair":
-    from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
+    from stylegan_culture.networks.cyclegan import CyclePair
 
     if len(facts.cultures) != 2:
         raise model_record.damaged(
@@ -174,12 +183,7 @@ def _load_pair(facts: Facts) -> "CyclePair":
 
 
 def _load_restoration(facts: Facts) -> "RestorationModel":
-    from stylegan_culture.networks.restoration import (
-        DamageConfig,
-        RestorationConfig,
-        RestorationModel,
-        parse_kinds,
-    )
+    from stylegan_culture.networks.restoration import RestorationModel
 
     damage = _read_sizes(DamageConfig, _config_of(facts), "damage", facts)
     sizes = _read_sizes(RestorationConfig, _config_of(facts), "sizes", facts)
@@ -192,7 +196,7 @@ def _load_restoration(facts: Facts) -> "RestorationModel":
 
 def _load_sampler(facts: Facts) -> "NoiseGenerator":
     """Its labels are the cultures in order; an unconditional one has a single label."""
-    from stylegan_culture.networks.dcgan import LARGEST, START, NoiseGenerator, SamplerConfig
+    from stylegan_culture.networks.dcgan import NoiseGenerator
 
     sizes = _read_sizes(SamplerConfig, _config_of(facts), "sampler", facts)
     labels = len(facts.cultures) if sizes.conditional else 1
@@ -234,7 +238,7 @@ def save_decoders(
 
 
 def load_decoders(
-    path: str | pathlib.Path, backbone: "Backbone", taps: typing.Iterable[str] | None = None
+    path: str | pathlib.Path, backbone: typing.Callable, taps: typing.Iterable[str] | None = None
 ) -> "dict[str, Decoder]":
     """The decoders of a file for a backbone, all or of some taps: `{tap: Decoder}`.
 

@@ -1,46 +1,11 @@
 """Trains what the project learns: `python -m stylegan_culture.train --trainer T --run DIR`."""
 
 import argparse
+import importlib
 import sys
 
 from stylegan_culture.config import run_command
-from stylegan_culture.reports import tagger_report
-from stylegan_culture.training import (
-    backbone,
-    classifier,
-    cyclegan,
-    dcgan,
-    decoder,
-    restore,
-    runs,
-    vae,
-)
-from stylegan_culture.training.culture import run
-from stylegan_culture.training.culture.settings import PRESETS, TrainConfig
-from stylegan_culture.training.replicas import rejoining
-
-__all__ = ["PRESETS", "TRAINERS", "TrainConfig", "main"]
-
-
-def _classifier(arguments: list[str] | None) -> None:
-    """Trains the tagger, and shows how good it is."""
-    judged = classifier.main(arguments)
-    if judged is not None:
-        tagger_report.draw(judged.measures, judged.cultures, judged.folder)
-        print(tagger_report.table(judged.measures))
-        print(f"tagger, measures and plots: {judged.folder}")
-
-
-TRAINERS = {
-    "culture": run.main,
-    "backbone": backbone.main,
-    "decoder": decoder.main,
-    "classifier": _classifier,
-    "restore": restore.main,
-    "cyclegan": cyclegan.main,
-    "dcgan": dcgan.main,
-    "vae": vae.main,
-}
+from stylegan_culture.training import TRAINERS, replicas, runs
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,12 +16,23 @@ def main(arguments: list[str] | None = None) -> None:
     runs.add_run_flags(chooser)
     chosen, _ = chooser.parse_known_args(arguments)
     runs.check_strategy(chosen)
-    train = TRAINERS[chosen.trainer]
+    trainer = importlib.import_module(TRAINERS[chosen.trainer].module)
     with runs.alone(chosen):
         if chosen.strategy == "multiworker":
-            rejoining(train, arguments)
+            replicas.rejoining(trainer.main, arguments)
         else:
-            train(arguments)
+            show(trainer.main(arguments))
+
+
+def show(record) -> None:
+    """Draws and prints what a trainer returned: the measures of a tagger, or None."""
+    if record is None:
+        return
+    from stylegan_culture.reports import tagger_report  # here: --help need not wait for it
+
+    tagger_report.draw(record.measures, record.cultures, record.folder)
+    print(tagger_report.table(record.measures))
+    print(f"tagger, measures and plots: {record.folder}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Fixtures that several test files share; TensorFlow is imported only where one is used."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -47,9 +48,32 @@ def generator():
 
 
 @pytest.fixture(scope="session")
+def uncompiled():
+    """A context in which steps run line by line: a few of them are not worth compiling."""
+    import tensorflow as tf
+
+    @contextlib.contextmanager
+    def context():
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return context
+
+
+@pytest.fixture
+def eagerly(uncompiled):
+    """Steps of the test run line by line."""
+    with uncompiled():
+        yield
+
+
+@pytest.fixture(scope="session")
 def small_sizes():
     """The smallest generator that has every part."""
-    from stylegan_culture.networks.generator import GeneratorConfig
+    from stylegan_culture.networks.sizes import GeneratorConfig
 
     return GeneratorConfig(width=64, blocks=1)
 

@@ -105,15 +105,15 @@ def test_training_is_not_starved(data_folder, cache_mib):
     data = dataclasses.replace(CULTURE128.data, cache_mib=cache_mib)
     source = load_source(f"folder:{data_folder / 'artworks'}", data.image_size, "train", cache_mib)
     batches = iter(make_dataset(data, source, None))
-    trainer = CultureTrainer(source.cultures, CULTURE128, 3000, resolve_precision("auto"), 0)
     ready = next(batches)
-    trainer.build(ready)
+    config = dataclasses.replace(CULTURE128, precision=resolve_precision("auto"))
+    trainer = CultureTrainer(source.cultures, config, ready)
     times, number = {"fed": [], "ready": []}, 0
     # In blocks: while steps take turns, one kind would pay for the other's batches.
     for kind in ("ready", *("fed", "ready") * 4):
         for place in range(6):
             start = time.perf_counter()
-            parts = trainer.step(next(batches) if kind == "fed" else ready, number)
+            parts = trainer.train(next(batches) if kind == "fed" else ready, number)
             float(parts["total"])  # a step is done when its loss is there
             # The first step of a block refills what was prepared ahead for the last one's.
             if number >= 6 and place:

@@ -16,7 +16,8 @@ from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import evidence
 from stylegan_culture.models import load_tagger, save_tagger
 from stylegan_culture.networks.classifier import CultureTagger
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.sizes import GeneratorConfig
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
 from stylegan_culture.reports import explanation

@@ -11,10 +11,17 @@ import strangers
 from stylegan_culture import arrays, model_record, models
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.demo import site
-from stylegan_culture.networks.cyclegan import CyclePair, TranslatorConfig
-from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
-from stylegan_culture.networks.restoration import DamageConfig, RestorationConfig, RestorationModel
+from stylegan_culture.networks.cyclegan import CyclePair
+from stylegan_culture.networks.dcgan import NoiseGenerator
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.restoration import RestorationModel
+from stylegan_culture.networks.sizes import (
+    DamageConfig,
+    GeneratorConfig,
+    RestorationConfig,
+    SamplerConfig,
+    TranslatorConfig,
+)
 from stylegan_culture.restyling import feedforward
 
 CULTURES = [

@@ -39,7 +39,7 @@ from stylegan_culture.reports.parts import document
 from stylegan_culture.restyling import gatys, pictures
 from stylegan_culture.restyling.feedforward import CultureNetwork
 from stylegan_culture.restyling.video import restyled as restyled_clips
-from stylegan_culture.training import from_noise, runs
+from stylegan_culture.training import runs
 
 ROUNDS, POOL = 250, 60
 DECOYS = (  # names that a program might take for its own temporary files
@@ -272,13 +272,12 @@ def no_work(monkeypatch):
 
     set(ingest, "ingest", collected)
 
-    def begin(kind, flags, config):
-        runs.begin(flags, config)
+    def sources(run):
         for name in ("run.json", "model.weights.h5", "samples/sheet.png", "0001.png"):
-            files.write_text(pathlib.Path(flags.run) / name, "new")
+            files.write_text(run.folder / name, "new")
         raise InputError("enough")
 
-    set(from_noise, "begin", begin)
+    set(runs.Run, "sources", sources)
     return monkeypatch
 
 

@@ -12,7 +12,7 @@ from stylegan_culture import models
 from stylegan_culture.deploy import exporter, signatures
 from stylegan_culture.measures.attacks import blurred
 from stylegan_culture.measures.truth import psnr
-from stylegan_culture.restyling import restoration
+from stylegan_culture.networks import sizes
 from stylegan_culture.restyling.restoration import restore
 from stylegan_culture.training.restore import damaged
 
@@ -58,13 +58,13 @@ def test_it_can_be_exported_but_for_inpainting():
     """What `export` reads of a folder: its networks and what pictures they are compared on."""
     loaded = models.load(FOLDER)
     networks = signatures.EXPORTED["restore"].networks(loaded)
-    assert {network.name for network in networks} == set(restoration.KINDS) - {"inpaint"}
+    assert {network.name for network in networks} == set(sizes.KINDS) - {"inpaint"}
     pictures = exporter.load_pictures("", 2, loaded.facts)
     assert [picture.shape for picture in pictures] == 2 * [(64, 64, 3)]
 
 
 def test_it_knows_every_kind_that_can_be_asked_for(model):
-    assert model.kinds == restoration.KINDS
+    assert model.kinds == tuple(sizes.KINDS)
 
 
 def test_more_noise_goes_than_a_blur_takes(model, picture):

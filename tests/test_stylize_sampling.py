@@ -10,7 +10,8 @@ from PIL import Image
 
 from stylegan_culture import config, export, images, models, outputs, stylize
 from stylegan_culture.networks import noise
-from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig
+from stylegan_culture.networks.dcgan import NoiseGenerator
+from stylegan_culture.networks.sizes import SamplerConfig
 from stylegan_culture.restyling import feedforward
 
 SIZE = 16

@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import json
 import shutil
-import types
-import warnings
 
 import numpy as np
 import pytest
@@ -25,7 +23,8 @@ from stylegan_culture.pipelines.input import (
 )
 from stylegan_culture.training import checkpoint
 from stylegan_culture.training.culture import keep_best
-from stylegan_culture.training.culture.keep_best import BestConfig, Exam
+from stylegan_culture.training.culture.keep_best import Exam
+from stylegan_culture.training.culture.settings import METRICS, BestConfig, TrainConfig
 
 
 class Copying:
@@ -47,7 +46,7 @@ class Answering:
 
 def _config(data, **more):
     chosen = BestConfig(**{"keep_best": "named", **more})
-    return types.SimpleNamespace(data=data, best=chosen, precision="float32")
+    return TrainConfig(data=data, best=chosen, precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +75,14 @@ def test_contents_are_held_out_and_only_asked_to_become_another_culture(exam, da
     held_out = load_source(data.data, data.image_size, "held_out")
     pictures, cultures, _ = evaluation_arrays(held_out, data.image_size)
     np.testing.assert_array_equal(exam.contents, pictures)
-    np.testing.assert_array_equal(exam.asked, [cultures != 0, cultures != 1])
+    np.testing.assert_array_equal(exam.wanted, [cultures != 0, cultures != 1])
 
 
 def test_a_model_that_copies_keeps_all_content_and_is_never_named_as_asked(exam):
     found = exam(Copying())
     assert found["content"] == pytest.approx(0.0, abs=1e-5)
     assert found["named"] == 0.0 and found["balanced"] == 0.0 and found["kid"] > 0.1
-    assert set(found) == set(keep_best.METRICS) - {"truth"}
+    assert set(found) == set(METRICS) - {"truth"}
 
 
 def test_a_model_that_paints_an_artwork_is_named_as_asked_and_loses_the_content(exam, artworks):
@@ -102,7 +101,7 @@ def test_figures_are_the_projects_measures_of_the_enlarged_pictures(exam, artwor
     larger = [np.repeat(np.repeat(x, 3, axis=1), 3, axis=2) for x in (exam.contents, answers)]
     codes = [content_measures.content_codes(backbone, each) for each in larger]
     apart = content_measures.content_distances(codes[1], codes[0])  # [K, N]
-    assert found["content"] == pytest.approx(apart[exam.asked].mean(), rel=1e-4)
+    assert found["content"] == pytest.approx(apart[exam.wanted].mean(), rel=1e-4)
     tagger, kids = CultureTagger(backbone), []
     head = exam.sight.head
 
@@ -114,7 +113,7 @@ def test_figures_are_the_projects_measures_of_the_enlarged_pictures(exam, artwor
     for culture in range(2):
         own = source.select(source.of_culture(culture))
         real = standard(evaluation_arrays(own, data.image_size)[0])
-        results = standard(np.repeat(answers[[culture]], exam.asked[culture].sum(), axis=0))
+        results = standard(np.repeat(answers[[culture]], exam.wanted[culture].sum(), axis=0))
         kids.append(sets.kid(results, real))
     assert found["kid"] == pytest.approx(np.mean(kids), rel=1e-3)
 
@@ -167,17 +166,12 @@ def _flags(folder, run, *more):
 
 
 @contextlib.contextmanager
-def _told(*figures):
+def _measured(uncompiled, *figures):
     """Runs are judged by these figures one after the other, and their few steps not compiled."""
-    told = iter(figures)
-    tf.config.run_functions_eagerly(True)
-    try:
-        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
-            patch.setattr(keep_best, "Exam", lambda *_: lambda model: {"named": next(told)})
-            yield
-    finally:
-        tf.config.run_functions_eagerly(False)
+    values = iter(figures)
+    with pytest.MonkeyPatch.context() as patch, uncompiled():
+        patch.setattr(keep_best, "Exam", lambda *_: lambda model: {"named": next(values)})
+        yield
 
 
 @pytest.mark.parametrize(
@@ -197,11 +191,11 @@ def test_what_cannot_be_judged_is_refused_before_the_run(
 
 
 @pytest.fixture(scope="module")
-def finished(culture_folder, tmp_path_factory):
+def finished(culture_folder, tmp_path_factory, uncompiled):
     """Two steps, judged by figures that are told: step 1 is the better one."""
     folder = tmp_path_factory.mktemp("kept") / "run"
     flags = _flags(culture_folder, folder, "--steps", "2", "--keep-best", "named")
-    with _told(0.9, 0.4):
+    with _measured(uncompiled, 0.9, 0.4):
         assert _run(*flags) == 0
     return folder, flags
 
@@ -235,10 +229,10 @@ def test_an_unfinished_run_serves_the_best_weights_so_far(finished, tmp_path):
     np.testing.assert_array_equal(model.variables[0], wanted[0])
 
 
-def test_a_longer_run_goes_on_comparing(finished, tmp_path, capsys):
+def test_a_longer_run_goes_on_comparing(finished, tmp_path, capsys, uncompiled):
     shutil.copytree(finished[0], tmp_path / "longer")
     flags = [tmp_path / "longer" if flag == finished[0] else flag for flag in finished[1]]
-    with _told(0.7):
+    with _measured(uncompiled, 0.7):
         assert _run(*flags, "--resume", "--steps", "3") == 0
     record = json.loads((tmp_path / "longer" / "best.json").read_text())
     assert [entry["figures"]["named"] for entry in record["judged"]] == [0.9, 0.4, 0.7]

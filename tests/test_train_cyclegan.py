@@ -3,11 +3,9 @@
 import dataclasses
 import json
 import shutil
-import warnings
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, stylize, train
@@ -26,6 +24,13 @@ def _stylize(*arguments):
     return settings.run_command(stylize.main, [str(argument) for argument in arguments])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def eager(uncompiled):
+    """The few steps of these runs are not worth compiling."""
+    with uncompiled():
+        yield
+
+
 @pytest.fixture(scope="module")
 def finished(culture_folder, tmp_path_factory):
     """A run of two steps between the two cultures of the small folder."""
@@ -33,23 +38,8 @@ def finished(culture_folder, tmp_path_factory):
     data = ("--data", f"folder:{culture_folder / 'art'}", "--domains", "waves,lattice")
     flags = ("--preset", "smoke", "--run", folder, "--steps", 2, "--precision", "float32")
     flags = (*flags, *data, *SMALL)
-    tf.config.run_functions_eagerly(True)  # nothing has to be compiled
-    try:
-        with warnings.catch_warnings(action="ignore"):  # tf.data says that it compiles all the same
-            assert _train(*flags) == 0
-    finally:
-        tf.config.run_functions_eagerly(False)
+    assert _train(*flags) == 0
     return folder, flags
-
-
-@pytest.mark.parametrize("name", command.PRESETS)
-def test_every_preset_is_the_plan_that_it_prints(name, capsys, tmp_path):
-    asked = ("--preset", name, "--domains", "iceray,kawung", "--identity", "0.5")
-    assert _train("--dry-run", *asked, "--run", tmp_path / "new") == 0
-    plan = settings.from_dict(command.CycleTrainConfig, json.loads(capsys.readouterr().out))
-    expected = command.PRESETS[name][0]
-    changed = dataclasses.replace(expected.cycle, identity=0.5)
-    assert plan == dataclasses.replace(expected, cycle=changed, domains="iceray,kawung")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +54,7 @@ def test_every_preset_is_the_plan_that_it_prints(name, capsys, tmp_path):
         (("--image-size", "30"), "multiple of 4"),
         (("--image-size", "12"), "at least 16"),
         (("--image-size", "32", "--patch-layers", "4"), "at least 64"),
-        (("--patch-layers", "6"), "between 1 and 5"),
+        (("--patch-layers", "6"), "at least 1 and at most 5"),
         (("--pool", "-1"), "--pool"),
         (("--augmentation", "rain"), "--augmentation"),
         (("--batch-size", "0"), "--batch-size"),
@@ -113,7 +103,7 @@ def test_the_run_folder_says_what_was_learnt_and_how_well(finished):
     assert _train(*finished[1]) == settings.EXIT_INPUT  # holds a run already
 
 
-def test_the_figures_of_the_judge_are_those_of_their_formulae(monkeypatch, culture_folder):
+def test_the_figures_are_those_of_their_formulae(monkeypatch, culture_folder):
     """Generators that darken by a half and brighten by two, before a classifier by brightness."""
     data = dataclasses.replace(
         command.SMOKE.data, data=f"folder:{culture_folder / 'art'}", image_size=32
@@ -125,7 +115,7 @@ def test_the_figures_of_the_judge_are_those_of_their_formulae(monkeypatch, cultu
         back = staticmethod(lambda x: 2.0 * x + 0.1)
 
     waves, lattice = command.held_out(config)
-    found = command.judge(Pair, config)
+    found = command.measure(Pair, config)
     assert found["waves_to_lattice"] == {"cycle_psnr": pytest.approx(20.0, abs=1e-3), "pictures": 2}
     error = [-10 * np.log10(np.mean((0.05 + 0 * x) ** 2)) for x in lattice]
     assert found["lattice_to_waves"]["cycle_psnr"] == pytest.approx(np.mean(error), abs=1e-3)
@@ -135,7 +125,7 @@ def test_the_figures_of_the_judge_are_those_of_their_formulae(monkeypatch, cultu
 
     monkeypatch.setattr(command, "_classifier", lambda config: name)
     monkeypatch.setattr(command, "_has_truth", lambda config: True)
-    figures = command.judge(Pair, config)["waves_to_lattice"]
+    figures = command.measure(Pair, config)["waves_to_lattice"]
     assert figures["named_as_target"] == np.mean(0.5 * waves.mean(axis=(1, 2, 3)) < 0.3)
     assert figures["source_named_rightly"] == np.mean(waves.mean(axis=(1, 2, 3)) >= 0.3)
     assert figures["error"] == pytest.approx(np.mean((0.5 * waves - lattice) ** 2), rel=1e-5)

@@ -13,10 +13,12 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from stylegan_culture import config as settings
 from stylegan_culture import train
-from stylegan_culture.training import checkpoint, replicas, runs
+from stylegan_culture.training import TRAINERS, checkpoint, replicas, runs
+from stylegan_culture.training.loop import LoopConfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds that a run may take, most of which is to compile
@@ -33,14 +35,12 @@ def _flags(pictures, folder, *more):
     return [str(flag) for flag in (*where, *sizes, *often, "--deterministic", *more)]
 
 
-@pytest.mark.parametrize("trainer", sorted(set(train.TRAINERS) - {"culture"}))
+@pytest.mark.parametrize("trainer", [name for name in TRAINERS if not TRAINERS[name].shares])
 def test_trainers_that_cannot_share_a_batch_say_so(trainer, capsys):
-    """Unless they can, and then they are named as those that can."""
-    if trainer in runs.SHARED:
-        pytest.skip("shares its batches")
     assert _run("--trainer", trainer, "--strategy", "mirrored") == settings.EXIT_INPUT
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and trainer in shown and "leave out --strategy" in shown
+    assert "--trainer culture or vae" in shown
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_trainers_that_cannot_share_a_batch_say_so(trainer, capsys):
     [
         (("--batch-size", "12"), 2, "multiple of 8"),
         (("--groups", "3", "--batch-size", "24"), 2, "multiple of the 2 devices"),
-        (("--groups", "0"), 1, "--groups 0"),
+        (("--groups", "0"), 1, "--groups is 0"),
     ],
 )
 def test_what_devices_cannot_share_is_one_sentence(
@@ -78,8 +78,9 @@ def test_a_checkpoint_is_restored_on_all_devices(tmp_path, monkeypatch):
         shape=(1,), dtype="float64", assign=lambda value: seen.append(bool(inside))
     )
     trainer = types.SimpleNamespace(state=lambda: {"one": variable})
-    flags = types.SimpleNamespace(resume=True, run=tmp_path, team=team)
-    assert runs.first_step(trainer, flags, 9) == 7 and seen == [True]
+    config = runs.RunConfig(loop=LoopConfig(steps=9))
+    run = runs.Run(config, tmp_path, "vae", "", resume=True, team=team)
+    assert runs.first_step(run, trainer) == 7 and seen == [True]
 
 
 def test_a_worker_whose_peer_is_lost_becomes_one_that_resumes(monkeypatch, capsys):
@@ -87,7 +88,7 @@ def test_a_worker_whose_peer_is_lost_becomes_one_that_resumes(monkeypatch, capsy
     monkeypatch.setattr(os, "execv", lambda program, command: started.append(command))
 
     def lose(arguments):
-        raise replicas.LOST[0](None, None, "the other worker is gone")
+        raise tf.errors.UnavailableError(None, None, "the other worker is gone")
 
     replicas.rejoining(lose, ["--run", "somewhere"])
     replicas.rejoining(lose, ["--run", "somewhere", "--resume"])

@@ -27,14 +27,13 @@ def _weight(model):
 
 def _measured(model):
     """The figure of the step that the model's weight names."""
-    return {"named": FIGURES[round(_weight(model))], "weight": _weight(model)}
+    figure = FIGURES[round(_weight(model))]
+    return {"named": figure, "content": figure, "weight": _weight(model)}
 
 
 def _keep(folder, resumed=False, measure=_measured, model=None, **more):
     model = _model() if model is None else model
-    return Keeper(
-        folder, model, measure, **{"metric": "named", "more": True, **more}, resumed=resumed
-    )
+    return Keeper(folder, model, measure, **{"metric": "named", **more}, resumed=resumed)
 
 
 def _train_to(keeper, last, first=0):
@@ -47,14 +46,14 @@ def _record(folder):
     return json.loads((folder / "best.json").read_text())
 
 
-@pytest.mark.parametrize(("more", "best"), [(True, 8), (False, 12)])
-def test_the_best_weights_are_kept_and_of_equals_the_later(tmp_path, more, best):
-    keeper = _keep(tmp_path, more=more)
+@pytest.mark.parametrize(("metric", "best"), [("named", 8), ("content", 12)])
+def test_the_best_weights_are_kept_and_of_equals_the_later(tmp_path, metric, best):
+    keeper = _keep(tmp_path, metric=metric)
     _train_to(keeper, 12)
     assert _weight(keeper.model) == 12.0
     found = keeper.finish()
-    assert found["step"] == best and found["metric"] == "named"
-    assert found["figures"] == {"named": FIGURES[best], "weight": float(best)}
+    assert found["step"] == best and found["metric"] == metric
+    assert found["figures"][metric] == FIGURES[best] and found["figures"]["weight"] == best
     assert _weight(keeper.model) == best
     record = _record(tmp_path)
     assert [entry["step"] for entry in record["judged"]] == [2, 4, 6, 8, 10, 12]
@@ -81,24 +80,19 @@ def test_figures_that_are_no_numbers_are_never_the_best(tmp_path):
     assert keeper.finish()["step"] == 4
 
 
-class Trainer:
+class Trainer(loop.Trainer):
     """Its weight is the number of steps done; so is the batch that it expects."""
 
     def __init__(self):
         self.model = _model()
         self.model.weights[0].assign([[0.0]])
 
-    def step(self, batch, number):
+    def train(self, batch, number):
         self.model.weights[0].assign_add([[1.0]])
         return {"total": 1.0}
 
-    def state(self):
-        return {"model/0000": self.model.weights[0]}
-
-    def samples(self):
-        return {}
-
-    codes = samples
+    def groups(self):
+        return {"model": self.model.weights}
 
 
 class Killed(BaseException):
@@ -113,7 +107,7 @@ def _run(folder, measure=_measured, resumed=False):
     keeper = _keep(folder, newest is not None, measure, trainer.model)
     batches = ({"content": np.zeros(4)} for _ in range(99))
     config = LoopConfig(steps=12, log_interval=2, sample_interval=99, save_interval=2)
-    loop.run(trainer, batches, config, folder, start, keeper)
+    loop.train(trainer, batches, config, folder, start, keeper)
     return keeper.finish()
 
 

@@ -1,6 +1,5 @@
 """`train --trainer restore` and `stylize --restore`: plans, refusals, a small run, its use."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -9,9 +8,7 @@ import pytest
 from stylegan_culture import config as settings
 from stylegan_culture import images, models, stylize, train
 from stylegan_culture.deploy import signatures
-from stylegan_culture.networks.restoration import KINDS
 from stylegan_culture.restyling import restoration
-from stylegan_culture.training import restore as command
 
 TRAIN = ("--trainer", "restore", "--preset", "smoke", "--precision", "float32")
 SMALL = ("--image-size", "32", "--refining-width", "8", "--damage", "inpaint,enlarge2")
@@ -23,6 +20,13 @@ def _train(*flags):
 
 def _stylize(*flags):
     return settings.run_command(stylize.main, [str(flag) for flag in flags])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def eager(uncompiled):
+    """The few steps of these runs are not worth compiling."""
+    with uncompiled():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +48,6 @@ def finished(sources, tmp_path_factory):
 def photograph(culture_folder):
     """A picture of 45 x 54 pixels."""
     return culture_folder / "photographs" / "0000.png"
-
-
-@pytest.mark.parametrize("name", command.PRESETS)
-def test_every_preset_is_the_plan_that_it_prints(name, capsys):
-    assert _train("--preset", name, "--dry-run", "--rate", "0.5") == 0
-    plan = json.loads(capsys.readouterr().out)
-    expected = command.PRESETS[name][0]
-    learning = dataclasses.replace(expected.learning, rate=0.5)
-    expected = dataclasses.replace(expected, learning=learning, precision="float32")
-    assert settings.from_dict(command.RestorationTrainConfig, plan) == expected
 
 
 def test_the_run_is_judged_by_kind_and_source(finished):
@@ -108,10 +102,6 @@ def test_both_helps_say_that_results_are_no_evidence(capsys):
         text = " ".join(capsys.readouterr().out.split())
         assert "no evidence of what was there" in text
     assert "medical" in text and "--faithful" in text
-
-
-def test_kinds_of_the_command_are_those_that_are_learnt():
-    assert tuple(KINDS) == restoration.KINDS
 
 
 def test_a_run_folder_restores_a_file(finished, photograph, tmp_path, capsys):

@@ -19,7 +19,7 @@ import numpy as np
 from keras import ops
 
 from stylegan_culture.arrays import read_archive
-from stylegan_culture.config import InputError, reason, shipped_file
+from stylegan_culture.config import WEIGHTS_HELP, InputError, reason, shipped_file
 from stylegan_culture.features.archived import DistilledVGG19, MobileNetV1, check_runs
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
 from stylegan_culture.files import written_whole
@@ -164,7 +164,6 @@ BACKBONES = {
     "mobilenet_v1": MobileNetV1,
 }
 ARCHIVED = ("vgg19_16x", "mobilenet_v1")  # whose weights are always the path of a file
-WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the path of an .npz file"
 MARGIN = 32  # pixels, a multiple of every stride
 CULTURE_WEIGHTS = ("culture_backbone", "weights.npz")
 IMAGENET_FILES = {

@@ -4,46 +4,17 @@ Zhu et al., arXiv 1703.10593, section 4 and appendix 7.2; the generator after Jo
 1603.08155. Images are `[B, H, W, 3]` in [0, 1], H and W multiples of 4.
 """
 
-import dataclasses
-
 import keras
 from keras import ops
 
-from stylegan_culture.config import InputError, option
+from stylegan_culture.config import InputError
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 from stylegan_culture.networks.discriminator import SpectralConvolution
+from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
 
 STRIDE = 4  # pixels that a position of the generator's residual blocks stands for
 LEAST_SIZE = 16  # pixels: less leaves nothing to be mirrored at the borders
 WIDEST = 8  # times `patch_filters`: where a discriminator's layers stop to grow
-
-
-@dataclasses.dataclass(frozen=True)
-class TranslatorConfig:
-    """Size of a generator; the default is the paper's for 256 px."""
-
-    filters: int = option(64, "channels of the generators' first layer", low=1, high=512)
-    blocks: int = option(9, "residual blocks of the generators", low=0, high=64)
-    residual: bool = option(
-        False, "generators change their picture rather than draw it anew; learns in fewer steps"
-    )
-
-    def least_weights(self) -> int:
-        """Fewer numbers than a `CyclePair` of this size has: its convolutions' kernels."""
-        return 2 * self.filters * (self.filters * (288 * self.blocks + 180) + 294)
-
-
-@dataclasses.dataclass(frozen=True)
-class PatchConfig:
-    """Size of a discriminator; the default sees patches of 70 px, as in the paper."""
-
-    patch_filters: int = option(64, "channels of the discriminators' first layer", high=512)
-    patch_layers: int = option(3, "their layers that halve: 1, 2 or 3 see 16, 34 or 70 px")
-    patch_norm: str = option(
-        "instance",
-        "what keeps their layers in scale: each map's own statistics, or the kernels' norms",
-        ("instance", "spectral", "none"),
-    )
 
 
 class InstanceNormalization(keras.layers.Layer):

@@ -1,11 +1,8 @@
 """Pictures from noise: the generator that the DCGAN, the conditional GAN and the VAE share."""
 
-import dataclasses
-
 import keras
 from keras import ops
 
-from stylegan_culture.config import option
 from stylegan_culture.networks.blocks import (
     ACTIVATED,
     Convolution,
@@ -14,40 +11,14 @@ from stylegan_culture.networks.blocks import (
     UpConvolution,
     leaky_relu,
 )
-from stylegan_culture.networks.generator import MappingNetwork, least_mapping_weights
+from stylegan_culture.networks.generator import MappingNetwork
+from stylegan_culture.networks.sizes import (
+    START,
+    SamplerConfig,
+    stage_sizes,
+)
 
-START = 4  # pixels a side of the smallest map
 PLACE_GAIN = 4.0  # learned places move so much faster than kernels, which every picture shares
-LARGEST = 1024  # pixels a side of a picture
-MOST_WIDENING = 8  # channels of the smallest maps, in channels at full resolution
-
-
-@dataclasses.dataclass(frozen=True)
-class SamplerConfig:
-    """Size of the generator of pictures from noise."""
-
-    width: int = option(
-        32, "channels at full resolution, twice as many at each lower one up to 8x", low=1, high=256
-    )
-    noise_size: int = option(64, "numbers of noise that a picture is made from", low=1, high=4096)
-    code_size: int = option(
-        64, "numbers of the code that noise and culture are mapped to", low=1, high=1024
-    )
-    conditional: bool = option(True, "pictures of the culture asked for; else of all, unasked")
-
-    def widths(self, size: int) -> list[int]:
-        """Channels of each map of a network for pictures of `size` px, the smallest map first."""
-        sides = (START, *stage_sizes(size))
-        return [self.width * min(MOST_WIDENING, size // side) for side in sides]
-
-    def least_weights(self, cultures: int, size: int) -> int:
-        """Fewer numbers than a `NoiseGenerator` of this size has."""
-        first, *others = widths = self.widths(size)
-        start = START**2 * first * (self.noise_size + self.code_size)
-        doublings = sum(9 * before * width for before, width in zip(widths, others, strict=False))
-        places = sum(side**2 * width for side, width in zip(stage_sizes(size), others, strict=True))
-        mapping = least_mapping_weights(cultures, self.noise_size, self.code_size)
-        return start + doublings + places + mapping
 
 
 class NoiseGenerator(keras.Model):
@@ -115,16 +86,6 @@ class NoiseGenerator(keras.Model):
         """Builds every part by one picture, so that weights can be loaded."""
         self(ops.zeros((1, self.config.noise_size)), ops.ones((1, self.cultures)))
         return self
-
-
-def stage_sizes(size: int) -> list[int]:
-    """The sides of all maps after the first: 8, 16, ... to `size`; ValueError for another one."""
-    sizes = [START]
-    while sizes[-1] < size:
-        sizes.append(2 * sizes[-1])
-    if sizes[-1] != size or not START < size <= LARGEST:
-        raise ValueError(f"{size} is not 4 times a power of two from 8 to {LARGEST}")
-    return sizes[1:]
 
 
 def standardised(features):

@@ -1,32 +1,12 @@
 """Discriminators with one logit map per culture: on pictures and on backbone features."""
 
-import dataclasses
 import functools
 
 import keras
 from keras import ops
 
-from stylegan_culture.config import option
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, leaky_relu, reflect_pad
-
-
-@dataclasses.dataclass(frozen=True)
-class TrunkConfig:
-    """Size of the discriminator on pictures."""
-
-    trunk_width: int = option(48, "channels of the picture discriminator's first layer; 0: none")
-    trunk_layers: int = option(4, "its convolutions; all but the last halve the resolution")
-    spectral_norm: bool = option(True, "divide its kernels by their largest singular value")
-    shared_verdict: bool = option(
-        False, "add to each culture's logit map of the picture discriminator one that all share"
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class DiscriminatorConfig(TrunkConfig):
-    """Size of the discriminators."""
-
-    head_width: int = option(64, "channels of a discriminator head on a backbone tap; 0: no heads")
+from stylegan_culture.networks.sizes import DiscriminatorConfig, TrunkConfig
 
 
 class SpectralConvolution(keras.layers.Layer):
@@ -123,9 +103,9 @@ class Discriminator(keras.Model):
         self.shared = convolution(1, kernel=1, **policy) if config.shared_verdict else None
 
     def call(self, image, training=False):
-        return self.judge(image, training)[0]
+        return self.with_features(image, training)[0]
 
-    def judge(self, image, training=False):
+    def with_features(self, image, training=False):
         """The logit maps, and the trunk's feature maps `[B, h, w, C]`, one per layer.
 
         With a shared verdict `D_k(x) = u(x) + v_k(x)`, u learns from all cultures what makes
@@ -166,9 +146,9 @@ class FeatureDiscriminator(keras.Model):
         self.scales = {tap: RunningScale(dtype="float32") for tap in taps}
 
     def call(self, features, training=False):
-        return self.judge(features, training)[0]
+        return self.with_features(features, training)[0]
 
-    def judge(self, features, training=False):
+    def with_features(self, features, training=False):
         """The logit maps by tap, and the heads' feature maps `[B, h, w, C]`, one per layer."""
         logits, hidden = {}, []
         for tap, layers in self.heads.items():

@@ -4,12 +4,9 @@ Images are `[B, H, W, 3]` in [0, 1], H and W multiples of 8; style codes `[B, D]
 `[B, 1]` in [0, 1], where 0 gives the content back and 1 the full style.
 """
 
-import dataclasses
-
 import keras
 from keras import ops
 
-from stylegan_culture.config import option
 from stylegan_culture.networks.blocks import (
     ACTIVATED,
     Convolution,
@@ -20,44 +17,9 @@ from stylegan_culture.networks.blocks import (
     WhiteningColouring,
     leaky_relu,
 )
+from stylegan_culture.networks.sizes import MAPPED, GeneratorConfig
 
 STRIDE = 8
-MAPPED = 128  # channels of the mapping network
-
-
-@dataclasses.dataclass(frozen=True)
-class GeneratorConfig:
-    """Size of the generator; the default takes 1.6 GMAC at 256 x 256 px."""
-
-    width: int = option(
-        128, "channels at 1/8 resolution, a multiple of 64", low=64, high=1024, multiple=64
-    )
-    blocks: int = option(8, "modulated residual blocks at 1/8 resolution", low=0, high=64)
-    code_size: int = option(64, "numbers in a style code", low=1, high=1024)
-    noise_size: int = option(
-        16, "numbers of noise that a mapped style code is made from", low=1, high=4096
-    )
-    fade: bool = option(
-        False, "full strength leaves out the content's finest lines, so that a style draws its own"
-    )
-    smooth: bool = option(False, "double resolution by interpolation, not by repeating pixels")
-    lowpass: bool = option(
-        False, "filter what is doubled to 1/2 resolution, which else shows lines every 4 pixels"
-    )
-    grain: bool = option(
-        False, "add noise fixed in place, from which a style draws irregular strokes on plain areas"
-    )
-
-    def least_weights(self) -> int:
-        """Fewer numbers than a `Generator` of this size has: its largest layers."""
-        modulated = 4 * self.blocks * self.width * (self.width + self.code_size)
-        return modulated + 9 * self.width**2 + 16 * self.width * self.code_size
-
-    def least_model_weights(self, cultures: int) -> int:
-        """Fewer numbers than a `CultureModel` of this size has, of so many cultures."""
-        encoder = self.width * (17 * self.width + 4 * self.code_size)
-        mapping = least_mapping_weights(cultures, self.noise_size, self.code_size)
-        return self.least_weights() + encoder + mapping
 
 
 class Generator(keras.Model):
@@ -179,11 +141,6 @@ class Generator(keras.Model):
 
     def call(self, image, code, strength, grain=None):
         return self.decode(self.encode(image), code, strength, grain=grain)
-
-
-def least_mapping_weights(cultures: int, noise_size: int, code_size: int) -> int:
-    """Fewer numbers than a `MappingNetwork` has."""
-    return MAPPED * (cultures + noise_size + 2 * MAPPED + code_size)
 
 
 class MappingNetwork(keras.Model):

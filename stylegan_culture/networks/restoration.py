@@ -10,82 +10,16 @@ sees every pixel of the damaged picture and of the draft, folded to 1/2 resoluti
 convolution costs a quarter, and unfolds its correction to single pixels.
 """
 
-import dataclasses
-
 import keras
 from keras import ops
 
-from stylegan_culture.config import InputError, option, shortened
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, Modulation, leaky_relu
-from stylegan_culture.networks.generator import Generator, GeneratorConfig
-
-KINDS = {
-    "enlarge2": "2x super-resolution: reduced to a half and enlarged again",
-    "enlarge4": "4x super-resolution: reduced to a quarter and enlarged again",
-    "colourise": "grey pictures to colour",
-    "denoise": "Gaussian noise on every value",
-    "inpaint": "holes, by a mask",
-    "contrast": "flat contrast and wrong brightness",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class DamageConfig:
-    """Which kinds of damage, and how much noise."""
-
-    damage: str = option(
-        ",".join(KINDS), f"kinds, separated by commas, of {', '.join(KINDS)}; all learn together"
-    )
-    least_noise: float = option(
-        5.0, "least deviation of the noise of denoise, in 1/255", low=0.0, high=255.0
-    )
-    most_noise: float = option(
-        40.0, "greatest deviation, in 1/255; it is drawn for each picture", low=0.0, high=255.0
-    )
-
-
-def parse_kinds(text: str) -> tuple[str, ...]:
-    """The kinds named in a text, in order; raises `InputError` for none, an unknown or a twin."""
-    kinds = tuple(name.strip() for name in text.split(",") if name.strip())
-    unknown = [name for name in kinds if name not in KINDS]
-    if unknown or not kinds:
-        named = shortened(unknown[0]) if unknown else "nothing"
-        raise InputError(f"--damage names {named}; there are {', '.join(KINDS)}")
-    if len(set(kinds)) < len(kinds):
-        raise InputError(f"--damage {shortened(text)} names a kind twice; name each once")
-    return kinds
-
+from stylegan_culture.networks.generator import Generator
+from stylegan_culture.networks.sizes import (
+    RestorationConfig,
+)
 
 PLANES = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class RestorationConfig:
-    """Sizes of the drafting generator and of the refining path."""
-
-    width: int = option(
-        64,
-        "channels of the generator at 1/8 resolution, a multiple of 64",
-        low=64,
-        high=1024,
-        multiple=64,
-    )
-    blocks: int = option(4, "modulated residual blocks of the generator", low=1, high=64)
-    code_size: int = option(32, "numbers in the code of a kind of damage", low=1, high=1024)
-    refining_width: int = option(
-        64, "channels of the refining path at 1/2 resolution", low=1, high=1024
-    )
-    refining_blocks: int = option(5, "residual blocks of the refining path", low=1, high=64)
-
-    @property
-    def generator(self) -> GeneratorConfig:
-        """Sizes of the generator that drafts."""
-        return GeneratorConfig(self.width, self.blocks, self.code_size, smooth=True)
-
-    def least_weights(self) -> int:
-        """Fewer numbers than a `RestorationModel` of this size has: its largest layers."""
-        refined = self.refining_blocks * (18 * self.refining_width + 2 * self.code_size) + 324
-        return self.generator.least_weights() + refined * self.refining_width
 
 
 class RefiningBlock(keras.layers.Layer):

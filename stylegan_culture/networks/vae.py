@@ -4,13 +4,8 @@ import keras
 from keras import ops
 
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, leaky_relu
-from stylegan_culture.networks.dcgan import (
-    MOST_WIDENING,
-    START,
-    NoiseGenerator,
-    SamplerConfig,
-    stage_sizes,
-)
+from stylegan_culture.networks.dcgan import NoiseGenerator
+from stylegan_culture.networks.sizes import MOST_WIDENING, START, SamplerConfig, stage_sizes
 
 
 class PictureEncoder(keras.Model):

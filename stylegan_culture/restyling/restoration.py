@@ -14,6 +14,7 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option, shipped_file
+from stylegan_culture.networks.sizes import KINDS
 from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.feedforward import (
     CULTURE_MODEL,
@@ -37,7 +38,6 @@ WARNING = (
     "invention would harm (medical, legal or scientific pictures) use --faithful, which changes "
     "tone only"
 )
-KINDS = ("enlarge2", "enlarge4", "colourise", "denoise", "inpaint", "contrast")
 COARSE = 4  # pixels: what is smaller counts as detail in `fuse`
 RESTORED_PIXELS, ENLARGED_PIXELS = 15_000_000, 17_000_000  # that fit 2 GB of memory
 KEPT = 0.6  # share of a repair that stays where it is most detailed, at full strength
@@ -52,7 +52,7 @@ class RestorationSettings:
         None,
         f"repair instead of restyling, by {SHIPPED} or the run of `train --trainer restore` that "
         "--model names; inpaint takes one --mask, white in the holes",
-        KINDS,
+        tuple(KINDS),
     )
     faithful: bool = option(
         False,

@@ -4,19 +4,23 @@ Zhao et al., arXiv 2006.10738. Stateless: what is drawn depends on `seed` alone,
 run repeats an unbroken one.
 """
 
-import tensorflow as tf
-
+from stylegan_culture.config import InputError
+from stylegan_culture.training import later
 from stylegan_culture.training.replicas import uniform
+
+tf = later("tensorflow")
 
 KINDS = ("translation", "cutout", "colour")
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
-    """ "translation,cutout" to its names; ValueError for one that is unknown."""
+    """ "translation,cutout" to its names; `InputError` for one that is unknown."""
     kinds = tuple(kind for kind in text.split(",") if kind)
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown:
-        raise ValueError(f"unknown augmentation {unknown[0]!r}; there are {', '.join(KINDS)}")
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InputError(
+                f"--augmentation: unknown augmentation {kind!r}; there are {', '.join(KINDS)}"
+            )
     return kinds
 
 
@@ -31,7 +35,7 @@ def _translate(images, seed):
     """Shifts by up to an eighth of the side; what comes in is black, as in the paper."""
     batch, size = images.shape[0], images.shape[1]
     reach = size // 8
-    shifts = uniform([batch, 2], seed, -reach, reach + 1, tf.int32)
+    shifts = uniform([batch, 2], seed, -reach, reach + 1, "int32")
     padded = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
     rows = tf.range(size)[None] + reach + shifts[:, :1]
     columns = tf.range(size)[None] + reach + shifts[:, 1:]
@@ -42,7 +46,7 @@ def _translate(images, seed):
 def _cut_out(images, seed):
     """Blanks a square of half the side, placed anywhere; parts may lie outside."""
     batch, size = images.shape[0], images.shape[1]
-    centres = uniform([batch, 2], seed, 0, size, tf.int32)
+    centres = uniform([batch, 2], seed, 0, size, "int32")
     places = tf.range(size)[None]
     first, last = centres - size // 4, centres + size // 4
     rows = (places < first[:, :1]) | (places >= last[:, :1])

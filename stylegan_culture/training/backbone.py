@@ -7,162 +7,119 @@ traditions apart.
 """
 
 import dataclasses
-import json
-import pathlib
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
-from stylegan_culture import images, losses
-from stylegan_culture.config import InputError, option
-from stylegan_culture.features import linalg
-from stylegan_culture.features.backbones import build_backbone, save_weights
-from stylegan_culture.features.inception import InceptionResNetV2
-from stylegan_culture.files import write_result
+from stylegan_culture import images
+from stylegan_culture.config import InputError, bounded, fraction, option, weight
 from stylegan_culture.pipelines.input import DataConfig
-from stylegan_culture.training import runs
+from stylegan_culture.training import later, runs
 from stylegan_culture.training.augment import augment
-from stylegan_culture.training.loop import LoopConfig
-from stylegan_culture.training.optimisers import warm_cosine
+from stylegan_culture.training.loop import CosineConfig, LoopConfig, Trainer
 from stylegan_culture.training.replicas import update
 
-# Each of the teacher's taps and the student's that sees as much of the picture.
-FOLLOWS = {
-    "relu1_1": "stem_3",
-    "relu2_1": "stem_3",
-    "relu3_1": "stem_5",
-    "relu4_1": "mixed_5b",
-    "relu5_1": "block35_10",
-}
-STYLE_TAPS = tuple(FOLLOWS)
+keras, tf = later("keras"), later("tensorflow")
+backbones = later("stylegan_culture.features.backbones")
+inception = later("stylegan_culture.features.inception")
+losses = later("stylegan_culture.losses")
+networks = later("stylegan_culture.networks.distillation")
+optimisers = later("stylegan_culture.training.optimisers")
+
+LEAST_SIZE = 64  # pixels that the teacher needs
+GRID = 16  # pixels of the teacher's coarsest position
+CALIBRATION = 16  # contents and styles each by which student and teacher are standardised
 
 
 @dataclasses.dataclass(frozen=True)
-class DistillationConfig:
+class DistillationConfig(CosineConfig):
     """Weights of the losses and how the student follows their gradients."""
 
-    features: float = option(1.0, "weight of the teacher's features")
-    relations: float = option(1.0, "weight of the teacher's style distances between pictures")
-    culture: float = option(0.3, "weight of the cross-entropy of the pictures' cultures")
-    rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine")
-    warm_up: int = option(200, "steps during which the rate rises from 0")
-    noise: float = option(0.1, "largest deviation of noise added to pictures, of brightness")
-    dropout: float = option(0.5, "share of style statistics hidden from the culture head")
+    features: float = weight(1.0, "the teacher's features")
+    relations: float = weight(3.0, "the teacher's style distances between pictures")
+    culture: float = weight(0.7, "the cross-entropy of the pictures' cultures")
+    noise: float = option(
+        0.1, "largest deviation of noise added to pictures, of brightness", low=0.0
+    )
+    dropout: float = fraction(0.3, "share of style statistics hidden from the culture head")
 
 
-class DistillationHeads(keras.Model):
-    """What is thrown away after training: heads for the teacher's taps, and for cultures."""
+@dataclasses.dataclass(frozen=True)
+class BackboneTrainConfig(runs.RunConfig):
+    """Everything that decides a run; saved in its run.json."""
 
-    def __init__(self, channels: dict, classes: int, dropout: float, **kwargs):
-        super().__init__(**kwargs)
-        policy = {"dtype": self.dtype_policy}
-        # relu1_1 has twice the student's resolution: four of its pixels come from one position.
-        self.project = {
-            tap: keras.layers.Conv2D(count * (4 if tap == "relu1_1" else 1), 1, **policy)
-            for tap, count in channels.items()
-        }
-        self.standardise = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.9)
-        self.dropout = keras.layers.Dropout(dropout)
-        self.classify = keras.layers.Dense(classes, dtype="float32")
+    data: DataConfig = DataConfig(image_size=128, batch_size=8, content_share=0.4, least_scale=0.25)
+    distillation: DistillationConfig = DistillationConfig(rate=2e-3, warm_up=200)
+    loop: LoopConfig = LoopConfig(
+        steps=6000, log_interval=100, sample_interval=1000, save_interval=500
+    )
+    teacher: str = option("", "the .npz file of a distilled VGG-19", metavar="FILE")
 
-    def call(self, features, training=False):
-        """The teacher's taps as the student sees them, and logits `[B, K]`."""
-        seen = {}
-        for tap, own in FOLLOWS.items():
-            value = features[own]
-            if tap == "relu5_1":
-                value = ops.average_pool(value, 2, 2)
-            value = self.project[tap](value)
-            seen[tap] = ops.depth_to_space(value, 2) if tap == "relu1_1" else value
-        statistics = self.standardise(linalg.descriptors(features), training=training)
-        return seen, self.classify(self.dropout(statistics, training=training))
+    def checked(self, devices: int) -> "BackboneTrainConfig":
+        """See `runs.RunConfig`."""
+        if not self.teacher:
+            raise InputError(
+                "name the teacher with --teacher FILE, the .npz file of a distilled VGG-19 "
+                "(vgg19_16x, arXiv 2003.08436)"
+            )
+        bounded("--image-size", self.data.image_size, low=LEAST_SIZE, multiple_of=GRID)
+        return self
 
 
-class Standard(keras.layers.Layer):
-    """The teacher's taps with mean 0 and deviation 1 per channel, by moments of one batch.
-
-    Channels that hardly ever fire keep a tenth of the tap's mean deviation as theirs, so that they
-    do not outweigh the others.
-    """
-
-    def __init__(self, channels: dict, **kwargs):
-        super().__init__(trainable=False, **{**kwargs, "dtype": "float32"})
-        self.mean = {t: self.add_weight(shape=(c,), name=f"{t}_mean") for t, c in channels.items()}
-        self.deviation = {
-            t: self.add_weight(shape=(c,), initializer="ones", name=f"{t}_deviation")
-            for t, c in channels.items()
-        }
-        self.built = True
-
-    def fit(self, wanted: dict) -> None:
-        for tap, value in wanted.items():
-            mean, variance = ops.moments(ops.cast(value, "float32"), axes=(0, 1, 2))
-            deviation = ops.sqrt(variance)
-            self.mean[tap].assign(mean)
-            self.deviation[tap].assign(ops.maximum(deviation, 0.1 * ops.mean(deviation)))
-
-    def call(self, wanted: dict):
-        return {
-            tap: (ops.cast(value, "float32") - self.mean[tap]) / self.deviation[tap]
-            for tap, value in wanted.items()
-        }
-
-
-class DistillationTrainer:
+class DistillationTrainer(Trainer):
     """Student, heads, teacher and the step that trains the first two.
 
     Args:
         cultures: keys in order; pictures without one (culture -1) form a further class.
-        config: `DistillationConfig`.
+        config: with the precision decided.
         teacher: a `DistilledVGG19`.
-        steps: of the whole run.
-        precision: Keras dtype policy.
-        seed: of what is drawn in a step.
+        batch: by which student and teacher are standardised.
+        previews: pictures for the sheet, `[N, S, S, 3]`.
     """
 
-    def __init__(self, cultures, config: DistillationConfig, teacher, steps, precision, seed):
-        self.config, self.teacher, self.seed = config, teacher, seed
-        policy = keras.DTypePolicy(precision)
-        self.student = InceptionResNetV2(trainable=True, dtype=policy)
+    def __init__(
+        self,
+        cultures: tuple[str, ...],
+        config: BackboneTrainConfig,
+        teacher,
+        batch: dict,
+        previews: np.ndarray,
+    ):
+        self.config, self.teacher, self.seed = config.distillation, teacher, config.data.seed
+        self.previews, policy = previews, keras.DTypePolicy(config.precision)
+        self.student = inception.InceptionResNetV2(trainable=True, dtype=policy)
         channels = {
             tap: value.shape[-1] for tap, value in teacher(tf.zeros([1, 64, 64, 3])).items()
         }
-        self.heads = DistillationHeads(channels, len(cultures) + 1, config.dropout, dtype=policy)
-        self.standard = Standard(channels)
-        self.rate = warm_cosine(config.rate, steps, config.warm_up)
-        self.optimizer = keras.optimizers.Adam(config.rate, beta_2=0.99, clipnorm=5.0)
-        self.previews = np.zeros((0, 64, 64, 3), np.float32)
-
-    @property
-    def variables(self) -> list:
-        return self.student.trainable_variables + self.heads.trainable_variables
-
-    def build(self, batch) -> None:
-        """Calibrates the student on a batch and creates every variable."""
+        self.heads = networks.DistillationHeads(
+            channels, len(cultures) + 1, self.config.dropout, dtype=policy
+        )
+        self.standard = networks.Standard(channels)
+        self.rate = optimisers.warm_cosine(self.config.rate, config.loop.steps, self.config.warm_up)
+        self.optimizer = keras.optimizers.Adam(self.config.rate, beta_2=0.99, clipnorm=5.0)
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         self.student(pictures, calibrate=True)
         self.heads(self.student.aligned(pictures))
         self.standard.fit(self.teacher(pictures))
         self.optimizer.build(self.variables)
 
-    def state(self) -> dict:
-        """Every variable of the training state by name, in a fixed order."""
-        groups = {
+    @property
+    def variables(self) -> list:
+        """Trainable variables of student and heads."""
+        return self.student.trainable_variables + self.heads.trainable_variables
+
+    def groups(self) -> dict:
+        """Every variable of the training state."""
+        return {
             "student": self.student.variables,
             "heads": self.heads.variables + self.standard.variables,
             "optimizer": self.optimizer.variables,
         }
-        return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
 
     def samples(self) -> dict:
         """A sheet: each preview, then every tap as the teacher has it and as the student sees it.
 
         Colours are the first three principal components of the teacher's tap over the previews.
         """
-        if not len(self.previews):
-            return {}
         wanted = self.standard(self.teacher(self.previews))
         seen, _ = self.heads(self.student.aligned(self.previews))
         columns, labels = [self.previews], ["picture"]
@@ -172,16 +129,8 @@ class DistillationTrainer:
         cells = [column[row] for row in range(len(self.previews)) for column in columns]
         return {"taps": images.grid(cells, len(columns), column_labels=labels)}
 
-    def codes(self) -> dict:
-        """A backbone has no style codes."""
-        return {}
-
-    def step(self, batch, number: int) -> dict:
-        """Trains once on batch `number`; returns scalar tensors by name."""
-        return self._step(batch, tf.constant([self.seed, number], tf.int32))
-
-    @tf.function
-    def _step(self, batch, seed):
+    def step(self, batch: dict, seed) -> dict:
+        """One update of student and heads."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = self._disturb(tf.concat([batch["content"], batch["style"]], 0), seed)
         cultures = tf.concat([batch["content_culture"], batch["culture"]], 0)
@@ -225,11 +174,11 @@ class DistillationTrainer:
 
 def style_relations(features: dict, wanted: dict):
     """Mean squared difference of the relative style distances between the pictures of a batch."""
-    own = losses.style_distances(features)
-    return ops.mean((own - ops.stop_gradient(losses.style_distances(wanted))) ** 2)
+    seen, aim = losses.style_distances(features), losses.style_distances(wanted)
+    return tf.reduce_mean((seen - tf.stop_gradient(aim)) ** 2)
 
 
-def principal_colours(target, seen, size: int) -> list:
+def principal_colours(target, seen, size: int) -> list[np.ndarray]:
     """Two feature maps `[B, h, w, C]` as pictures `[B, size, size, 3]` in [0, 1].
 
     Their colours are the first three principal components of the first, two deviations either way;
@@ -242,32 +191,10 @@ def principal_colours(target, seen, size: int) -> list:
     scale = size // target.shape[1]
     pictures = []
     for features in (target, seen):
-        components = (np.asarray(ops.cast(features, "float32")) - mean) @ shown
+        components = (np.asarray(tf.cast(features, tf.float32)) - mean) @ shown
         colours = np.clip(0.5 + components / 4.0, 0.0, 1.0)
         pictures.append(colours.repeat(scale, axis=1).repeat(scale, axis=2))
     return pictures
-
-
-LEAST_SIZE = 64  # pixels that the teacher needs
-GRID = 16  # pixels of the teacher's coarsest position
-CALIBRATION = 16  # contents and styles each by which student and teacher are standardised
-
-
-@dataclasses.dataclass(frozen=True)
-class BackboneTrainConfig:
-    """Everything that decides a run; saved in its run.json."""
-
-    data: DataConfig = DataConfig(image_size=128, batch_size=8, content_share=0.4, least_scale=0.25)
-    distillation: DistillationConfig = DistillationConfig(
-        relations=3.0, culture=0.7, rate=2e-3, dropout=0.3
-    )
-    loop: LoopConfig = LoopConfig(
-        steps=6000, log_interval=100, sample_interval=1000, save_interval=500
-    )
-    teacher: str = option("", "path of the teacher: the .npz file of a distilled VGG-19")
-    precision: str = option(
-        "auto", "mixed_bfloat16 where the processor has it", ("auto", "float32", "mixed_bfloat16")
-    )
 
 
 PRESETS = {
@@ -287,52 +214,19 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, distils the teacher, and writes `weights.npz` into the run folder."""
-    flags, config = runs.parse(arguments, __doc__, PRESETS, "culture_backbone")
-    if flags.dry_run:
-        print(json.dumps(dataclasses.asdict(config), indent=2))
+    run = runs.begin(arguments, __doc__, PRESETS)
+    if run is None:
         return
-    _check_values(config)
-    config = runs.begin(flags, config)
-    teacher = build_backbone("vgg19_16x", config.teacher, dtype=config.precision)
-    source, content = runs.load_sources(config.data)
-    trainer = DistillationTrainer(
-        source.cultures,
-        config.distillation,
-        teacher,
-        steps=config.loop.steps,
-        precision=config.precision,
-        seed=config.data.seed,
-    )
-    trainer.build(runs.first_batch(config.data, source, content, CALIBRATION))
-    trainer.previews = runs.held_out_pictures(config.data)
-    start = runs.first_step(trainer, flags, config.loop.steps)
-    parameters = trainer.student.count_params()
-    facts = {"teacher": teacher.fingerprint, "parameters": parameters}
-    runs.record(flags, config, source, content, **facts)
-    folder = pathlib.Path(flags.run)
-    metrics = runs.train(trainer, config, source, content, folder, start)
-    weights = folder / "weights.npz"
+    config, weights = run.config, run.folder / "weights.npz"
+    teacher = backbones.build_backbone("vgg19_16x", config.teacher, dtype=config.precision)
+    source, content = run.sources()
+    batch = run.first_batch(source, content, CALIBRATION)
+    trainer = DistillationTrainer(source.cultures, config, teacher, batch, run.previews())
+    facts = {"teacher": teacher.fingerprint, "parameters": trainer.student.count_params()}
+    metrics = run.train(trainer, source, content, facts)
     if metrics is not None:
-        save_weights(weights, trainer.student)
-        metrics["weights"] = build_backbone("inception_resnet_v2", str(weights)).fingerprint
-        write_result(folder / "metrics.json", metrics)
-    runs.announce(folder, "taps", weights=weights)
-
-
-def _check_values(config: BackboneTrainConfig) -> None:
-    if not config.teacher:
-        raise InputError(
-            "name the teacher with --teacher FILE, the .npz file of a distilled VGG-19 "
-            "(vgg19_16x, arXiv 2003.08436)"
-        )
-    runs.check_multiples(
-        (
-            ("--image-size", config.data.image_size, GRID),
-            ("--batch-size", config.data.batch_size, 1),
-            *runs.loop_multiples(config.loop),
-        )
-    )
-    if config.data.image_size < LEAST_SIZE:
-        raise InputError(f"--image-size has to be at least {LEAST_SIZE} for the teacher")
-    if not 0.0 <= config.distillation.dropout < 1.0:
-        raise InputError("--dropout has to lie between 0 and 1 and be less than 1")
+        backbones.save_weights(weights, trainer.student)
+        student = backbones.build_backbone("inception_resnet_v2", str(weights))
+        metrics["weights"] = student.fingerprint
+        run.finish(metrics)
+    run.announce("taps", weights=weights)

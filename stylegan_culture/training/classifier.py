@@ -1,31 +1,26 @@
 """Trains and judges the culture tagger: `python -m stylegan_culture.train --trainer classifier
 --data folder:PATH --run DIR`. A few minutes; there is nothing to resume."""
 
-import argparse
 import dataclasses
-import json
 import pathlib
-import shlex
-import sys
 
-import keras
 import numpy as np
-import tensorflow as tf
 import tqdm
 
-from stylegan_culture import config as settings
-from stylegan_culture import losses
-from stylegan_culture.config import InputError, option
-from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
+from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, fraction, option, share
 from stylegan_culture.files import write_result, write_run
-from stylegan_culture.measures import attacks, tagging
-from stylegan_culture.measures.statistics import folds
-from stylegan_culture.models import save_tagger
-from stylegan_culture.networks.classifier import CultureHead, CultureTagger
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
-from stylegan_culture.pipelines.sampling import parents
-from stylegan_culture.training import runs
+from stylegan_culture.pipelines.sampling import Source, parents
+from stylegan_culture.training import later, runs
+
+keras, tf = later("keras"), later("tensorflow")
+attacks = later("stylegan_culture.measures.attacks")
+backbones = later("stylegan_culture.features.backbones")
+losses, models = later("stylegan_culture.losses"), later("stylegan_culture.models")
+networks = later("stylegan_culture.networks.classifier")
+statistics = later("stylegan_culture.measures.statistics")
+tagging = later("stylegan_culture.measures.tagging")
 
 DESCRIPTORS = 256  # descriptors in a batch
 TEMPERATURES = (0.05, 20.0)  # searched for the one that fits
@@ -35,24 +30,24 @@ TEMPERATURES = (0.05, 20.0)  # searched for the one that fits
 class TaggingConfig:
     """How a head is trained."""
 
-    epochs: int = option(30, "passes over the descriptors")
-    rate: float = option(3e-3, "learning rate (Adam), falling to 0 along a cosine")
-    decay: float = option(3e-2, "weight decay (AdamW)")
-    dropout: float = option(0.5, "share of the descriptors left out, 0 to below 1")
+    epochs: int = option(30, "passes over the descriptors", low=1)
+    rate: float = option(3e-3, "learning rate (Adam), falling to 0 along a cosine", low=0.0)
+    decay: float = option(3e-2, "weight decay (AdamW)", low=0.0)
+    dropout: float = fraction(0.5, "share of the descriptors left out")
     focus: float = option(1.0, "of the focal loss: 0 is cross-entropy, 2 heeds hard tags")
-    balance: float = option(0.99, "of class-balanced weights: 0 none, near 1 every culture alike")
+    balance: float = fraction(0.99, "of class-balanced weights: 0 none, near 1 all cultures alike")
 
 
-def train_head(descriptors, tags, config: TaggingConfig, seed: int = 0) -> CultureHead:
-    """A head fitted to descriptors `[N, D]` and multi-hot tags `[N, K]`, not yet calibrated.
+def train_head(descriptors: np.ndarray, tags: np.ndarray, config: TaggingConfig, seed: int = 0):
+    """A `CultureHead` fitted to descriptors `[N, D]` and multi-hot tags `[N, K]`, uncalibrated.
 
-    Each tag is learnt as a question of its own, against all other pictures; where every picture
-    carries just one, the head's probabilities are exclusive (a softmax over logits learnt so was
-    better calibrated than one learnt as a softmax). Equal seeds give equal heads.
+    Each tag is learnt by itself, against all other pictures; where every picture has just one, the
+    head's probabilities are exclusive (a softmax over logits learnt so was better calibrated than
+    one learnt as a softmax). Equal seeds give equal heads.
     """
     descriptors, tags = np.asarray(descriptors, np.float32), np.asarray(tags, np.float32)
     exclusive = bool(np.all(tags.sum(axis=1) == 1.0))
-    head = CultureHead(tags.shape[1], exclusive, config.dropout, seed)
+    head = networks.CultureHead(tags.shape[1], exclusive, config.dropout, seed)
     head.build(descriptors.shape)
     deviation = descriptors.std(axis=0)
     head.mean.assign(descriptors.mean(axis=0))
@@ -80,7 +75,7 @@ def train_head(descriptors, tags, config: TaggingConfig, seed: int = 0) -> Cultu
     return head
 
 
-def temperature(logits, tags, exclusive: bool) -> float:
+def temperature(logits: np.ndarray, tags: np.ndarray, exclusive: bool) -> float:
     """What logits `[N, K]` are to be divided by, for probabilities to be shares of pictures.
 
     The temperature of least cross-entropy (arXiv 1706.04599), by golden-section search of its
@@ -111,14 +106,18 @@ ATTACKED = 16  # pictures that are attacked at once
 class HardeningConfig:
     """How pictures are attacked for a head to learn from."""
 
-    adversarial_radius: float = option(
+    adversarial_radius: float = share(
         0.0, "largest change of a value in attacked training pictures, of full brightness; 0: none"
     )
-    adversarial_rounds: int = option(3, "attacks, each on the head that learnt from the last")
-    adversarial_steps: int = option(3, "steps of each attack (PGD)")
+    adversarial_rounds: int = option(
+        3, "attacks, each on the head that learnt from the last", low=1
+    )
+    adversarial_steps: int = option(3, "steps of each attack (PGD)", low=1)
 
 
-def hardened_views(tagger, source, side: int, views, fit, config: HardeningConfig) -> np.ndarray:
+def hardened_views(
+    tagger, source: Source, side: int, views: np.ndarray, fit, config: HardeningConfig
+) -> np.ndarray:
     """Descriptors `[V, N, D]` with those of attacked pictures added: `[V + rounds, N, D]`.
 
     Args:
@@ -131,7 +130,7 @@ def hardened_views(tagger, source, side: int, views, fit, config: HardeningConfi
     """
     for number in range(config.adversarial_rounds):
         # A new one each time: Keras lets no head be replaced in a tagger that has been called.
-        current = CultureTagger(tagger.backbone, fit(views))
+        current = networks.CultureTagger(tagger.backbone, fit(views))
         attacked = _attacked(current, source, side, config, number)
         views = np.concatenate([views, attacked[None]])
     return views
@@ -142,7 +141,7 @@ def _attacked(tagger, source, side: int, config: HardeningConfig, seed: int) -> 
     logits_of = tf.function(lambda batch: tagger(batch), reduce_retracing=True)
     describe = tf.function(tagger.describe, reduce_retracing=True)
     ball = attacks.Ball("linf", config.adversarial_radius)
-    found = []
+    described = []
     for start in tqdm.tqdm(range(0, len(source), ATTACKED), "attacked", disable=None):
         numbers = range(start, min(start + ATTACKED, len(source)))
         squares = np.stack([center_crop(source.read(number), side) for number in numbers])
@@ -151,12 +150,12 @@ def _attacked(tagger, source, side: int, config: HardeningConfig, seed: int) -> 
         )
         pictures = squares.astype(np.float32) / 255
         changed = attacks.pgd(objective, pictures, ball, config.adversarial_steps, seed=seed)
-        found.append(np.asarray(describe(changed)))
-    return np.concatenate(found)
+        described.append(np.asarray(describe(changed)))
+    return np.concatenate(described)
 
 
 def _wrongness(logits_of, tags, exclusive: bool):
-    """How wrong pictures are tagged, `[B]`: cross-entropy of the one tag, or of every question."""
+    """How wrong pictures are tagged, `[B]`: cross-entropy of the one tag, or of every tag."""
     if exclusive:
         return attacks.misnamed(logits_of, tags.argmax(axis=1))
     tags = tf.constant(tags, tf.float32)
@@ -176,17 +175,22 @@ class ClassifierConfig:
     tagging: TaggingConfig = TaggingConfig()
     hardening: HardeningConfig = HardeningConfig()
     data: str = option(
-        "", "folder:PATH (sub-folders or a CSV of tags), records:DIR or tfds:NAME", table=True
+        "",
+        "folder:PATH (sub-folders or a CSV of tags), records:DIR or tfds:NAME",
+        table=True,
+        metavar="SOURCE",
     )
-    backbone: str = option("inception_resnet_v2", "the fixed network under the head")
+    backbone: str = option(
+        "inception_resnet_v2", "the fixed network under the head", metavar="NAME"
+    )
     weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
-    side: int = option(160, "pixels a side of the pictures' middle squares")
-    folds: int = option(5, "of the cross-validation over all pictures; 0 leaves it out")
+    side: int = option(160, "pixels a side of the pictures' middle squares", low=1)
+    folds: int = option(5, "of the cross-validation over all pictures, 2 or more; 0: none", low=0)
     seed: int = option(0, "seed of folds, order and dropout")
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class TaggerRecord:
     """What a run gave: its measures, as metrics.json has them, the cultures, and the run folder."""
 
     measures: dict
@@ -194,26 +198,24 @@ class Judged:
     folder: pathlib.Path
 
 
-def main(arguments: list[str] | None = None) -> Judged | None:
-    """Parses flags, trains, judges on the held-out fifth, and writes the run folder."""
-    flags, config = _parse(arguments)
-    if flags.dry_run:
-        print(json.dumps(dataclasses.asdict(config), indent=2))
+def main(arguments: list[str] | None = None) -> TaggerRecord | None:
+    """Parses flags, trains, measures on the held-out fifth, and writes the run folder."""
+    flags, config = runs.parse(arguments, __doc__, {"": (ClassifierConfig(), "")})
+    if flags is None:
         return None
     folder = pathlib.Path(flags.run)
     _check(config, folder)
     runs.claim(flags, config)
     source = load_source(config.data, config.side, "all")
     _check_pictures(source, config)
-    backbone = build_backbone(config.backbone, config.weights)
-    if config.side < backbone.least_size:
-        raise InputError(f"--side has to be at least {backbone.least_size} for {config.backbone}")
-    tagger = CultureTagger(backbone)
+    backbone = backbones.build_backbone(config.backbone, config.weights)
+    bounded("--side", config.side, low=backbone.least_size)
+    tagger = networks.CultureTagger(backbone)
     views = _describe(tagger, source, config.side)
-    judged = _judge(tagger, views, source, config)
+    measures = _measure(tagger, views, source, config)
     facts = {name: getattr(config, name) for name in ("backbone", "weights", "side")}
     cultures = runs.described(source)
-    save_tagger(folder / "classifier.npz", tagger, {**facts, "cultures": cultures})
+    models.save_tagger(folder / "classifier.npz", tagger, {**facts, "cultures": cultures})
     write_run(
         folder,
         config,
@@ -222,84 +224,55 @@ def main(arguments: list[str] | None = None) -> Judged | None:
         command=f"{runs.PROGRAM} {flags.command}",
     )
     runs.report_skipped(folder, source)
-    write_result(folder / "metrics.json", judged)
-    return Judged(judged, source.cultures, folder)
-
-
-def _parse(arguments):
-    parser = argparse.ArgumentParser(prog=runs.PROGRAM, description=__doc__)
-    runs.add_trainer_flag(parser)
-    runs.add_run_flags(parser)
-    settings.add_flags(parser, ClassifierConfig)
-    flags = parser.parse_args(arguments)
-    flags.command = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    return flags, settings.from_flags(ClassifierConfig(), flags)
+    write_result(folder / "metrics.json", measures)
+    return TaggerRecord(measures, source.cultures, folder)
 
 
 def _check(config: ClassifierConfig, folder: pathlib.Path) -> None:
-    for flag, value in (("--run", folder.name), ("--data", config.data)):
-        if not value:
-            raise InputError(f"{flag} is missing; --help says what it is")
+    if not config.data:
+        raise InputError("--data is missing; --help says what it is")
     if folder.is_file():
         raise InputError(f"--run {folder} is a file; name a folder")
     if (folder / "run.json").exists():
         raise InputError(f"{folder} holds a run already; name another folder")
-    runs.check_multiples((("--side", config.side, 1), ("--epochs", config.tagging.epochs, 1)))
-    if config.folds == 1 or config.folds < 0:
+    if config.folds == 1:
         raise InputError("--folds is 0, for none, or at least 2")
-    _check_hardening(config)
-    if not 0.0 <= config.tagging.dropout < 1.0 or not 0.0 <= config.tagging.balance < 1.0:
-        raise InputError("--dropout and --balance have to be at least 0 and less than 1")
-
-
-def _check_hardening(config: ClassifierConfig) -> None:
-    own = config.hardening
-    if not 0.0 <= own.adversarial_radius <= 1.0:
-        raise InputError("--adversarial-radius has to lie between 0 and 1")
-    if not own.adversarial_radius:
-        return
-    runs.check_multiples(
-        (
-            ("--adversarial-rounds", own.adversarial_rounds, 1),
-            ("--adversarial-steps", own.adversarial_steps, 1),
-        )
-    )
-    if config.folds:
+    if config.hardening.adversarial_radius and config.folds:
         raise InputError(
             "--adversarial-radius would need all pictures attacked anew for every fold; add "
             "--folds 0"
         )
 
 
-def _check_pictures(source, config: ClassifierConfig) -> None:
+def _check_pictures(source: Source, config: ClassifierConfig) -> None:
     """Every culture needs pictures in each inner fold, and a held-out one; cut-outs do not count
     apart from their picture."""
     distinct = np.array(parents(source.ids))
     for number, culture in enumerate(source.cultures):
-        own = source.of_culture(number)
-        every, kept = (len(set(distinct[part])) for part in (own, own[~source.held[own]]))
+        rows = source.of_culture(number)
+        every, kept = (len(set(distinct[part])) for part in (rows, rows[~source.held[rows]]))
         left = every - -(-every // config.folds) if config.folds else every
-        if min(kept, left) < INNER_FOLDS or not source.held[own].any():
+        if min(kept, left) < INNER_FOLDS or not source.held[rows].any():
             raise InputError(
                 f"culture {culture!r} has {every} pictures that are no cut-outs of each other, too "
-                f"few to train, calibrate and judge; give it {2 * INNER_FOLDS} or more, or leave "
+                f"few to train, calibrate and measure; give it {2 * INNER_FOLDS} or more, or leave "
                 "it out"
             )
 
 
-def _describe(tagger: CultureTagger, source, side: int) -> np.ndarray:
+def _describe(tagger, source: Source, side: int) -> np.ndarray:
     """Descriptors of each picture's middle square and of its mirror image: `[2, N, D]`."""
-    describe, found = tf.function(tagger.describe, reduce_retracing=True), ([], [])
+    describe, views = tf.function(tagger.describe, reduce_retracing=True), ([], [])
     for start in tqdm.tqdm(range(0, len(source), BATCH), "features", disable=None):
         numbers = range(start, min(start + BATCH, len(source)))
         squares = np.stack([center_crop(source.read(number), side) for number in numbers])
         squares = squares.astype(np.float32) / 255
-        for own, view in zip(found, (squares, squares[:, :, ::-1]), strict=True):
-            own.append(np.asarray(describe(tf.constant(view))))
-    return np.stack([np.concatenate(own) for own in found])
+        for view, pictures in zip(views, (squares, squares[:, :, ::-1]), strict=True):
+            view.append(np.asarray(describe(tf.constant(pictures))))
+    return np.stack([np.concatenate(view) for view in views])
 
 
-def _judge(tagger: CultureTagger, views, source, config: ClassifierConfig) -> dict:
+def _measure(tagger, views: np.ndarray, source: Source, config: ClassifierConfig) -> dict:
     """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
     tags, names = source.tags, source.cultures
     held = source.held
@@ -314,7 +287,7 @@ def _judge(tagger: CultureTagger, views, source, config: ClassifierConfig) -> di
             config.hardening,
         )
     tagger.head = _calibrated(kept, tags[~held], _groups(source, ~held), config)
-    found = {
+    measures = {
         "temperature": float(np.asarray(tagger.head.temperature)),
         "exclusive": tagger.head.exclusive,
         "held_out": tagging.figures(_probabilities(tagger.head, views[0, held]), tags[held], names),
@@ -322,11 +295,11 @@ def _judge(tagger: CultureTagger, views, source, config: ClassifierConfig) -> di
     if config.folds:
         part, pooled = _folds(source.ids, tags, config.folds, config.seed), np.zeros(tags.shape)
         for fold in tqdm.tqdm(range(config.folds), "folds", disable=None):
-            own = part == fold
-            head = _calibrated(views[:, ~own], tags[~own], _groups(source, ~own), config)
-            pooled[own] = _probabilities(head, views[0, own])
-        found["folds"] = tagging.figures(pooled, tags, names)
-    return found
+            test = part == fold
+            head = _calibrated(views[:, ~test], tags[~test], _groups(source, ~test), config)
+            pooled[test] = _probabilities(head, views[0, test])
+        measures["folds"] = tagging.figures(pooled, tags, names)
+    return measures
 
 
 def _calibrated(views, tags, identifiers, config: ClassifierConfig):
@@ -334,8 +307,8 @@ def _calibrated(views, tags, identifiers, config: ClassifierConfig):
     part = _folds(identifiers, tags, INNER_FOLDS, config.seed)
     logits = np.zeros(tags.shape, np.float32)
     for fold in range(part.max() + 1):
-        own = part == fold
-        logits[own] = _head(views[:, ~own], tags[~own], config)(views[0, own])
+        test = part == fold
+        logits[test] = _head(views[:, ~test], tags[~test], config)(views[0, test])
     head = _head(views, tags, config)
     head.temperature.assign(temperature(logits, tags, head.exclusive))
     return head
@@ -351,10 +324,10 @@ def _groups(source, chosen) -> list[str]:
 
 
 def _folds(identifiers, tags, count: int, seed: int) -> np.ndarray:
-    """Each picture's fold `[N]`; cut-outs of a picture lie in its own."""
+    """Each picture's fold `[N]`; cut-outs of a picture share one."""
     belongs = parents(identifiers)
     _, first, number = np.unique(belongs, return_index=True, return_inverse=True)
-    return folds(np.asarray(tags)[first].argmax(axis=1), count, seed)[number]
+    return statistics.folds(np.asarray(tags)[first].argmax(axis=1), count, seed)[number]
 
 
 def _probabilities(head, descriptors) -> np.ndarray:

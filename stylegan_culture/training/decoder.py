@@ -2,40 +2,59 @@
 --backbone NAME --weights W --tap TAP,TAP --data folder:PATH --run DIR`."""
 
 import dataclasses
-import json
-import pathlib
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from stylegan_culture import images, losses
-from stylegan_culture.config import InputError, option
-from stylegan_culture.features import operators
-from stylegan_culture.features.backbones import WEIGHTS_HELP, build_backbone
-from stylegan_culture.files import write_result
-from stylegan_culture.models import save_decoders
-from stylegan_culture.networks.decoder import Decoder
+from stylegan_culture import images
+from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, option, share, weight
 from stylegan_culture.pipelines.input import DataConfig
-from stylegan_culture.training import runs
-from stylegan_culture.training.loop import LoopConfig
-from stylegan_culture.training.optimisers import warm_cosine
+from stylegan_culture.training import later, runs
+from stylegan_culture.training.loop import CosineConfig, LoopConfig, Trainer
 from stylegan_culture.training.replicas import update
+
+keras, tf = later("keras"), later("tensorflow")
+backbones = later("stylegan_culture.features.backbones")
+operators = later("stylegan_culture.features.operators")
+losses, models = later("stylegan_culture.losses"), later("stylegan_culture.models")
+networks = later("stylegan_culture.networks.decoder")
+optimisers = later("stylegan_culture.training.optimisers")
+
+LEAST_SIZE = 64  # pixels: less leaves the deepest taps hardly a position
+LEAST_POSITIONS = 3  # a side of the deepest tap's map, which a decoder's convolutions need
 
 
 @dataclasses.dataclass(frozen=True)
-class DecoderConfig:
+class DecoderConfig(CosineConfig):
     """Weights of the losses and how decoders follow their gradients."""
 
-    pixels: float = option(1.0, "weight of the mean absolute difference of the pictures")
-    features: float = option(0.5, "weight of the features that the decoded picture has again")
-    total_variation: float = option(0.05, "weight of total variation of restyled pictures")
-    restyled: float = option(0.25, "share of a batch whose features are first restyled, 0 to 1")
-    rate: float = option(1.5e-3, "learning rate (Adam), falling to 0 along a cosine")
-    warm_up: int = option(100, "steps during which the rate rises from 0")
+    pixels: float = weight(1.0, "the mean absolute difference of the pictures")
+    features: float = weight(0.5, "the features that the decoded picture has again")
+    total_variation: float = weight(0.05, "total variation of restyled pictures")
+    restyled: float = share(0.25, "share of a batch whose features are first restyled")
 
 
-class DecoderTrainer:
+@dataclasses.dataclass(frozen=True)
+class DecoderTrainConfig(runs.RunConfig):
+    """Everything that decides a run; saved in its run.json."""
+
+    data: DataConfig = DataConfig(image_size=128, batch_size=4, content_share=0.75, least_scale=0.5)
+    decoder: DecoderConfig = DecoderConfig(rate=1.5e-3)
+    loop: LoopConfig = LoopConfig(steps=3000)
+    backbone: str = option(
+        "inception_resnet_v2", "the fixed network whose features are decoded", metavar="NAME"
+    )
+    weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
+    tap: str = option(
+        "stem_3,stem_5,mixed_5b,block35_10", "its taps, separated by commas", metavar="TAPS"
+    )
+
+    def checked(self, devices: int) -> "DecoderTrainConfig":
+        """See `runs.RunConfig`."""
+        bounded("--image-size", self.data.image_size, low=LEAST_SIZE)
+        return self
+
+
+class DecoderTrainer(Trainer):
     """Decoders of several taps of one fixed backbone, and the step that trains them all.
 
     Half of the features that a decoder meets at work were never seen together in a picture: they
@@ -44,51 +63,38 @@ class DecoderTrainer:
 
     Args:
         backbone: see `features.backbones`.
-        taps: names of its taps.
-        config: `DecoderConfig`.
-        steps: of the whole run.
-        precision: Keras dtype policy.
-        seed: of what is drawn in a step.
+        config: with the precision decided; `InputError` where `tap` names none of the backbone's.
+        batch: of the run, whose shapes decide those of the decoders.
+        previews: pictures for the sheet, `[N, S, S, 3]`.
     """
 
-    def __init__(self, backbone, taps, config: DecoderConfig, steps, precision, seed):
-        unknown = [tap for tap in taps if tap not in backbone.taps]
-        if unknown or not taps:
-            raise InputError(
-                f"{backbone.name} has no tap {unknown[0] if unknown else ''!r}; "
-                f"there are {', '.join(backbone.taps)}"
-            )
-        self.backbone, self.config, self.seed = backbone, config, seed
-        policy = keras.DTypePolicy(precision)
-        self.decoders = {tap: Decoder(backbone.strides[tap], dtype=policy) for tap in taps}
-        self.rate = warm_cosine(config.rate, steps, config.warm_up)
-        self.optimizer = keras.optimizers.Adam(config.rate, beta_2=0.99)
-        self.previews = np.zeros((0, 64, 64, 3), np.float32)
+    def __init__(self, backbone, config: DecoderTrainConfig, batch: dict, previews: np.ndarray):
+        self.backbone, self.config = backbone, config.decoder
+        self.seed, self.previews = config.data.seed, previews
+        policy = keras.DTypePolicy(config.precision)
+        self.decoders = {
+            tap: networks.Decoder(backbone.strides[tap], dtype=policy)
+            for tap in taps_of(backbone, config.tap)
+        }
+        self.rate = optimisers.warm_cosine(self.config.rate, config.loop.steps, self.config.warm_up)
+        self.optimizer = keras.optimizers.Adam(self.config.rate, beta_2=0.99)
+        features = backbone.aligned(batch["content"][:1], taps=tuple(self.decoders))
+        for tap, decoder in self.decoders.items():
+            decoder(features[tap])
+        self.optimizer.build(self.variables)
 
     @property
     def variables(self) -> list:
         """Trainable variables of all the decoders."""
         return [v for decoder in self.decoders.values() for v in decoder.trainable_variables]
 
-    def build(self, batch) -> None:
-        """Creates every variable from a batch's shapes."""
-        features = self.backbone.aligned(batch["content"][:1], taps=tuple(self.decoders))
-        for tap, decoder in self.decoders.items():
-            decoder(features[tap])
-        self.optimizer.build(self.variables)
-
-    def state(self) -> dict:
-        """Every variable of the training state by name, in a fixed order."""
+    def groups(self) -> dict:
+        """Every variable of the training state."""
         groups = {tap: decoder.variables for tap, decoder in self.decoders.items()}
-        groups["optimizer"] = self.optimizer.variables
-        return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
+        return groups | {"optimizer": self.optimizer.variables}
 
-    def step(self, batch, number: int) -> dict:
-        """Trains once on batch `number`; returns scalar tensors by name."""
-        return self._step(batch, tf.constant([self.seed, number], tf.int32))
-
-    @tf.function
-    def _step(self, batch, seed):
+    def step(self, batch: dict, seed) -> dict:
+        """One update of every decoder."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         count = round(pictures.shape[0] * self.config.restyled)
@@ -100,7 +106,7 @@ class DecoderTrainer:
                 features = self._mixed(tf.cast(plain[tap], tf.float32), count, seed + number)
                 decoded = decoder(features)
                 again = tf.cast(self.backbone.aligned(decoded, taps=(tap,))[tap], tf.float32)
-                wanted = tf.nn.relu(features)  # what no encoder could answer is not asked for
+                wanted = tf.nn.relu(features)  # no encoder gives negative features
                 error = tf.reduce_mean((again - wanted) ** 2)
                 parts["features"].append(error / tf.math.reduce_variance(wanted))
                 if count < pictures.shape[0]:
@@ -126,8 +132,6 @@ class DecoderTrainer:
 
     def samples(self) -> dict:
         """A sheet: each preview and what every decoder makes of it."""
-        if not len(self.previews):
-            return {}
         features = self.backbone.aligned(self.previews, taps=tuple(self.decoders))
         columns = [self.previews] + [
             np.clip(np.asarray(decoder(features[tap])), 0.0, 1.0)
@@ -137,28 +141,17 @@ class DecoderTrainer:
         labels = ["picture", *self.decoders]
         return {"decoded": images.grid(cells, len(columns), column_labels=labels)}
 
-    def codes(self) -> dict:
-        """Decoders have no style codes."""
-        return {}
 
-
-LEAST_SIZE = 64  # pixels: less leaves the deepest taps hardly a position
-LEAST_POSITIONS = 3  # a side of the deepest tap's map, which a decoder's convolutions need
-
-
-@dataclasses.dataclass(frozen=True)
-class DecoderTrainConfig:
-    """Everything that decides a run; saved in its run.json."""
-
-    data: DataConfig = DataConfig(image_size=128, batch_size=4, content_share=0.75, least_scale=0.5)
-    decoder: DecoderConfig = DecoderConfig()
-    loop: LoopConfig = LoopConfig(steps=3000)
-    backbone: str = option("inception_resnet_v2", "the fixed network whose features are decoded")
-    weights: str = option("culture", f"its weights: {WEIGHTS_HELP}")
-    tap: str = option("stem_3,stem_5,mixed_5b,block35_10", "its taps, separated by commas")
-    precision: str = option(
-        "auto", "mixed_bfloat16 where the processor has it", ("auto", "float32", "mixed_bfloat16")
-    )
+def taps_of(backbone, text: str) -> tuple[str, ...]:
+    """The taps that a text names, separated by commas; `InputError` for one that is unknown."""
+    taps = tuple(tap.strip() for tap in text.split(",") if tap.strip())
+    unknown = [tap for tap in taps if tap not in backbone.taps]
+    if unknown or not taps:
+        raise InputError(
+            f"{backbone.name} has no tap {unknown[0] if unknown else ''!r}; "
+            f"there are {', '.join(backbone.taps)}"
+        )
+    return taps
 
 
 PRESETS = {
@@ -180,57 +173,32 @@ PRESETS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses flags, trains the decoders, and writes `decoders.npz` into the run folder."""
-    flags, config = runs.parse(arguments, __doc__, PRESETS, "decoders")
-    if flags.dry_run:
-        print(json.dumps(dataclasses.asdict(config), indent=2))
+    run = runs.begin(arguments, __doc__, PRESETS)
+    if run is None:
         return
-    _check_values(config)
-    config = runs.begin(flags, config)
-    trainer = _make_trainer(config)
-    source, content = runs.load_sources(config.data)
-    trainer.build(runs.first_batch(config.data, source, content))
-    trainer.previews = runs.held_out_pictures(config.data)
-    start = runs.first_step(trainer, flags, config.loop.steps)
-    fingerprint = trainer.backbone.fingerprint
+    config, decoders = run.config, run.folder / "decoders.npz"
+    backbone = _backbone(config)
+    source, content = run.sources()
+    trainer = DecoderTrainer(backbone, config, run.first_batch(source, content), run.previews())
     parameters = {tap: decoder.count_params() for tap, decoder in trainer.decoders.items()}
-    facts = {"fingerprint": fingerprint, "parameters": parameters}
-    runs.record(flags, config, source, content, **facts)
-    folder = pathlib.Path(flags.run)
-    metrics = runs.train(trainer, config, source, content, folder, start)
-    decoders = folder / "decoders.npz"
+    facts = {"fingerprint": backbone.fingerprint, "parameters": parameters}
+    metrics = run.train(trainer, source, content, facts)
     if metrics is not None:
-        save_decoders(decoders, trainer.decoders, fingerprint)
-        write_result(folder / "metrics.json", metrics)
-    runs.announce(folder, "decoded", decoders=decoders)
+        models.save_decoders(decoders, trainer.decoders, backbone.fingerprint)
+        run.finish(metrics)
+    run.announce("decoded", decoders=decoders)
 
 
-def _make_trainer(config: DecoderTrainConfig) -> DecoderTrainer:
-    backbone = build_backbone(config.backbone, config.weights, dtype=config.precision)
-    if config.data.image_size % backbone.multiple:
+def _backbone(config: DecoderTrainConfig):
+    """The backbone of a run; `InputError` where its pictures are of a size that does not fit."""
+    backbone = backbones.build_backbone(config.backbone, config.weights, dtype=config.precision)
+    size, taps = config.data.image_size, taps_of(backbone, config.tap)
+    if size % backbone.multiple:
         raise InputError(
-            f"--image-size is {config.data.image_size} and has to be a multiple of "
-            f"{backbone.multiple} for {backbone.name}"
+            f"--image-size is {size} and has to be a multiple of {backbone.multiple} for "
+            f"{backbone.name}"
         )
-    taps = tuple(tap.strip() for tap in config.tap.split(",") if tap.strip())
-    trainer = DecoderTrainer(
-        backbone,
-        taps,
-        config.decoder,
-        steps=config.loop.steps,
-        precision=config.precision,
-        seed=config.data.seed,
-    )
-    least = LEAST_POSITIONS * max(backbone.strides[tap] for tap in trainer.decoders)
-    if config.data.image_size < least:
+    least = LEAST_POSITIONS * max(backbone.strides[tap] for tap in taps)
+    if size < least:
         raise InputError(f"--image-size has to be at least {least} for the deepest of these taps")
-    return trainer
-
-
-def _check_values(config: DecoderTrainConfig) -> None:
-    runs.check_multiples(
-        (("--batch-size", config.data.batch_size, 1), *runs.loop_multiples(config.loop))
-    )
-    if config.data.image_size < LEAST_SIZE:
-        raise InputError(f"--image-size has to be at least {LEAST_SIZE} to train decoders")
-    if not 0.0 <= config.decoder.restyled <= 1.0:
-        raise InputError("--restyled has to lie between 0 and 1")
+    return backbone

@@ -1,11 +1,7 @@
-"""The training loop: it knows steps, checkpoints, logs, samples and alarms, and no network.
-
-A trainer offers `step(batch, number) -> {name: scalar}` ("total" among them), `state() -> {name:
-variable}`, `samples() -> {name: image [H, W, 3] in [0, 1]}` and `codes() -> {name: array}`. What
-judges it, if anything does, is a function of the step that the command gives.
-"""
+"""The training loop: it knows steps, checkpoints, logs, samples and alarms, and no network."""
 
 import collections
+import collections.abc
 import dataclasses
 import math
 import os
@@ -13,23 +9,114 @@ import pathlib
 import time
 
 import numpy as np
-import tensorflow as tf
 import tqdm
 
 from stylegan_culture import images
 from stylegan_culture.config import Alarm, InputError, option
 from stylegan_culture.files import file_names
-from stylegan_culture.training import checkpoint
+from stylegan_culture.training import checkpoint, later, replicas
+
+tf = later("tensorflow")
+optimisers = later("stylegan_culture.training.optimisers")
 
 
 @dataclasses.dataclass(frozen=True)
 class LoopConfig:
     """How long to train, and how often to log, to draw and to save."""
 
-    steps: int = option(2000, "optimiser steps of the whole run")
-    log_interval: int = option(50, "steps between log entries and alarms")
-    sample_interval: int = option(500, "steps between sample sheets")
-    save_interval: int = option(500, "steps between checkpoints")
+    steps: int = option(2000, "optimiser steps of the whole run", low=1)
+    log_interval: int = option(50, "steps between log entries and alarms", low=1)
+    sample_interval: int = option(500, "steps between sample sheets", low=1)
+    save_interval: int = option(500, "steps between checkpoints", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class CosineConfig:
+    """A learning rate that rises in a warm-up and then falls along a cosine."""
+
+    rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine", above=0.0)
+    warm_up: int = option(100, "steps during which the rate rises from 0", low=0)
+
+
+class Trainer:
+    """Networks, their optimisers, and the step that trains them: what the loop trains.
+
+    A trainer defines `step`, and where the defaults do not fit `groups`, `phases`, `samples` and
+    `codes`.
+
+    Attributes:
+        seed: of everything that is drawn in a step.
+        model, average: a network and its moving average (EMA), which follows it after every step
+            with the decay `follows`; where there is none, `average` is None.
+    """
+
+    seed: int = 0
+    model = None
+    average = None
+    optimizer = None
+    follows: float = 0.0
+
+    def step(self, batch: dict, seed) -> dict:
+        """One update; losses by name, "total" among them, means over the rows of the batch.
+
+        `seed` is int32 `[2]`: the run's and the number of the step.
+        """
+        raise NotImplementedError
+
+    def pair(self, make: collections.abc.Callable, decay: float) -> None:
+        """Sets `model`, and `average` to a copy of it that follows it with this decay."""
+        self.model, self.average = (make().create_weights() for _ in range(2))
+        self.average.set_weights(self.model.get_weights())
+        self.follows = decay
+
+    def groups(self) -> dict[str, list]:
+        """All variables that the next steps depend on, in named groups of fixed order."""
+        return {
+            "model": self.model.variables,
+            "average": self.average.variables,
+            "optimizer": self.optimizer.variables,
+        }
+
+    def phases(self, number: int) -> tuple[collections.abc.Callable, ...]:
+        """The methods `(batch, seed) -> losses` that make step `number`, one after the other."""
+        return (self.step,)
+
+    def samples(self) -> dict[str, np.ndarray]:
+        """Sample sheets by name, `[H, W, 3]` in [0, 1]."""
+        return {}
+
+    def codes(self) -> dict[str, np.ndarray]:
+        """Style codes for histograms."""
+        return {}
+
+    def state(self) -> dict:
+        """Every variable of the training state by its group and number."""
+        return {
+            f"{g}/{i:04d}": v for g, group in self.groups().items() for i, v in enumerate(group)
+        }
+
+    def train(self, batch: dict, number: int) -> dict:
+        """Trains once on batch `number`; returns scalar tensors by name.
+
+        Phases are compiled when they first come, unless TensorFlow runs functions eagerly.
+        """
+        seed, parts = tf.constant([self.seed, number], tf.int32), {}
+        for phase in self.phases(number):
+            parts |= self._compiled(phase.__name__, lambda phase=phase: replicas.shared(phase))(
+                batch, seed
+            )
+        if self.average is not None:
+            self._compiled("follow", lambda: tf.function(self._follow))(seed[1])
+        return parts
+
+    def _follow(self, number) -> None:
+        optimisers.follow(self.average, self.model, self.follows, number)
+
+    def _compiled(self, name: str, compiled):
+        functions = self.__dict__.setdefault("_functions", {})
+        if name not in functions:
+            functions[name] = compiled()
+        return functions[name]
 
 
 @dataclasses.dataclass
@@ -76,22 +163,22 @@ class Alarms:
         self.counts[name] = self.counts[name] + 1 if bad else 0
 
 
-def run(
-    trainer,
-    batches,
+def train(
+    trainer: Trainer,
+    batches: collections.abc.Iterable[dict],
     config: LoopConfig,
     folder: pathlib.Path,
     first_step: int = 0,
-    judge=None,
+    hook: collections.abc.Callable[[int], dict] | None = None,
     writes: bool = True,
 ) -> dict:
     """Trains from `first_step` to `config.steps` and returns the last log entry and the time.
 
     Writes `checkpoints/`, `logs/` (TensorBoard) and `samples/` below `folder`. A checkpoint is
-    written only while losses and weights are finite and no alarm is counting. `judge(step) ->
-    {name: figure}` is called after each, and of a resumed run at once: a kill may have come between
-    the checkpoint and its judgement. Without `writes` nothing is written, shown or judged, and only
-    alarms are raised: so do processes that help the one that leads.
+    written only while losses and weights are finite and no alarm is counting. `hook(step) -> {name:
+    figure}` is called after each, and when a run is resumed at once: a kill may have come between
+    the checkpoint and its figures. Without `writes` nothing is written, shown or measured, and only
+    alarms are raised: for processes that help the one that leads.
     """
     folder = pathlib.Path(folder)
     earlier = set(_events(folder / "logs"))
@@ -99,10 +186,10 @@ def run(
     alarms, started = Alarms(), time.monotonic()
     pending, values = [], {}
     with writer.as_default(), _progress(config.steps, first_step, writes) as bar:
-        if judge is not None and first_step:
-            _log(judge(first_step), first_step, "judged")
+        if hook is not None and first_step:
+            _log(hook(first_step), first_step, "judged")
         for number, batch in zip(range(first_step, config.steps), batches, strict=False):
-            pending.append(trainer.step(batch, number))
+            pending.append(trainer.train(batch, number))
             done = number + 1
             bar.update(batch["content"].shape[0])
             saving = done % config.save_interval == 0 or done == config.steps
@@ -119,15 +206,15 @@ def run(
                 _check_written(set(_events(folder / "logs")) - earlier)
             if writes and saving and not alarms.raised:
                 checkpoint.save(folder / "checkpoints", trainer.state(), done)
-                if judge is not None:
-                    _log(judge(done), done, "judged")
+                if hook is not None:
+                    _log(hook(done), done, "judged")
     writer.close()
     _check_written(set(_events(folder / "logs")) - earlier)
     return {"losses": values, "seconds": time.monotonic() - started}
 
 
 def _writer(folder: pathlib.Path, writes: bool):
-    """TensorBoard's, or one that forgets."""
+    """TensorBoard's, or one that writes nothing."""
     return tf.summary.create_file_writer(str(folder)) if writes else tf.summary.create_noop_writer()
 
 
@@ -201,7 +288,7 @@ def _log(values: dict, step: int, group: str = "losses") -> None:
         tf.summary.scalar(f"{group}/{name}", value, step=step)
 
 
-def _draw(trainer, folder: pathlib.Path, step: int) -> None:
+def _draw(trainer: Trainer, folder: pathlib.Path, step: int) -> None:
     """Sample sheets to files and TensorBoard, and histograms of style codes."""
     sheets = trainer.samples()
     for file, (name, image) in zip(file_names(sheets), sheets.items(), strict=True):

@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 
 
-def resolve_precision(asked: str) -> str:
+def resolve_precision(precision: str) -> str:
     """ "auto" becomes mixed_bfloat16 where the processor multiplies it in hardware (Linux)."""
-    if asked != "auto":
-        return asked
+    if precision != "auto":
+        return precision
     facts = pathlib.Path("/proc/cpuinfo")
     flags = facts.read_text() if facts.exists() else ""
     return "mixed_bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
@@ -27,16 +27,16 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate * tf.clip_by_value(1.0 - past / self.length, 0.0, 1.0)
 
     @classmethod
-    def over(cls, rate: float, steps: int, share: float):
+    def over(cls, rate: float, steps: int, share: float) -> "LinearDecay":
         """Decay over what is left of a run of `steps` after its first `share`."""
         start = int(steps * share)
         return cls(rate, start, max(steps - start, 1))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"rate": self.rate, "start": self.start, "length": self.length}
 
 
-def warm_cosine(rate: float, steps: int, warm_up: int):
+def warm_cosine(rate: float, steps: int, warm_up: int) -> keras.optimizers.schedules.CosineDecay:
     """A keras schedule: from 0 up to `rate` in `warm_up` steps, then along a half cosine to 0.
 
     The warm-up takes at most half of the run; the rate is 0 at step `steps`.
@@ -47,7 +47,7 @@ def warm_cosine(rate: float, steps: int, warm_up: int):
     )
 
 
-def follow(average, model, decay: float, number) -> None:
+def follow(average: keras.Model, model: keras.Model, decay: float, number) -> None:
     """Moves a network's average towards it: `a <- a + (1 - d) (w - a)`.
 
     `d = min(decay, (1 + t) / (10 + t))` at step `number` t, so that a young run's average is not

@@ -1,25 +1,51 @@
-"""Trains the culture classifier on pictures with one culture each."""
+"""Classifiers that learn from pictures with one culture each, such as the rendered ornaments."""
 
-import keras
+import collections.abc
+
 import numpy as np
 
-from stylegan_culture.networks.classifier import CultureClassifier
+from stylegan_culture.pipelines.input import evaluation_arrays, load_source
+from stylegan_culture.training import later
+
+keras = later("keras")
+networks = later("stylegan_culture.networks.classifier")
 
 
-def train_classifier(images, cultures, count: int, epochs: int = 6, precision: str = "float32"):
-    """A classifier fitted to pictures, with cross-entropy and Adam.
+def ornaments(size: int, part: str) -> list[np.ndarray]:
+    """The rendered pictures of each tradition in order, `[K][N, S, S, 3]`, of a part of the set."""
+    source = load_source("ornaments", size, part)
+    pictures, labels, _ = evaluation_arrays(source, size)
+    return [pictures[labels == k] for k in range(len(source.cultures))]
+
+
+def ornament_classifier(
+    size: int, precision: str
+) -> collections.abc.Callable[[np.ndarray], np.ndarray]:
+    """`name(pictures [N, S, S, 3]) -> [N]` int: traditions by a classifier that learnt from the
+    rendered training pictures alone."""
+    pictures = ornaments(size, "train")
+    labels = np.repeat(np.arange(len(pictures)), [len(part) for part in pictures])
+    model = train_classifier(np.concatenate(pictures), labels, len(pictures), precision=precision)
+    return lambda shown: named_culture(model, shown)
+
+
+def train_classifier(
+    images: np.ndarray,
+    cultures: np.ndarray,
+    count: int,
+    epochs: int = 6,
+    precision: str = "float32",
+):
+    """A `CultureClassifier` fitted to pictures, with cross-entropy and Adam.
 
     Args:
         images: `[N, H, W, 3]` float32 in [0, 1].
-        cultures: `[N]` int32 in [0, count).
+        cultures: `[N]` int in [0, count).
         count: number of cultures.
         epochs: passes over the pictures.
         precision: a Keras dtype policy.
-
-    Returns:
-        The trained `CultureClassifier`.
     """
-    model = CultureClassifier(count, dtype=keras.DTypePolicy(precision))
+    model = networks.CultureClassifier(count, dtype=keras.DTypePolicy(precision))
     steps = epochs * -(-len(images) // 64)
     model.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
@@ -29,6 +55,6 @@ def train_classifier(images, cultures, count: int, epochs: int = 6, precision: s
     return model
 
 
-def named_culture(model, images, batch_size: int = 64):
+def named_culture(model, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
     """The most probable culture of each picture: `[N, H, W, 3] -> [N]` int."""
     return np.argmax(model.predict(images, batch_size=batch_size, verbose=0), axis=-1)

@@ -8,42 +8,41 @@ over rows. On one device, and outside of `tf.distribute`, all this changes nothi
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import sys
 import threading
 
-import tensorflow as tf
-
 from stylegan_culture.config import InputError
+from stylegan_culture.training import later
 
-_OWN = threading.local()  # each replica of a step is traced in a thread of its own
+tf = later("tensorflow")
+
+_REPLICA = threading.local()  # each replica of a step is traced in a thread of its own
 
 
-def shared(method):
-    """Compiles a method `(self, batch, seed) -> {name: scalar}`: a step, or a part of one.
+def shared(phase):
+    """Compiles `(batch, seed) -> {name: scalar}`: a step, or a part of one.
 
-    In the scope of a strategy it is run by every replica, on its own rows of the batch, whose
-    tensors are then one for each replica, and what it returns are means over replicas.
+    In the scope of a strategy it is run by every replica, on its rows of the batch, whose tensors
+    are then one for each replica, and what it returns are means over replicas.
     """
 
-    @functools.wraps(method)
-    def run(self, batch, seed):
+    def run(batch, seed):
         if not tf.distribute.has_strategy():
-            return method(self, batch, seed)
+            return phase(batch, seed)
         names, strategy = [], tf.distribute.get_strategy()
 
-        def own(batch, seed):
-            _OWN.rows = next(iter(batch.values())).shape[0]
-            parts = method(self, batch, seed)
+        def on_replica(batch, seed):
+            _REPLICA.rows = next(iter(batch.values())).shape[0]
+            parts = phase(batch, seed)
             names[:] = parts
             values = tf.stack([tf.cast(value, tf.float32) for value in parts.values()])
             return tf.distribute.get_replica_context().all_reduce(
                 tf.distribute.ReduceOp.MEAN, values
             )
 
-        values = strategy.experimental_local_results(strategy.run(own, (batch, seed)))[0]
+        values = strategy.experimental_local_results(strategy.run(on_replica, (batch, seed)))[0]
         return dict(zip(names, tf.unstack(values), strict=True))
 
     return tf.function(run)
@@ -55,7 +54,7 @@ def count() -> int:
     return context.num_replicas_in_sync if context else 1
 
 
-def own_rows(values):
+def rows_of_replica(values):
     """This replica's rows of values `[R n, ...]` that are of the whole batch: `[n, ...]`.
 
     A replica that has n = k B rows, k > 1, of a batch of which it has B, has put k parts of B rows
@@ -64,7 +63,7 @@ def own_rows(values):
     if count() == 1:
         return values
     rows = values.shape[0] // count()
-    batch = _OWN.rows
+    batch = _REPLICA.rows
     parts = rows // batch if rows > batch else 1
     if rows > batch and rows % batch:
         raise ValueError(f"{rows} rows are no multiple of the {batch} rows of a replica's batch")
@@ -75,26 +74,26 @@ def own_rows(values):
 
 
 def normal(shape, seed):
-    """Standard normal numbers `[n, ...]`, each row of its own; `seed` is int32 `[2]`."""
-    return own_rows(tf.random.stateless_normal(_whole(shape), seed))
+    """Standard normal numbers `[n, ...]`, each row drawn by itself; `seed` is int32 `[2]`."""
+    return rows_of_replica(tf.random.stateless_normal(_whole(shape), seed))
 
 
-def uniform(shape, seed, low=0, high=1, dtype=tf.float32):
-    """Uniform numbers `[n, ...]` in [low, high), each row of its own; `seed` is int32 `[2]`."""
-    return own_rows(tf.random.stateless_uniform(_whole(shape), seed, low, high, dtype))
+def uniform(shape, seed, low=0, high=1, dtype="float32"):
+    """Uniform numbers `[n, ...]` in [low, high), each row drawn by itself; `seed` int32 `[2]`."""
+    return rows_of_replica(tf.random.stateless_uniform(_whole(shape), seed, low, high, dtype))
 
 
 def share(weights):
     """What a mean weighted by `[n]` has to be multiplied by, to be this replica's share.
 
-    `R max(sum_own w, 1) / max(sum_all w, 1)`: the mean over replicas then is that over the whole
-    batch, though the weights of replicas differ; 1 on one device.
+    `R max(sum_replica w, 1) / max(sum_all w, 1)`: the mean over replicas then is that over the
+    whole batch, though the weights of replicas differ; 1 on one device.
     """
     if count() == 1:
         return 1.0
-    own = tf.reduce_sum(weights)
-    every = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own)
-    return count() * tf.maximum(own, 1.0) / tf.maximum(every, 1.0)
+    here = tf.reduce_sum(weights)
+    every = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, here)
+    return count() * tf.maximum(here, 1.0) / tf.maximum(every, 1.0)
 
 
 def update(optimizer, tape, total, variables) -> None:
@@ -103,8 +102,8 @@ def update(optimizer, tape, total, variables) -> None:
     `total` is the mean over this replica's part of the batch. Keras adds up the gradients of all
     replicas, so each gives its share. A `global_clipnorm` holds for the whole batch's gradient.
     """
-    found = tape.gradient(total, [variable.value for variable in variables])
-    pairs = zip(found, variables, strict=True)
+    gradients = tape.gradient(total, [variable.value for variable in variables])
+    pairs = zip(gradients, variables, strict=True)
     gradients = [tf.zeros_like(v) if g is None else g for g, v in pairs]
     if count() > 1:
         if optimizer.clipnorm or optimizer.clipvalue:
@@ -126,8 +125,6 @@ STRATEGIES = {
     "mirrored": "all GPUs of this machine, or its logical processors where it has none",
     "multiworker": "one process for each worker of TF_CONFIG, each with its own devices",
 }
-# What TensorFlow raises in a process whose peers are gone, or have been started anew.
-LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 WHERE = (
     "set TF_CONFIG in each process to one line like "
     '{"cluster": {"worker": ["first:12345", "second:12345"]}, "task": {"type": "worker", '
@@ -143,7 +140,7 @@ class Team:
     process: this one's number of `processes`; the first leads: it writes the run folder.
     """
 
-    strategy: tf.distribute.Strategy | None = None
+    strategy: "tf.distribute.Strategy | None" = None
     devices: int = 1
     process: int = 0
     processes: int = 1
@@ -158,7 +155,7 @@ class Team:
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
     def of(self, trainer):
-        """What `loop.run` is to train: the trainer, or the same trainer on all devices."""
+        """What `loop.train` is to train: the trainer, or the same trainer on all devices."""
         return SharedTrainer(trainer, self) if self.strategy else trainer
 
     def agreed(self, number: int) -> int:
@@ -166,23 +163,22 @@ class Team:
         if self.processes == 1:
             return number
 
-        def own():
+        def on_replica():
             context = tf.distribute.get_replica_context()
-            first = tf.equal(context.replica_id_in_sync_group, 0)
-            said = tf.where(first, number, 0)
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, said)
+            leads = tf.equal(context.replica_id_in_sync_group, 0)
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(leads, number, 0))
 
         with self.scope():
-            said = tf.function(self.strategy.run)(own)
-        return int(self.strategy.experimental_local_results(said)[0])
+            numbers = tf.function(self.strategy.run)(on_replica)
+        return int(self.strategy.experimental_local_results(numbers)[0])
 
 
 class SharedTrainer:
     """A trainer whose steps are made by all devices of a team, each on its rows of the batch.
 
     Args:
-        trainer: created in `team.scope()`; its compiled steps are `replicas.shared` and draw with
-            `replicas`, and its losses are means over rows.
+        trainer: created in `team.scope()`; its steps draw with `replicas`, and its losses are means
+            over rows.
         team: more than one device, or processes.
     """
 
@@ -190,7 +186,7 @@ class SharedTrainer:
         self.trainer, self.team = trainer, team
         self.state, self.samples, self.codes = trainer.state, trainer.samples, trainer.codes
 
-    def step(self, batch, number: int) -> dict:
+    def train(self, batch: dict, number: int) -> dict:
         """Trains once; `batch` holds this process's rows, of which its devices take equal parts."""
         strategy, local = self.team.strategy, self.team.devices // self.team.processes
         split = {name: tf.split(values, local) for name, values in batch.items()}
@@ -201,7 +197,7 @@ class SharedTrainer:
                 )
                 for name, parts in split.items()
             }
-            return self.trainer.step(shared, number)
+            return self.trainer.train(shared, number)
 
 
 def count_devices(name: str) -> int:
@@ -283,7 +279,8 @@ def rejoining(train, arguments: list[str] | None) -> None:
     """
     try:
         train(arguments)
-    except LOST as error:
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        # What TensorFlow raises in a process whose peers are gone, or have been started anew.
         print(
             f"a worker was lost ({type(error).__name__}); this one starts anew with --resume and "
             "waits for it; start it again by its command with --resume",

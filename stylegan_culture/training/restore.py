@@ -7,36 +7,30 @@ size, and a plane that is 1 where nothing is known. A seed is int32 `[2]`, as of
 """
 
 import dataclasses
-import json
-import pathlib
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from stylegan_culture import images, losses
-from stylegan_culture.arrays import save_weights
-from stylegan_culture.config import InputError, option
-from stylegan_culture.files import write_result
-from stylegan_culture.measures import truth as measures
-from stylegan_culture.measures.attacks import blurred
-from stylegan_culture.measures.colour import lab
-from stylegan_culture.networks.generator import STRIDE
-from stylegan_culture.networks.holes import kept_around, known, with_holes
-from stylegan_culture.networks.restoration import (
-    DamageConfig,
-    RestorationConfig,
-    RestorationModel,
-    parse_kinds,
-)
+from stylegan_culture import images
+from stylegan_culture.config import InputError, bounded, fraction, option
+from stylegan_culture.networks.sizes import DamageConfig, RestorationConfig, parse_kinds
 from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays
 from stylegan_culture.pipelines.preprocess import DETAIL
-from stylegan_culture.training import optimisers, runs
-from stylegan_culture.training.loop import LoopConfig
-from stylegan_culture.training.optimisers import warm_cosine
-from stylegan_culture.training.replicas import count, normal, own_rows, uniform, update
-from stylegan_culture.training.runs import spread
+from stylegan_culture.pipelines.sampling import Source
+from stylegan_culture.training import later, runs
+from stylegan_culture.training.loop import CosineConfig, LoopConfig, Trainer
+from stylegan_culture.training.replicas import normal, uniform, update
 
+keras, tf = later("keras"), later("tensorflow")
+arrays, losses = later("stylegan_culture.arrays"), later("stylegan_culture.losses")
+attacks = later("stylegan_culture.measures.attacks")
+colour = later("stylegan_culture.measures.colour")
+holed = later("stylegan_culture.networks.holes")
+measures = later("stylegan_culture.measures.truth")
+networks = later("stylegan_culture.networks.restoration")
+optimisers = later("stylegan_culture.training.optimisers")
+
+LEAST_SIZE = 32  # pixels
+STRIDE = 8  # pixels of the generator's coarsest position
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 RECTANGLES, STROKES = 3, 3  # holes of a picture
 RECTANGLE = (0.08, 0.3)  # least and greatest side, in sides of the picture
@@ -46,25 +40,25 @@ MIDDLE = (0.3, 0.7)  # the brightness that contrast is taken about
 GAMMA = (0.65, 1.55)
 
 
-def damaged(kind: str, pictures, seed, noise=(25.0, 25.0)):
+def damaged(kind: str, pictures, seed, noise: tuple[float, float] = (25.0, 25.0)):
     """Pictures with one kind of damage; `noise` are the ends of its deviation, in 1/255."""
     if kind == "inpaint":
-        return with_holes(pictures, holes(pictures.shape, seed))
+        return holed.with_holes(pictures, holes(pictures.shape, seed))
     if kind == "denoise":
-        return known(noisy(pictures, seed, noise))
+        return holed.known(noisy(pictures, seed, noise))
     if kind == "contrast":
-        return known(flattened(pictures, seed))
+        return holed.known(flattened(pictures, seed))
     if kind == "colourise":
-        return known(grey(pictures))
-    return known(reduced(pictures, int(kind[-1])))
+        return holed.known(grey(pictures))
+    return holed.known(reduced(pictures, int(kind[-1])))
 
 
-def mixed(kinds, pictures, chosen, seed, noise):
+def mixed(kinds: tuple[str, ...], pictures, chosen, seed, noise: tuple[float, float]):
     """Each picture with the kind of damage whose number in `kinds` stands in `chosen [B]`."""
     result = tf.zeros([*pictures.shape[:3], 4])
     for number, kind in enumerate(kinds):
-        own = (chosen == number)[:, None, None, None]
-        result = tf.where(own, damaged(kind, pictures, seed + 8 * number, noise), result)
+        of_kind = (chosen == number)[:, None, None, None]
+        result = tf.where(of_kind, damaged(kind, pictures, seed + 8 * number, noise), result)
     return result
 
 
@@ -130,75 +124,67 @@ def holes(shape, seed):
 
 
 @dataclasses.dataclass(frozen=True)
-class LearningConfig:
+class LearningConfig(CosineConfig):
     """How the network follows its gradients."""
 
-    rate: float = option(1e-3, "learning rate (Adam), falling to 0 along a cosine")
-    warm_up: int = option(100, "steps during which the rate rises from 0")
-    clip: float = option(0.5, "greatest norm of all gradients together; longer ones are shortened")
-    average: float = option(0.995, "decay of the weight average (EMA) that is shown and kept")
-
-    def check(self) -> None:
-        """Raises `InputError` for values that cannot be trained with."""
-        if self.rate <= 0.0 or self.clip <= 0.0 or not 0.0 <= self.average < 1.0:
-            raise InputError(
-                "--rate and --clip have to be above 0, and --average from 0 to less than 1"
-            )
+    clip: float = option(
+        0.5, "greatest norm of all gradients together; longer ones are shortened", above=0.0
+    )
+    average: float = fraction(0.995, "decay of the weight average (EMA) that is shown and kept")
 
 
-class RestorationTrainer:
+@dataclasses.dataclass(frozen=True)
+class RestorationTrainConfig(runs.RunConfig):
+    """Everything that decides a run; saved in its run.json."""
+
+    data: DataConfig = DataConfig(batch_size=12, content_share=1.0, least_scale=1.0)
+    damage: DamageConfig = DamageConfig()
+    sizes: RestorationConfig = RestorationConfig()
+    learning: LearningConfig = LearningConfig()
+    loop: LoopConfig = LoopConfig(steps=3000)
+
+    def checked(self, devices: int) -> "RestorationTrainConfig":
+        """See `runs.RunConfig`."""
+        parse_kinds(self.damage.damage)
+        bounded("--image-size", self.data.image_size, low=LEAST_SIZE, multiple_of=STRIDE)
+        if self.damage.least_noise > self.damage.most_noise:
+            raise InputError("--least-noise is above --most-noise")
+        return self
+
+
+class RestorationTrainer(Trainer):
     """A network for several kinds of damage, and the step that trains it by absolute difference.
 
     All pictures of a batch count alike, contents and styles; the kinds of damage go round, so that
-    each picture of a data set meets all of them. The loss asks for the most likely picture: it
-    sharpens what is certain and leaves the rest soft, instead of inventing it as a judged one does.
-    Where a picture has holes, it asks for them alone.
+    each picture of a data set meets all of them. The loss rewards the most likely picture: it
+    sharpens what is certain and leaves the rest soft, where an adversarial loss would invent it.
+    Where a picture has holes, only they count.
 
     Args:
-        damage: kinds and noise.
-        sizes: of the network.
-        learning: rate and average.
-        steps: of the whole run.
-        precision: Keras dtype policy.
-        seed: of what is drawn in a step.
+        config: with the precision decided.
+        previews: pictures for the sheets, `[N, S, S, 3]`.
     """
 
-    def __init__(
-        self, damage: DamageConfig, sizes: RestorationConfig, learning, steps, precision, seed
-    ):
-        self.kinds, self.learning, self.seed = parse_kinds(damage.damage), learning, seed
-        self.noise = (damage.least_noise, damage.most_noise)
-        policy = keras.DTypePolicy(precision)
-        self.model = RestorationModel(self.kinds, sizes, dtype=policy).create_weights()
-        self.average = RestorationModel(self.kinds, sizes, dtype=policy).create_weights()
-        self.average.set_weights(self.model.get_weights())
-        self.rate = warm_cosine(learning.rate, steps, learning.warm_up)
+    def __init__(self, config: RestorationTrainConfig, previews: np.ndarray):
+        damage, learning = config.damage, config.learning
+        self.kinds, self.noise = parse_kinds(damage.damage), (damage.least_noise, damage.most_noise)
+        self.seed, self.previews = config.data.seed, previews
+        policy = keras.DTypePolicy(config.precision)
+        self.pair(
+            lambda: networks.RestorationModel(self.kinds, config.sizes, dtype=policy),
+            learning.average,
+        )
+        self.rate = optimisers.warm_cosine(learning.rate, config.loop.steps, learning.warm_up)
         self.optimizer = keras.optimizers.Adam(
             learning.rate, beta_2=0.99, global_clipnorm=learning.clip
         )
         self.optimizer.build(self.model.trainable_variables)
-        self.previews = np.zeros((0, 64, 64, 3), np.float32)
 
-    def state(self) -> dict:
-        """Every variable of the training state by name, in a fixed order."""
-        groups = {
-            "model": self.model.variables,
-            "average": self.average.variables,
-            "optimizer": self.optimizer.variables,
-        }
-        return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
-
-    def step(self, batch, number: int) -> dict:
-        """Trains once on batch `number`; returns scalar tensors by name."""
-        parts = self._step(batch, tf.constant([self.seed, number], tf.int32))
-        self.follow(tf.constant(number, tf.int32))
-        return parts
-
-    @tf.function
-    def _step(self, batch, seed):
+    def step(self, batch: dict, seed) -> dict:
+        """One update of the network."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
-        chosen = own_rows((tf.range(pictures.shape[0] * count()) + seed[1]) % len(self.kinds))
+        chosen = (tf.range(pictures.shape[0]) + seed[1]) % len(self.kinds)
         given = mixed(self.kinds, pictures, chosen, seed, self.noise)
         with tf.GradientTape() as tape:
             restored = self.model(given, chosen)
@@ -206,20 +192,13 @@ class RestorationTrainer:
         update(self.optimizer, tape, total, self.model.trainable_variables)
         return {"total": total, "damage": losses.absolute_difference(given[..., :3], pictures)}
 
-    @tf.function
-    def follow(self, number):
-        """Moves the average towards the model, outside of replicas."""
-        optimisers.follow(self.average, self.model, self.learning.average, number)
-
     def samples(self) -> dict:
         """A sheet for each kind: damaged, restored, and the truth."""
-        if not len(self.previews):
-            return {}
         sheets = {}
         for number, kind in enumerate(self.kinds):
             given = damaged(kind, tf.constant(self.previews), tf.constant([self.seed, 0]))
             restored = self.average.restore(given, tf.fill([len(self.previews)], number))
-            restored = kept_around(given, restored)
+            restored = holed.kept_around(given, restored)
             rows = zip(np.asarray(given[..., :3]), np.asarray(restored), self.previews, strict=True)
             cells = [picture for row in rows for picture in row]
             sheets[kind] = images.grid(cells, 3, column_labels=["damaged", "restored", "truth"])
@@ -240,23 +219,6 @@ def what_counts(mask):
     return tf.where(share > 0.0, mask / tf.maximum(share, 1e-6), 1.0)
 
 
-LEAST_SIZE = 32
-
-
-@dataclasses.dataclass(frozen=True)
-class RestorationTrainConfig:
-    """Everything that decides a run; saved in its run.json."""
-
-    data: DataConfig = DataConfig(batch_size=12, content_share=1.0, least_scale=1.0)
-    damage: DamageConfig = DamageConfig()
-    sizes: RestorationConfig = RestorationConfig()
-    learning: LearningConfig = LearningConfig()
-    loop: LoopConfig = LoopConfig(steps=3000)
-    precision: str = option(
-        "auto", "mixed_bfloat16 where the processor has it", ("auto", "float32", "mixed_bfloat16")
-    )
-
-
 PRESETS = {
     "restore64": (
         RestorationTrainConfig(),
@@ -275,65 +237,27 @@ PRESETS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parses flags, trains, judges on held-out pictures, and fills the run folder."""
-    flags, config = runs.parse(arguments, __doc__, PRESETS, "restore64")
-    if flags.dry_run:
-        print(json.dumps(dataclasses.asdict(config), indent=2))
+    """Parses flags, trains, measures on held-out pictures, and fills the run folder."""
+    run = runs.begin(arguments, __doc__, PRESETS)
+    if run is None:
         return
-    _check_values(config)
-    config = runs.begin(flags, config)
-    source, content = runs.load_sources(config.data)
-    trainer = RestorationTrainer(
-        config.damage,
-        config.sizes,
-        config.learning,
-        steps=config.loop.steps,
-        precision=config.precision,
-        seed=config.data.seed,
-    )
-    trainer.previews = runs.held_out_pictures(config.data)
-    start = runs.first_step(trainer, flags, config.loop.steps)
-    parameters = trainer.average.count_params()
-    facts = {"kinds": list(trainer.kinds), "parameters": parameters}
-    runs.record(flags, config, source, content, **facts)
-    folder = pathlib.Path(flags.run)
-    metrics = runs.train(trainer, config, source, content, folder, start)
-    weights = folder / "model.weights.h5"
+    source, content = run.sources()
+    trainer = RestorationTrainer(run.config, run.previews())
+    facts = {"kinds": list(trainer.kinds), "parameters": trainer.average.count_params()}
+    metrics = run.train(trainer, source, content, facts)
+    weights = run.folder / "model.weights.h5"
     if metrics is not None:
-        save_weights(trainer.average, weights)
-        held_out = runs.load_sources(config.data, "held_out")
-        size = config.data.image_size
+        arrays.save_weights(trainer.average, weights)
+        held_out, size = run.sources("held_out"), run.config.data.image_size
         tint = usual_tint(source, content, size)
-        metrics["held_out"] = judge(trainer.average, size, *held_out, tint)
-        write_result(folder / "metrics.json", metrics)
-    with runs.measures_of(folder) as metrics:
+        metrics["held_out"] = measure(trainer.average, size, *held_out, tint)
+        run.finish(metrics)
+    with run.measures() as metrics:
         print(table(metrics["held_out"]))
-    runs.announce(folder, trainer.kinds[0], weights=weights)
+    run.announce(trainer.kinds[0], weights=weights)
 
 
-def _check_values(config: RestorationTrainConfig) -> None:
-    runs.check_multiples(
-        (
-            ("--batch-size", config.data.batch_size, 1),
-            ("--image-size", config.data.image_size, STRIDE),
-            ("--refining-width", config.sizes.refining_width, 1),
-            ("--refining-blocks", config.sizes.refining_blocks, 1),
-            ("--width", config.sizes.width, 64),
-            ("--blocks", config.sizes.blocks, 1),
-            ("--code-size", config.sizes.code_size, 1),
-            ("--warm-up", config.learning.warm_up + 1, 1),
-            *runs.loop_multiples(config.loop),
-        )
-    )
-    parse_kinds(config.damage.damage)
-    config.learning.check()
-    if config.data.image_size < LEAST_SIZE:
-        raise InputError(f"--image-size has to be at least {LEAST_SIZE} to learn restoration")
-    if not 0.0 <= config.damage.least_noise <= config.damage.most_noise <= 255.0:
-        raise InputError("--least-noise and --most-noise have to lie in order between 0 and 255")
-
-
-MOST = 256  # pictures of a source that are judged
+MOST = 256  # pictures of a source that are measured
 PIXELS = 2**19  # that pass the network at once
 NOISE = 25.0  # deviation in 1/255
 BLURS = (0.6, 0.8, 1.0, 1.2, 1.5)  # deviations in pixels, of which the best is taken
@@ -341,8 +265,8 @@ SEED = 1_000_003  # of the damage: none that a training draws
 TINTS = 400  # pictures, and pixels of each, from which the usual tint is taken
 
 
-def judge(model, size: int, source, content, tint) -> dict:
-    """`{"data": {kind: {measure: mean}}, "content": ...}` for those that hold pictures.
+def measure(model, size: int, source: Source, content: Source | None, tint: np.ndarray) -> dict:
+    """`{"data": {kind: {measure: mean}}, "content": ...}` for the sources that hold pictures.
 
     Args:
         model: `RestorationModel`.
@@ -350,36 +274,38 @@ def judge(model, size: int, source, content, tint) -> dict:
         source, content: held-out parts; content may be None.
         tint: (a, b) that is best for all training pictures, see `usual_tint`.
     """
-    found, restore = {}, tf.function(model.restore, reduce_retracing=True)
+    figures, restore = {}, tf.function(model.restore, reduce_retracing=True)
     for name, part, side in (("data", source, size), ("content", content, DETAIL * size)):
         if part is None or not len(part):
             continue
-        chosen = spread(len(part), min(MOST, len(part)))
+        chosen = runs.spread(len(part), min(MOST, len(part)))
         truth = evaluation_arrays(part.select(chosen), side)[0]
-        found[name] = {"pictures": len(truth), "side": side, "kinds": {}}
+        kinds = {}
         for number, kind in enumerate(model.kinds):
             given = damaged(kind, tf.constant(truth), tf.constant([SEED, number]), (NOISE, NOISE))
             given = given.numpy()
             restored = _restored(restore, given, number)
-            found[name]["kinds"][kind] = _judge_kind(kind, given, restored, truth, tint)
-    return found
+            kinds[kind] = _measure_kind(kind, given, restored, truth, tint)
+        figures[name] = {"pictures": len(truth), "side": side, "kinds": kinds}
+    return figures
 
 
-def usual_tint(source, content, size: int) -> np.ndarray:
+def usual_tint(source: Source, content: Source | None, size: int) -> np.ndarray:
     """The (a, b) of CIELAB that is nearest to the colours of all training pictures."""
     draw, colours = np.random.default_rng(0), []
     for part in (source, content):
         if part is not None:
-            chosen = part.select(spread(len(part), min(TINTS, len(part))))
+            chosen = part.select(runs.spread(len(part), min(TINTS, len(part))))
             pixels = evaluation_arrays(chosen, size)[0].reshape(len(chosen), -1, 3)
-            colours.append(lab(draw.permuted(pixels, axis=1)[:, :TINTS])[..., 1:].reshape(-1, 2))
+            drawn = draw.permuted(pixels, axis=1)[:, :TINTS]
+            colours.append(colour.lab(drawn)[..., 1:].reshape(-1, 2))
     return measures.median_tint(np.concatenate(colours))
 
 
-def table(judged: dict) -> str:
+def table(measured: dict) -> str:
     """The measures as lines of text."""
     lines = []
-    for name, part in judged.items():
+    for name, part in measured.items():
         lines.append(f"held-out --{name}: {part['pictures']} pictures at {part['side']} px")
         for kind, values in part["kinds"].items():
             texts = ", ".join(
@@ -393,22 +319,22 @@ def _restored(restore, given, number: int) -> np.ndarray:
     """All of `given [N, H, W, 4]` restored, as many at once as memory likes."""
     step = max(1, PIXELS // (given.shape[1] * given.shape[2]))
     parts = np.split(given, range(step, len(given), step))
-    found = [kept_around(part, restore(part, tf.fill([len(part)], number))) for part in parts]
-    return np.concatenate([np.asarray(part) for part in found])
+    whole = [holed.kept_around(part, restore(part, tf.fill([len(part)], number))) for part in parts]
+    return np.concatenate([np.asarray(part) for part in whole])
 
 
-def _judge_kind(kind: str, given, restored, truth, tint) -> dict:
+def _measure_kind(kind: str, given, restored, truth, tint) -> dict:
     colours = given[..., :3]
     before, after = measures.psnr(colours, truth), measures.psnr(restored, truth)
-    found = {"psnr_damaged": before, "psnr_restored": after, "psnr_gain": after - before}
+    figures = {"psnr_damaged": before, "psnr_restored": after, "psnr_gain": after - before}
     if kind == "denoise":
-        blurs = [measures.psnr(blurred(colours, width), truth) for width in BLURS]
-        found["psnr_gain_of_blur"] = max(blurs, key=np.mean) - before
+        blurs = [measures.psnr(attacks.blurred(colours, width), truth) for width in BLURS]
+        figures["psnr_gain_of_blur"] = max(blurs, key=np.mean) - before
     if kind == "colourise":
-        found |= {
+        figures |= {
             "lab_error_grey": measures.colour_error(colours, truth),
             "lab_error_restored": measures.colour_error(restored, truth),
             "lab_error_best_tint": measures.best_tint_error(colours, truth),
             "lab_error_usual_tint": measures.tint_error(colours, truth, tint),
         }
-    return {name: float(values.mean()) for name, values in found.items()}
+    return {name: float(values.mean()) for name, values in figures.items()}

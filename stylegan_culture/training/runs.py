@@ -4,16 +4,23 @@ import argparse
 import contextlib
 import dataclasses
 import glob
+import json
 import pathlib
 import shlex
 import sys
 
-import keras
 import numpy as np
 
 from stylegan_culture import config as settings
-from stylegan_culture.config import InputError, reason
-from stylegan_culture.files import file_name, locked, read_measures, read_run, write_run
+from stylegan_culture.config import InputError, option, reason
+from stylegan_culture.files import (
+    file_name,
+    locked,
+    read_measures,
+    read_run,
+    write_result,
+    write_run,
+)
 from stylegan_culture.model_record import read_settings, read_text
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.pipelines.cultures import ORNAMENTS, PICTURES
@@ -26,27 +33,40 @@ from stylegan_culture.pipelines.input import (
     load_source,
     make_dataset,
 )
-from stylegan_culture.training import checkpoint, loop, replicas
-from stylegan_culture.training.optimisers import resolve_precision
+from stylegan_culture.pipelines.sampling import Source
+from stylegan_culture.training import TRAINERS, checkpoint, later, replicas
+from stylegan_culture.training.loop import LoopConfig, Trainer, train
+
+keras, tf = later("keras"), later("tensorflow")
+optimisers = later("stylegan_culture.training.optimisers")
 
 PROGRAM = "python -m stylegan_culture.train"
-TRAINERS = {
-    "culture": "the culture GAN, which restyles pictures",
-    "backbone": "the culture backbone, which follows a distilled VGG-19",
-    "decoder": "decoders of a backbone's taps, for the methods without training",
-    "classifier": "the tagger that `stylegan_culture.annotate` proposes cultures by",
-    "restore": "restoration: super-resolution, colour, noise, holes, contrast",
-    "cyclegan": "CycleGAN, which turns pictures of one culture into another's and back",
-    "dcgan": "a GAN that draws pictures of a culture from noise",
-    "vae": "a variational autoencoder, which reconstructs pictures and draws them from noise",
-}
-SHARED = ("culture", "vae")  # trainers whose batches devices can share
 PREVIEWS = 6  # pictures on a sample sheet
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What the settings of every trainer have; with a trainer's groups they decide a run, and its
+    run.json keeps them."""
+
+    data: DataConfig = DataConfig()
+    loop: LoopConfig = LoopConfig()
+    precision: str = option(
+        "auto",
+        "of the networks' arithmetic; auto: mixed_bfloat16 where the processor has it",
+        ("auto", "float32", "mixed_bfloat16"),
+    )
+    deterministic: bool = option(False, "the same weights bit for bit on every run; slower")
+
+    def checked(self, devices: int) -> "RunConfig":
+        """The settings to train with on so many devices; `InputError` for settings that cannot be
+        trained with together."""
+        return self
 
 
 def add_trainer_flag(parser: argparse.ArgumentParser) -> None:
     """Adds `--trainer`; each has its own presets and settings, shown by its own --help."""
-    texts = "; ".join(f"{name}: {text}" for name, text in TRAINERS.items())
+    texts = "; ".join(f"{name}: {entry.text}" for name, entry in TRAINERS.items())
     parser.add_argument(
         "--trainer",
         default="culture",
@@ -68,12 +88,27 @@ def add_strategy_flag(parser: argparse.ArgumentParser) -> None:
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
     """Adds `--run`, `--dry-run` and `--overwrite`: where a run leaves its files, if anywhere."""
-    parser.add_argument("--run", default="", help="run folder for checkpoints, samples and metrics")
+    parser.add_argument(
+        "--run",
+        default="",
+        metavar="FOLDER",
+        help="run folder for checkpoints, samples and metrics",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the settings and stop")
     add_flag(parser)
 
 
-def alone(flags):
+def check_strategy(flags: argparse.Namespace) -> None:
+    """Raises `InputError` for several devices with a trainer whose batches they cannot share."""
+    if flags.strategy != "one" and not TRAINERS[flags.trainer].shares:
+        sharing = " or ".join(name for name, entry in TRAINERS.items() if entry.shares)
+        raise InputError(
+            f"--trainer {flags.trainer} trains on one device; leave out --strategy, which is for "
+            f"--trainer {sharing}"
+        )
+
+
+def alone(flags: argparse.Namespace):
     """A context in which no other run is at work on the folder of `--run`; of several processes
     that train together the leading one sees to it."""
     if flags.dry_run or not flags.run or not replicas.leads(flags.strategy):
@@ -81,7 +116,7 @@ def alone(flags):
     return locked(flags.run)
 
 
-def claim(flags, config) -> None:
+def claim(flags: argparse.Namespace, config) -> None:
     """Takes the folder of a new run; raises `InputError` where it holds anything, or what the run
     reads.
 
@@ -101,75 +136,199 @@ def _texts(values):
             yield value
 
 
-def parse(arguments, description: str, presets: dict, preset: str):
+def parse(arguments: list[str] | None, description: str, presets: dict):
     """The flags of a trainer and the settings that they make of a preset.
 
     Args:
-        arguments: of the command line; None takes those of the process.
+        arguments: of the command line; None takes the process's.
         description: for --help.
-        presets: `{name: (settings, what it is and how long it takes)}`.
-        preset: the default's name.
+        presets: `{name: (settings, what it is and how long it takes)}`, the default first. Where
+            there is one of the name "", there is no --preset, nor anything to resume.
 
     Returns:
-        flags (trainer, preset, run, resume, strategy, dry_run, overwrite, command) and a dataclass
-        as in `presets`.
+        flags (trainer, run, dry_run, overwrite, command, and mostly preset, resume, strategy) and a
+        dataclass as in `presets`. None in the place of both after `--dry-run`, which prints the
+        settings.
     """
     parser = argparse.ArgumentParser(prog=PROGRAM, description=description)
     add_trainer_flag(parser)
-    texts = "; ".join(f"{name}: {text}" for name, (_, text) in presets.items())
-    parser.add_argument(
-        "--preset", default=preset, choices=presets, help=f"settings to start from. {texts}"
-    )
+    first = next(iter(presets))
+    if first:
+        texts = "; ".join(f"{name}: {text}" for name, (_, text) in presets.items())
+        parser.add_argument(
+            "--preset",
+            default=first,
+            choices=presets,
+            help=f"settings to start from (default: {first}). {texts}",
+        )
     add_run_flags(parser)
-    parser.add_argument("--resume", action="store_true", help="continue the run in --run")
-    add_strategy_flag(parser)
-    settings.add_flags(parser, type(presets[preset][0]))
+    if first:
+        parser.add_argument("--resume", action="store_true", help="continue the run in --run")
+        add_strategy_flag(parser)
+    settings.add_flags(parser, type(presets[first][0]), presets[first][0])
     flags = parser.parse_args(arguments)
     flags.command = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    if not flags.run and not flags.dry_run:
+    config = settings.from_flags(presets[flags.preset if first else first][0], flags)
+    if flags.dry_run:
+        print(json.dumps(dataclasses.asdict(config), indent=2))
+        return None, None
+    if not flags.run:
         raise InputError("name a run folder with --run DIR")
-    return flags, settings.from_flags(presets[flags.preset][0], flags)
+    return flags, config
 
 
-def check_multiples(multiples) -> None:
-    """Raises `InputError` for a number of `(flag, value, unit)` that is no multiple of its unit."""
-    for flag, value, unit in multiples:
-        if value < 1 or value % unit:
-            what = "at least 1" if unit == 1 else f"a multiple of {unit}"
-            raise InputError(f"{flag} is {value} and has to be {what}")
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """A run that has begun.
 
+    config: its settings, with the precision decided. folder: where its files are. trainer: the name
+    in `TRAINERS`. command: the command line. resume: whether it goes on from a checkpoint. team:
+    the devices that train.
+    """
 
-def loop_multiples(config: loop.LoopConfig) -> tuple:
-    """What `check_multiples` is to be asked of a loop's settings."""
-    return (
-        ("--steps", config.steps, 1),
-        ("--log-interval", config.log_interval, 1),
-        ("--sample-interval", config.sample_interval, 1),
-        ("--save-interval", config.save_interval, 1),
-    )
+    config: RunConfig
+    folder: pathlib.Path
+    trainer: str
+    command: str
+    resume: bool
+    team: replicas.Team
 
+    def sources(self, part: str = "train") -> tuple[Source, Source | None]:
+        """A part ("train", "held_out", "all") of the data and of the content-only pictures."""
+        data = self.config.data
+        source = load_source(data.data, data.image_size, part, data.cache_mib)
+        return source, load_content(data.content, data.image_size, part, data.cache_mib)
 
-def check_strategy(flags) -> None:
-    """Raises `InputError` where devices are asked to share what a trainer cannot divide."""
-    if flags.strategy != "one" and flags.trainer not in SHARED:
-        raise InputError(
-            f"--trainer {flags.trainer} trains on one device; leave out --strategy, which is for "
-            f"--trainer {' or '.join(SHARED)}"
+    def first_batch(self, source: Source, content: Source | None, least: int = 1) -> dict:
+        """A batch from which to build a trainer, of at least so many contents and styles."""
+        data = self.config.data
+        larger = dataclasses.replace(data, batch_size=max(data.batch_size, least))
+        return next(iter(make_dataset(larger, source, content)))
+
+    def previews(self) -> np.ndarray:
+        """Pictures for a sheet, `[N, S, S, 3]`, of all cultures and content-only ones, held out
+        where there are enough."""
+        source, content = self.sources("held_out")
+        if len(source) < PREVIEWS:
+            source, _ = self.sources("all")
+        plain = PREVIEWS // 3 if content is not None and len(content) else 0
+        parts = [(source, PREVIEWS - plain), (content, plain)]
+        return np.concatenate(
+            [
+                evaluation_arrays(
+                    part.select(spread(len(part), count)), self.config.data.image_size
+                )[0]
+                for part, count in parts
+                if count
+            ]
         )
 
+    def train(
+        self,
+        trainer: Trainer,
+        source: Source,
+        content: Source | None,
+        facts: dict,
+        hook=None,
+        recorded: tuple[Source, Source | None] | None = None,
+    ) -> dict | None:
+        """Restores where it resumes, records the run, and trains to its end.
 
-def begin(flags, config):
-    """The settings with their precision decided, after the run folder was found fit for them.
+        Args:
+            trainer: built in the scope of `team`.
+            source, content: what batches are drawn from.
+            facts: what run.json says besides.
+            hook: as of `loop.train`.
+            recorded: what run.json says was learnt from, where it is not `source` and `content`.
 
-    A new run wants a new folder; a resumed one wants the folder's own settings. Only the loop's
-    may differ: a run may be made longer or shorter, or log more often. The devices that train are
-    `flags.team` afterwards; of several processes each waits here until all are there.
+        Returns:
+            The run's measures; None where it was finished before.
+        """
+        config, start = self.config, first_step(self, trainer)
+        if self.team.leads:
+            self._record(*(recorded or (source, content)), facts)
+        if start == config.loop.steps and (self.folder / "metrics.json").exists():
+            return None
+        share = Share(self.team.process, self.team.processes)
+        batches = make_dataset(config.data, source, content, start, share)
+        result = train(
+            self.team.of(trainer), batches, config.loop, self.folder, start, hook, self.team.leads
+        )
+        pictures = (config.loop.steps - start) * config.data.batch_size
+        return {
+            "steps": config.loop.steps,
+            "seconds": round(result["seconds"], 1),
+            "images_per_second": round(pictures / max(result["seconds"], 1e-9), 2),
+            "losses": result["losses"],
+        }
+
+    def _record(self, source: Source, content: Source | None, facts: dict) -> None:
+        """Writes run.json, and a report of the files that were skipped."""
+        data = self.config.data
+        write_run(
+            self.folder,
+            self.config,
+            trainer=self.trainer,
+            cultures=described(source),
+            command=f"{PROGRAM} {self.command}",
+            data=data.data,
+            content=data.content,
+            image_size=data.image_size,
+            precision=self.config.precision,
+            **facts,
+        )
+        report_skipped(self.folder, source, content)
+
+    def finish(self, metrics: dict) -> None:
+        """Writes metrics.json, which says that the run is at its end."""
+        write_result(self.folder / "metrics.json", metrics)
+
+    def announce(self, sheet: str, **files: pathlib.Path) -> None:
+        """Says where the newest sample sheet, the measures and further files are."""
+        sheets = sorted((self.folder / "samples").glob(f"{glob.escape(file_name(sheet))}_*.png"))
+        places = {"sample sheet": sheets[-1]} if sheets else {}
+        places |= {"measures": self.folder / "metrics.json"}
+        for title, path in (places | files).items():
+            print(f"{title}: {path}")
+
+    @contextlib.contextmanager
+    def measures(self):
+        """The measures in metrics.json; `InputError` where they cannot be read."""
+        measures = read_measures(self.folder)
+        try:
+            yield measures
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{self.folder / 'metrics.json'} is damaged ({reason(error)}); delete it and "
+                "resume the run"
+            ) from None
+
+
+def begin(
+    arguments: list[str] | None,
+    description: str,
+    presets: dict,
+) -> Run | None:
+    """Parses the flags and begins a run, after its folder was found fit for it.
+
+    A new run needs a new folder; a resumed one needs the folder's settings. Only the loop's may
+    differ: a run may be made longer or shorter, or log more often. Of several processes each waits
+    here until all are there.
+
+    Arguments are those of `parse`. Returns None after `--dry-run`.
     """
-    folder = pathlib.Path(flags.run)
-    config = dataclasses.replace(config, precision=resolve_precision(config.precision))
+    flags, config = parse(arguments, description, presets)
+    if flags is None:
+        return None
+    folder, devices = pathlib.Path(flags.run), replicas.count_devices(flags.strategy)
+    config = config.checked(devices)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    precision = optimisers.resolve_precision(config.precision)
+    config = dataclasses.replace(config, precision=precision)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--run {folder} is a file; name a folder")
-    replicas.check_batch(config.data.batch_size, replicas.count_devices(flags.strategy))
+    replicas.check_batch(config.data.batch_size, devices)
     if flags.resume and not _may_begin(flags, folder):
         _check_saved(folder, flags.trainer, config)
     elif (folder / "run.json").exists():
@@ -177,11 +336,11 @@ def begin(flags, config):
     else:
         claim(flags, config)
     keras.utils.set_random_seed(config.data.seed)
-    flags.team = replicas.join(flags.strategy)
-    return config
+    team = replicas.join(flags.strategy)
+    return Run(config, folder, flags.trainer, flags.command, flags.resume, team)
 
 
-def _may_begin(flags, folder: pathlib.Path) -> bool:
+def _may_begin(flags: argparse.Namespace, folder: pathlib.Path) -> bool:
     """Whether `--resume` begins a run where there is none: workers that were lost and started again
     cannot know whether the run that they were lost from had got as far as its record."""
     return flags.strategy == "multiworker" and not (folder / "run.json").exists()
@@ -210,60 +369,34 @@ def _different(first: dict, second: dict):
             yield name
 
 
-def load_sources(data: DataConfig, part: str = "train"):
-    """A part ("train", "held_out", "all") of the data and of the content-only pictures."""
-    source = load_source(data.data, data.image_size, part, data.cache_mib)
-    return source, load_content(data.content, data.image_size, part, data.cache_mib)
-
-
-def first_batch(data: DataConfig, source, content, least: int = 1) -> dict:
-    """A batch from which to build a trainer, of at least so many contents and styles."""
-    larger = dataclasses.replace(data, batch_size=max(data.batch_size, least))
-    return next(iter(make_dataset(larger, source, content)))
-
-
-def held_out_pictures(data: DataConfig) -> np.ndarray:
-    """Pictures for a sheet, `[N, S, S, 3]`, of all cultures and content-only ones, held out where
-    there are enough."""
-    source, content = load_sources(data, "held_out")
-    if len(source) < PREVIEWS:
-        source, _ = load_sources(data, "all")
-    plain = PREVIEWS // 3 if content is not None and len(content) else 0
-    parts = [(source, PREVIEWS - plain), (content, plain)]
-    return np.concatenate(
-        [
-            evaluation_arrays(part.select(spread(len(part), count)), data.image_size)[0]
-            for part, count in parts
-            if count
-        ]
-    )
-
-
 def spread(size: int, count: int) -> np.ndarray:
     """`count` whole numbers from 0 to `size - 1`, evenly."""
     return np.linspace(0, size - 1, count).astype(int)
 
 
-def first_step(trainer, flags, steps: int) -> int:
-    """Where the run begins: 0, or the step of the checkpoint that `--resume` restores."""
-    if not flags.resume:
+def first_step(run: Run, trainer: Trainer) -> int:
+    """Where a run begins: 0, or the step of the checkpoint that `--resume` restores."""
+    if not run.resume:
         return 0
-    folder = pathlib.Path(flags.run)
-    newest = checkpoint.latest(folder / "checkpoints")
-    if flags.team.processes > 1:
-        newest = _agreed(flags.team, folder, newest)
+    newest = checkpoint.latest(run.folder / "checkpoints")
+    if run.team.processes > 1:
+        newest = _agreed(run.team, run.folder, newest)
         if newest is None:
             return 0
     if newest is None:
-        raise InputError(f"{folder} has no checkpoint to resume from; start it without --resume")
-    with flags.team.scope():  # outside of it a variable would change on one device only
+        raise InputError(
+            f"{run.folder} has no checkpoint to resume from; start it without --resume"
+        )
+    with run.team.scope():  # outside of it a variable would change on one device only
         start = checkpoint.restore(newest, trainer.state())
-    if start > steps:
-        raise InputError(f"{folder} has {start} steps already; ask for more with --steps")
+    if start > run.config.loop.steps:
+        raise InputError(f"{run.folder} has {start} steps already; ask for more with --steps")
     return start
 
 
-def _agreed(team, folder: pathlib.Path, newest: pathlib.Path | None) -> pathlib.Path | None:
+def _agreed(
+    team: replicas.Team, folder: pathlib.Path, newest: pathlib.Path | None
+) -> pathlib.Path | None:
     """The checkpoint that the leading process found; None where it found none."""
     step = team.agreed(int(newest.stem.rpartition("_")[2]) if newest else 0)
     path = checkpoint.path_of(folder / "checkpoints", step)
@@ -272,27 +405,7 @@ def _agreed(team, folder: pathlib.Path, newest: pathlib.Path | None) -> pathlib.
     return path if step else None
 
 
-def record(flags, config, source, content, **facts) -> None:
-    """Writes run.json, and a report of the files that were skipped."""
-    if not flags.team.leads:
-        return
-    folder = pathlib.Path(flags.run)
-    write_run(
-        folder,
-        config,
-        trainer=flags.trainer,
-        cultures=described(source),
-        command=f"{PROGRAM} {flags.command}",
-        data=config.data.data,
-        content=config.data.content,
-        image_size=config.data.image_size,
-        precision=config.precision,
-        **facts,
-    )
-    report_skipped(folder, source, content)
-
-
-def report_skipped(folder, source, content=None) -> None:
+def report_skipped(folder: pathlib.Path, source: Source, content: Source | None = None) -> None:
     """Writes which files were skipped and why, and says so, where there are any."""
     folder = pathlib.Path(folder)
     for name, part in (("skipped.csv", source), ("skipped_content.csv", content)):
@@ -301,7 +414,7 @@ def report_skipped(folder, source, content=None) -> None:
             print(f"{len(part.skipped)} files skipped, named in {folder / name}")
 
 
-def described(source) -> list[dict]:
+def described(source: Source) -> list[dict]:
     """The cultures in order, with what a model card says of them."""
     known = {culture.key: culture for culture in ORNAMENTS + PICTURES}
     cultures = []
@@ -317,47 +430,3 @@ def described(source) -> list[dict]:
             }
         )
     return cultures
-
-
-def train(trainer, config, source, content, folder, start: int, judge=None) -> dict | None:
-    """Trains on from step `start`; the run's measures, or None where it was finished before.
-
-    `trainer` is what the `of` of a team gives; `judge` as of `loop.run`.
-    """
-    if start == config.loop.steps and (pathlib.Path(folder) / "metrics.json").exists():
-        return None
-    shared = isinstance(trainer, replicas.SharedTrainer)
-    team = trainer.team if shared else replicas.Team()
-    share = Share(team.process, team.processes)
-    batches = make_dataset(config.data, source, content, start, share)
-    result = loop.run(trainer, batches, config.loop, folder, start, judge, team.leads)
-    pictures = (config.loop.steps - start) * config.data.batch_size
-    return {
-        "steps": config.loop.steps,
-        "seconds": round(result["seconds"], 1),
-        "images_per_second": round(pictures / max(result["seconds"], 1e-9), 2),
-        "losses": result["losses"],
-    }
-
-
-@contextlib.contextmanager
-def measures_of(folder):
-    """The measures in a run folder's metrics.json; `InputError` where they cannot be told."""
-    measures = read_measures(folder)
-    try:
-        yield measures
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{pathlib.Path(folder) / 'metrics.json'} is damaged ({reason(error)}); delete it and "
-            "resume the run"
-        ) from None
-
-
-def announce(folder, sheet: str, **files) -> None:
-    """Says where the newest sample sheet, the measures and further files are."""
-    folder = pathlib.Path(folder)
-    sheets = sorted((folder / "samples").glob(f"{glob.escape(file_name(sheet))}_*.png"))
-    places = {"sample sheet": sheets[-1]} if sheets else {}
-    places |= {"measures": folder / "metrics.json"}
-    for title, path in (places | files).items():
-        print(f"{title}: {path}")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import images
-from stylegan_culture.demo import site
+from stylegan_culture import images, models
 from stylegan_culture.deploy import tflite
 
 EDGE, LEAST_PSNR = 256, 35.0
@@ -27,7 +26,7 @@ def test_the_shipped_model_restyles_as_in_python(shipped, tmp_path):
     picture = Image.fromarray(coarse).resize((EDGE, 160), Image.Resampling.BICUBIC)
     pixels = np.asarray(picture)
     images.write(tmp_path / "picture.png", pixels)
-    runner = tflite.Runner(site.find_model("culture256") / f"culture256_{EDGE}_int8.tflite")
+    runner = tflite.Runner(models.find("culture256") / f"culture256_{EDGE}_int8.tflite")
     shipped.choose("model-file", runner.path.name)
     shipped.choose_picture(tmp_path / "picture.png")
     square = np.pad(pixels, ((0, EDGE - 160), (0, 0), (0, 0)), "symmetric")[None] / np.float32(255)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import content, looks, probes, restyled
 from stylegan_culture.measures.restyled import Signs
-from stylegan_culture.reports import evaluation_measures
+from stylegan_culture.reports import evaluation
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_a_sound_model_has_no_fault():
 def test_each_fault_is_told_with_its_figure(changed, fault, figure):
     signs = dataclasses.replace(SOUND, **changed)
     assert signs.faults() == (fault,)
-    assert figure in evaluation_measures.FAULTS[fault](signs)
+    assert figure in evaluation.FAULTS[fault].format(signs)
 
 
 def test_a_copy_has_every_sign_of_a_copy():

@@ -10,11 +10,10 @@ from stylegan_culture.config import InputError
 from stylegan_culture.networks.cyclegan import (
     CyclePair,
     InstanceNormalization,
-    PatchConfig,
     PatchDiscriminator,
     Translator,
-    TranslatorConfig,
 )
+from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
 
 SMALL = TranslatorConfig(filters=2, blocks=0)
 

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.networks import dcgan
-from stylegan_culture.networks.dcgan import NoiseGenerator, SamplerConfig, stage_sizes
+from stylegan_culture.networks.dcgan import NoiseGenerator
+from stylegan_culture.networks.sizes import SamplerConfig, stage_sizes
 from stylegan_culture.networks.vae import PictureEncoder, Vae
 
 SMALL = SamplerConfig(width=4, noise_size=6, code_size=5)

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 from stylegan_culture.networks.discriminator import (
     Discriminator,
-    DiscriminatorConfig,
     FeatureDiscriminator,
     RunningScale,
     SpectralConvolution,
     of_culture,
 )
+from stylegan_culture.networks.sizes import DiscriminatorConfig
 
 SMALL = DiscriminatorConfig(trunk_width=8, trunk_layers=3, head_width=8)
 
@@ -135,7 +135,7 @@ def test_a_shared_verdict_is_added_to_the_map_of_every_culture(generator):
     """`D_k = u + v_k`: without `u` the maps are those of the cultures alone."""
     config = dataclasses.replace(SMALL, spectral_norm=False, shared_verdict=True)
     judge, image = Discriminator(3, config), generator.uniform(size=(2, 32, 32, 3)).astype("f4")
-    whole, hidden = judge.judge(image)
+    whole, hidden = judge.with_features(image)
     each, shared = (np.asarray(part(hidden[-1])) for part in (judge.logits, judge.shared))
     assert each.shape[-1] == 3 and shared.shape[-1] == 1 and np.abs(shared).min() > 0.0
     np.testing.assert_allclose(whole, each + shared, atol=1e-5)

@@ -5,12 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.networks.generator import (
-    CultureModel,
-    Generator,
-    GeneratorConfig,
-    MappingNetwork,
-)
+from stylegan_culture.networks.generator import CultureModel, Generator, MappingNetwork
+from stylegan_culture.networks.sizes import GeneratorConfig
 
 CULTURES = ("alpha", "beta", "gamma")
 

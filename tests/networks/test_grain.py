@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.sizes import GeneratorConfig
 
 CULTURES = ("alpha", "beta", "gamma")
 

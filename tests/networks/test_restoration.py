@@ -10,7 +10,8 @@ import tensorflow as tf
 from stylegan_culture.arrays import load_weights
 from stylegan_culture.config import InputError
 from stylegan_culture.networks.holes import filled, kept_around, with_holes
-from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
+from stylegan_culture.networks.restoration import RestorationModel
+from stylegan_culture.networks.sizes import RestorationConfig
 
 SIZES = RestorationConfig(blocks=1, code_size=8, refining_width=8, refining_blocks=1)
 

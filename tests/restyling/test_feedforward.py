@@ -111,7 +111,8 @@ def test_keep_colour_keeps_chrominance_and_matches_luminance():
 MEMORY = """
 import resource
 import numpy as np
-from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
+from stylegan_culture.networks.generator import CultureModel
+from stylegan_culture.networks.sizes import GeneratorConfig
 from stylegan_culture.restyling import feedforward
 model = CultureModel(["a", "b"], GeneratorConfig()).create_weights()
 image = np.random.default_rng(0).random((4096, 4096, 3), dtype=np.float32)

@@ -6,7 +6,8 @@ import pytest
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
-from stylegan_culture.networks.restoration import RestorationConfig, RestorationModel
+from stylegan_culture.networks.restoration import RestorationModel
+from stylegan_culture.networks.sizes import RestorationConfig
 from stylegan_culture.restyling.restoration import fuse, restore
 
 SIZES = RestorationConfig(blocks=1, code_size=8, refining_width=8, refining_blocks=1)

@@ -1,14 +1,19 @@
 """Fixtures for tests of the culture GAN's step."""
 
-import types
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.networks.discriminator import DiscriminatorConfig
-from stylegan_culture.training.culture.settings import BackboneConfig, LossConfig, OptimizerConfig
-from stylegan_culture.training.culture.trainer import CultureTrainer
+from stylegan_culture.networks.sizes import DiscriminatorConfig
+from stylegan_culture.training.culture.settings import (
+    BackboneConfig,
+    LossConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
+from stylegan_culture.training.culture.trainer import CultureTrainer, Previews
+from stylegan_culture.training.discriminators import DiscriminatorLossConfig
+from stylegan_culture.training.loop import LoopConfig
 
 CULTURES = ("alpha", "beta", "gamma")
 STEPS = 40
@@ -20,27 +25,37 @@ EVERY = LossConfig(
     plain=1.0,
     stability=1.0,
     feature_matching=1.0,
-    relabelled=0.5,
 )
+
+RELABELLED = DiscriminatorLossConfig(relabelled=0.5)
 
 
 @pytest.fixture(scope="module")
 def make_trainer(small_sizes, vgg_archive):
     """A builder of small trainers; `backbone` adds the terms over a distilled VGG-19."""
 
-    def make(batch, backbone=False, precision="float32", losses=EVERY, trunk=8, **optimizer):
-        configs = types.SimpleNamespace(
+    def make(
+        batch,
+        backbone=False,
+        precision="float32",
+        losses=EVERY,
+        trunk=8,
+        of_discriminators=RELABELLED,
+        **optimizer,
+    ):
+        config = TrainConfig(
+            precision=precision,
+            loop=LoopConfig(steps=STEPS),
             generator=small_sizes,
             discriminator=DiscriminatorConfig(trunk_width=trunk, trunk_layers=3, head_width=8),
             losses=losses,
+            discriminator_losses=of_discriminators,
             optimizer=OptimizerConfig(**optimizer),
             backbone=BackboneConfig("vgg19_16x" if backbone else "", str(vgg_archive)),
         )
         tf.keras.utils.set_random_seed(0)  # the same start, whatever ran before
-        trainer = CultureTrainer(CULTURES, configs, STEPS, precision, seed=0)
-        trainer.build(batch)
-        trainer.previews = {"contents": batch["content"][:2], "examples": batch["style"][:3]}
-        return trainer
+        previews = Previews(batch["content"][:2], batch["style"][:3])
+        return CultureTrainer(CULTURES, config, batch, previews)
 
     return make
 

@@ -10,25 +10,27 @@ run it as a process of its own.
 import functools
 import json
 import sys
-import types
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from stylegan_culture import losses
-from stylegan_culture.networks.dcgan import SamplerConfig
-from stylegan_culture.networks.discriminator import (
-    DiscriminatorConfig,
-    RunningScale,
-    SpectralConvolution,
-)
-from stylegan_culture.networks.generator import GeneratorConfig
-from stylegan_culture.training import optimisers, replicas
+from stylegan_culture.networks.discriminator import RunningScale, SpectralConvolution
+from stylegan_culture.networks.sizes import DiscriminatorConfig, GeneratorConfig, SamplerConfig
+from stylegan_culture.pipelines.input import DataConfig
+from stylegan_culture.training import replicas
 from stylegan_culture.training.augment import KINDS, augment
-from stylegan_culture.training.culture.settings import BackboneConfig, LossConfig, OptimizerConfig
+from stylegan_culture.training.culture.settings import (
+    BackboneConfig,
+    LossConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
 from stylegan_culture.training.culture.trainer import CultureTrainer
-from stylegan_culture.training.vae import VaeConfig, VaeTrainer
+from stylegan_culture.training.discriminators import DiscriminatorLossConfig
+from stylegan_culture.training.loop import LoopConfig, Trainer
+from stylegan_culture.training.vae import VaeTrainConfig, VaeTrainer
 
 CULTURES = ("alpha", "beta", "gamma")
 EVERY = LossConfig(
@@ -39,54 +41,40 @@ EVERY = LossConfig(
     plain=1.0,
     stability=1.0,
     feature_matching=1.0,
-    relabelled=0.5,
-    r1_interval=2,
 )
 # Adam divides gradients by their own size: of one that is next to zero, the rounding error becomes
 # a whole step, and two runs that differ by one rounding part. This keeps what is small small. The
 # losses of a VAE, in nats per picture, are larger by orders of magnitude.
 EPSILONS = {"parts": 1e-7, "culture": 0.1, "vae": 1e3}
-OWN = OptimizerConfig(warm_up=1, augmentation="translation,cutout,colour", groups=2)
+OPTIMIZER = OptimizerConfig(warm_up=1, augmentation="translation,cutout,colour", groups=2)
 
 
-class Parts:
+class Parts(Trainer):
     """Spectral norm, a running scale, noise, augmentation of two batches, weighted means, an
     average: each of them is wrong where replicas do not know of each other."""
 
-    def __init__(self):
+    seed, follows = 1, 0.9
+
+    def __init__(self, batch):
         self.model, self.average = (keras.layers.Dense(4, bias_initializer="ones") for _ in "ab")
         self.convolution, self.scale = SpectralConvolution(3, stride=2), RunningScale()
         self.optimizer = keras.optimizers.Adam(1e-2, global_clipnorm=0.1)
 
-    def build(self, batch):
         self.convolution(batch["content"]), self.scale(batch["content"])
         for layer in (self.model, self.average):
             layer.build([None, 3])
         self.trained = self.model.trainable_variables + self.convolution.trainable_variables
         self.optimizer.build(self.trained)
 
-    def state(self):
-        groups = {
+    def groups(self):
+        return {
             "optimizer": self.optimizer.variables,
             "average": self.average.variables,
             "model": self.model.variables,
             "judge": self.convolution.variables + self.scale.variables,
         }
-        return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
 
-    samples = codes = dict
-
-    def step(self, batch, number):
-        parts = self._step(batch, tf.constant([1, number]))
-        self.follow(tf.constant(number))
-        return parts
-
-    @tf.function
-    def follow(self, number):
-        optimisers.follow(self.average, self.model, 0.9, number)
-
-    @replicas.shared
-    def _step(self, batch, seed):
+    def step(self, batch, seed):
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         count = batch["culture"].shape[0]
         drawn = replicas.normal([count, 3], seed + 1)
@@ -94,34 +82,40 @@ class Parts:
         with tf.GradientTape() as tape:
             changed = self.scale(augment(pictures, KINDS, seed), training=True)
             logits = self.convolution(changed, training=True)
-            told = tf.reduce_mean(self.model(drawn), axis=1)[:, None, None, None]
+            answer = tf.reduce_mean(self.model(drawn), axis=1)[:, None, None, None]
             total = losses.discriminator_real(logits[:count])
-            fake = losses.discriminator_fake(logits[count:] + told, foreign)
+            fake = losses.discriminator_fake(logits[count:] + answer, foreign)
             total += replicas.share(foreign) * fake
         replicas.update(self.optimizer, tape, total, self.trained)
         return {"total": total}
 
 
-def culture(vgg: str) -> CultureTrainer:
+def culture(vgg: str, batch: dict) -> CultureTrainer:
     """A culture GAN with every part; its first step is one of the warm-up."""
-    configs = types.SimpleNamespace(
+    config = TrainConfig(
+        data=DataConfig(seed=3),
+        loop=LoopConfig(steps=40),
+        precision="float32",
         generator=GeneratorConfig(width=64, blocks=1, grain=True),
         discriminator=DiscriminatorConfig(trunk_width=8, trunk_layers=3, head_width=8),
         losses=EVERY,
-        optimizer=OWN,
+        discriminator_losses=DiscriminatorLossConfig(relabelled=0.5, r1_interval=2),
+        optimizer=OPTIMIZER,
         backbone=BackboneConfig("vgg19_16x" if vgg else "", vgg),
     )
-    return CultureTrainer(CULTURES, configs, 40, "float32", seed=3)
+    return CultureTrainer(CULTURES, config, batch)
 
 
-def vae() -> VaeTrainer:
+def vae(batch: dict) -> VaeTrainer:
     """A small conditional VAE."""
-    configs = types.SimpleNamespace(
-        data=types.SimpleNamespace(image_size=64),
+    del batch
+    config = VaeTrainConfig(
+        data=DataConfig(seed=5),
+        loop=LoopConfig(steps=40),
+        precision="float32",
         sampler=SamplerConfig(2, 4, 4, True),
-        vae=VaeConfig(),
     )
-    return VaeTrainer(CULTURES, configs, 40, "float32", seed=5)
+    return VaeTrainer(CULTURES, config, None)
 
 
 def batch(number: int, rows: int = 8) -> dict:
@@ -143,14 +137,13 @@ def trained(make, team, steps: int, epsilon: float):
     """State and losses of a trainer after some steps."""
     tf.keras.utils.set_random_seed(0)
     with team.scope():
-        trainer = make()
-        trainer.build(batch(0))
+        trainer = make(batch=batch(0))
     for optimizer in _optimizers(trainer):
         optimizer.epsilon = epsilon
     shared, found = team.of(trainer), []
     start = {name: np.asarray(value) for name, value in trainer.state().items()}
     for number in range(steps):
-        parts = shared.step(batch(number), number)
+        parts = shared.train(batch(number), number)
         found.append({name: float(value) for name, value in parts.items()})
     state = {name: np.asarray(value) for name, value in trainer.state().items()}
     moved = max(float(np.abs(state[n] - start[n]).max()) for n in state if n.startswith("model"))
@@ -158,9 +151,10 @@ def trained(make, team, steps: int, epsilon: float):
 
 
 def _optimizers(trainer) -> list:
-    """Of the generator and of what judges it, where there is something."""
-    judges = [trainer.judges.optimizer] if isinstance(trainer, CultureTrainer) else []
-    return [trainer.optimizer, *judges]
+    """Of the generator and of its discriminators, where there are some."""
+    if isinstance(trainer, CultureTrainer):
+        return [trainer.optimizer, trainer.discriminators.optimizer]
+    return [trainer.optimizer]
 
 
 def difference(make, one, two, steps: int, epsilon: float) -> dict:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stylegan_culture.config import InputError
 from stylegan_culture.training import augment
 
 SIZE, BATCH = 32, 64
@@ -24,7 +25,7 @@ def _numbered(batch=BATCH):
 def test_names_are_parsed_and_unknown_ones_refused():
     assert augment.parse_kinds("translation,cutout") == ("translation", "cutout")
     assert augment.parse_kinds("") == ()
-    with pytest.raises(ValueError, match="'rotate'.*translation, cutout, colour"):
+    with pytest.raises(InputError, match="'rotate'.*translation, cutout, colour"):
         augment.parse_kinds("cutout,rotate")
 
 

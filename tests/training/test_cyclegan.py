@@ -1,37 +1,34 @@
 """One step of CycleGAN: its losses, who learns from what, and that a resumed run is unbroken."""
 
 import dataclasses
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.networks.cyclegan import PatchConfig, TranslatorConfig
+from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
+from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import checkpoint
-from stylegan_culture.training.culture.discriminators import HINGE, LEAST_SQUARES, LOGISTIC
-from stylegan_culture.training.cyclegan import VERDICTS, CycleConfig, CycleTrainer
+from stylegan_culture.training.cyclegan import CycleConfig, CycleTrainConfig, CycleTrainer
+from stylegan_culture.training.discriminators import verdicts_of
+from stylegan_culture.training.loop import LoopConfig
 from stylegan_culture.training.optimisers import LinearDecay
 
-
-@pytest.fixture(autouse=True)
-def eagerly():
-    """Steps that run line by line: nothing has to be compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 def _make():
-    configs = types.SimpleNamespace(
+    config = CycleTrainConfig(
+        data=DataConfig(seed=5),
+        loop=LoopConfig(steps=20),
+        precision="float32",
         translator=TranslatorConfig(filters=2, blocks=0),
         patch=PatchConfig(patch_filters=2, patch_layers=1, patch_norm="spectral"),
         cycle=CycleConfig(pool=2, augmentation="cutout"),
     )
     tf.keras.utils.set_random_seed(0)
-    trainer = CycleTrainer(("day", "night"), configs, steps=20, precision="float32", seed=5)
-    trainer.build(_batch(0))
-    return trainer
+    previews = tuple(np.asarray(_batch(1)[name]) for name in ("content", "style"))
+    return CycleTrainer(("day", "night"), config, _batch(0), previews)
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +73,9 @@ def test_the_losses_are_those_of_the_paper(trainer):
     )
     judged = [
         np.asarray(judge(tf.constant(made, tf.float32)))
-        for judge, made in zip(trainer.judges, (back(second), forth(first)), strict=True)
+        for judge, made in zip(trainer.discriminators, (back(second), forth(first)), strict=True)
     ]
-    real = [np.asarray(j(batch[n])) for j, n in zip(trainer.judges, batch, strict=True)]
+    real = [np.asarray(j(batch[n])) for j, n in zip(trainer.discriminators, batch, strict=True)]
     expected = {
         "cycle": np.abs(back(forth(first)) - first).mean()
         + np.abs(forth(back(second)) - second).mean(),
@@ -91,7 +88,7 @@ def test_the_losses_are_those_of_the_paper(trainer):
     expected["total"] = (
         expected["adversarial"] + 10.0 * expected["cycle"] + 5.0 * expected["identity"]
     )
-    found = {name: float(value) for name, value in trainer.step(batch, 0).items()}
+    found = {name: float(value) for name, value in trainer.train(batch, 0).items()}
     assert set(found) == {*expected, "spread", "saturated"}
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=1e-4), name
@@ -100,7 +97,7 @@ def test_the_losses_are_those_of_the_paper(trainer):
 def test_a_discriminator_update_leaves_the_generators_unchanged(trainer, monkeypatch):
     monkeypatch.setattr(trainer, "rates", [LinearDecay(0.0, 10, 10), trainer.rates[1]])
     before = _values(trainer)
-    trainer.step(_batch(1), 3)
+    trainer.train(_batch(1), 3)
     moved = _moved(before, trainer)
     assert {"first_judge", "second_judge"} <= moved
     assert not {"model", "average"} & moved
@@ -108,9 +105,9 @@ def test_a_discriminator_update_leaves_the_generators_unchanged(trainer, monkeyp
 
 def test_a_generator_update_leaves_the_discriminators_unchanged(trainer, monkeypatch):
     monkeypatch.setattr(trainer, "rates", [trainer.rates[0], LinearDecay(0.0, 10, 10)])
-    judges = [v for judge in trainer.judges for v in judge.trainable_variables]
+    judges = [v for judge in trainer.discriminators for v in judge.trainable_variables]
     before, state = [np.array(v) for v in judges], _values(trainer)
-    trainer.step(_batch(1), 3)
+    trainer.train(_batch(1), 3)
     for old, variable in zip(before, judges, strict=True):
         np.testing.assert_array_equal(variable, old)
     # "first_judge" for its norms, which are no weights that learn.
@@ -121,29 +118,25 @@ def test_what_has_no_weight_is_left_out_and_one_picture_has_no_spread(trainer, m
     """The verdict is the one that was chosen: `softplus(-D)` of what was made."""
     batch = _batch(1, count=1)
     monkeypatch.setattr(trainer, "config", dataclasses.replace(trainer.config, identity=0.0))
-    monkeypatch.setattr(trainer, "verdicts", VERDICTS["non_saturating"])
+    monkeypatch.setattr(trainer, "verdicts", verdicts_of("non_saturating"))
     made = (trainer.model.back(batch["style"]), trainer.model.forth(batch["content"]))
-    logits = [np.asarray(judge(x)) for judge, x in zip(trainer.judges, made, strict=True)]
-    parts = {name: float(value) for name, value in trainer.step(batch, 0).items()}
+    logits = [np.asarray(judge(x)) for judge, x in zip(trainer.discriminators, made, strict=True)]
+    parts = {name: float(value) for name, value in trainer.train(batch, 0).items()}
     assert set(parts) == {"adversarial", "cycle", "discriminator", "total", "saturated"}
     expected = sum(np.log1p(np.exp(-values)).mean() for values in logits)
     assert parts["adversarial"] == pytest.approx(expected, rel=1e-4)
-
-
-def test_the_verdicts_are_those_of_their_names():
-    assert VERDICTS == {"least_squares": LEAST_SQUARES, "non_saturating": LOGISTIC, "hinge": HINGE}
 
 
 def test_a_resumed_run_is_an_unbroken_one_bit_for_bit(trainer, monkeypatch, tmp_path):
     """The pools are full by then and hold pictures of the steps before."""
     monkeypatch.setattr(trainer, "kinds", ("cutout",))
     for number in range(2):
-        trainer.step(_batch(number), number)
+        trainer.train(_batch(number), number)
     path = checkpoint.save(tmp_path, trainer.state(), 2)
     whole, resumed = trainer, _make()
     assert checkpoint.restore(path, resumed.state()) == 2
     for each in (whole, resumed):
-        each.step(_batch(2), 2)
+        each.train(_batch(2), 2)
     expected, found = _values(whole), _values(resumed)
     assert list(expected) == list(found)
     assert {"first_pool/0000", "second_pool/0001"} <= set(expected)
@@ -151,9 +144,7 @@ def test_a_resumed_run_is_an_unbroken_one_bit_for_bit(trainer, monkeypatch, tmp_
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def test_sheets_show_each_direction_there_and_back(trainer, monkeypatch):
-    previews = [np.asarray(_batch(1)[name]) for name in ("content", "style")]
-    monkeypatch.setattr(trainer, "previews", previews)
+def test_sheets_show_each_direction_there_and_back(trainer):
     sheets = trainer.samples()
     assert set(sheets) == {"day_to_night", "night_to_day"}
     there = np.asarray(trainer.average.forth(_batch(1)["content"][:1]))[0]

@@ -8,11 +8,13 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture import losses
-from stylegan_culture.networks.dcgan import SamplerConfig
-from stylegan_culture.networks.discriminator import Discriminator, SpectralConvolution, TrunkConfig
-from stylegan_culture.training import checkpoint
-from stylegan_culture.training.culture import discriminators
-from stylegan_culture.training.dcgan import AdversarialConfig, DcganTrainer, real_pictures
+from stylegan_culture.networks.discriminator import Discriminator, SpectralConvolution
+from stylegan_culture.networks.sizes import SamplerConfig, TrunkConfig
+from stylegan_culture.pipelines.input import DataConfig
+from stylegan_culture.training import checkpoint, discriminators
+from stylegan_culture.training.dcgan import DcganConfig, DcganTrainer, RivalConfig
+from stylegan_culture.training.from_noise import real_pictures
+from stylegan_culture.training.loop import LoopConfig
 from stylegan_culture.training.optimisers import follow
 
 SIZE, STEPS = 16, 40
@@ -37,25 +39,17 @@ def make_trainer(batch):
 
     def make(conditional=True, spectral_norm=True, **adversarial):
         keras.utils.set_random_seed(3)
-        configs = types.SimpleNamespace(
-            data=types.SimpleNamespace(image_size=SIZE),
+        config = DcganConfig(
+            data=DataConfig(image_size=SIZE, seed=5),
+            loop=LoopConfig(steps=STEPS),
+            precision="float32",
             sampler=SamplerConfig(2, 4, 4, conditional),
             discriminator=TrunkConfig(4, 3, spectral_norm),
-            adversarial=AdversarialConfig(**adversarial),
+            adversarial=RivalConfig(**adversarial),
         )
-        trainer = DcganTrainer(CULTURES, configs, STEPS, "float32", seed=5)
-        trainer.build(batch)
-        return trainer
+        return DcganTrainer(CULTURES, config, batch)
 
     return make
-
-
-@pytest.fixture
-def eagerly():
-    """Steps that run line by line: slower by far, but nothing has to be compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def _snapshot(trainer):
@@ -71,7 +65,7 @@ def _changed(before, trainer, group):
 def test_the_discriminators_update_leaves_the_generator_unchanged(make_trainer, batch, eagerly):
     trainer = make_trainer(generator_rate=0.0)
     before = _snapshot(trainer)
-    parts = trainer.step(batch, 0)
+    parts = trainer.train(batch, 0)
     assert "r1" in parts and all(np.isfinite(float(value)) for value in parts.values())
     assert not _changed(before, trainer, "model") and not _changed(before, trainer, "average")
     assert _changed(before, trainer, "picture_judge")
@@ -81,10 +75,10 @@ def test_the_generators_update_leaves_the_discriminators_weights_unchanged(
     make_trainer, batch, eagerly
 ):
     trainer = make_trainer(discriminator_rate=0.0)
-    before = [np.array(variable) for variable in trainer.judges.variables]
+    before = [np.array(variable) for variable in trainer.discriminators.variables]
     model = _snapshot(trainer)
-    trainer.step(batch, 1)
-    for old, variable in zip(before, trainer.judges.variables, strict=True):
+    trainer.train(batch, 1)
+    for old, variable in zip(before, trainer.discriminators.variables, strict=True):
         np.testing.assert_array_equal(variable, old)
     assert _changed(model, trainer, "model") and _changed(model, trainer, "average")
 
@@ -92,15 +86,15 @@ def test_the_generators_update_leaves_the_discriminators_weights_unchanged(
 def test_a_resumed_run_repeats_an_unbroken_one_bit_for_bit(make_trainer, batch, tmp_path, eagerly):
     """Batches of a checkpointed state and step alone: noise is drawn from (seed, step)."""
     unbroken = make_trainer(r1_interval=2)
-    unbroken.step(batch, 0)
+    unbroken.train(batch, 0)
     path = checkpoint.save(tmp_path, unbroken.state(), 1)
-    unbroken.step(batch, 1)
-    unbroken.step(batch, 2)
+    unbroken.train(batch, 1)
+    unbroken.train(batch, 2)
     resumed = make_trainer(r1_interval=2)
-    resumed.step(batch, 7)  # anything else, which the checkpoint has to overwrite
+    resumed.train(batch, 7)  # anything else, which the checkpoint has to overwrite
     assert checkpoint.restore(path, resumed.state()) == 1
-    resumed.step(batch, 1)
-    resumed.step(batch, 2)
+    resumed.train(batch, 1)
+    resumed.train(batch, 2)
     for name, value in _snapshot(unbroken).items():
         np.testing.assert_array_equal(resumed.state()[name], value, err_msg=name)
 
@@ -112,11 +106,11 @@ def test_both_losses_are_verdicts_and_naming(make_trainer, batch, eagerly, monke
     logits = np.random.default_rng(6).normal(size=(12, 2, 2, 3)).astype(np.float32)
     judged = iter((logits[8:], logits[:4], logits[4:8]))  # for the generator; real; drawn
     monkeypatch.setattr(
-        trainer.judges, "logits", lambda *a, **k: {"picture": [tf.constant(next(judged))]}
+        trainer.discriminators, "logits", lambda *a, **k: {"picture": [tf.constant(next(judged))]}
     )
     monkeypatch.setattr(trainer.optimizer, "apply", lambda *a: None)
-    monkeypatch.setattr(trainer.judges.optimizer, "apply", lambda *a: None)
-    found = trainer.step(batch, 1)
+    monkeypatch.setattr(trainer.discriminators.optimizer, "apply", lambda *a: None)
+    found = trainer.train(batch, 1)
     culture, asked = np.array([[0, 1, 2, 1], [0, 1, 0, 1]])
     softplus = np.log1p(np.exp(np.stack([logits, -logits])))
     pooled = logits.mean(axis=(1, 2))
@@ -138,7 +132,7 @@ def test_pictures_are_named_as_they_are_and_judged_augmented(
     for shift in (0.0, 0.5):
         trainer = make_trainer(r1=0.0, diversity=0.0, augmentation="colour")
         monkeypatch.setattr(discriminators, "augment", lambda x, *_, shift=shift: x + shift)
-        found.append(trainer.step(batch, 1))
+        found.append(trainer.train(batch, 1))
     for name, alike in (("naming", True), ("adversarial", False)):
         first, second = (float(parts[name]) for parts in found)
         assert (first == pytest.approx(second, rel=1e-6)) is alike, name
@@ -161,7 +155,7 @@ def test_two_pictures_of_one_culture_are_rewarded_for_their_difference(
     model.variables = trainer.average.variables
     monkeypatch.setattr(trainer, "model", model)
     monkeypatch.setattr(trainer.optimizer, "apply", lambda *a: None)
-    parts = trainer.step(batch, 10)  # of 40: three quarters of the weight are left
+    parts = trainer.train(batch, 10)  # of 40: three quarters of the weight are left
     assert labels[0].argmax(-1).tolist() == [0, 1, 0, 1]
     expected = -np.minimum(np.abs(fakes[:2] - fakes[2:]).mean((1, 2, 3)), 0.2).mean()
     assert float(parts["diversity"]) == pytest.approx(expected, rel=1e-4)
@@ -172,10 +166,10 @@ def test_two_pictures_of_one_culture_are_rewarded_for_their_difference(
 def test_an_unconditional_one_has_a_single_class(make_trainer, batch, eagerly):
     trainer = make_trainer(conditional=False)
     assert trainer.model.cultures == 1
-    assert trainer.judges.networks["picture"].logits.filters == 1
+    assert trainer.discriminators.networks["picture"].logits.filters == 1
     pictures, culture = real_pictures(batch, conditional=False)
     assert pictures.shape == (4, SIZE, SIZE, 3) and not culture.numpy().any()
-    parts = trainer.step(batch, 1)
+    parts = trainer.train(batch, 1)
     assert "naming" not in parts and np.isfinite(float(parts["total"]))
 
 
@@ -189,7 +183,7 @@ def test_real_pictures_are_styles_and_contents_with_their_cultures(batch):
 def test_spectral_norm_is_an_option(make_trainer):
     kinds = {}
     for asked in (True, False):
-        judge = make_trainer(spectral_norm=asked).judges.networks["picture"]
+        judge = make_trainer(spectral_norm=asked).discriminators.networks["picture"]
         layers = [*judge.trunk, judge.logits]
         kinds[asked] = {isinstance(layer, SpectralConvolution) for layer in layers}
     assert kinds == {True: {True}, False: {False}}

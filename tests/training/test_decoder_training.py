@@ -9,8 +9,15 @@ import tensorflow as tf
 from stylegan_culture.config import InputError
 from stylegan_culture.features import operators
 from stylegan_culture.features.backbones import build_backbone
+from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import checkpoint
-from stylegan_culture.training.decoder import DecoderConfig, DecoderTrainer
+from stylegan_culture.training.decoder import (
+    DecoderConfig,
+    DecoderTrainConfig,
+    DecoderTrainer,
+    taps_of,
+)
+from stylegan_culture.training.loop import LoopConfig
 
 TAPS = ("relu2_1", "relu3_1")
 SIZE, STEPS, WARM_UP, RATE = 32, 40, 4, 4e-3
@@ -35,12 +42,16 @@ def backbone(archive):
 def make_trainer(backbone, batch):
     """A builder of trainers that have their variables."""
 
-    def make(taps=TAPS, precision="float32", network=backbone, **settings):
+    def make(taps=TAPS, precision="float32", network=backbone, steps=STEPS, **settings):
         keras.utils.set_random_seed(4)
-        config = DecoderConfig(rate=RATE, warm_up=WARM_UP, **settings)
-        trainer = DecoderTrainer(network, taps, config, STEPS, precision, seed=7)
-        trainer.build(batch)
-        return trainer
+        config = DecoderTrainConfig(
+            data=DataConfig(seed=7),
+            loop=LoopConfig(steps=steps),
+            precision=precision,
+            decoder=DecoderConfig(**{"rate": RATE, "warm_up": WARM_UP, **settings}),
+            tap=",".join(taps),
+        )
+        return DecoderTrainer(network, config, batch, _pictures(batch)[:3])
 
     return make
 
@@ -51,14 +62,6 @@ def batch():
     generator = np.random.default_rng(11)
     contents, styles = generator.uniform(size=(2, 2, 8, 8, 3)).repeat(4, 2).repeat(4, 3)
     return {"content": tf.constant(contents, tf.float32), "style": tf.constant(styles, tf.float32)}
-
-
-@pytest.fixture
-def eagerly():
-    """Steps that run line by line: slower by far, but nothing has to be compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def _pictures(batch):
@@ -134,7 +137,7 @@ def test_every_part_is_its_formula_whatever_share_is_restyled(
     """Restyled maps have no picture that they came from; plain ones need not be smooth."""
     trainer = make_trainer(restyled=share)
     expected = _expected_parts(trainer, batch, 3)
-    found = {name: float(value) for name, value in trainer.step(batch, 3).items()}
+    found = {name: float(value) for name, value in trainer.train(batch, 3).items()}
     assert set(found) == names
     assert found == pytest.approx(expected, rel=2e-3)
 
@@ -155,7 +158,7 @@ def test_the_first_part_of_a_batch_is_restyled_by_strengths_drawn_anew(make_trai
 def test_steps_on_one_batch_lower_the_pixel_loss(make_trainer, batch):
     """Below what any single colour would give; the restyled maps are the same each time."""
     trainer = make_trainer(("relu1_1", "relu2_1"), features=0.05)
-    found = [trainer.step(batch, WARM_UP) for _ in range(40)]
+    found = [trainer.train(batch, WARM_UP) for _ in range(40)]
     for name in ("pixels", "features", "total"):
         assert float(found[-1][name]) < 0.5 * float(found[0][name]), name
     styles = np.asarray(batch["style"])  # the plain half of the batch
@@ -169,7 +172,7 @@ def test_a_step_trains_every_decoder_and_leaves_the_backbone(make_trainer, batch
     backbone = _snapshot(trainer.backbone.variables)
     before = _snapshot(trainer.variables)
     assert len(before) == sum(len(d.trainable_variables) for d in trainer.decoders.values())
-    trainer.step(batch, 2)  # not 0, whose rate is 0
+    trainer.train(batch, 2)  # not 0, whose rate is 0
     for old, variable in zip(backbone, trainer.backbone.variables, strict=True):
         np.testing.assert_array_equal(variable, old)
     for old, variable in zip(before, trainer.variables, strict=True):
@@ -185,10 +188,9 @@ def test_the_rate_rises_and_falls(make_trainer, batch, eagerly):
     falling = STEPS - WARM_UP
     cosine = 0.5 * RATE * (1.0 + np.cos(np.pi * np.arange(falling) / falling))
     np.testing.assert_allclose(rates[WARM_UP:], cosine, rtol=1e-3)
-    trainer.step(batch, 9)
+    trainer.train(batch, 9)
     assert float(trainer.optimizer.learning_rate) == pytest.approx(rates[9], rel=1e-5)
-    config = DecoderConfig(rate=RATE, warm_up=100)
-    short = DecoderTrainer(trainer.backbone, TAPS, config, 6, "float32", seed=0)
+    short = make_trainer(steps=6, warm_up=100)
     assert [float(short.rate(step)) for step in (0, 3)] == pytest.approx([0.0, RATE])
 
 
@@ -201,7 +203,7 @@ def test_half_precision_keeps_float32_weights_and_finite_losses(
     exact = make_trainer()
     for mine, other in zip(trainer.variables, exact.variables, strict=True):
         mine.assign(other)
-    parts, expected = trainer.step(batch, 2), exact.step(batch, 2)
+    parts, expected = trainer.train(batch, 2), exact.train(batch, 2)
     for name, value in parts.items():
         assert float(value) == pytest.approx(float(expected[name]), rel=0.1), name
     assert float(parts["total"]) != float(expected["total"]), "computed in single precision"
@@ -217,7 +219,7 @@ def test_the_state_names_everything_that_training_changes(make_trainer, batch, e
     decoders = [v for decoder in trainer.decoders.values() for v in decoder.variables]
     assert held == {id(v) for v in [*decoders, *trainer.optimizer.variables]}
     before = {name: np.array(variable) for name, variable in state.items()}
-    trainer.step(batch, 2)
+    trainer.train(batch, 2)
     after = trainer.state()
     assert list(after) == list(before) == list(make_trainer().state())
     assert [name for name in before if np.array_equal(after[name], before[name])] == []
@@ -226,7 +228,7 @@ def test_the_state_names_everything_that_training_changes(make_trainer, batch, e
 def test_a_resumed_trainer_goes_on_as_the_old_one(make_trainer, batch, tmp_path, eagerly):
     """Restored bit for bit, momentum included; the next step differs by rounding at the most."""
     trainer = make_trainer()
-    trainer.step(batch, 1)
+    trainer.train(batch, 1)
     path = checkpoint.save(tmp_path, trainer.state(), 2)
     other = make_trainer()
     for variable in other.variables:
@@ -235,7 +237,7 @@ def test_a_resumed_trainer_goes_on_as_the_old_one(make_trainer, batch, tmp_path,
     for name, variable in trainer.state().items():
         np.testing.assert_array_equal(other.state()[name], variable, err_msg=name)
     expected, found = (
-        {name: float(value) for name, value in t.step(batch, 2).items()} for t in (trainer, other)
+        {name: float(value) for name, value in t.train(batch, 2).items()} for t in (trainer, other)
     )
     assert found == pytest.approx(expected, rel=1e-5)
     for name, variable in trainer.state().items():
@@ -245,11 +247,11 @@ def test_a_resumed_trainer_goes_on_as_the_old_one(make_trainer, batch, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("taps", "named"), [(("relu2_1", "relu9_1"), "'relu9_1'"), (("block35_10",), "'block35_10'")]
+    ("taps", "named"), [("relu2_1, relu9_1", "'relu9_1'"), ("block35_10", "'block35_10'")]
 )
 def test_an_unknown_tap_is_wrong_input_with_the_known_ones(backbone, taps, named):
     with pytest.raises(InputError) as raised:
-        DecoderTrainer(backbone, taps, DecoderConfig(), STEPS, "float32", seed=0)
+        taps_of(backbone, taps)
     message = str(raised.value)
     assert named in message and all(tap in message for tap in backbone.taps)
     assert "\n" not in message
@@ -257,13 +259,12 @@ def test_an_unknown_tap_is_wrong_input_with_the_known_ones(backbone, taps, named
 
 def test_no_tap_at_all_is_wrong_input(backbone):
     with pytest.raises(InputError, match="relu1_1, relu2_1"):
-        DecoderTrainer(backbone, (), DecoderConfig(), STEPS, "float32", seed=0)
+        taps_of(backbone, " , ")
 
 
 def test_the_sheet_shows_each_picture_and_what_every_decoder_makes_of_it(make_trainer, batch):
     trainer = make_trainer()
-    assert trainer.samples() == {} and trainer.codes() == {}
-    trainer.previews = _pictures(batch)[:3]
+    assert trainer.codes() == {}
     sheets = trainer.samples()
     assert list(sheets) == ["decoded"]
     sheet, cell = np.asarray(sheets["decoded"]), SIZE + 2

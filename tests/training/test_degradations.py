@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError
-from stylegan_culture.networks import restoration
+from stylegan_culture.networks import sizes
 from stylegan_culture.training import restore
 
 SEED = tf.constant([3, 5])
@@ -107,7 +107,7 @@ def test_inpainting_leaves_what_is_known_untouched_and_marks_the_rest(pictures):
     assert (given[hole][:, :3] != pictures.numpy()[hole]).mean() > 0.95
 
 
-@pytest.mark.parametrize("kind", restoration.KINDS)
+@pytest.mark.parametrize("kind", sizes.KINDS)
 def test_damage_is_a_function_of_picture_and_seed(pictures, kind):
     first, again, other = (
         restore.damaged(kind, pictures, seed, (5.0, 40.0)).numpy()
@@ -129,5 +129,5 @@ def test_a_mixed_batch_gives_each_picture_its_kind(pictures):
 @pytest.mark.parametrize("text", ["", "scratches", "denoise,denoise"])
 def test_kinds_that_cannot_be_are_refused(text):
     with pytest.raises(InputError, match="--damage"):
-        restoration.parse_kinds(text)
-    assert restoration.parse_kinds(" denoise, inpaint") == ("denoise", "inpaint")
+        sizes.parse_kinds(text)
+    assert sizes.parse_kinds(" denoise, inpaint") == ("denoise", "inpaint")

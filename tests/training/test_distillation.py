@@ -8,14 +8,16 @@ import tensorflow as tf
 
 from stylegan_culture.features import linalg
 from stylegan_culture.features.backbones import build_backbone, save_weights
+from stylegan_culture.networks.distillation import FOLLOWS
 from stylegan_culture.training import checkpoint
 from stylegan_culture.training.backbone import (
-    FOLLOWS,
+    BackboneTrainConfig,
     DistillationConfig,
     DistillationTrainer,
     principal_colours,
     style_relations,
 )
+from stylegan_culture.training.loop import LoopConfig
 
 CULTURES = ("alpha", "beta")
 SIZE, STEPS, WARM_UP, RATE = 64, 50, 10, 2e-3
@@ -28,10 +30,12 @@ def make_trainer(vgg_archive):
     def make(batch, precision="float32"):
         keras.utils.set_random_seed(4)
         teacher = build_backbone("vgg19_16x", str(vgg_archive), dtype=precision)
-        config = DistillationConfig(rate=RATE, warm_up=WARM_UP)
-        trainer = DistillationTrainer(CULTURES, config, teacher, STEPS, precision, seed=0)
-        trainer.build(batch)
-        return trainer
+        config = BackboneTrainConfig(
+            loop=LoopConfig(steps=STEPS),
+            precision=precision,
+            distillation=DistillationConfig(RATE, WARM_UP, relations=1.0, culture=0.3, dropout=0.5),
+        )
+        return DistillationTrainer(CULTURES, config, teacher, batch, _pictures(batch)[:3])
 
     return make
 
@@ -62,16 +66,7 @@ def trainer(shared):
     trainer, start = shared
     for name, variable in trainer.state().items():
         variable.assign(start[name])
-    trainer.previews = np.zeros((0, SIZE, SIZE, 3), np.float32)
     return trainer
-
-
-@pytest.fixture
-def eagerly():
-    """Steps that run line by line: slower by far, but nothing has to be compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def _snapshot(trainer):
@@ -158,7 +153,7 @@ def test_every_part_is_its_formula(trainer, batch, monkeypatch, eagerly):
     weights = trainer.config
     total = weights.features * parts["features"] + weights.relations * parts["relations"]
     total += weights.culture * parts["culture"]
-    found = {name: float(value) for name, value in trainer.step(batch, 3).items()}
+    found = {name: float(value) for name, value in trainer.train(batch, 3).items()}
     assert found == pytest.approx(parts | errors | {"total": total}, rel=2e-3, abs=1e-6)
 
 
@@ -196,7 +191,7 @@ def test_pictures_are_disturbed_by_colour_and_every_other_one_by_noise(trainer, 
 
 def test_steps_on_one_batch_lower_the_loss(trainer, batch):
     """The same pictures with the same disturbances: dropout alone differs."""
-    found = [trainer.step(batch, WARM_UP) for _ in range(12)]
+    found = [trainer.train(batch, WARM_UP) for _ in range(12)]
     for name, share in (("total", 0.7), ("features", 0.7)):
         assert float(found[-1][name]) < share * float(found[0][name]), name
     assert all(np.isfinite(float(value)) for parts in found for value in parts.values())
@@ -209,7 +204,7 @@ def test_a_step_trains_student_and_heads_and_nothing_else(trainer, batch):
     moments = [np.array(variable) for variable in trainer.standard.variables]
     before = {name: np.array(v) for name, v in trainer.student.named_variables().items()}
     heads = [np.array(variable) for variable in trainer.heads.trainable_variables]
-    trainer.step(batch, 2)  # not 0, whose rate is 0
+    trainer.train(batch, 2)  # not 0, whose rate is 0
     for old, variable in zip(teacher, trainer.teacher.variables, strict=True):
         np.testing.assert_array_equal(variable, old)
     for old, variable in zip(moments, trainer.standard.variables, strict=True):
@@ -248,12 +243,12 @@ def test_a_checkpoint_holds_everything_that_the_next_steps_depend_on(
     trainer, make_trainer, batch, tmp_path, eagerly
 ):
     """A new trainer, restored, goes on as the old one: optimiser, norms and dropout included."""
-    trainer.step(batch, 1)
+    trainer.train(batch, 1)
     path = checkpoint.save(tmp_path, trainer.state(), 2)
     other = make_trainer({name: tf.reverse(value, [0]) for name, value in batch.items()})
     assert checkpoint.restore(path, other.state()) == 2
     expected, found = (
-        {name: float(value) for name, value in t.step(batch, 2).items()} for t in (trainer, other)
+        {name: float(value) for name, value in t.train(batch, 2).items()} for t in (trainer, other)
     )
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
     restored = _snapshot(other)
@@ -269,20 +264,19 @@ def test_the_rate_rises_and_falls(trainer, batch):
     falling = STEPS - WARM_UP
     cosine = 0.5 * RATE * (1.0 + np.cos(np.pi * np.arange(falling) / falling))
     np.testing.assert_allclose(rates[WARM_UP:], cosine, rtol=1e-3, atol=1e-7)
-    trainer.step(batch, 5)
+    trainer.train(batch, 5)
     assert float(trainer.optimizer.learning_rate) == pytest.approx(rates[5], rel=1e-5)
 
 
 def test_half_precision_keeps_float32_weights_and_finite_losses(make_trainer, batch, eagerly):
     trainer = make_trainer(batch, precision="mixed_bfloat16")
-    parts = trainer.step(batch, 0)
+    parts = trainer.train(batch, 0)
     assert all(np.isfinite(float(value)) for value in parts.values())
     assert not any(value.dtype.itemsize == 2 for value in _snapshot(trainer).values())
 
 
 def test_the_sheet_shows_every_tap_of_teacher_and_student(trainer, batch):
     assert trainer.samples() == {} and trainer.codes() == {}
-    trainer.previews = _pictures(batch)[:3]
     (sheet,) = trainer.samples().values()
     sheet = np.asarray(sheet)
     assert sheet.shape[1] == 11 * (SIZE + 2) - 2 and sheet.shape[0] > 3 * SIZE

@@ -16,16 +16,16 @@ SEED = tf.constant([3, 7])
 @pytest.fixture
 def replica(monkeypatch):
     """Makes what follows replica `number` of `count`, whose batch has so many rows; the sum over
-    replicas of a scalar is what `told` says."""
+    replicas of a scalar is what `total` says."""
 
-    def enter(number, count, rows, told=0.0):
+    def enter(number, count, rows, total=0.0):
         context = types.SimpleNamespace(
             num_replicas_in_sync=count,
             replica_id_in_sync_group=number,
-            all_reduce=lambda operation, value: tf.constant(told),
+            all_reduce=lambda operation, value: tf.constant(total),
         )
         monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: context)
-        monkeypatch.setattr(replicas._OWN, "rows", rows, raising=False)
+        monkeypatch.setattr(replicas._REPLICA, "rows", rows, raising=False)
 
     return enter
 
@@ -82,7 +82,7 @@ def test_weighted_means_of_replicas_average_to_that_of_the_whole(replica):
     weights, values = np.float32([[1, 1, 1, 0], [0, 0, 1, 0]]), np.arange(8.0).reshape(2, 4)
     found = []
     for number, (own, value) in enumerate(zip(weights, values, strict=True)):
-        replica(number, 2, 4, told=float(weights.sum()))
+        replica(number, 2, 4, total=float(weights.sum()))
         mean = (own * value).sum() / max(own.sum(), 1.0)
         found.append(mean * float(replicas.share(tf.constant(own))))
     assert np.mean(found) == pytest.approx((weights * values).sum() / weights.sum())

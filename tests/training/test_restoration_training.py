@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.config import InputError
-from stylegan_culture.networks.restoration import DamageConfig, RestorationConfig
+from stylegan_culture.config import InputError, from_dict
+from stylegan_culture.networks.sizes import DamageConfig, RestorationConfig
 from stylegan_culture.training import restore
+from stylegan_culture.training.loop import LoopConfig
 from stylegan_culture.training.restore import (
     LearningConfig,
+    RestorationTrainConfig,
     RestorationTrainer,
     damaged,
     what_counts,
@@ -16,6 +18,17 @@ from stylegan_culture.training.restore import (
 
 SIZES = RestorationConfig(blocks=1, code_size=8, refining_width=8, refining_blocks=1)
 STEPS = 40
+
+
+def _make(damage, learning, previews):
+    config = RestorationTrainConfig(
+        loop=LoopConfig(steps=STEPS),
+        precision="float32",
+        damage=damage,
+        sizes=SIZES,
+        learning=learning,
+    )
+    return RestorationTrainer(config, previews)
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +40,12 @@ def trained():
     tf.keras.utils.set_random_seed(0)
     learning = LearningConfig(rate=4e-3, warm_up=5)
     damage = DamageConfig("denoise,colourise", 20.0, 20.0)
-    trainer = RestorationTrainer(damage, SIZES, learning, STEPS, "float32", seed=0)
-    trainer.previews = pictures[0].astype(np.float32)
-    reports = [trainer.step(batch, 0)]
+    trainer = _make(damage, learning, pictures[0].astype(np.float32))
+    reports = [trainer.train(batch, 0)]
     before = trainer.average.get_weights()
-    reports.append(trainer.step(batch, 1))
+    reports.append(trainer.train(batch, 1))
     young = before, trainer.model.get_weights(), trainer.average.get_weights()
-    reports += [trainer.step(batch, number) for number in range(2, STEPS)]
+    reports += [trainer.train(batch, number) for number in range(2, STEPS)]
     return trainer, reports, young, batch
 
 
@@ -52,14 +64,12 @@ def test_of_a_picture_with_holes_the_holes_alone_count(trained, monkeypatch):
     weights = np.asarray(what_counts(tf.constant(mask)))
     np.testing.assert_array_equal(weights[0], 1.0)
     np.testing.assert_allclose(weights[1], mask[1] * 16 / 3, rtol=1e-6)
-    trainer = RestorationTrainer(
-        DamageConfig("inpaint"), SIZES, LearningConfig(), STEPS, "float32", seed=0
-    )
+    trainer = _make(DamageConfig("inpaint"), LearningConfig(), None)
     pictures = tf.concat([trained[-1][name] for name in ("content", "style")], 0)
     given = damaged("inpaint", pictures, tf.constant([0, 3]))
     restored = trainer.model(given, tf.zeros([4], tf.int32))
     monkeypatch.setattr(restore, "mixed", lambda *a: given)
-    total = trainer.step(trained[-1], 3)["total"]
+    total = trainer.train(trained[-1], 3)["total"]
     hole = np.asarray(given[..., 3]) > 0.5
     error = np.abs(restored - pictures).mean(-1)
     expected = np.mean([e[h].mean() for e, h in zip(error, hole, strict=True)])
@@ -83,7 +93,7 @@ def test_the_state_is_all_that_a_step_depends_on(trained):
         for name, variable in trainer.state().items():
             variable.assign(saved[name])
         for number in (STEPS - 9, STEPS - 8):
-            trainer.step(batch, number)
+            trainer.train(batch, number)
         ways.append({name: np.array(value) for name, value in trainer.state().items()})
     for name, value in ways[0].items():
         np.testing.assert_array_equal(value, ways[1][name], err_msg=name)
@@ -104,4 +114,4 @@ def test_sheets_show_damaged_restored_and_true_pictures_of_every_kind(trained):
 @pytest.mark.parametrize(("rate", "clip", "average"), [(0.0, 1.0, 0.9), (1.0, 0.0, 0.9), (1, 1, 1)])
 def test_settings_that_teach_nothing_are_refused(rate, clip, average):
     with pytest.raises(InputError):
-        LearningConfig(rate=rate, clip=clip, average=average).check()
+        from_dict(LearningConfig, {"rate": rate, "clip": clip, "average": average})

@@ -1,16 +1,23 @@
 """One step of the VAE: its two terms against NumPy and SciPy, and that a resumed run repeats it."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
 
-from stylegan_culture.networks.dcgan import SamplerConfig
+from stylegan_culture.networks.sizes import SamplerConfig
+from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import checkpoint
-from stylegan_culture.training.vae import DEVIATION, VaeConfig, VaeTrainer, divergence
+from stylegan_culture.training.loop import LoopConfig
+from stylegan_culture.training.vae import (
+    DEVIATION,
+    Previews,
+    VaeConfig,
+    VaeTrainConfig,
+    VaeTrainer,
+    divergence,
+)
 
 SIZE = 16
 CULTURES = ("alpha", "beta")
@@ -28,23 +35,23 @@ def batch():
 
 
 @pytest.fixture(scope="module")
-def make_trainer(batch):
+def make_trainer(batch, uncompiled):
     """A builder of small trainers, all with the same start; their steps run line by line."""
-    tf.config.run_functions_eagerly(True)
 
     def make(conditional=True, **settings):
         keras.utils.set_random_seed(3)
-        configs = types.SimpleNamespace(
-            data=types.SimpleNamespace(image_size=SIZE),
+        config = VaeTrainConfig(
+            data=DataConfig(image_size=SIZE, seed=5),
+            loop=LoopConfig(steps=40),
+            precision="float32",
             sampler=SamplerConfig(2, 4, 4, conditional),
             vae=VaeConfig(**settings),
         )
-        trainer = VaeTrainer(CULTURES, configs, 40, "float32", seed=5)
-        trainer.build(batch)
-        return trainer
+        pictures = np.concatenate([batch["style"], batch["content"]])
+        return VaeTrainer(CULTURES, config, Previews(pictures, np.array([0, 1, 1, 1])))
 
-    yield make
-    tf.config.run_functions_eagerly(False)
+    with uncompiled():
+        yield make
 
 
 def test_the_divergence_is_that_of_monte_carlo():
@@ -73,7 +80,7 @@ def test_the_total_is_the_bound_with_the_warmed_weight(make_trainer, batch, monk
     decoded = np.asarray(trainer.model.decoder(codes, labels), np.float64)
     error = ((decoded - pictures) ** 2).sum((1, 2, 3)).mean() / (2 * DEVIATION**2)
     kl = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(-1).mean()
-    parts = trainer.step(batch, 4)
+    parts = trainer.train(batch, 4)
     assert float(parts["reconstruction"]) == pytest.approx(error, rel=1e-4)
     assert float(parts["kl"]) == pytest.approx(kl, rel=1e-4)
     assert float(parts["total"]) == pytest.approx(error + 2.0 * 0.5 * kl, rel=1e-4)
@@ -84,7 +91,7 @@ def test_encoder_decoder_and_average_learn(make_trainer, batch):
     before = {name: np.array(v) for name, v in trainer.state().items()}
     encoder = [np.array(v) for v in trainer.model.encoder.trainable_variables]
     decoder = [np.array(v) for v in trainer.model.decoder.trainable_variables]
-    trainer.step(batch, 3)
+    trainer.train(batch, 3)
     for old, part in ((encoder, trainer.model.encoder), (decoder, trainer.model.decoder)):
         moved = [np.abs(a - b).max() for a, b in zip(old, part.trainable_variables, strict=True)]
         assert max(moved) > 0.0
@@ -94,21 +101,20 @@ def test_encoder_decoder_and_average_learn(make_trainer, batch):
 
 def test_a_resumed_run_repeats_an_unbroken_one_bit_for_bit(make_trainer, batch, tmp_path):
     unbroken = make_trainer()
-    unbroken.step(batch, 0)
+    unbroken.train(batch, 0)
     path = checkpoint.save(tmp_path, unbroken.state(), 1)
-    unbroken.step(batch, 1)
+    unbroken.train(batch, 1)
     resumed = make_trainer()
-    resumed.step(batch, 6)
+    resumed.train(batch, 6)
     assert checkpoint.restore(path, resumed.state()) == 1
-    resumed.step(batch, 1)
+    resumed.train(batch, 1)
     for name, value in unbroken.state().items():
         np.testing.assert_array_equal(np.array(resumed.state()[name]), np.array(value))
 
 
-def test_sheets_show_samples_reconstructions_and_the_ways_between_previews(make_trainer, batch):
+def test_sheets_show_samples_reconstructions_and_the_ways_between_previews(make_trainer):
     trainer = make_trainer()
-    pictures = np.concatenate([batch["style"], batch["content"]])
-    trainer.previews = pictures, np.array([0, 1, 1, 1])
+    pictures = trainer.previews.pictures
     sheets = trainer.samples()
     assert set(sheets) == {"samples", "reconstructions", "interpolations"}
     cell = SIZE + 2

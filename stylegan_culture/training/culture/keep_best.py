@@ -1,10 +1,10 @@
 """How good a model is on a few held-out contents, cheaply: what `--keep-best` chooses by.
 
-The figures compare checkpoints of one run. They are no claims about a model: the judge stands on
-the backbone that training may use as well, and was asked at every checkpoint.
+The figures compare checkpoints of one run. They are no claims about a model: the classifier stands
+on the backbone that training may use as well, and chose among many checkpoints.
 """
 
-import dataclasses
+import collections.abc
 import math
 import pathlib
 
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_culture.arrays import load_weights, save_weights
-from stylegan_culture.config import InputError, option, shortened
+from stylegan_culture.config import InputError, shortened
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.files import read_json, write_result
 from stylegan_culture.measures import content as content_measures
@@ -25,51 +25,19 @@ from stylegan_culture.pipelines.input import (
     load_content,
     load_source,
 )
+from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.training import runs
 from stylegan_culture.training.classifier import TaggingConfig, train_head
+from stylegan_culture.training.culture.settings import FEWEST, METRICS, TrainConfig
 
-# Whether more is better.
-METRICS = {"named": True, "balanced": True, "content": False, "kid": False, "truth": False}
-METRICS_HELP = (
-    "named: the share named as the tradition asked for, by a judge fitted to training pictures; "
-    "content: distance to the content, which is least for a model that changes nothing; balanced: "
-    "the share named, times 1 - half the distance; kid: KID to the artworks; truth: squared error "
-    "to the true renderings (ornaments only)"
-)
-FITTED = 100  # training pictures of each class that the judge is fitted to and KID compares with
-FEWEST = 2  # contents that have to be restyled into each culture, for KID
-
-
-@dataclasses.dataclass(frozen=True)
-class BestConfig:
-    """Which checkpoint's averaged weights become the model."""
-
-    keep_best: str = option(
-        "none",
-        f"keep the averaged weights of the best checkpoint, not the last, by: {METRICS_HELP}",
-        ("none", *METRICS),
-    )
-    judged_contents: int = option(
-        16, "held-out contents that --keep-best restyles into every culture at each checkpoint"
-    )
-
-
-def check(best: BestConfig, data: DataConfig) -> None:
-    """Raises `InputError` where the data cannot be judged so."""
-    if best.keep_best == "truth" and (data.data != "ornaments" or data.content):
-        raise InputError(
-            "--keep-best truth compares with true renderings, which only --data ornaments without "
-            "--content has; choose named, balanced, content or kid"
-        )
-    if best.judged_contents < FEWEST:
-        raise InputError(f"--judged-contents has to be at least {FEWEST}")
+FITTED = 100  # training pictures of each class that the head is fitted to and KID compares with
 
 
 class Exam:
     """Measures models on contents that are the same at every call: `exam(model) -> {name: figure}`.
 
-    Contents are held out, of the content-only pictures where there are some. A culture's own
-    pictures are not judged in that culture, since to leave them alone would be right.
+    Contents are held out, of the content-only pictures where there are some. Pictures of a culture
+    are not measured in that culture, since to leave them alone would be right.
 
     Args:
         config: of the run, with `best` and `data`.
@@ -80,11 +48,11 @@ class Exam:
         InputError: too few held-out contents.
     """
 
-    def __init__(self, config, source, content):
+    def __init__(self, config: TrainConfig, source: Source, content: Source | None):
         best = config.best
         self.contents, sources, self.rendered = _contents(config.data, best.judged_contents)
-        self.asked = sources != np.arange(len(source.cultures))[:, None]
-        if self.asked.sum(axis=1).min() < FEWEST:
+        self.wanted = sources != np.arange(len(source.cultures))[:, None]
+        if self.wanted.sum(axis=1).min() < FEWEST:
             raise InputError(
                 f"--keep-best restyles {len(sources)} held-out contents, too few to judge every "
                 "culture; give more pictures, a folder of --content, or more --judged-contents"
@@ -96,19 +64,21 @@ class Exam:
             )
             self.sight = Sight(backbone, source, content, self.contents)
 
-    def __call__(self, model) -> dict:
+    def __call__(self, model: keras.Model) -> dict:
         restyled = np.stack(
             [_restyle(model, tf.constant(self.contents), mixture) for mixture in self._mixtures()]
         )
-        figures = self.sight.figures(restyled, self.asked) if self.sight else {}
+        figures = self.sight.figures(restyled, self.wanted) if self.sight else {}
         if self.rendered is not None:
             errors = truth.mean_square(restyled, self.rendered)
-            figures["truth"] = float(errors[self.asked].mean())
+            figures["truth"] = float(errors[self.wanted].mean())
         return figures
 
     def _mixtures(self):
         count = len(self.contents)
-        return (tf.constant(np.tile(row, (count, 1))) for row in np.eye(len(self.asked), dtype="f"))
+        return (
+            tf.constant(np.tile(row, (count, 1))) for row in np.eye(len(self.wanted), dtype="f")
+        )
 
 
 class Sight:
@@ -121,7 +91,7 @@ class Sight:
     Args:
         backbone: through which every picture passes once.
         source: training artworks; `content`: training photographs, or None.
-        contents: those that are restyled, `[N, S, S, 3]`; all are judged at this size.
+        contents: that are restyled, `[N, S, S, 3]`; all pictures are measured at this size.
     """
 
     def __init__(self, backbone, source, content, contents):
@@ -130,25 +100,25 @@ class Sight:
         classes = [source.select(source.of_culture(k)) for k in range(len(source.cultures))]
         if content is not None:
             classes.append(content)
-        found = []
+        learnt = []
         for part in classes:
             chosen = part.select(runs.spread(len(part), min(FITTED, len(part))))
-            found.append(self._perceived(evaluation_arrays(chosen, size)[0])[0])
-        tags = np.repeat(np.eye(len(found)), [len(own) for own in found], axis=0)
-        self.head = train_head(np.concatenate(found), tags, TaggingConfig())
-        self.artworks = [self._standard(own) for own in found[: len(source.cultures)]]
+            learnt.append(self._perceived(evaluation_arrays(chosen, size)[0])[0])
+        tags = np.repeat(np.eye(len(learnt)), [len(part) for part in learnt], axis=0)
+        self.head = train_head(np.concatenate(learnt), tags, TaggingConfig())
+        self.artworks = [self._standard(part) for part in learnt[: len(source.cultures)]]
         self.codes = self._perceived(contents)[1]
 
-    def figures(self, restyled, asked) -> dict:
-        """Figures of results `[K, N, S, S, 3]` where `asked [K, N]`; see `METRICS_HELP`."""
-        descriptors, codes = zip(*(self._perceived(own) for own in restyled), strict=True)
-        named = [np.argmax(self.head(own), axis=1) == k for k, own in enumerate(descriptors)]
+    def figures(self, restyled, wanted) -> dict:
+        """Figures of results `[K, N, S, S, 3]` where `wanted [K, N]`; see `METRICS_HELP`."""
+        descriptors, codes = zip(*(self._perceived(part) for part in restyled), strict=True)
+        named = [np.argmax(self.head(part), axis=1) == k for k, part in enumerate(descriptors)]
         apart = content_measures.content_distance(np.stack(codes), self.codes)
         kids = [
-            sets.kid(self._standard(own[wanted]), real)
-            for own, real, wanted in zip(descriptors, self.artworks, asked, strict=True)
+            sets.kid(self._standard(part[chosen]), real)
+            for part, real, chosen in zip(descriptors, self.artworks, wanted, strict=True)
         ]
-        share, distance = float(np.mean(np.stack(named)[asked])), float(np.mean(apart[asked]))
+        share, distance = float(np.mean(np.stack(named)[wanted])), float(np.mean(apart[wanted]))
         return {
             "named": share,
             "balanced": share * (1.0 - distance / 2.0),
@@ -162,7 +132,7 @@ class Sight:
         return content_measures.descriptors_and_codes(self.backbone, pictures)
 
     def _standard(self, descriptors) -> np.ndarray:
-        """As the head sees them: every channel has its say, and none outweighs all others."""
+        """As the head takes them: every channel with deviation 1, and outliers cut off."""
         mean, deviation = np.asarray(self.head.mean), np.asarray(self.head.deviation)
         return np.clip((descriptors - mean) / deviation, -OUTMOST, OUTMOST)
 
@@ -193,37 +163,43 @@ WEIGHTS, RECORD = "model.weights.h5", "best.json"
 
 
 class Keeper:
-    """Judges a model at every checkpoint and keeps its weights where they are the best so far.
+    """Measures a model at every checkpoint and keeps its weights where they are the best so far.
 
-    `keeper(step) -> {name: figure}` is the loop's hook. A step that was judged before is not judged
-    again: its checkpoint is what the run was resumed from. What was judged after it was of weights
-    that are lost and is forgotten, but for the best, whose weights are there. Of equally good steps
-    the later one is kept.
+    `keeper(step) -> {name: figure}` is the loop's hook. A step that was measured before is not
+    measured again: its checkpoint is what the run was resumed from. What was measured after it was
+    of weights that are lost and is forgotten, but for the best, whose weights are there. Of equally
+    good steps the later one is kept.
 
     Args:
         folder: of the run.
-        model: whose weights are judged and kept.
+        model: whose weights are measured and kept.
         measure: `measure(model) -> {name: figure}`.
-        metric: the figure that decides.
-        more: whether more of it is better.
+        metric: the figure that decides, of `METRICS`.
         resumed: whether to go on with the folder's best.json; a new run begins without.
 
     Raises:
         InputError: best.json is damaged, of another metric, or its weights are missing.
     """
 
-    def __init__(self, folder, model, measure, metric: str, more: bool, resumed: bool):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        model: keras.Model,
+        measure: collections.abc.Callable[[keras.Model], dict],
+        metric: str,
+        resumed: bool,
+    ):
         self.folder, self.model, self.measure = pathlib.Path(folder), model, measure
-        self.metric, self.more = metric, more
+        self.metric, self.more = metric, METRICS[metric]
         self.best, self.judged = self._read() if resumed else (None, [])
 
     def __call__(self, step: int) -> dict:
         known = {entry["step"]: entry for entry in self.judged}
         self.judged = [entry for entry in self.judged if entry["step"] < step]
-        found = known.get(step) or {"step": step, "figures": self.measure(self.model)}
-        self.judged.append(found)
-        if step not in known and self._better(found):
-            self.best = found
+        entry = known.get(step) or {"step": step, "figures": self.measure(self.model)}
+        self.judged.append(entry)
+        if step not in known and self._better(entry):
+            self.best = entry
             save_weights(self.model, self.folder / WEIGHTS)
         record = {
             "metric": self.metric,
@@ -231,14 +207,14 @@ class Keeper:
             "best": self.best and _for_json(self.best),
             "judged": [_for_json(entry) for entry in self.judged],
         }
-        # Last: where a kill comes before, the step is judged again on resuming.
+        # Last: where a kill comes before, the step is measured again on resuming.
         write_result(self.folder / RECORD, record)
-        return found["figures"]
+        return entry["figures"]
 
     def finish(self) -> dict | None:
         """Puts the best weights into the model; the best step and its figures.
 
-        None where no checkpoint was good enough to be written, and so none was judged.
+        None where no checkpoint was good enough to be written, and so none was measured.
         """
         if self.best is None:
             return None
@@ -250,8 +226,8 @@ class Keeper:
         )
         return {"metric": self.metric, **self.best}
 
-    def _better(self, found: dict) -> bool:
-        figure = found["figures"][self.metric]
+    def _better(self, entry: dict) -> bool:
+        figure = entry["figures"][self.metric]
         if self.best is None:
             return math.isfinite(figure)
         known = self.best["figures"][self.metric]

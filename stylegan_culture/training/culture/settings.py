@@ -1,140 +1,147 @@
-"""What a culture run may be told: weights of the losses, optimisers, backbone."""
+"""Settings of the culture GAN: weights of the losses, optimisers, backbone, presets."""
 
 import dataclasses
 
-from stylegan_culture.config import InputError, option
-from stylegan_culture.features.backbones import BACKBONES
-from stylegan_culture.networks.discriminator import DiscriminatorConfig
-from stylegan_culture.networks.generator import GeneratorConfig
+from stylegan_culture.config import InputError, bounded, option, weight
+from stylegan_culture.networks.sizes import DiscriminatorConfig, GeneratorConfig
 from stylegan_culture.pipelines.input import DataConfig
+from stylegan_culture.training import later
 from stylegan_culture.training.augment import parse_kinds
-from stylegan_culture.training.culture.keep_best import BestConfig
+from stylegan_culture.training.discriminators import AdversarialConfig, DiscriminatorLossConfig
 from stylegan_culture.training.loop import LoopConfig
+from stylegan_culture.training.runs import RunConfig
+
+backbones = later("stylegan_culture.features.backbones")
 
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
-    """Weights of the generator's losses and of the discriminators' own; 0 leaves one out."""
+    """Weights of the generator's losses; 0 leaves one out."""
 
-    adversarial: float = option(1.0, "weight of the picture discriminator's verdict")
-    feature_adversarial: float = option(1.0, "weight of the verdict on backbone features")
-    feature_matching: float = option(
-        0.0,
-        "weight of the discriminators' own features that restyled pictures share with real ones",
+    adversarial: float = weight(1.0, "the picture discriminator's verdict")
+    feature_adversarial: float = weight(1.0, "the verdict on backbone features")
+    feature_matching: float = weight(
+        0.0, "the discriminators' features that restyled pictures share with real ones"
     )
-    cycle: float = option(4.0, "weight of contents recovered from restyled pictures")
-    identity: float = option(4.0, "weight of style pictures recovered by their own code")
-    content_return: float = option(4.0, "weight of contents returned at strength 0")
-    style_code: float = option(1.0, "weight of style codes recovered from restyled pictures")
-    diversity: float = option(1.0, "weight of the difference between two codes of a culture")
-    layout: float = option(0.0, "weight of the contents' colours in squares of 8 pixels")
-    content_features: float = option(0.0, "weight of content over a backbone tap")
-    style_features: float = option(0.0, "weight of style (Gram) over backbone taps")
-    style_prior: float = option(0.01, "weight of the KL term of the style encoder")
-    total_variation: float = option(0.0, "weight of total variation")
-    plain: float = option(0.0, "weight of total variation where the content is plain")
-    stability: float = option(0.0, "weight of the change that small changes of contents can make")
-    stability_radius: float = option(0.008, "their largest change of a value, above 0 to 1")
-    restyled: float = option(1.0, "weight of restyled pictures in the discriminators' loss")
-    foreign: float = option(1.0, "weight in it of contents of other cultures")
-    relabelled: float = option(0.0, "weight in it of style pictures called another culture's")
-    r1: float = option(1.0, "weight of the gradient penalty on real pictures")
-    r1_interval: int = option(16, "steps between gradient penalties")
+    cycle: float = weight(4.0, "contents recovered from restyled pictures")
+    identity: float = weight(4.0, "style pictures recovered by their own code")
+    content_return: float = weight(4.0, "contents returned at strength 0")
+    style_code: float = weight(1.0, "style codes recovered from restyled pictures")
+    diversity: float = weight(1.0, "the difference between two codes of a culture")
+    layout: float = weight(0.0, "the contents' colours in squares of 8 pixels")
+    content_features: float = weight(0.0, "content over a backbone tap")
+    style_features: float = weight(0.0, "style (Gram) over backbone taps")
+    style_prior: float = weight(0.01, "the KL term of the style encoder")
+    total_variation: float = weight(0.0, "total variation")
+    plain: float = weight(0.0, "total variation where the content is plain")
+    stability: float = weight(0.0, "the change that small changes of contents can make")
+    stability_radius: float = option(
+        0.008, "their largest change of a value, in units of brightness", above=0.0, high=1.0
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-    """How networks follow their gradients."""
+class OptimizerConfig(AdversarialConfig):
+    """How networks follow their gradients, and how a batch is used."""
 
-    generator_rate: float = option(4e-4, "generator's learning rate (Adam)")
-    discriminator_rate: float = option(4e-4, "discriminators' learning rate (Adam)")
-    warm_up: int = option(0, "steps at the start that teach reconstruction alone")
-    momentum: float = option(0.5, "first-moment decay of Adam, 0 to 1")
-    decay_from: float = option(0.6, "share of the run after which both rates fall linearly to 0")
-    average: float = option(0.998, "decay of the weight average (EMA) that is shown and exported")
-    hinge: bool = option(False, "hinge losses of the discriminators instead of logistic ones")
-    examples: float = option(0.5, "share of a batch restyled by encoded examples, 0 to 0.5")
+    warm_up: int = option(0, "steps at the start that teach reconstruction alone", low=0)
+    examples: float = option(0.5, "share of a batch restyled by examples", low=0.0, high=0.5)
     groups: int = option(
         1,
         "parts of a batch that are laid out on their own, at least one for each device; the same "
         "number gives the same training on any number of devices",
+        low=1,
     )
-    augmentation: str = option("cutout", "DiffAugment: any of translation,cutout,colour")
 
 
 @dataclasses.dataclass(frozen=True)
 class BackboneConfig:
     """The fixed network whose features carry content, style and the feature discriminator."""
 
-    backbone: str = option("", "inception_resnet_v2 or vgg19_16x; empty: no backbone terms")
+    backbone: str = option(
+        "", "inception_resnet_v2 or vgg19_16x; empty: no backbone terms", metavar="NAME"
+    )
     backbone_weights: str = option(
-        "culture", "its weights: culture (inception_resnet_v2 only), random, imagenet or a path"
+        "culture",
+        "its weights: culture (inception_resnet_v2 only), random, imagenet or a path",
+        metavar="WEIGHTS",
     )
 
 
-def check_values(config) -> None:
-    """Raises `InputError` for settings of a culture run that cannot be trained with.
-
-    `config` has the groups data, generator, losses, optimizer, backbone and loop.
-    """
-    multiples = (
-        ("--batch-size", config.data.batch_size, 4),
-        ("--image-size", config.data.image_size, 8),
-        ("--width", config.generator.width, 64),
-        ("--steps", config.loop.steps, 1),
-        ("--log-interval", config.loop.log_interval, 1),
-        ("--sample-interval", config.loop.sample_interval, 1),
-        ("--save-interval", config.loop.save_interval, 1),
-        ("--r1-interval", config.losses.r1_interval, 1),
-    )
-    for flag, value, unit in multiples:
-        if value < 1 or value % unit:
-            what = "at least 1" if unit == 1 else f"a multiple of {unit}"
-            raise InputError(f"{flag} is {value} and has to be {what}")
-    groups, rows = config.optimizer.groups, config.data.batch_size
-    if groups < 1 or rows % (4 * groups):
-        raise InputError(
-            f"--batch-size is {rows} and cannot be cut into --groups {groups} of a multiple of 4 "
-            f"pictures each; take a --batch-size that is a multiple of {4 * max(groups, 1)}"
-        )
-    if not 0.0 <= config.optimizer.examples <= 0.5:
-        raise InputError("--examples has to lie between 0 and 0.5")
-    if config.optimizer.warm_up and not config.losses.identity + config.losses.content_return:
-        raise InputError(
-            "--warm-up teaches to return pictures; --identity or --content-return is 0"
-        )
-    if config.losses.stability < 0.0 or not 0.0 < config.losses.stability_radius <= 1.0:
-        raise InputError("--stability has to be at least 0, and --stability-radius above 0 to 1")
-    if not config.discriminator.trunk_width and not (
-        config.backbone.backbone and config.discriminator.head_width
-    ):
-        raise InputError("--trunk-width 0 leaves no discriminator; name a --backbone for heads")
-    try:
-        parse_kinds(config.optimizer.augmentation)
-    except ValueError as error:
-        raise InputError(f"--augmentation: {error}") from None
-    name = config.backbone.backbone
-    if name in BACKBONES and config.data.image_size < BACKBONES[name].least_size:
-        least = BACKBONES[name].least_size
-        raise InputError(f"--image-size has to be at least {least} for the backbone {name}")
+# The figures that a checkpoint is chosen by, and whether more is better.
+METRICS = {"named": True, "balanced": True, "content": False, "kid": False, "truth": False}
+METRICS_HELP = (
+    "named: the share named as the tradition that they are restyled into, by a classifier fitted "
+    "to training pictures; content: distance to the content, which is least for a model that "
+    "changes nothing; balanced: the share named, times 1 - half the distance; kid: KID to the "
+    "artworks; truth: squared error to the true renderings (ornaments only)"
+)
+FEWEST = 2  # contents that have to be restyled into each culture, for KID
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class BestConfig:
+    """Which checkpoint's averaged weights become the model."""
+
+    keep_best: str = option(
+        "none",
+        f"keep the averaged weights of the best checkpoint, not the last, by: {METRICS_HELP}",
+        ("none", *METRICS),
+    )
+    judged_contents: int = option(
+        16,
+        "held-out contents that --keep-best restyles into every culture at each checkpoint",
+        low=FEWEST,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(RunConfig):
     """Everything that decides a run; saved in its run.json."""
 
-    data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     losses: LossConfig = LossConfig()
+    discriminator_losses: DiscriminatorLossConfig = DiscriminatorLossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     backbone: BackboneConfig = BackboneConfig()
-    loop: LoopConfig = LoopConfig()
     best: BestConfig = BestConfig()
-    precision: str = option(
-        "auto", "mixed_bfloat16 where the processor has it", ("auto", "float32", "mixed_bfloat16")
-    )
-    deterministic: bool = option(False, "the same weights bit for bit on every run; slower")
+
+    def checked(self, devices: int) -> "TrainConfig":
+        """The settings with at least one group of a batch for each device; see `runs.RunConfig`."""
+        bounded("--batch-size", self.data.batch_size, multiple_of=4)
+        bounded("--image-size", self.data.image_size, low=8, multiple_of=8)
+        optimizer = self.optimizer
+        groups, rows = max(optimizer.groups, devices), self.data.batch_size
+        if groups % devices:
+            raise InputError(
+                f"--groups is {groups} and has to be a multiple of the {devices} devices"
+            )
+        if rows % (4 * groups):
+            raise InputError(
+                f"--batch-size is {rows} and cannot be cut into --groups {groups} of a multiple of "
+                f"4 pictures each; take a --batch-size that is a multiple of {4 * groups}"
+            )
+        if optimizer.warm_up and not self.losses.identity + self.losses.content_return:
+            raise InputError(
+                "--warm-up teaches to return pictures; --identity or --content-return is 0"
+            )
+        if not self.discriminator.trunk_width and not (
+            self.backbone.backbone and self.discriminator.head_width
+        ):
+            raise InputError("--trunk-width 0 leaves no discriminator; name a --backbone for heads")
+        parse_kinds(optimizer.augmentation)
+        if self.best.keep_best == "truth" and (self.data.data != "ornaments" or self.data.content):
+            raise InputError(
+                "--keep-best truth compares with true renderings, which only --data ornaments "
+                "without --content has; choose named, balanced, content or kid"
+            )
+        name = self.backbone.backbone
+        if name in backbones.BACKBONES:
+            least = backbones.BACKBONES[name].least_size
+            if self.data.image_size < least:
+                raise InputError(f"--image-size has to be at least {least} for the backbone {name}")
+        return dataclasses.replace(self, optimizer=dataclasses.replace(optimizer, groups=groups))
 
 
 SMOKE = TrainConfig(
@@ -188,10 +195,8 @@ CULTURE256 = TrainConfig(
         content_features=1.5,
         style_features=0.5,
         plain=20.0,
-        restyled=0.5,
-        foreign=0.25,
-        relabelled=0.25,
     ),
+    discriminator_losses=DiscriminatorLossConfig(restyled=0.5, foreign=0.25, relabelled=0.25),
     optimizer=OptimizerConfig(
         generator_rate=6e-4, discriminator_rate=1e-3, warm_up=80, hinge=True, examples=0.25
     ),
@@ -221,8 +226,8 @@ ENCODER_DECODER = TrainConfig(
     loop=LoopConfig(steps=3000, sample_interval=250, save_interval=250),
 )
 PRESETS = {
-    "smoke": (SMOKE, "under a minute: shows that everything runs, teaches nothing"),
     "ornaments64": (ORNAMENTS64, "about 10 minutes on 2 cores: rendered ornaments at 64 px"),
+    "smoke": (SMOKE, "under a minute: shows that everything runs, teaches nothing"),
     "culture128": (CULTURE128, "about 1 hour on 2 cores: own pictures, crops of 128 px"),
     "encoder_decoder": (
         ENCODER_DECODER,

@@ -1,4 +1,4 @@
-"""One step of the culture GAN: a generator update and a discriminator update.
+"""The trainer of the culture GAN: a generator update and a discriminator update in each step.
 
 A batch of B contents and B style pictures gives B restyled pictures: a share of them (`examples`)
 in codes encoded from the style pictures, and of the rest one half in the default code of a culture
@@ -17,55 +17,161 @@ from stylegan_culture import images, losses
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.generator import STRIDE, CultureModel
 from stylegan_culture.training import replicas
-from stylegan_culture.training.culture.batch_plan import Layout
-from stylegan_culture.training.culture.discriminators import Judges
-from stylegan_culture.training.culture.settings import LossConfig, OptimizerConfig
-from stylegan_culture.training.optimisers import LinearDecay, follow
-from stylegan_culture.training.replicas import shared, uniform, update
+from stylegan_culture.training.culture.settings import TrainConfig
+from stylegan_culture.training.discriminators import Discriminators, Shown
+from stylegan_culture.training.loop import Trainer
+from stylegan_culture.training.optimisers import LinearDecay
+from stylegan_culture.training.replicas import uniform, update
 
 
-class CultureTrainer:
+@dataclasses.dataclass(frozen=True)
+class BatchPlan:
+    """Which rows of a batch are restyled by which codes; numbers of rows are those in one group.
+
+    A batch is cut into equal groups, one after another, that are laid out alike: contents that are
+    restyled in default codes, the same number in codes mapped from noise, and the rest in codes of
+    examples. Devices that share a batch take whole groups, so that the pictures and codes that meet
+    are the same on any number of devices.
+
+    groups: of the batch. size: rows. mapped: restyled by default codes, and as many by mapped
+    ones. encoded: restyled by examples; `size = 2 mapped + encoded`. paired: whether mapped codes
+    restyle the same contents as default codes, so that both can be compared.
+    """
+
+    groups: int
+    size: int
+    mapped: int
+    encoded: int
+    paired: bool
+
+    @classmethod
+    def of(cls, rows: int, groups: int, examples: float, paired: bool) -> "BatchPlan":
+        """The plan of a batch of `rows` whose share `examples` follows examples."""
+        size = rows // groups
+        encoded = round(size * examples / 2) * 2
+        return cls(groups, size, (size - encoded) // 2, encoded, paired)
+
+    @property
+    def order(self) -> list[int]:
+        """The row of the batch whose content and culture each restyled picture has."""
+        repeated = 0 if self.paired else self.mapped
+        first = [*range(self.mapped), *range(repeated, repeated + self.mapped)]
+        return self._everywhere([*first, *self._others])
+
+    @property
+    def examples(self) -> list[int]:
+        """The rows of the batch whose style pictures are examples."""
+        return self._everywhere(self._others)
+
+    @property
+    def is_example(self):
+        """Whether a restyled picture follows an example: float32 `[B]` in {0, 1}."""
+        return tf.cast(tf.range(self.groups * self.size) % self.size >= 2 * self.mapped, tf.float32)
+
+    @property
+    def _others(self) -> range:
+        first = self.mapped + (0 if self.paired else self.mapped)
+        return range(first, first + self.encoded)
+
+    def _everywhere(self, rows) -> list[int]:
+        return [group * self.size + row for group in range(self.groups) for row in rows]
+
+    def rows(self, values, first: int, last: int):
+        """Rows `first` to `last`, exclusive, of every group of values `[B, ...]`."""
+        if self.groups == 1:
+            return values[first:last]
+        return self._merged(self._split(values)[:, first:last])
+
+    def pairs(self, pictures):
+        """Restyled pictures in default codes, and in mapped ones, one to one where `paired`."""
+        default = self.rows(pictures, 0, self.mapped)
+        return default, self.rows(pictures, self.mapped, 2 * self.mapped)
+
+    def joined(self, parts):
+        """Values that hold some rows of every group, put together to all rows of every group."""
+        if self.groups == 1:
+            return tf.concat(parts, 0)
+        return self._merged(tf.concat([self._split(part) for part in parts], 1))
+
+    def rolled(self, values):
+        """Values `[B, ...]`, each replaced by that of the row before in its group."""
+        return self._merged(tf.roll(self._split(values), 1, 1))
+
+    def spread(self, pictures):
+        """Mean deviation of a value over the pictures `[B, ...]` of a group."""
+        return tf.reduce_mean(tf.math.reduce_std(self._split(pictures), axis=1))
+
+    def _split(self, values):
+        rows = values.shape[0] // self.groups
+        return tf.reshape(values, [self.groups, rows, *values.shape[1:]])
+
+    def _merged(self, values):
+        shape = values.shape
+        return tf.reshape(values, [shape[0] * shape[1], *shape[2:]])
+
+
+@dataclasses.dataclass(frozen=True)
+class Restyled:
+    """The restyled pictures of a batch `[B, H, W, 3]`, the contents that they show, the cultures
+    `[B]` that they are to be of, and the plan that says so."""
+
+    plan: BatchPlan
+    pictures: tf.Tensor
+    contents: tf.Tensor
+    culture: tf.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Previews:
+    """What sample sheets show: contents `[N, S, S, 3]` and an example of each culture."""
+
+    contents: np.ndarray
+    examples: np.ndarray
+
+
+class CultureTrainer(Trainer):
     """Networks, optimisers and the step of the culture GAN.
 
-    `step(batch, number)` trains once and returns the losses; `state()` names every variable that a
-    checkpoint must hold; `average` is the model to show and to export.
+    `average` is the model to show and to export.
 
     Args:
         cultures: keys in order.
-        configs: generator, discriminator, losses, optimizer, backbone.
-        steps: length of the whole run, for the decay of the learning rates.
-        precision: a Keras dtype policy, "float32" or "mixed_bfloat16".
-        seed: of everything that is drawn in a step.
+        config: with the precision decided.
+        batch: of the run, whose shapes decide those of the discriminators.
+        previews: for the sheets; None where this process draws none.
     """
 
-    def __init__(self, cultures, configs, steps: int, precision: str, seed: int):
-        self.weights: LossConfig = configs.losses
-        self.settings: OptimizerConfig = configs.optimizer
-        self.seed, self.previews = seed, {}
-        policy = keras.DTypePolicy(precision)
-        self.model = CultureModel(cultures, configs.generator, dtype=policy).create_weights()
-        self.average = CultureModel(cultures, configs.generator, dtype=policy).create_weights()
-        self.average.set_weights(self.model.get_weights())
+    def __init__(
+        self,
+        cultures: tuple[str, ...],
+        config: TrainConfig,
+        batch: dict,
+        previews: Previews | None = None,
+    ):
+        self.weights, self.settings = config.losses, config.optimizer
+        self.of_discriminators = config.discriminator_losses
+        self.seed, self.previews = config.data.seed, previews
+        policy, steps = keras.DTypePolicy(config.precision), config.loop.steps
+        self.pair(
+            lambda: CultureModel(cultures, config.generator, dtype=policy), self.settings.average
+        )
         self.backbone = None
-        if configs.backbone.backbone:
-            weights = configs.backbone.backbone_weights
-            self.backbone = build_backbone(configs.backbone.backbone, weights, dtype=policy)
+        if config.backbone.backbone:
+            weights = config.backbone.backbone_weights
+            self.backbone = build_backbone(config.backbone.backbone, weights, dtype=policy)
         taps = self.backbone.taps if self.backbone else ()
-        self.judges = Judges(
-            len(cultures), taps, configs.discriminator, self.settings, steps, policy
+        self.discriminators = Discriminators(
+            len(cultures), taps, config.discriminator, self.settings, steps, policy
         )
         self.rate = LinearDecay.over(self.settings.generator_rate, steps, self.settings.decay_from)
         momentum = self.settings.momentum
         self.optimizer = keras.optimizers.Adam(self.rate.rate, beta_1=momentum, beta_2=0.99)
-
-    def build(self, batch) -> None:
-        """Creates the judges' and optimisers' variables from a batch's shapes."""
-        self.judges.build(batch["style"], self._features(batch["style"]))
+        self.discriminators.build(batch["style"], self._features(batch["style"]))
         self.optimizer.build(self.model.trainable_variables)
 
     def samples(self) -> dict:
         """Sheets: contents in every culture's default code, and in examples' codes."""
-        contents, examples = self.previews["contents"], self.previews["examples"]
+        contents, examples = self.previews.contents, self.previews.examples
         codes = self.average.fusion(tf.eye(len(self.average.cultures)))
         example_codes = self.average.encode_style(examples)
         return {
@@ -87,122 +193,103 @@ class CultureTrainer:
         """Style codes for histograms: the cultures' defaults and those of the examples."""
         return {
             "default": np.asarray(self.average.fusion(tf.eye(len(self.average.cultures)))),
-            "examples": np.asarray(self.average.encode_style(self.previews["examples"])),
+            "examples": np.asarray(self.average.encode_style(self.previews.examples)),
         }
 
-    def state(self) -> dict:
-        """Every variable of the training state by name, in a fixed order."""
-        groups = {
-            "model": self.model.variables,
-            "average": self.average.variables,
-            "generator_optimizer": self.optimizer.variables,
-            "discriminator_optimizer": self.judges.optimizer.variables,
-        }
-        groups |= {f"{name}_judge": d.variables for name, d in self.judges.networks.items()}
-        return {f"{g}/{i:04d}": v for g, group in groups.items() for i, v in enumerate(group)}
+    def groups(self) -> dict:
+        return self.discriminators.groups(self)
 
-    def step(self, batch, number: int) -> dict:
-        """Trains once on batch `number`; returns scalar tensors by name."""
-        interval = self.weights.r1_interval
-        seed = tf.constant([self.seed, number], tf.int32)
+    def phases(self, number: int) -> tuple:
+        """The warm-up at the start; then the step, and at its interval the gradient penalty."""
         if number < self.settings.warm_up:
-            parts = self._warm_up(batch, seed)
-        else:
-            parts = self._step(batch, seed)
-            if self.weights.r1 and "picture" in self.judges.networks and number % interval == 0:
-                parts |= self._penalise(batch, seed)
-        self.follow(seed[1])
-        return parts
+            return (self.warm_up,)
+        penalised = "picture" in self.discriminators.networks
+        if penalised and self.of_discriminators.is_due(number):
+            return self.step, self.penalise
+        return (self.step,)
 
-    @tf.function
-    def follow(self, number):
-        """Moves the average towards the model; faster while the run is young."""
-        follow(self.average, self.model, self.settings.average, number)
-
-    @shared
-    def _warm_up(self, batch, seed):
-        """A step that teaches reconstruction alone: to see before to paint."""
+    def warm_up(self, batch: dict, seed) -> dict:
+        """A step that teaches to return pictures, and restyles none."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         labels = tf.one_hot(batch["culture"], len(self.model.cultures))
         with tf.GradientTape() as tape:
             mean, log_variance = self.model.encoder(batch["style"])
             defaults = self.model.fusion(labels)
-            layout = self._layout(batch)
-            parts = self._returns(batch, layout, defaults, self._own_codes(mean, defaults))
+            plan = self._plan(batch)
+            parts = self._returns(batch, plan, defaults, self._style_codes(mean, defaults))
             prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
             parts["style_prior"] = prior
             total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
         update(self.optimizer, tape, total, self.model.trainable_variables)
         return parts | {"total": total}
 
-    @shared
-    def _penalise(self, batch, seed):
-        self.judges.set_rate(seed[1])
-        # Weighted up by the interval for being lazy (StyleGAN2, arXiv 1912.04958).
-        weight = self.weights.r1 * self.weights.r1_interval
-        return self.judges.penalise(batch["style"], batch["culture"], weight, seed + 4)
+    def penalise(self, batch: dict, seed) -> dict:
+        """The gradient penalty."""
+        self.discriminators.set_rate(seed[1])
+        weight = self.of_discriminators.lazy_weight
+        return self.discriminators.penalise(batch["style"], batch["culture"], weight, seed + 4)
 
-    @shared
-    def _step(self, batch, seed):
+    def step(self, batch: dict, seed) -> dict:
+        """One update of the generator and one of the discriminators."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
-        self.judges.set_rate(seed[1])
+        self.discriminators.set_rate(seed[1])
         with tf.GradientTape() as tape:
-            fakes, plan, parts = self._restyle(batch, seed)
-            features = self._features(fakes)
+            restyled, parts = self._restyle(batch, seed)
+            features = self._features(restyled.pictures)
             references = self._features(tf.concat([batch["content"], batch["style"]], 0))
-            parts |= self._backbone_losses(features, references, plan)
-            models = self._models(batch, references, plan)
-            parts |= self.judges.verdicts(fakes, features, plan["culture"], seed + 2, models)
+            parts |= self._backbone_losses(features, references, restyled)
+            models = self._models(batch, references, restyled.plan)
+            parts |= self.discriminators.verdicts(
+                restyled.pictures, features, restyled.culture, seed + 2, models
+            )
             total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
         update(self.optimizer, tape, total, self.model.trainable_variables)
-        parts |= self._train_judges(batch, plan, (fakes, features, references), seed + 3)
-        return parts | {"total": total} | self._health(fakes, plan["layout"])
+        parts |= self._train_discriminators(batch, restyled, (features, references), seed + 3)
+        return parts | {"total": total} | self._health(restyled)
 
-    def _layout(self, batch) -> Layout:
-        """What becomes of the rows of a batch, or of those that are this replica's."""
+    def _plan(self, batch) -> BatchPlan:
+        """The plan of a batch, or of this replica's rows of one."""
         groups = self.settings.groups // replicas.count()
         rows, paired = batch["content"].shape[0], bool(self.weights.diversity)
-        return Layout.of(rows, groups, self.settings.examples, paired)
+        return BatchPlan.of(rows, groups, self.settings.examples, paired)
 
-    def _restyle(self, batch, seed):
-        """Restyled pictures, the plan of who became what, and the picture-space losses."""
-        weights, model, layout = self.weights, self.model, self._layout(batch)
-        count, mapped = batch["content"].shape[0], layout.mapped
-        plan = {
-            "layout": layout,
-            "content": tf.gather(batch["content"], layout.order),
-            "source": tf.gather(batch["content_culture"], layout.order),
-            "culture": tf.gather(batch["culture"], layout.order),
-        }
-        labels = tf.one_hot(plan["culture"], len(model.cultures))
-        noise = replicas.normal([layout.groups * mapped, model.config.noise_size], seed)
-        noise = layout.joined([tf.zeros_like(noise), noise])
-        codes = model.mapping(noise, layout.rows(labels, 0, 2 * mapped))
+    def _restyle(self, batch, seed) -> tuple[Restyled, dict]:
+        """Restyled pictures, and the losses in the space of pictures."""
+        weights, model, plan = self.weights, self.model, self._plan(batch)
+        count, mapped = batch["content"].shape[0], plan.mapped
+        contents = tf.gather(batch["content"], plan.order)
+        culture = tf.gather(batch["culture"], plan.order)
+        labels = tf.one_hot(culture, len(model.cultures))
+        noise = replicas.normal([plan.groups * mapped, model.config.noise_size], seed)
+        noise = plan.joined([tf.zeros_like(noise), noise])
+        codes = model.mapping(noise, plan.rows(labels, 0, 2 * mapped))
         defaults = model.fusion(tf.one_hot(batch["culture"], len(model.cultures)))
-        parts, own_codes = {}, defaults
-        if layout.encoded:
+        parts, style_codes = {}, defaults
+        if plan.encoded:
             mean, log_variance = model.encoder(batch["style"])
             draw = replicas.normal(mean.shape, seed + 1)
             drawn = mean + tf.exp(0.5 * log_variance) * draw
-            codes = layout.joined([codes, tf.gather(drawn, layout.examples)])
+            codes = plan.joined([codes, tf.gather(drawn, plan.examples)])
             prior = losses.style_prior(mean, log_variance, tf.stop_gradient(defaults))
-            parts["style_prior"], own_codes = prior, self._own_codes(mean, defaults)
-        grain = self._grain(plan["content"], seed + 5)
+            parts["style_prior"], style_codes = prior, self._style_codes(mean, defaults)
         restyle = functools.partial(
-            model.generator, code=codes, strength=tf.ones([count, 1]), grain=grain
+            model.generator,
+            code=codes,
+            strength=tf.ones([count, 1]),
+            grain=self._grain(contents, seed + 5),
         )
-        fakes = restyle(plan["content"])
-        parts |= self._picture_losses(fakes, plan, codes)
+        restyled = Restyled(plan, restyle(contents), contents, culture)
+        parts |= self._picture_losses(restyled, codes)
         if weights.stability:
             radius = weights.stability_radius
-            found = instability(restyle, plan["content"], fakes, radius, seed + 8)
-            parts["stability"] = found
-        parts |= self._returns(batch, layout, codes, own_codes)
-        parts |= self._cycle(fakes, plan)
-        return fakes, plan, parts
+            parts["stability"] = instability(restyle, contents, restyled.pictures, radius, seed + 8)
+        parts |= self._returns(batch, plan, codes, style_codes)
+        parts |= self._cycle(restyled)
+        return restyled, parts
 
     def _grain(self, contents, seed):
-        """Noise of its own for each picture, lest places of the fixed noise be learnt by heart."""
+        """Noise drawn for each picture, so that the network cannot learn fixed noise by its
+        places."""
         rows, columns = contents.shape[1] // STRIDE, contents.shape[2] // STRIDE
         return {
             name: replicas.normal([contents.shape[0], *value.shape[1:]], seed + number)
@@ -211,66 +298,68 @@ class CultureTrainer:
             )
         }
 
-    def _picture_losses(self, fakes, plan, codes):
-        """Those of the losses on restyled pictures alone that have a weight."""
-        weights, contents, parts = self.weights, plan["content"], {}
+    def _picture_losses(self, restyled: Restyled, codes):
+        """The losses on restyled pictures alone that have a weight."""
+        weights, pictures, contents = self.weights, restyled.pictures, restyled.contents
+        parts = {}
         if weights.diversity:
-            parts["diversity"] = losses.diversity(*plan["layout"].pairs(fakes))
+            parts["diversity"] = losses.diversity(*restyled.plan.pairs(pictures))
         if weights.total_variation:
-            parts["total_variation"] = losses.total_variation(fakes)
+            parts["total_variation"] = losses.total_variation(pictures)
         if weights.plain:
-            parts["plain"] = losses.plain(fakes, contents)
+            parts["plain"] = losses.plain(pictures, contents)
         if weights.layout:
-            parts["layout"] = losses.coarse_colour(fakes, contents)
+            parts["layout"] = losses.coarse_colour(pictures, contents)
         if weights.style_code:
-            found = self.model.encoder(fakes)[0]
-            parts["style_code"] = losses.absolute_difference(found, tf.stop_gradient(codes))
+            encoded = self.model.encoder(pictures)[0]
+            parts["style_code"] = losses.absolute_difference(encoded, tf.stop_gradient(codes))
         return parts
 
-    def _returns(self, batch, layout, codes, own_codes):
+    def _returns(self, batch, plan: BatchPlan, codes, style_codes):
         """Losses of pictures that must come back: style pictures by their own code, contents at
         strength 0 whatever the code; of half a batch each, where they have a weight."""
-        half = functools.partial(layout.rows, first=0, last=layout.size // 2)
-        count, asked = codes.shape[0] // 2, []
+        half = functools.partial(plan.rows, first=0, last=plan.size // 2)
+        count, given = codes.shape[0] // 2, []
         if self.weights.identity:
-            own = half(own_codes)
-            asked.append(("identity", half(batch["style"]), own, tf.ones([count, 1])))
+            ones = tf.ones([count, 1])
+            given.append(("identity", half(batch["style"]), half(style_codes), ones))
         if self.weights.content_return:
-            strength = tf.zeros([count, 1])
-            asked.append(("content_return", half(batch["content"]), half(codes), strength))
-        if not asked:
+            zeros = tf.zeros([count, 1])
+            given.append(("content_return", half(batch["content"]), half(codes), zeros))
+        if not given:
             return {}
-        names, pictures, own, strengths = zip(*asked, strict=True)
-        pictures = tf.concat(pictures, 0)
-        returned = self.model.generator(pictures, tf.concat(own, 0), tf.concat(strengths, 0))
+        names, *inputs = zip(*given, strict=True)
+        pictures, code, strength = (tf.concat(parts, 0) for parts in inputs)
+        returned = self.model.generator(pictures, code, strength)
         error = tf.split(tf.abs(returned - pictures), len(names))
         return {name: tf.reduce_mean(part) for name, part in zip(names, error, strict=True)}
 
-    def _cycle(self, fakes, plan):
-        """Contents recovered from pictures restyled by examples, by the codes that they had
-        themselves."""
-        layout = plan["layout"]
-        if not self.weights.cycle or not layout.encoded:
+    def _cycle(self, restyled: Restyled):
+        """Contents recovered from pictures restyled by examples, by the codes that the contents
+        had."""
+        plan = restyled.plan
+        if not self.weights.cycle or not plan.encoded:
             return {}
-        those = functools.partial(layout.rows, first=2 * layout.mapped, last=layout.size)
-        fakes, contents = those(fakes), those(plan["content"])
-        own = self.model.encoder(contents)[0]
-        back = self.model.generator(fakes, own, tf.ones([fakes.shape[0], 1]))
+        by_examples = functools.partial(plan.rows, first=2 * plan.mapped, last=plan.size)
+        pictures, contents = by_examples(restyled.pictures), by_examples(restyled.contents)
+        code = self.model.encoder(contents)[0]
+        back = self.model.generator(pictures, code, tf.ones([pictures.shape[0], 1]))
         return {"cycle": losses.absolute_difference(back, contents)}
 
-    def _own_codes(self, mean, defaults):
-        """A style picture's own code: its encoded one for every other, its culture's default for
-        the rest, so that the default learns the culture's true contrast."""
+    def _style_codes(self, mean, defaults):
+        """The codes by which style pictures are to come back: every other one's encoded code, and
+        its culture's default for the rest, so that the default learns the culture's true
+        contrast."""
         return tf.where((tf.range(mean.shape[0]) % 2 == 0)[:, None], mean, defaults)
 
-    def _models(self, batch, references, plan):
-        """The real pictures that restyled ones should look like to the judges, and their features;
-        None where that has no weight."""
+    def _models(self, batch, references, plan: BatchPlan):
+        """The real pictures that restyled ones should look like to the discriminators, and their
+        features; None where that has no weight."""
         if not self.weights.feature_matching:
             return None
-        order, count = plan["layout"].order, batch["style"].shape[0]
-        found = {tap: tf.gather(value[count:], order) for tap, value in references.items()}
-        return tf.gather(batch["style"], order), found
+        order, count = plan.order, batch["style"].shape[0]
+        features = {tap: tf.gather(value[count:], order) for tap, value in references.items()}
+        return tf.gather(batch["style"], order), features
 
     def _features(self, images):
         if self.backbone is None:
@@ -278,44 +367,44 @@ class CultureTrainer:
         features = self.backbone(images)
         return {tap: tf.cast(value, tf.float32) for tap, value in features.items()}
 
-    def _backbone_losses(self, features, references, plan):
+    def _backbone_losses(self, features, references, restyled: Restyled):
         if self.backbone is None:
             return {}
-        count = plan["culture"].shape[0]
-        order, parts = plan["layout"].order, {}
+        plan, count, parts = restyled.plan, restyled.culture.shape[0], {}
         if self.weights.content_features:
             tap = self.backbone.content_tap
-            contents = tf.gather(references[tap][:count], order)
+            contents = tf.gather(references[tap][:count], plan.order)
             parts["content_features"] = losses.content(features[tap], contents)
         if self.weights.style_features:
-            styles = {name: tf.gather(value[count:], order) for name, value in references.items()}
-            parts["style_features"] = losses.style(features, styles, plan["layout"].is_example)
+            styles = {
+                tap: tf.gather(value[count:], plan.order) for tap, value in references.items()
+            }
+            parts["style_features"] = losses.style(features, styles, plan.is_example)
         return parts
 
-    def _train_judges(self, batch, plan, seen, seed):
+    def _train_discriminators(self, batch, restyled: Restyled, features, seed):
         """Real: style pictures. Not of the culture: restyled pictures, and contents of others."""
-        fakes, features, references = tf.nest.map_structure(tf.stop_gradient, seen)
+        pictures = tf.stop_gradient(restyled.pictures)
+        made, references = tf.nest.map_structure(tf.stop_gradient, features)
         count = batch["style"].shape[0]
-        joined = {
-            tap: tf.concat([references[tap][count:], value, references[tap][:count]], 0)
-            for tap, value in features.items()
-        }
-        asked = {
-            "culture": tf.concat([batch["culture"], plan["culture"], batch["culture"]], 0),
-            "foreign": tf.cast(batch["content_culture"] != batch["culture"], tf.float32),
-            "other": plan["layout"].rolled(batch["culture"]),
-            "weights": {
-                name: getattr(self.weights, name) for name in ("restyled", "foreign", "relabelled")
+        shown = Shown(
+            images=tf.concat([batch["style"], pictures, batch["content"]], 0),
+            features={
+                tap: tf.concat([references[tap][count:], value, references[tap][:count]], 0)
+                for tap, value in made.items()
             },
-        }
-        pictures = tf.concat([batch["style"], fakes, batch["content"]], 0)
-        return self.judges.train(pictures, joined, asked, seed)
+            culture=tf.concat([batch["culture"], restyled.culture, batch["culture"]], 0),
+            foreign=tf.cast(batch["content_culture"] != batch["culture"], tf.float32),
+            other=restyled.plan.rolled(batch["culture"]),
+        )
+        return self.discriminators.train(shown, self.of_discriminators, seed)
 
     @staticmethod
-    def _health(fakes, layout):
+    def _health(restyled: Restyled):
         """Spread between the pictures of a batch, and the share of values at the ends of range."""
-        ends = tf.cast((fakes < 0.005) | (fakes > 0.995), tf.float32)
-        return {"spread": layout.spread(fakes), "saturated": tf.reduce_mean(ends)}
+        pictures = restyled.pictures
+        ends = tf.cast((pictures < 0.005) | (pictures > 0.995), tf.float32)
+        return {"spread": restyled.plan.spread(pictures), "saturated": tf.reduce_mean(ends)}
 
 
 STEP = 1.25  # radii: what the paper found best for one step from a random start

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_culture.measures.samples import judge_samples, mean_distance, pairwise
+from stylegan_culture.training.from_noise import mean_distance, measure_samples, pairwise
 
 LEVELS = (0.2, 0.8)  # brightness of the two cultures
 
@@ -35,7 +35,7 @@ def test_distances_are_root_mean_squares():
 
 def test_new_pictures_of_the_right_kind_are_like_real_ones(real):
     samples = [_pictures(level, 10, 20 + seed) for seed, level in enumerate(LEVELS)]
-    found = judge_samples(samples, *real, _named)
+    found = measure_samples(samples, *real, _named)
     assert found["named_as_asked"] == found["classifier_accuracy_on_truth"] == 1.0
     assert found["diversity"] == pytest.approx(1.0, abs=0.05)
     assert found["nearest_training"] == pytest.approx(1.0, abs=0.05)
@@ -44,19 +44,19 @@ def test_new_pictures_of_the_right_kind_are_like_real_ones(real):
 
 def test_a_collapsed_generator_has_no_variety(real):
     samples = [np.repeat(_pictures(level, 1, 30), 10, axis=0) for level in LEVELS]
-    found = judge_samples(samples, *real, _named)
+    found = measure_samples(samples, *real, _named)
     assert found["named_as_asked"] == 1.0 and found["diversity"] < 1e-6
 
 
 def test_a_copying_generator_lies_at_its_training_pictures(real):
-    found = judge_samples([own[:10] for own in real[0]], *real, _named)
+    found = measure_samples([own[:10] for own in real[0]], *real, _named)
     assert found["diversity"] == pytest.approx(1.0, abs=0.05)
     assert found["nearest_training"] < 1e-3
 
 
 def test_cultures_are_told_apart_one_by_one(real):
     """A generator that draws the first culture whatever it is asked for."""
-    found = judge_samples([_pictures(LEVELS[0], 10, s) for s in (40, 41)], *real, _named)
+    found = measure_samples([_pictures(LEVELS[0], 10, s) for s in (40, 41)], *real, _named)
     assert found["named_as_asked"] == 0.5
     assert found["per_culture"]["named_as_asked"] == [1.0, 0.0]
     assert found["per_culture"]["nearest_training"][1] > 2.0
