@@ -67,3 +67,7 @@ def _report(name: str):
     else:
         from stylegan_culture.reports import robustness as report
     return report
+
+
+if __name__ == "__main__":
+    main()

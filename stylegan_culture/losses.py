@@ -4,10 +4,17 @@ Logits are `[B, ...]`, images `[B, H, W, 3]` in [0, 1], features `[B, H, W, C]`,
 A sum of losses returns `total, parts`.
 """
 
+from __future__ import annotations
+
+import typing
+
 from keras import ops
 
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
 
-def weighted_sum(parts: dict, weights: dict):
+
+def weighted_sum(parts: dict, weights: dict) -> tuple[tf.Tensor, dict]:
     """`total = sum_i w_i part_i` and the parts unweighted, for the log.
 
     Raises KeyError where a part has no weight: a loss that nobody weighted is a mistake.
@@ -18,37 +25,37 @@ def weighted_sum(parts: dict, weights: dict):
     return total, parts
 
 
-def generator_adversarial(fake_logits):
+def generator_adversarial(fake_logits: tf.Tensor) -> tf.Tensor:
     """Non-saturating loss `E[softplus(-D(G))]` (Goodfellow et al., arXiv 1406.2661)."""
     return ops.mean(ops.softplus(-ops.cast(fake_logits, "float32")))
 
 
-def discriminator_real(real_logits):
-    """`E[softplus(-D(x))]` over pictures that are of the tradition asked about."""
+def discriminator_real(real_logits: tf.Tensor) -> tf.Tensor:
+    """`E[softplus(-D(x))]` over pictures of the tradition."""
     return ops.mean(ops.softplus(-ops.cast(real_logits, "float32")))
 
 
-def discriminator_fake(fake_logits, weights=None):
+def discriminator_fake(fake_logits: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """`E[softplus(D(x))]` over pictures that are not; `weights [B]` leaves samples out."""
     return _mean_of_samples(ops.softplus(ops.cast(fake_logits, "float32")), weights)
 
 
-def generator_hinge(fake_logits):
+def generator_hinge(fake_logits: tf.Tensor) -> tf.Tensor:
     """`-E[D(G)]`, the generator's side of the hinge loss (Lim and Ye, arXiv 1705.02894)."""
     return -ops.mean(ops.cast(fake_logits, "float32"))
 
 
-def discriminator_hinge_real(real_logits):
-    """`E[max(0, 1 - D(x))]` over pictures that are of the tradition asked about."""
+def discriminator_hinge_real(real_logits: tf.Tensor) -> tf.Tensor:
+    """`E[max(0, 1 - D(x))]` over pictures of the tradition."""
     return ops.mean(ops.relu(1.0 - ops.cast(real_logits, "float32")))
 
 
-def discriminator_hinge_fake(fake_logits, weights=None):
+def discriminator_hinge_fake(fake_logits: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """`E[max(0, 1 + D(x))]` over pictures that are not; `weights [B]` leaves samples out."""
     return _mean_of_samples(ops.relu(1.0 + ops.cast(fake_logits, "float32")), weights)
 
 
-def naming(logits, culture):
+def naming(logits: tf.Tensor, culture: tf.Tensor) -> tf.Tensor:
     """`E -log softmax(P D(x))_k`: cross-entropy of the culture k `[B]` against all others.
 
     `logits [B, h, w, K]` are a discriminator's maps, one per culture, of which P takes the mean
@@ -59,48 +66,50 @@ def naming(logits, culture):
     return -ops.mean(ops.sum(chosen * ops.log_softmax(pooled), axis=-1))
 
 
-def feature_matching(features, reference):
+def feature_matching(features: list[tf.Tensor], reference: list[tf.Tensor]) -> tf.Tensor:
     """`mean_l E|P f_l(a) - P f_l(b)|`, where P takes the mean over positions (arXiv 1905.01723).
 
     `features` and `reference` are a discriminator's feature maps `[B, h, w, C]`, one per layer, of
     restyled pictures and of real ones that they should look like. Without P (pix2pixHD, arXiv
-    1711.11585) it would ask for the real picture's layout too, which belongs to another content.
+    1711.11585) it would ask for what is where in the real picture, which is another content.
     """
     total = ops.zeros(())
-    for own, wanted in zip(features, reference, strict=True):
-        means = [ops.mean(ops.cast(x, "float32"), axis=(1, 2)) for x in (own, wanted)]
+    for pair in zip(features, reference, strict=True):
+        means = [ops.mean(ops.cast(x, "float32"), axis=(1, 2)) for x in pair]
         total = total + absolute_difference(*means)
     return total / len(features)
 
 
-def generator_least_squares(fake_logits):
+def generator_least_squares(fake_logits: tf.Tensor) -> tf.Tensor:
     """`E[(D(G) - 1)^2]` (Mao et al., arXiv 1611.04076)."""
     return ops.mean(ops.square(ops.cast(fake_logits, "float32") - 1.0))
 
 
-def discriminator_least_squares_real(real_logits):
-    """`E[(D(x) - 1)^2]` over pictures that are of the tradition asked about."""
+def discriminator_least_squares_real(real_logits: tf.Tensor) -> tf.Tensor:
+    """`E[(D(x) - 1)^2]` over pictures of the tradition."""
     return ops.mean(ops.square(ops.cast(real_logits, "float32") - 1.0))
 
 
-def discriminator_least_squares_fake(fake_logits, weights=None):
+def discriminator_least_squares_fake(
+    fake_logits: tf.Tensor, weights: tf.Tensor | None = None
+) -> tf.Tensor:
     """`E[D(x)^2]` over pictures that are not; `weights [B]` leaves samples out."""
     return _mean_of_samples(ops.square(ops.cast(fake_logits, "float32")), weights)
 
 
-def gradient_penalty(gradients):
+def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
     """R1: `E[|dD(x)/dx|^2] / 2` of gradients `[B, ...]` (Mescheder et al., arXiv 1801.04406)."""
     gradients = ops.cast(gradients, "float32")
     axes = tuple(range(1, len(gradients.shape)))
     return 0.5 * ops.mean(ops.sum(gradients * gradients, axis=axes))
 
 
-def absolute_difference(first, second):
+def absolute_difference(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """`E|a - b|`: cycle, identity and style reconstruction."""
     return ops.mean(ops.abs(ops.cast(first, "float32") - ops.cast(second, "float32")))
 
 
-def diversity(first, second, limit: float = 0.2):
+def diversity(first: tf.Tensor, second: tf.Tensor, limit: float = 0.2) -> tf.Tensor:
     """`-E min(|G(x, s1) - G(x, s2)|, limit)` per picture (StarGAN v2, arXiv 1912.01865).
 
     Differs from the paper: bounded by `limit`, in units of brightness, so that it may stay on to
@@ -110,7 +119,7 @@ def diversity(first, second, limit: float = 0.2):
     return -ops.mean(ops.minimum(ops.mean(difference, axis=(1, 2, 3)), limit))
 
 
-def style_prior(mean, log_variance, prior_mean):
+def style_prior(mean: tf.Tensor, log_variance: tf.Tensor, prior_mean: tf.Tensor) -> tf.Tensor:
     """`KL(N(mean, exp(log_variance)) || N(prior_mean, I))`, mean over batch and dimensions.
 
     The prior of a culture's style codes is a unit Gaussian about its default code
@@ -120,7 +129,7 @@ def style_prior(mean, log_variance, prior_mean):
     return 0.5 * ops.mean(ops.exp(log_variance) + squared - 1.0 - log_variance)
 
 
-def total_variation(image):
+def total_variation(image: tf.Tensor) -> tf.Tensor:
     """`E|x[i+1] - x[i]|` over both directions."""
     image = ops.cast(image, "float32")
     return ops.mean(ops.abs(image[:, 1:] - image[:, :-1])) + ops.mean(
@@ -128,13 +137,13 @@ def total_variation(image):
     )
 
 
-def plain(image, content, reach: int = 9, faint: float = 0.015):
+def plain(image: tf.Tensor, content: tf.Tensor, reach: int = 9, faint: float = 0.015) -> tf.Tensor:
     """Total variation of a picture where its content is plain: `E w |x[i+1] - x[i]|`.
 
         w = exp(-(g / faint)^2),  g: mean step between neighbours of the content over reach x reach
 
-    so that a sky stays a sky: a discriminator of local features has nothing to say against rows of
-    marks on it, as long as each of them might stand in an artwork.
+    so that a sky stays a sky: a discriminator of local features does not mind rows of marks on it
+    where each of them might be in an artwork.
     """
     image, content = ops.cast(image, "float32"), ops.cast(content, "float32")
     steps = [ops.mean(step, axis=-1, keepdims=True) for step in _steps(content)]
@@ -153,7 +162,7 @@ def _steps(image):
     )
 
 
-def layout(image, reference, cell: int = 8):
+def coarse_colour(image: tf.Tensor, reference: tf.Tensor, cell: int = 8) -> tf.Tensor:
     """`E|P(a) - P(b)|` where P takes the mean of each square of `cell` pixels.
 
     Keeps where which colour lies, and leaves line, texture and ornament free.
@@ -162,7 +171,7 @@ def layout(image, reference, cell: int = 8):
     return ops.mean(ops.abs(pooled[0] - pooled[1]))
 
 
-def normalised(features):
+def normalised(features: tf.Tensor) -> tf.Tensor:
     """Features with mean 0 and deviation 1 per picture and channel: colour and contrast gone."""
     features = ops.cast(features, "float32")
     mean = ops.mean(features, axis=(1, 2), keepdims=True)
@@ -170,7 +179,7 @@ def normalised(features):
     return (features - mean) / ops.sqrt(variance + 1e-4)
 
 
-def content(features, reference):
+def content(features: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
     """`E (n(a) - n(b))^2` of features normalised per picture and channel.
 
     Gatys et al. (arXiv 1508.06576) without normalisation; with it, content is what is left when
@@ -179,7 +188,7 @@ def content(features, reference):
     return ops.mean((normalised(features) - normalised(reference)) ** 2)
 
 
-def gram(features):
+def gram(features: tf.Tensor) -> tf.Tensor:
     """Gram matrix `F'F / (H W)`: `[B, H, W, C] -> [B, C, C]`."""
     features = ops.cast(features, "float32")
     height, width = ops.shape(features)[1], ops.shape(features)[2]
@@ -188,7 +197,7 @@ def gram(features):
     return ops.matmul(ops.swapaxes(rows, 1, 2), rows) / count
 
 
-def style(features: dict, reference: dict, weights):
+def style(features: dict, reference: dict, weights: tf.Tensor) -> tf.Tensor:
     """Gram style loss, relative per tap: `mean_taps |G(a) - G(b)|_1 / (|G(a)|_1 + |G(b)|_1)`.
 
     0 for equal, at most 1. Gatys et al. (arXiv 1508.06576) square the difference; relative absolute
@@ -198,20 +207,20 @@ def style(features: dict, reference: dict, weights):
     """
     total = ops.zeros(())
     for tap, value in features.items():
-        own, target = gram(value), gram(reference[tap])
+        matrix, target = gram(value), gram(reference[tap])
         error, size = (
             ops.mean(ops.abs(x), axis=(1, 2))
-            for x in (own - target, ops.abs(own) + ops.abs(target))
+            for x in (matrix - target, ops.abs(matrix) + ops.abs(target))
         )
         total = total + ops.sum(weights * error / (size + 1e-6))
     return total / (len(features) * ops.maximum(ops.sum(weights), 1.0))
 
 
-def style_distances(features: dict):
+def style_distances(features: dict) -> tf.Tensor:
     """Distances between the styles of a batch's pictures: `{tap: [B, h, w, C]} -> [B, B]`.
 
     `mean_taps |G_i - G_j|_F / m`, where G are Gram matrices and m is the tap's mean distance over
-    all pairs of two, so that every tap has the same say. At least two pictures.
+    all pairs of two, so that every tap counts alike. At least two pictures.
     """
     total = 0.0
     for value in features.values():
@@ -227,7 +236,9 @@ def style_distances(features: dict):
     return total / len(features)
 
 
-def focal(logits, tags, focus: float = 2.0, weights=None):
+def focal(
+    logits: tf.Tensor, tags: tf.Tensor, focus: float = 2.0, weights: tf.Tensor | None = None
+) -> tf.Tensor:
     """Focal loss of logits against multi-hot tags `[B, K]` (Lin et al., arXiv 1708.02002).
 
         E sum_k -(1 - p_k)^focus log p_k,   p_k: probability of what tag k is, 0 or 1
@@ -242,7 +253,7 @@ def focal(logits, tags, focus: float = 2.0, weights=None):
     return ops.mean(per_picture if weights is None else per_picture * weights)
 
 
-def class_balanced(tags, decay: float):
+def class_balanced(tags: tf.Tensor, decay: float) -> tf.Tensor:
     """Weights of pictures `[B]` by the effective number of their tags (arXiv 1901.05555).
 
         w_k ~ (1 - decay) / (1 - decay^n_k),   n_k: pictures with tag k of `[B, K]`
@@ -254,10 +265,10 @@ def class_balanced(tags, decay: float):
     counts = ops.maximum(ops.sum(tags, axis=0), 1.0)
     per_tag = (1.0 - decay) / (1.0 - ops.power(decay, counts))
     carried = ops.sum(tags, axis=1)
-    own = ops.matmul(tags, per_tag) / ops.maximum(carried, 1.0)
+    weights = ops.matmul(tags, per_tag) / ops.maximum(carried, 1.0)
     tagged = ops.cast(carried > 0.0, "float32")
-    mean = ops.sum(own * tagged) / ops.maximum(ops.sum(tagged), 1.0)
-    return ops.where(carried > 0.0, own / mean, 1.0)
+    mean = ops.sum(weights * tagged) / ops.maximum(ops.sum(tagged), 1.0)
+    return ops.where(carried > 0.0, weights / mean, 1.0)
 
 
 def _mean_of_samples(values, weights):

@@ -160,15 +160,15 @@ def test_layout_compares_the_mean_colours_of_squares(generator):
     for row, column in np.ndindex(2, 3):
         square = np.s_[:, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         gaps.append(np.abs(first[square].mean((1, 2)) - second[square].mean((1, 2))))
-    assert float(losses.layout(first, second)) == pytest.approx(np.mean(gaps), rel=1e-4)
+    assert float(losses.coarse_colour(first, second)) == pytest.approx(np.mean(gaps), rel=1e-4)
 
 
 def test_layout_does_not_see_texture_within_a_square(generator):
     image = generator.uniform(size=(1, 16, 16, 3)).astype(np.float32)
     turned = image.copy()
     turned[:, :8, :8] = turned[:, :8, :8][:, ::-1, ::-1]
-    assert float(losses.layout(turned, image)) < 1e-6
-    assert float(losses.layout(image[:, ::-1], image)) > 1e-3
+    assert float(losses.coarse_colour(turned, image)) < 1e-6
+    assert float(losses.coarse_colour(image[:, ::-1], image)) > 1e-3
 
 
 def test_normalised_features_have_mean_0_and_deviation_1_per_picture_and_channel(generator):

@@ -7,7 +7,10 @@ regularised. What multiplies two covariances is calculated in float64 whatever i
 float32 nothing would be left of their small directions; maps have the type of the source.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import typing
 
 import numpy as np
 from keras import ops
@@ -15,11 +18,14 @@ from keras import ops
 from stylegan_culture.config import InputError
 from stylegan_culture.features import linalg
 
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
+
 BARYCENTRE_ITERATIONS = 200
 RULES = ("linear", "barycentre")
 
 
-def dda_as_published(source, target):
+def dda_as_published(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """`W = Ss^-1/2 Sc Ss^-1/2`, as the source documents have it.
 
     It does not take Ss to Sc: `W Ss W' = Ss^-1/2 Sc^2 Ss^-1/2`, which is Sc only where Ss = Sc.
@@ -29,7 +35,7 @@ def dda_as_published(source, target):
     return ops.cast(_between(inverse, target), source.dtype)
 
 
-def transport(source, target):
+def transport(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """`W = Ss^-1/2 (Ss^1/2 Sc Ss^1/2)^1/2 Ss^-1/2`: optimal transport between Gaussians.
 
     The one symmetric positive map with `W Ss W' = Sc`; of all maps that take Ss to Sc it moves
@@ -44,7 +50,7 @@ def transport(source, target):
     return ops.cast(_between(inverse, middle), source.dtype)
 
 
-def coral(source, target):
+def coral(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """`W = Sc^1/2 Ss^-1/2`: whiten, then colour (CORAL, arXiv 1511.05547; WCT, arXiv 1705.08086).
 
     Takes Ss to Sc as `transport` does, but not by the shortest way. Both `[..., d, d]`.
@@ -52,16 +58,13 @@ def coral(source, target):
     return ops.matmul(linalg.eigh_roots(target)[0], linalg.eigh_roots(source)[1])
 
 
-def ddr(source, target, shrinkage: float = 0.03, identity: float = 0.0):
+def ddr(
+    source: tf.Tensor, target: tf.Tensor, shrinkage: float = 0.03, identity: float = 0.0
+) -> tf.Tensor:
     """`transport` regularised: `W' = i I + (1 - i) W` with W between the shrunk covariances.
 
-    Shrunk is `S' = (1 - l) S + l tr(S)/d I`. With g = 1 - i this is the documents'
-    `W' = (1 - g) I + g W`; i = 0 aligns fully, i = 1 not at all.
-
-    Args:
-        source, target: `[..., d, d]`.
-        shrinkage: l, 0 to 1.
-        identity: i, 0 to 1.
+    Shrunk is `S' = (1 - l) S + l tr(S)/d I`, l the `shrinkage`. With g = 1 - i this is the
+    documents' `W' = (1 - g) I + g W`; `identity` i = 0 aligns fully, i = 1 not at all.
     """
     shrunk = [linalg.shrink(covariance, shrinkage, floor=0.0) for covariance in (source, target)]
     unit = ops.eye(source.shape[-1], dtype=shrunk[0].dtype)
@@ -76,7 +79,9 @@ MAPS = {
 }
 
 
-def barycentre(covariances, weights, tolerance: float = 1e-6):
+def barycentre(
+    covariances: list[tf.Tensor], weights: np.ndarray, tolerance: float = 1e-6
+) -> tf.Tensor:
     """The covariance B with the least weighted sum of squared Bures-Wasserstein distances.
 
     Fixed-point iteration of Alvarez-Esteban et al. (arXiv 1511.05355, theorem 4.2):
@@ -85,16 +90,9 @@ def barycentre(covariances, weights, tolerance: float = 1e-6):
 
     until `|K(B) - B| <= tolerance |B|` (Frobenius norms).
 
-    Args:
-        covariances: `[K, d, d]`; one with a weight has to be positive definite for B to be so.
-        weights: `[K]`, at least 0, sum 1.
-        tolerance: relative.
-
-    Returns:
-        `[d, d]` float64.
-
-    Raises:
-        InputError: the iteration does not converge.
+    One of the covariances `[K, d, d]` with a weight has to be positive definite for B, `[d, d]`
+    float64, to be so; `weights [K]` are at least 0, of sum 1. Raises `InputError` where the
+    iteration does not converge.
     """
     weights = np.asarray(weights, np.float64)
     covariances = [ops.cast(covariance, "float64") for covariance in covariances]
@@ -118,7 +116,9 @@ def barycentre(covariances, weights, tolerance: float = 1e-6):
     )
 
 
-def mixed_covariance(covariances, weights, rule: str = "linear"):
+def mixed_covariance(
+    covariances: list[tf.Tensor], weights: np.ndarray, rule: str = "linear"
+) -> tf.Tensor:
     """Several covariances as one: `[K, d, d]`, weights `[K]` of sum 1 to `[d, d]`.
 
     rule: "linear", their weighted mean, or "barycentre". Raises `InputError` for another.
@@ -160,7 +160,7 @@ class CultureAlignment:
         parameters: dict | None = None,
         shrinkage: float = 1e-3,
         rule: str = "linear",
-    ) -> "CultureAlignment":
+    ) -> CultureAlignment:
         """The alignment of some cultures at one tap, calculated in float64.
 
         Args:

@@ -1,5 +1,7 @@
 """Networks whose weights are a NumPy archive: the distilled VGG-19 and MobileNetV1."""
 
+import typing
+
 import keras
 import numpy as np
 from keras import ops
@@ -10,7 +12,7 @@ from stylegan_culture.config import InputError, reason
 LARGEST_KERNEL = 7  # positions a side
 
 
-def read_layers(path: str, names, network: str) -> dict:
+def read_layers(path: str, names: list[str], network: str) -> dict:
     """`{layer: (kernel, bias)}` of the layers named, as they are in the file.
 
     Raises `InputError` where the file is missing, damaged, lacks a layer, or holds something else
@@ -18,12 +20,12 @@ def read_layers(path: str, names, network: str) -> dict:
     """
     kinds = [(name, (f"{name}/kernel", f"{name}/bias")) for name in names]
     try:
-        found = read_archive(path, network, names=[one for _, pair in kinds for one in pair])
+        arrays = read_archive(path, network, names=[one for _, pair in kinds for one in pair])
     except FileNotFoundError:
         raise InputError(
             f"no backbone weights at {path}; {network} needs the path of an .npz file"
         ) from None
-    layers = {name: (found[kernel], found[bias]) for name, (kernel, bias) in kinds}
+    layers = {name: (arrays[kernel], arrays[bias]) for name, (kernel, bias) in kinds}
     for name, (kernel, bias) in layers.items():
         if not _is_layer(kernel, bias):
             raise InputError(
@@ -33,7 +35,7 @@ def read_layers(path: str, names, network: str) -> dict:
     return layers
 
 
-def check_runs(path: str, run, network: str) -> None:
+def check_runs(path: str, run: typing.Callable, network: str) -> None:
     """Raises `InputError` where layers of a file do not fit each other: `run()`, which passes a
     small picture through all of them and returns arrays, fails or gives numbers without end."""
     try:
@@ -58,7 +60,7 @@ def _is_layer(kernel, bias) -> bool:
     )
 
 
-def gather(walk, known, wanted=None) -> dict:
+def gather(walk: typing.Iterable, known: tuple, wanted: tuple | None = None) -> dict:
     """`{tap: features}` of the taps wanted; what lies deeper than all of them is not computed.
 
     Args:
@@ -69,62 +71,71 @@ def gather(walk, known, wanted=None) -> dict:
     Raises:
         ValueError: a tap that the network has not.
     """
-    wanted, found = tuple(known) if wanted is None else tuple(wanted), {}
+    wanted, features = tuple(known) if wanted is None else tuple(wanted), {}
     for name, value in walk:
         if name in wanted:
-            found[name] = value
-        if len(found) == len(wanted):
-            return found
+            features[name] = value
+        if len(features) == len(wanted):
+            return features
     raise ValueError(f"taps are {', '.join(known)}, not {', '.join(wanted)}")
 
 
-def constants(network, layers: dict) -> dict:
-    """Gives a Keras model the layers' kernels and biases as weights that are not trained."""
-    found = {}
-    for name, values in layers.items():
-        found[name] = tuple(
-            network.add_weight(
-                shape=value.shape,
-                initializer=lambda shape, dtype=None, value=value: ops.cast(value, dtype),
-                trainable=False,
-                name=f"{name}_{kind}",
+class Archived(keras.Model):
+    """A fixed network whose kernels and biases are an archive; `_walk` yields its taps.
+
+    Args:
+        weights: path of the archive.
+        names: of the layers; they are `NAME/kernel` and `NAME/bias` in it.
+        network: what it is called in messages.
+    """
+
+    def __init__(self, weights: str, names: list[str], network: str, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self.kernels = {
+            name: tuple(
+                self.add_weight(
+                    shape=value.shape,
+                    initializer=lambda shape, dtype=None, value=value: ops.cast(value, dtype),
+                    trainable=False,
+                    name=f"{name}_{kind}",
+                )
+                for kind, value in zip(("kernel", "bias"), values, strict=True)
             )
-            for kind, value in zip(("kernel", "bias"), values, strict=True)
-        )
-    return found
+            for name, values in read_layers(weights, names, network).items()
+        }
+        self.built = True
+
+    def call(self, image, taps=None):
+        """Taps `{name: [B, h, w, C]}` of pictures `[B, H, W, 3]` in [0, 1]."""
+        return gather(self._walk(image), self.taps, taps)
+
+    def aligned(self, image, taps=None):
+        """The same: maps lie on the picture's grid where H and W are multiples of `multiple`."""
+        return self(image, taps=taps)
 
 
 VGG_DEPTHS = (2, 2, 4, 4, 1)  # convolutions before each tap's next pool; the last tap is conv51
 
 
-class DistilledVGG19(keras.Model):
+class DistilledVGG19(Archived):
     """VGG-19 with a sixteenth of its parameters, taps relu1_1 to relu5_1.
 
     Wang et al., Collaborative Distillation, arXiv 2003.08436. The weights are a NumPy archive
     with `NAME/kernel` and `NAME/bias` for conv0 (a 1x1 layer that turns RGB in [0, 1] into VGG's
-    mean-free BGR) and conv11 to conv51; every 3x3 convolution pads by reflection.
+    mean-free BGR) and conv11 to conv51; every 3x3 convolution pads by reflection. Sizes of maps
+    are rounded down.
     """
 
     content_tap = "relu4_1"
     strides = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4, "relu4_1": 8, "relu5_1": 16}
     taps = tuple(strides)
     least_size = 64
-    multiple = 16  # pixels; heights and widths of `aligned`
+    multiple = 16  # pixels
 
     def __init__(self, weights: str, **kwargs):
-        super().__init__(trainable=False, **kwargs)
         names = ["conv0"]
         names += [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
-        self.kernels = constants(self, read_layers(weights, names, "a distilled VGG-19"))
-        self.built = True
-
-    def call(self, image, taps=None):
-        """Taps `{name: [B, H / 2^k, W / 2^k, C]}`, k from 0 to 4 (sizes rounded down)."""
-        return gather(self._walk(image), self.taps, taps)
-
-    def aligned(self, image, taps=None):
-        """The same: every map lies on the picture's grid where H and W are multiples of 16."""
-        return self(image, taps=taps)
+        super().__init__(weights, names, "a distilled VGG-19", **kwargs)
 
     def _walk(self, image):
         features = self._convolve("conv0", ops.cast(image, self.compute_dtype))
@@ -147,34 +158,25 @@ STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the depthwise convolutio
 TAPS = {"block_3": 4, "block_5": 8, "block_9": 16, "block_13": 32}
 
 
-class MobileNetV1(keras.Model):
+class MobileNetV1(Archived):
     """MobileNetV1 1.0 (arXiv 1704.04861) up to its last block, taps after blocks 3, 5, 9 and 13.
 
     Pictures `[B, H, W, 3]` in [0, 1]. The weights are an archive with `NAME/kernel` and
     `NAME/bias` of conv0 and of convN_dw and convN_pw, N from 1 to 13, normalisation folded in;
-    depthwise kernels are `[3, 3, C, 1]`. Zero padding and ReLU6, as the network was trained.
+    depthwise kernels are `[3, 3, C, 1]`. Zero padding and ReLU6, as the network was
+    trained. Sizes of maps are rounded up.
     """
 
     content_tap = "block_5"
     strides = TAPS
     taps = tuple(TAPS)
     least_size = 32
-    multiple = 32  # pixels; heights and widths of `aligned`
+    multiple = 32  # pixels
 
     def __init__(self, weights: str, **kwargs):
-        super().__init__(trainable=False, **kwargs)
         names = ["conv0"]
         names += [f"conv{n}_{kind}" for n in range(1, len(STRIDES) + 1) for kind in ("dw", "pw")]
-        self.kernels = constants(self, read_layers(weights, names, "a MobileNetV1"))
-        self.built = True
-
-    def call(self, image, taps=None):
-        """Taps `{name: [B, H / stride, W / stride, C]}`, sizes rounded up."""
-        return gather(self._walk(image), self.taps, taps)
-
-    def aligned(self, image, taps=None):
-        """The same: every map lies on the picture's grid where H and W are multiples of 32."""
-        return self(image, taps=taps)
+        super().__init__(weights, names, "a MobileNetV1", **kwargs)
 
     def _walk(self, image):
         features = ops.cast(2.0 * image - 1.0, self.compute_dtype)

@@ -1,14 +1,18 @@
-"""The one door to feature backbones: a name and weights, asked for and never replaced silently.
+"""The one door to feature backbones: by name and weights, never replaced silently.
 
 A backbone turns pictures `[B, H, W, 3]` in [0, 1] into named taps `{name: [B, h, w, C]}`:
 `backbone(image, taps=None)` as its architecture pads, `backbone.aligned(image, taps=None)` on the
-picture's own grid (height and width multiples of `backbone.multiple`). It owns its preprocessing.
+picture's own grid (height and width multiples of `backbone.multiple`). Preprocessing is inside.
 """
+
+from __future__ import annotations
 
 import functools
 import hashlib
 import os
 import pathlib
+import typing
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -19,6 +23,9 @@ from stylegan_culture.config import InputError, reason, shipped_file
 from stylegan_culture.features.archived import DistilledVGG19, MobileNetV1, check_runs
 from stylegan_culture.features.inception import InceptionResNetV2, arrays_of_application
 from stylegan_culture.files import written_whole
+
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
 
 # Means of ImageNet in blue, green, red order, 0 to 255: what both networks were trained to get.
 IMAGENET_BGR = (103.939, 116.779, 123.68)
@@ -37,7 +44,7 @@ class Application(keras.Model):
     """A network of keras.applications as a fixed extractor of named taps.
 
     Pictures `[B, H, W, 3]` in [0, 1], at least `least_size` px a side; taps `{name: [B, h, w, C]}`
-    in order of depth, computed no deeper than the deepest that is asked for.
+    in order of depth, computed no deeper than the deepest wanted.
 
     Args:
         network: functional, without its top.
@@ -56,7 +63,7 @@ class Application(keras.Model):
         self.cuts = {}
         self.built = True
 
-    def call(self, image, taps=None):
+    def call(self, image: tf.Tensor, taps: Iterable[str] | None = None) -> dict:
         wanted = self.taps if taps is None else tuple(taps)
         unknown = [tap for tap in wanted if tap not in self.taps]
         if unknown:
@@ -67,7 +74,7 @@ class Application(keras.Model):
         colours = 255.0 * image[..., ::-1] - np.array(IMAGENET_BGR, np.float32)
         return self.cuts[wanted](ops.cast(colours, self.compute_dtype), training=False)
 
-    def aligned(self, image, taps=None):
+    def aligned(self, image: tf.Tensor, taps: Iterable[str] | None = None) -> dict:
         """The same: maps lie on the picture's grid where H and W are multiples of `multiple`."""
         return self(image, taps=taps)
 
@@ -86,7 +93,7 @@ class VGG19(Application):
         strides = {tap: 2**level for level, tap in enumerate(VGG19_TAPS)}
         super().__init__(network, VGG19_TAPS, strides, **kwargs)
 
-    def calibrate(self, pictures) -> None:
+    def calibrate(self, pictures: np.ndarray) -> None:
         """Scales kernels and biases, first to last, so that each channel's pre-activation has
         mean 0 and deviation 1 on these pictures (LSUV, arXiv 1511.06422, per channel)."""
         features = 255.0 * pictures[..., ::-1] - np.array(IMAGENET_BGR, np.float32)
@@ -110,7 +117,7 @@ class ResNet50(Application):
         strides = {tap: 2 ** (level + 1) for level, tap in enumerate(RESNET50_TAPS)}
         super().__init__(network, RESNET50_TAPS, strides, **kwargs)
 
-    def calibrate(self, pictures) -> None:
+    def calibrate(self, pictures: np.ndarray) -> None:
         """Makes every batch normalisation use its moments on these pictures."""
         norms = [x for x in self.network.layers if isinstance(x, keras.layers.BatchNormalization)]
         momenta = [norm.momentum for norm in norms]
@@ -121,7 +128,7 @@ class ResNet50(Application):
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum, norm.trainable = momentum, False
 
-    def embedding(self, image):
+    def embedding(self, image: tf.Tensor) -> tf.Tensor:
         """The picture as 128 numbers of length 1: `[B, H, W, 3] -> [B, 128]`.
 
         The mean of the last stage through a fixed orthonormal projection (seeded), which keeps
@@ -167,12 +174,14 @@ IMAGENET_FILES = {
 }
 
 
-def build_backbone(name: str, weights: str = "culture", seed: int = 0, dtype=None):
-    """The backbone of that name with those weights.
+def build_backbone(
+    name: str, weights: str = "culture", seed: int = 0, dtype: str | keras.DTypePolicy | None = None
+) -> keras.Model:
+    """A backbone with its weights.
 
     Args:
         name: one of `BACKBONES`.
-        weights: "culture", the project's own pretrained InceptionResNetV2; "imagenet", which keras
+        weights: "culture", this project's pretrained InceptionResNetV2; "imagenet", which keras
             downloads once; "random", seeded He-normal kernels whose layers are then calibrated to
             variance 1 on seeded noise with the spectrum of natural pictures; or a path.
         seed: of the random weights.
@@ -203,7 +212,7 @@ def build_backbone(name: str, weights: str = "culture", seed: int = 0, dtype=Non
     return backbone
 
 
-def fingerprint(backbone) -> str:
+def fingerprint(backbone: keras.Model) -> str:
     """Sixteen hexadecimal digits that name a backbone's weights (SHA-256 of their values)."""
     digest = hashlib.sha256()
     for variable in backbone.variables:
@@ -211,7 +220,7 @@ def fingerprint(backbone) -> str:
     return digest.hexdigest()[:16]
 
 
-def check_size(backbone, height: int, width: int) -> None:
+def check_size(backbone: keras.Model, height: int, width: int) -> None:
     """Raises `InputError` for a picture that is too small for the backbone."""
     if min(height, width) < backbone.least_size:
         raise InputError(
@@ -220,25 +229,20 @@ def check_size(backbone, height: int, width: int) -> None:
         )
 
 
-def features_inside(backbone, image, taps) -> dict:
+def features_inside(backbone: keras.Model, image: tf.Tensor, taps: Iterable[str]) -> dict:
     """The features that a picture would have in the middle of a larger one.
 
     Zeros around the maps inside a backbone change its features for many positions inwards, and
     moments and restyled pictures would show it as a frame. So the picture is mirrored outwards by
-    `MARGIN` pixels, and the maps are cut back to its own grid.
+    `MARGIN` pixels, and the maps are cut back to its grid.
 
-    Args:
-        backbone: of this module.
-        image: `[B, H, W, 3]` in [0, 1]; H and W multiples of `backbone.multiple`.
-        taps: names of its taps.
-
-    Returns:
-        `{tap: [B, H / stride, W / stride, C]}` float32.
+    Of an image `[B, H, W, 3]` in [0, 1], H and W multiples of `backbone.multiple`:
+    `{tap: [B, H / stride, W / stride, C]}` float32.
     """
     sides = [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)]
-    found = backbone.aligned(np.pad(image, sides, "reflect"), taps=tuple(taps))
+    features = backbone.aligned(np.pad(image, sides, "reflect"), taps=tuple(taps))
     inside = {}
-    for tap, value in found.items():
+    for tap, value in features.items():
         cut = MARGIN // backbone.strides[tap]
         inside[tap] = ops.cast(value[:, cut:-cut, cut:-cut], "float32")
     return inside
@@ -330,7 +334,7 @@ def _with_file(name: str, path: pathlib.Path, dtype):
     return backbone
 
 
-def save_weights(path, backbone) -> None:
+def save_weights(path: pathlib.Path, backbone: keras.Model) -> None:
     """Writes a backbone's weights for `build_backbone(name, path)`: an .npz file in float16.
 
     Variances, which may be too small or too large for it, stay in float32. The file appears whole

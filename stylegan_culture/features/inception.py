@@ -1,5 +1,5 @@
 """InceptionResNetV2 up to `block35_10`, with Keras's own architecture and without the other 52 M
-parameters: it builds in a fraction of a second and stops at the deepest tap that is asked for.
+parameters: it builds in a fraction of a second and stops at the deepest tap wanted.
 """
 
 import keras
@@ -166,18 +166,18 @@ class InceptionResNetV2(keras.Model):
         self.trainable = trainable  # again: layers made since the first time follow it
 
     def build(self, shape):
-        """Every layer from its known channels; found out by running, it would take seconds."""
+        """Every layer from its known channels: to run them takes seconds."""
         _build_chain((*self.stem, self.mixed, *self.blocks), shape)
 
     def call(self, image, taps=None, calibrate=False):
-        """`{tap: [B, h, w, C]}` of the taps asked for (None: all), in the order of `taps`.
+        """`{tap: [B, h, w, C]}` of the wanted taps (None: all), in the order of `taps`.
 
         `calibrate` first makes each layer normalise by its moments on these pictures (eagerly).
         """
         return gather(self._walk(image, calibrate), self.taps, taps)
 
     def _walk(self, image, calibrate):
-        """Yields (tap, features) from the picture on; what nobody asks for is not computed."""
+        """Yields (tap, features) from the picture on; the rest is not computed."""
         features = ops.cast(2.0 * image - 1.0, self.compute_dtype)
         for layer in self.stem[:3]:
             features = layer(features, calibrate=calibrate)
@@ -194,7 +194,7 @@ class InceptionResNetV2(keras.Model):
                 yield f"block35_{number}", features
 
     def aligned(self, image, taps=None):
-        """Taps on the picture's own grid: `{tap: [B, H / stride, W / stride, C]}`.
+        """Taps on the picture's grid: `{tap: [B, H / stride, W / stride, C]}`.
 
         The picture is mirrored outwards, so that maps reach to its border, and positions are
         dropped until position i lies within pixels `stride i` to `stride (i + 1)`. Height and
@@ -215,18 +215,18 @@ class InceptionResNetV2(keras.Model):
 
     def layers_in_order(self):
         """Every layer with a kernel, in Keras's order of creation."""
-        found = []
+        layers = []
         for part in (*self.stem, self.mixed, *self.blocks):
             if isinstance(part, ConvolutionNorm):
-                found.append(part)
+                layers.append(part)
                 continue
             branches = part.branches if isinstance(part, Block35) else part
-            found += [layer for chain in branches.chains for layer in chain]
+            layers += [layer for chain in branches.chains for layer in chain]
             if branches.pooled is not None:
-                found.append(branches.pooled)
+                layers.append(branches.pooled)
             if isinstance(part, Block35):
-                found.append(part.up)
-        return found
+                layers.append(part.up)
+        return layers
 
     def named_variables(self) -> dict:
         """Every variable by name: `NNN/kernel`, and `bias` or `beta`, `mean` and `variance`."""
@@ -238,18 +238,18 @@ class InceptionResNetV2(keras.Model):
         return named
 
 
-def arrays_of_application(network, own: InceptionResNetV2) -> dict[str, np.ndarray]:
+def arrays_of_application(network, built: InceptionResNetV2) -> dict[str, np.ndarray]:
     """Weights of a `keras.applications.InceptionResNetV2` under the names of `named_variables`.
 
-    Keras numbers its unnamed layers in order of creation, which is the order of `own`.
+    Keras numbers its unnamed layers in order of creation, which is the order of `built`.
     """
     convolutions = _numbered(network, "conv2d")
     norms = _numbered(network, "batch_normalization")
     arrays, normed, block = {}, 0, 0
-    for number, layer in enumerate(own.layers_in_order()):
+    for number, layer in enumerate(built.layers_in_order()):
         if isinstance(layer, ConvolutionNorm):
             norm = norms[normed]
-            found = {
+            values = {
                 "kernel": convolutions[normed].kernel,
                 "beta": norm.beta,
                 "mean": norm.moving_mean,
@@ -259,18 +259,18 @@ def arrays_of_application(network, own: InceptionResNetV2) -> dict[str, np.ndarr
         else:
             block += 1
             up = network.get_layer(f"block35_{block}_conv")
-            found = {"kernel": up.kernel, "bias": up.bias}
-        arrays |= {f"{number:03d}/{kind}": np.asarray(value) for kind, value in found.items()}
+            values = {"kernel": up.kernel, "bias": up.bias}
+        arrays |= {f"{number:03d}/{kind}": np.asarray(value) for kind, value in values.items()}
     return arrays
 
 
 def _numbered(network, prefix: str) -> list:
     """Layers named `prefix` or `prefix_N`, in the order of N."""
-    found = []
+    numbers = {}
     for layer in network.layers:
-        name, _, number = layer.name.rpartition("_")
+        stem, _, number = layer.name.rpartition("_")
         if layer.name == prefix:
-            found.append((0, layer))
-        elif name == prefix and number.isdigit():
-            found.append((int(number), layer))
-    return [layer for _, layer in sorted(found, key=lambda pair: pair[0])]
+            numbers[layer] = 0
+        elif stem == prefix and number.isdigit():
+            numbers[layer] = int(number)
+    return sorted(numbers, key=numbers.get)

@@ -8,9 +8,16 @@ already they call LAPACK through NumPy, which no gradient tape sees: differentia
 `tf.function`.
 """
 
+from __future__ import annotations
+
+import typing
+
 import keras
 import numpy as np
 from keras import ops
+
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
 
 # Real covariances are ill-conditioned: after Frobenius normalisation and shrinkage 1e-3 ten
 # iterations leave an error of 0.5, twenty leave 3e-4 (tests/features/test_linalg.py).
@@ -18,15 +25,9 @@ NEWTON_SCHULZ_ITERATIONS = 20
 DEVIATION_FLOOR = 1e-6  # of variances in descriptors: the root of 0 has no slope
 
 
-def moments(samples):
-    """Mean and covariance of samples.
-
-    Args:
-        samples: `[..., n, d]`, at least one sample.
-
-    Returns:
-        mean `[..., d]` and covariance `[..., d, d]` (divided by n), both float32.
-    """
+def moments(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean `[..., d]` and covariance `[..., d, d]` (divided by n), float32, of samples
+    `[..., n, d]`, n at least 1."""
     samples = ops.cast(samples, "float32")
     count = samples.shape[-2] or ops.cast(ops.shape(samples)[-2], "float32")
     mean = ops.mean(samples, axis=-2, keepdims=True)
@@ -35,21 +36,21 @@ def moments(samples):
     return ops.squeeze(mean, -2), covariance
 
 
-def mean_and_deviation(features):
+def mean_and_deviation(features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and deviation of every channel over a picture's positions: `[B, h, w, C]` to two
     `[B, C]` float32; `DEVIATION_FLOOR` is added to variances."""
     mean, variance = ops.moments(ops.cast(features, "float32"), axes=(1, 2))
     return mean, ops.sqrt(variance + DEVIATION_FLOOR)
 
 
-def descriptors(taps: dict):
+def descriptors(taps: dict) -> tf.Tensor:
     """A picture as numbers: mean and deviation of every channel of taps `{name: [B, h, w, C]}`,
     tap by tap, `[B, D]` float32."""
     parts = [part for features in taps.values() for part in mean_and_deviation(features)]
     return ops.concatenate(parts, axis=1)
 
 
-def shrink(covariance, amount: float, floor: float = 1e-8):
+def shrink(covariance: tf.Tensor, amount: float, floor: float = 1e-8) -> tf.Tensor:
     """Shrinkage towards a scaled identity: `(1 - l) S + l tr(S)/d I + floor I`.
 
     `amount` is l in [0, 1]; `floor` a variance below which a direction counts as empty, so that
@@ -63,11 +64,11 @@ def shrink(covariance, amount: float, floor: float = 1e-8):
     return (1.0 - amount) * covariance + (amount * scale + floor) * identity
 
 
-def eigh(covariance):
+def eigh(covariance: tf.Tensor) -> tuple:
     """Eigenvalues, ascending, `[..., d]` and vectors in columns `[..., d, d]`.
 
     Outside a graph NumPy arrays by LAPACK, calculated in float64 and faster even so: TensorFlow's
-    own takes 1.2 to 1.3 times as long at 256 to 512 channels on a processor.
+    takes 1.2 to 1.3 times as long at 256 to 512 channels on a processor.
     """
     covariance = ops.convert_to_tensor(covariance)
     if not hasattr(covariance, "numpy"):  # symbolic: has no values yet
@@ -75,7 +76,7 @@ def eigh(covariance):
     return np.linalg.eigh(covariance.numpy())
 
 
-def eigh_root(covariance, power: float):
+def eigh_root(covariance: tf.Tensor, power: float) -> tf.Tensor:
     """`S ** power` by eigen-decomposition: exact; for analysis (it does not convert to TFLite).
 
     Eigenvalues below 1e-10 of the largest are raised to that floor before a negative power.
@@ -94,19 +95,16 @@ def _scaled(vectors, values, library):
     return library.matmul(scaled, library.swapaxes(scaled, -1, -2))
 
 
-def newton_schulz_roots(covariance, iterations: int = NEWTON_SCHULZ_ITERATIONS):
+def newton_schulz_roots(
+    covariance: tf.Tensor, iterations: int = NEWTON_SCHULZ_ITERATIONS
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Square root and inverse square root by matrix products alone: the form that is exported.
 
     The coupled Newton-Schulz iteration `Y <- Y T, Z <- T Z, T = (3 I - Z Y) / 2` from
     `Y = S / |S|, Z = I` converges to `Y -> (S/|S|)^1/2, Z -> (S/|S|)^-1/2`
     (Higham, Functions of Matrices, 2008, section 6.4), where |.| is the Frobenius norm.
 
-    Args:
-        covariance: `[..., d, d]`, positive definite (see `shrink`).
-        iterations: at least 1.
-
-    Returns:
-        `S^1/2` and `S^-1/2`, both `[..., d, d]` float32.
+    The covariance `[..., d, d]` is positive definite (see `shrink`); both roots are float32.
     """
     covariance = ops.cast(covariance, "float32")
     identity = ops.eye(covariance.shape[-1], dtype="float32")
@@ -118,19 +116,13 @@ def newton_schulz_roots(covariance, iterations: int = NEWTON_SCHULZ_ITERATIONS):
     return root * ops.sqrt(norm), inverse / ops.sqrt(norm)
 
 
-def eigh_roots(covariance):
-    """`S^1/2` and `S^-1/2` from one eigen-decomposition, in the covariance's own precision.
+def eigh_roots(covariance: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """`S^1/2` and `S^-1/2` from one eigen-decomposition, in the covariance's precision.
 
     Directions whose eigenvalue is below the rounding of the largest (10 units of the last place)
     are empty in both: of a singular covariance the second is the root of the pseudo-inverse, so
     that the rounding noise of a dead channel is never enlarged. Rows of nothing but zeros stay so
     exactly; a decomposition leaves a little of other channels in them.
-
-    Args:
-        covariance: `[..., d, d]` float32 or float64.
-
-    Returns:
-        Two matrices `[..., d, d]` of that type.
     """
     values, vectors = eigh(covariance)
     library = np if isinstance(values, np.ndarray) else ops
@@ -146,7 +138,7 @@ def eigh_roots(covariance):
     )
 
 
-def ledoit_wolf_amount(samples, group: int = 1) -> float:
+def ledoit_wolf_amount(samples: tf.Tensor, group: int = 1) -> float:
     """The shrinkage towards `tr(S)/d I` that is least wrong on average, from 0 to 1.
 
         l = min(1, b / a),  a = |S - tr(S)/d I|^2,  b = sum_g |S_g - S|^2 / G^2

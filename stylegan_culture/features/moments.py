@@ -1,12 +1,16 @@
 """Moments of features in float64, mergeable, and those of whole cultures as a saved artefact."""
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 import hashlib
 import io
 import os
 import pathlib
+from collections.abc import Iterable, Iterator
 
+import keras
 import numpy as np
 
 from stylegan_culture import files
@@ -41,7 +45,7 @@ class Moments:
     covariance: np.ndarray
 
     @classmethod
-    def of(cls, samples) -> "Moments":
+    def of(cls, samples: np.ndarray) -> Moments:
         """The moments of samples `[n, d]`, at least one; else `InputError`."""
         samples = np.asarray(samples, np.float64)
         if samples.ndim != 2 or not len(samples):
@@ -66,17 +70,13 @@ def merge(first: Moments, second: Moments) -> Moments:
     return Moments(count, first.mean + share * gap, within + share * (1.0 - share) * between)
 
 
-def mix(moments: list, weights, rule: str = "linear") -> Moments:
+def mix(moments: list, weights: np.ndarray | list, rule: str = "linear") -> Moments:
     """Several moments as one, each with its weight.
 
-    The mean is `sum w_k m_k`. The covariance is `sum w_k S_k` by the rule "linear" (the Gaussian
-    parameters mixed; not the covariance of a mixture, which would add the scatter of the means),
-    or the Bures-Wasserstein barycentre by the rule "barycentre". The count is the sum.
-
-    Args:
-        moments: K of the same d.
-        weights: `[K]`, at least 0, of sum 1.
-        rule: "linear" or "barycentre".
+    The mean is `sum w_k m_k`, weights of sum 1. The covariance is `sum w_k S_k` by the rule
+    "linear" (the Gaussian parameters mixed; not the covariance of a mixture, which would add the
+    scatter of the means), or the Bures-Wasserstein barycentre by the rule "barycentre". The count
+    is the sum.
     """
     mean = sum(weight * one.mean for weight, one in zip(weights, moments, strict=True))
     covariances = [one.covariance for one in moments]
@@ -117,26 +117,22 @@ class CultureMoments:
             )
         return self.moments[culture]
 
-    def check(self, backbone) -> None:
+    def check(self, backbone: keras.Model) -> None:
         """Raises `InputError` where the moments are not of this backbone with these weights."""
-        own, asked = (self.backbone, self.weights), (backbone.name, backbone.fingerprint)
-        if own != asked:
+        of, wanted = (self.backbone, self.weights), (backbone.name, backbone.fingerprint)
+        if of != wanted:
             raise InputError(
                 "moments from another backbone or weights: they are of {} with weights {}, not of "
                 "{} with weights {}; make them anew with `python -m stylegan_culture.study "
-                "moments`, or choose that backbone".format(*own, *asked)
+                "moments`, or choose that backbone".format(*of, *wanted)
             )
 
     def mixture(self, weights: dict, rule: str = "linear") -> dict:
         """Tap to `Moments` of a mixture of cultures.
 
-        Args:
-            weights: culture to weight, at least 0, of any sum above 0; they are divided by it.
-            rule: "linear" or "barycentre", see `mix`.
-
-        Raises:
-            InputError: unknown culture or rule, a weight that is negative or no number, or a sum
-                of zero.
+        `weights` are of any sum above 0, by which they are divided; `rule` is that of `mix`. Raises
+        `InputError` for an unknown culture or rule, and weights that are negative, no numbers, or
+        all 0.
         """
         for culture, weight in weights.items():
             self.of(culture)
@@ -152,7 +148,7 @@ class CultureMoments:
             for tap in taps
         }
 
-    def save(self, path, precision: str = "float32") -> None:
+    def save(self, path: pathlib.Path | str, precision: str = "float32") -> None:
         """Writes FILE.npz, and FILE.json beside it; both appear whole or not at all.
 
         Of a covariance S the deviations s and an upper triangle R with S = D R'R D, D = diag(s),
@@ -176,8 +172,8 @@ class CultureMoments:
         facts = {name: getattr(self, name) for name in _FACTS}
         taps = {tap: len(one.mean) for tap, one in self.moments[self.cultures[0]].items()}
         counts = {
-            culture: {tap: one.count for tap, one in found.items()}
-            for culture, found in self.moments.items()
+            culture: {tap: one.count for tap, one in taps_of.items()}
+            for culture, taps_of in self.moments.items()
         }
         facts |= {"taps": taps, "counts": counts, "precision": precision}
         facts["sha256"] = _digest(held.getvalue())
@@ -189,7 +185,7 @@ class CultureMoments:
                 os.replace(made, path.with_name(made.name))
 
     @classmethod
-    def load(cls, path) -> "CultureMoments":
+    def load(cls, path: pathlib.Path | str) -> CultureMoments:
         """Reads what `save` wrote; `InputError` for a missing, damaged or mismatched file."""
         path = _checked(path)
         try:
@@ -270,8 +266,8 @@ def _read_facts(facts: dict, place) -> tuple[dict, dict, dict]:
         raise damaged(place, f"its covariances have more than {MOST_NUMBERS:,} numbers")
     samples = {}
     for key in keys:
-        own = read_group(counts, key, place)
-        samples[key] = {tap: read_number(own, tap, place, 1, MOST_SAMPLES) for tap in sizes}
+        group = read_group(counts, key, place)
+        samples[key] = {tap: read_number(group, tap, place, 1, MOST_SAMPLES) for tap in sizes}
     named = {name: read_text(facts, name, place) for name in ("backbone", "weights", "sources")}
     named |= {
         "short_side": read_number(facts, "short_side", place, 1, MOST_SIDE),
@@ -297,17 +293,13 @@ def _unpacked(arrays: dict, name: str, size: int, count: int) -> Moments:
 LEAST_SHRINKAGE = 1e-3  # below it the exported root does not converge (features/linalg.py)
 
 
-def aligned_features(backbone, pictures, taps):
+def aligned_features(
+    backbone: keras.Model, pictures: Iterable, taps: Iterable[str]
+) -> Iterator[tuple[dict, tuple]]:
     """Yields (`{tap: [h, w, C]}`, cultures) for each (picture, cultures), one pass of the backbone.
 
-    Args:
-        backbone: of `features.backbones`.
-        pictures: iterable of (`[H, W, 3]` float32 in [0, 1], names of cultures). Each is cropped
-            about its middle to multiples of `backbone.multiple` pixels.
-        taps: names of the backbone's taps.
-
-    Raises:
-        InputError: a picture is too small for the backbone, or a tap is unknown.
+    Pictures `[H, W, 3]` in [0, 1] are cropped about their middle to multiples of
+    `backbone.multiple` pixels. Raises `InputError` for one too small, and for an unknown tap.
     """
     unknown = [tap for tap in taps if tap not in backbone.taps]
     if unknown:
@@ -338,14 +330,14 @@ class Collector:
     samples: dict = dataclasses.field(default_factory=dict)
     cultures: list = dataclasses.field(default_factory=list)
 
-    def add(self, features: dict, cultures) -> None:
+    def add(self, features: dict, cultures: Iterable[str]) -> None:
         """One picture: `{tap: [h, w, C]}` and the names of its cultures."""
         for tap, value in features.items():
             rows = value.reshape(-1, value.shape[-1])
-            found = Moments.of(rows)
+            added = Moments.of(rows)
             for culture in cultures:
                 known = self.moments.setdefault(culture, {})
-                known[tap] = merge(known[tap], found) if tap in known else found
+                known[tap] = merge(known[tap], added) if tap in known else added
             generator = np.random.default_rng([self.seed, len(self.cultures)])
             chosen = generator.choice(len(rows), self.positions, replace=len(rows) < self.positions)
             self.samples.setdefault(tap, []).append(rows[chosen])
@@ -357,12 +349,12 @@ class Collector:
 
     def pictures(self) -> dict:
         """Culture to its number of pictures."""
-        return {name: sum(name in own for own in self.cultures) for name in self.names()}
+        return {name: sum(name in names for names in self.cultures) for name in self.names()}
 
     def of(self, culture: str, tap: str) -> np.ndarray:
         """The sample of one culture at a tap: `[pictures, positions, C]` float32."""
         pairs = zip(self.samples[tap], self.cultures, strict=True)
-        return np.stack([rows for rows, own in pairs if culture in own])
+        return np.stack([rows for rows, names in pairs if culture in names])
 
     def shrinkage(self) -> float:
         """One l for the roots of all covariances: the median of `linalg.ledoit_wolf_amount`.
@@ -379,21 +371,23 @@ class Collector:
 
 
 def culture_moments(
-    backbone, pictures, short_side: int, taps=None, sources: str = "", seed: int = 0
+    backbone: keras.Model,
+    pictures: Iterable,
+    short_side: int,
+    taps: Iterable[str] | None = None,
+    sources: str = "",
+    seed: int = 0,
 ) -> CultureMoments:
     """The moments of every culture among the pictures; each picture is seen once.
 
     Args:
         backbone: of `features.backbones`; its `aligned` features are taken.
         pictures: iterable of (`[H, W, 3]` float32 in [0, 1], names of cultures). A picture of
-            several cultures counts for each.
+            several cultures counts for each; without any `InputError` is raised.
         short_side: pixels that the pictures were reduced to, for the record.
         taps: names of taps; None takes all.
         sources: text that says where the pictures come from.
         seed: of the sample that the recommended shrinkage is estimated from.
-
-    Raises:
-        InputError: no picture of any culture, one that is too small, or an unknown tap.
     """
     collector = Collector(seed=seed)
     wanted = backbone.taps if taps is None else tuple(taps)

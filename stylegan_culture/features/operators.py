@@ -6,9 +6,12 @@ one tap, float32. `strength` 0 returns the features as they are, 1 the full styl
 answers everywhere, and `regions` lays the answers together.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import typing
+from collections.abc import Callable
 
 import tensorflow as tf
 from keras import ops
@@ -16,7 +19,7 @@ from keras import ops
 from stylegan_culture.config import InputError
 from stylegan_culture.features import alignment, linalg
 
-SHRINKAGE = 1e-3  # of both covariances, unless another is asked for
+SHRINKAGE = 1e-3  # of both covariances, unless another is given
 PATCH = 3  # positions a side in matching
 MATCH_VALUES = 2**25  # similarities held at a time, 128 MiB
 
@@ -26,7 +29,7 @@ class Target:
     """What features of one tap should become.
 
     mean `[B, C]` and covariance `[B, C, C]` (B may be 1), and the features `[B, h, w, C]`
-    themselves where an example picture gave them: matching and alpha fusion need those.
+    themselves where an example picture gave them: which matching and alpha fusion need.
     """
 
     mean: typing.Any
@@ -34,18 +37,20 @@ class Target:
     features: typing.Any = None
 
     @classmethod
-    def of_features(cls, features):
+    def of_features(cls, features: tf.Tensor) -> Target:
         """The target that an example's features `[B, h, w, C]` give."""
         features = ops.cast(features, "float32")
         return cls(*linalg.moments(_rows(features)), features)
 
     @classmethod
-    def of_moments(cls, mean, covariance):
+    def of_moments(cls, mean: tf.Tensor, covariance: tf.Tensor) -> Target:
         """The target that moments `[C]` and `[C, C]` give, for instance of a whole culture."""
         return cls(ops.cast(mean, "float32")[None], ops.cast(covariance, "float32")[None])
 
 
-def alpha_fusion(features, target: Target, strength, mask=None):
+def alpha_fusion(
+    features: tf.Tensor, target: Target, strength: float | tf.Tensor, mask: tf.Tensor | None = None
+) -> tf.Tensor:
     """`(1 - s) content + s style`, position by position, the style's map resized to the content's.
 
     The source documents' case over InceptionResNetV2: what stands where in the style picture comes
@@ -56,7 +61,9 @@ def alpha_fusion(features, target: Target, strength, mask=None):
     return _blend(features, tf.image.resize(style, (height, width), antialias=True), strength)
 
 
-def adain(features, target: Target, strength, mask=None):
+def adain(
+    features: tf.Tensor, target: Target, strength: float | tf.Tensor, mask: tf.Tensor | None = None
+) -> tf.Tensor:
     """Adaptive instance normalisation: each channel takes the target's mean and deviation.
 
     `s_t (x - m) / s + m_t`, Huang and Belongie, arXiv 1703.06868.
@@ -67,7 +74,14 @@ def adain(features, target: Target, strength, mask=None):
     return _blend(features, (features - mean) * scale + target.mean[:, None, None], strength)
 
 
-def linear(features, target: Target, strength, mask=None, kind="coral", shrinkage=SHRINKAGE):
+def linear(
+    features: tf.Tensor,
+    target: Target,
+    strength: float | tf.Tensor,
+    mask: tf.Tensor | None = None,
+    kind: str = "coral",
+    shrinkage: float = SHRINKAGE,
+) -> tf.Tensor:
     """`W (x - m) + m_t`, where W maps the content's covariance to the target's.
 
     kind: one of `alignment.MAPS`. "coral" is whitening and colouring (WCT, Li et al., arXiv
@@ -87,7 +101,9 @@ def linear(features, target: Target, strength, mask=None, kind="coral", shrinkag
 wct = functools.partial(linear, kind="coral")
 
 
-def match(features, target: Target, strength, mask=None):
+def match(
+    features: tf.Tensor, target: Target, strength: float | tf.Tensor, mask: tf.Tensor | None = None
+) -> tf.Tensor:
     """Each 3x3 patch replaced by the style's most similar one, overlaps averaged (style swap).
 
     Similarity is the cosine of patches whose channels were brought to mean 0 and deviation 1 in
@@ -106,22 +122,15 @@ def match(features, target: Target, strength, mask=None):
     return _blend(features, _assemble(style[0], rows, columns)[None], strength)
 
 
-def nearest_patches(content, style):
-    """The most similar style patch of every content patch, by cosine over the style's norm.
-
-    Args:
-        content: `[H, W, C]`.
-        style: `[h, w, C]`. Patches at the borders of both are completed by mirroring.
-
-    Returns:
-        Row and column of the style patch's centre, both `[H, W]` int32.
-    """
+def nearest_patches(content: tf.Tensor, style: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Row and column `[H, W]` int32 of the centre of the style patch `[h, w, C]` most similar to
+    every content patch `[H, W, C]`, by cosine over the style's norm; borders are mirrored."""
     (height, width), places = content.shape[:2], style.shape[:2]
     content, style = _mirror(content), _mirror(style)
     squares = tf.reduce_sum(style * style, axis=-1)[None, ..., None]
     norms = tf.sqrt(tf.nn.avg_pool2d(squares, PATCH, 1, "VALID")[0, ..., 0] * PATCH**2 + 1e-12)
     band = max(1, MATCH_VALUES // (width * style.shape[0] * style.shape[1]))
-    found = []
+    best = []
     for top in range(0, height, band):
         part = content[top : min(top + band, height) + PATCH - 1]
         count = part.shape[0] - PATCH + 1
@@ -129,8 +138,8 @@ def nearest_patches(content, style):
         summed = tf.add_n([products[d : d + count, :, d : d + places[0]] for d in range(PATCH)])
         summed = tf.add_n([summed[:, d : d + width, :, d : d + places[1]] for d in range(PATCH)])
         flat = tf.reshape(summed / norms, (count * width, -1))
-        found.append(tf.argmax(flat, axis=1, output_type=tf.int32))
-    best = tf.reshape(tf.concat(found, 0), (height, width))
+        best.append(tf.argmax(flat, axis=1, output_type=tf.int32))
+    best = tf.reshape(tf.concat(best, 0), (height, width))
     return best // places[1], best % places[1]
 
 
@@ -159,18 +168,18 @@ def _shift(values, down: int, right: int):
     return padded[1 - down : 1 - down + height, 1 - right : 1 - right + width]
 
 
-def spread(features):
+def spread(features: tf.Tensor) -> tf.Tensor:
     """Root mean square deviation of all values of each map `[B, H, W, C]` from its mean: `[B]`."""
     return ops.std(ops.cast(features, "float32"), axis=(1, 2, 3))
 
 
-def smooth(features, temperature):
+def smooth(features: tf.Tensor, temperature: float | tf.Tensor) -> tf.Tensor:
     """Softmax over a whole map, in units of its mean: `[B, H, W, C]` -> the same, float32.
 
         n exp(f / T) / sum exp(f / T)      n = H W C, the sum over positions and channels
 
     Sums of residual blocks have few, high peaks (low entropy), and a Gram matrix of them sees
-    little else. The softmax gives every position its say again. Wang, Li and Vasconcelos,
+    little else. After the softmax every position counts again. Wang, Li and Vasconcelos,
     "Rethinking and improving the robustness of image style transfer" (SWAG), arXiv 2104.05623.
 
     Differs from the paper: multiplied by n, so that maps of any size have mean 1 and statistics
@@ -186,7 +195,14 @@ def smooth(features, temperature):
     return ops.reshape(count * ops.softmax(flat, axis=-1), shape)
 
 
-def fuse(operator, features, targets, weights, strength, mask=None):
+def fuse(
+    operator: Callable,
+    features: tf.Tensor,
+    targets: list[Target],
+    weights: list[float],
+    strength: float | tf.Tensor,
+    mask: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Several targets at once: the operator's answers, averaged by `weights` (of sum 1)."""
     total = ops.zeros_like(features)
     for target, weight in zip(targets, weights, strict=True):
@@ -195,10 +211,16 @@ def fuse(operator, features, targets, weights, strength, mask=None):
     return total
 
 
-def regions(operator, features, targets, masks, strength):
+def regions(
+    operator: Callable,
+    features: tf.Tensor,
+    targets: list[Target],
+    masks: tf.Tensor,
+    strength: float | tf.Tensor,
+) -> tf.Tensor:
     """Another target in each region: `masks` `[K, H, W]` on the features' grid, sums at most 1.
 
-    Each region is restyled by its own moments; where the masks leave something, the content stays.
+    Each region is restyled by its moments; where the masks leave something, the content stays.
     """
     total, rest = ops.zeros_like(features), ops.ones_like(features[..., :1])
     for target, mask in zip(targets, masks, strict=True):

@@ -7,9 +7,11 @@ the usual ones.
 
 import dataclasses
 import io
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -32,20 +34,20 @@ class Ball:
         if self.norm not in NORMS or self.radius < 0.0:
             raise InputError(f"no ball {self.norm} of radius {self.radius}; norms: linf, l2")
 
-    def steepest(self, gradient):
+    def steepest(self, gradient: tf.Tensor) -> tf.Tensor:
         """The change of length 1 that follows `gradient [B, H, W, 3]` best; 0 where that is 0."""
         if self.norm == "linf":
             return tf.sign(gradient)
         return gradient / tf.maximum(_length(gradient), 1e-12)
 
-    def project(self, change):
+    def project(self, change: tf.Tensor) -> tf.Tensor:
         """The nearest change within the ball."""
         if self.norm == "linf":
             return tf.clip_by_value(change, -self.radius, self.radius)
         return change * tf.minimum(1.0, self.radius / tf.maximum(_length(change), 1e-12))
 
 
-def fgsm(objective, pictures, ball: Ball):
+def fgsm(objective: Callable, pictures: ArrayLike, ball: Ball) -> tf.Tensor:
     """One step to the ball's edge along the steepest rise (Goodfellow et al., arXiv 1412.6572).
 
     In the norm "linf" `x + radius sign(gradient)`; values are kept in [0, 1].
@@ -55,17 +57,19 @@ def fgsm(objective, pictures, ball: Ball):
     return tf.clip_by_value(pictures + step, 0.0, 1.0)
 
 
-def pgd(objective, pictures, ball: Ball, steps: int = 20, rate: float = 0.0, seed=None):
+def pgd(
+    objective: Callable,
+    pictures: ArrayLike,
+    ball: Ball,
+    steps: int = 20,
+    rate: float = 0.0,
+    seed: int | None = None,
+) -> tf.Tensor:
     """Steps of steepest rise, each projected back (Madry et al., arXiv 1706.06083).
 
-    Args:
-        objective, pictures, ball: as above.
-        steps: their number, at least 1.
-        rate: length of a step; 0 takes 2.5 radius / steps.
-        seed: of a random start within the ball; None starts at the pictures.
-
-    Returns:
-        Of all pictures passed through, for each the one of the greatest objective.
+    `rate` is the length of a step, 0 takes 2.5 radius / steps; `seed` is of a random start within
+    the ball, None starts at the pictures. Of all that was passed through, for each picture the one
+    of the greatest objective is returned.
     """
     if steps < 1:
         raise InputError("an attack needs at least one step")
@@ -75,7 +79,7 @@ def pgd(objective, pictures, ball: Ball, steps: int = 20, rate: float = 0.0, see
     best, highest = current, objective(current)
     for _ in range(steps):
         change = current + rate * ball.steepest(_gradient(objective, current)) - pictures
-        # Clipping to [0, 1] only moves values towards the picture's own: no way out of the ball.
+        # Clipping to [0, 1] only moves values towards the picture: never out of the ball.
         current = tf.clip_by_value(pictures + ball.project(change), 0.0, 1.0)
         value = objective(current)
         better = value > highest
@@ -84,20 +88,20 @@ def pgd(objective, pictures, ball: Ball, steps: int = 20, rate: float = 0.0, see
     return best
 
 
-def misnamed(logits_of, tags):
+def misnamed(logits_of: Callable, tags: ArrayLike) -> Callable:
     """Untargeted: cross-entropy of the true culture, `tags [B]`, under `logits_of(pictures)`."""
     return lambda pictures: tf.nn.sparse_softmax_cross_entropy_with_logits(
         tags, logits_of(pictures)
     )
 
 
-def named_as(logits_of, wanted):
+def named_as(logits_of: Callable, wanted: ArrayLike) -> Callable:
     """Targeted: how probable culture `wanted [B]` is."""
     worse = misnamed(logits_of, wanted)
     return lambda pictures: -worse(pictures)
 
 
-def restyled_apart(restyle, pictures):
+def restyled_apart(restyle: Callable, pictures: ArrayLike) -> Callable:
     """The mean squared change of `restyle(pictures)` from that of the pictures themselves.
 
     At the pictures themselves its gradient is 0: start `pgd` with a seed.
@@ -165,38 +169,39 @@ def ball(norm: str, levels: float, size: int) -> Ball:
     return Ball(norm, levels / 255.0 * (1.0 if norm == "linf" else size**0.5))
 
 
-def wanted_others(labels, count: int) -> np.ndarray:
-    """For each picture another culture than its own, `[N]`: those of a culture take turns.
+def wanted_others(labels: ArrayLike, count: int) -> np.ndarray:
+    """For each picture a culture that it is not of, `[N]`, the others in turn.
 
     `labels [N]` are numbers from 0 to `count - 1`; at least two cultures.
     """
     labels = np.asarray(labels)
     turn = np.zeros(len(labels), int)
     for culture in np.unique(labels):
-        own = labels == culture
-        turn[own] = np.arange(own.sum()) % (count - 1)
+        members = labels == culture
+        turn[members] = np.arange(members.sum()) % (count - 1)
     return (labels + 1 + turn) % count
 
 
-def named(logits_of, pictures, batch: int = 8) -> np.ndarray:
+def named(logits_of: Callable, pictures: ArrayLike, batch: int = 8) -> np.ndarray:
     """The first guess for each picture, `[N]`; `logits_of` maps `[B, S, S, 3]` to `[B, K]`."""
     starts = range(0, len(pictures), batch)
-    found = [np.asarray(logits_of(tf.constant(pictures[s : s + batch]))) for s in starts]
-    return np.concatenate(found).argmax(axis=1)
+    logits = [np.asarray(logits_of(tf.constant(pictures[s : s + batch]))) for s in starts]
+    return np.concatenate(logits).argmax(axis=1)
 
 
-def attack_curve(logits_of, pictures, labels, attack: Attack, levels, effort=Effort()):
+def attack_curve(
+    logits_of: Callable,
+    pictures: ArrayLike,
+    labels: ArrayLike,
+    attack: Attack,
+    levels: ArrayLike,
+    effort: Effort = Effort(),
+) -> tuple[np.ndarray, np.ndarray]:
     """Which pictures give way to an attack, by its size.
 
-    FGSM takes one step of each size. PGD goes on from size to size with the pictures that have not
-    given way: what a smaller change does, a larger bound allows as well.
-
-    Args:
-        logits_of: pictures to logits, differentiable.
-        pictures: `[N, S, S, 3]`.
-        labels: `[N]`, the true cultures, or the wanted ones of a targeted attack.
-        attack, effort: as above.
-        levels: L sizes in increasing order.
+    FGSM takes one step of each of the L sizes, which increase. PGD goes on from size to size with
+    the pictures that have not given way: what a smaller change does, a larger bound allows as well.
+    `labels [N]` are the true cultures, or the wanted ones of a targeted attack.
 
     Returns:
         `[1 + L, N]` bool, row 0 without a change: named otherwise than the label, or, targeted, as
@@ -209,9 +214,9 @@ def attack_curve(logits_of, pictures, labels, attack: Attack, levels, effort=Eff
 
     current = np.array(pictures, np.float32)
     everyone = np.arange(len(labels))
-    found = [gives_way(everyone)]
+    rows = [gives_way(everyone)]
     for level in levels:
-        left = everyone if attack.method == "fgsm" else np.flatnonzero(~found[-1])
+        left = everyone if attack.method == "fgsm" else np.flatnonzero(~rows[-1])
         for start in range(0, len(left), effort.batch):
             part = left[start : start + effort.batch]
             current[part] = _attacked(
@@ -220,14 +225,21 @@ def attack_curve(logits_of, pictures, labels, attack: Attack, levels, effort=Eff
         row = np.ones(len(labels), bool)
         if len(left):
             row[left] = gives_way(left)
-        found.append(row)
-    return np.stack(found), current
+        rows.append(row)
+    return np.stack(rows), current
 
 
-def corruption_shares(logits_of, pictures, labels, corrupt, severities, batch: int = 8):
+def corruption_shares(
+    logits_of: Callable,
+    pictures: ArrayLike,
+    labels: ArrayLike,
+    corrupt: Callable,
+    severities: ArrayLike,
+    batch: int = 8,
+) -> np.ndarray:
     """Which pictures are still named rightly under `corrupt(pictures, severity)`: `[L, N]` bool."""
-    found = [named(logits_of, corrupt(pictures, each), batch) for each in severities]
-    return np.stack(found) == np.asarray(labels)
+    names = [named(logits_of, corrupt(pictures, each), batch) for each in severities]
+    return np.stack(names) == np.asarray(labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +251,7 @@ class Shares:
     cultures: tuple[Interval | None, ...]
 
 
-def shares(values, labels, count: int, seed: int = 0) -> Shares:
+def shares(values: ArrayLike, labels: ArrayLike, count: int, seed: int = 0) -> Shares:
     """Shares of `values [N]` bool by culture.
 
     Intervals are of the Bayesian bootstrap (Rubin, 1981) with half a picture added on either side,
@@ -260,20 +272,22 @@ def shares(values, labels, count: int, seed: int = 0) -> Shares:
     )
 
 
-def largest_changes(restyle, pictures, levels: float, effort=Effort()) -> np.ndarray:
+def largest_changes(
+    restyle: Callable, pictures: ArrayLike, levels: float, effort: Effort = Effort()
+) -> np.ndarray:
     """Pictures changed, within "linf", so that their restyling changes most: `[N, S, S, 3]`.
 
     PGD from a random start. `restyle` maps `[B, S, S, 3]` to the same shape, differentiable.
     """
-    bound, found = ball("linf", levels, 1), []
+    bound, changed = ball("linf", levels, 1), []
     for start in range(0, len(pictures), effort.batch):
         part = pictures[start : start + effort.batch]
         objective = restyled_apart(restyle, part)
-        found.append(pgd(objective, part, bound, effort.steps, seed=effort.seed))
-    return np.concatenate(found)
+        changed.append(pgd(objective, part, bound, effort.steps, seed=effort.seed))
+    return np.concatenate(changed)
 
 
-def random_changes(pictures, levels: float, seed: int) -> np.ndarray:
+def random_changes(pictures: ArrayLike, levels: float, seed: int) -> np.ndarray:
     """Pictures each of whose values went up or down by so many levels, by chance."""
     signs = np.random.default_rng(seed).choice((-1.0, 1.0), np.shape(pictures))
     return np.clip(pictures + levels / 255.0 * signs, 0.0, 1.0).astype(np.float32)
@@ -294,7 +308,9 @@ class Changes:
     amplification: np.ndarray
 
 
-def output_changes(restyle, pictures, changed, batch: int = 8) -> Changes:
+def output_changes(
+    restyle: Callable, pictures: ArrayLike, changed: ArrayLike, batch: int = 8
+) -> Changes:
     """How much `restyle(pictures)` changes where `pictures [N, S, S, 3]` become `changed`."""
     before, after = [], []
     for start in range(0, len(pictures), batch):
@@ -326,7 +342,7 @@ SEVERITIES = {
 }
 
 
-def corrupted(pictures, kind: str, severity: float, seed: int = 0) -> np.ndarray:
+def corrupted(pictures: ArrayLike, kind: str, severity: float, seed: int = 0) -> np.ndarray:
     """Pictures under one of `SEVERITIES`; equal seeds give equal noise, the rest draws nothing.
 
     Raises `InputError` for an unknown kind.
@@ -340,13 +356,13 @@ def corrupted(pictures, kind: str, severity: float, seed: int = 0) -> np.ndarray
     raise InputError(f"no corruption {kind!r}; there are {', '.join(SEVERITIES)}")
 
 
-def noisy(pictures, deviation: float, seed: int) -> np.ndarray:
-    """Gaussian noise of its own on every value: `clip(x + deviation n)`."""
+def noisy(pictures: ArrayLike, deviation: float, seed: int) -> np.ndarray:
+    """Independent Gaussian noise on every value: `clip(x + deviation n)`."""
     noise = np.random.default_rng(seed).normal(0.0, deviation, np.shape(pictures))
     return np.clip(pictures + noise, 0.0, 1.0).astype(np.float32)
 
 
-def blurred(pictures, deviation: float) -> np.ndarray:
+def blurred(pictures: ArrayLike, deviation: float) -> np.ndarray:
     """Convolution with a Gaussian of a deviation in pixels, the picture mirrored at its edges."""
     # Mirrored with the edge repeated, 4 deviations to either side.
     deviations = (0.0, deviation, deviation, 0.0)
@@ -354,12 +370,12 @@ def blurred(pictures, deviation: float) -> np.ndarray:
     return np.clip(blurred, 0.0, 1.0).astype(np.float32)
 
 
-def compressed(pictures, quality: int) -> np.ndarray:
+def compressed(pictures: ArrayLike, quality: int) -> np.ndarray:
     """Saved as JPEG of a quality from 1 to 95 (colours at half resolution) and read again."""
-    found = []
+    reread = []
     for picture in np.asarray(pictures):
         file = io.BytesIO()
         pixels = np.rint(255.0 * picture).astype(np.uint8)
         Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-        found.append(np.asarray(Image.open(file)))
-    return np.stack(found).astype(np.float32) / 255
+        reread.append(np.asarray(Image.open(file)))
+    return np.stack(reread).astype(np.float32) / 255

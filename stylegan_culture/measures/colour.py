@@ -4,6 +4,7 @@ CIELAB of the illuminant D65 and the 2-degree observer (IEC 61966-2-1, CIE 15).
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 TO_XYZ = np.array(
     [
@@ -17,7 +18,7 @@ STARTS = 4  # of k-means, of which the best is kept
 EPSILON, KAPPA = (6 / 29) ** 3, (29 / 3) ** 3
 
 
-def lab(pictures) -> np.ndarray:
+def lab(pictures: ArrayLike) -> np.ndarray:
     """CIELAB `[..., 3]` of sRGB `[..., 3]` in [0, 1]: L in [0, 100], a and b about -110 to 110."""
     encoded = np.asarray(pictures, np.float64)
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
@@ -27,7 +28,7 @@ def lab(pictures) -> np.ndarray:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
-def srgb(colours) -> np.ndarray:
+def srgb(colours: ArrayLike) -> np.ndarray:
     """sRGB `[..., 3]` in [0, 1] of CIELAB `[..., 3]`; what no screen can show is clipped."""
     lightness, a, b = np.moveaxis(np.asarray(colours, np.float64), -1, 0)
     y = (lightness + 16) / 116
@@ -37,17 +38,17 @@ def srgb(colours) -> np.ndarray:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
-def chroma(colours) -> np.ndarray:
+def chroma(colours: ArrayLike) -> np.ndarray:
     """Distance from grey `[...]` of CIELAB `[..., 3]`."""
     return np.hypot(colours[..., 1], colours[..., 2])
 
 
-def hue(colours) -> np.ndarray:
+def hue(colours: ArrayLike) -> np.ndarray:
     """Hue angle `[...]` in degrees [0, 360) of CIELAB `[..., 3]`: 0 red-purple, 90 yellow."""
     return np.degrees(np.arctan2(colours[..., 2], colours[..., 1])) % 360.0
 
 
-def palette(colours, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def palette(colours: ArrayLike, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The colours that stand best for all: k-means in CIELAB.
 
     Args:

@@ -8,8 +8,10 @@ Pictures are `[N, H, W, 3]` in [0, 1].
 import dataclasses
 import typing
 
+import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
 from stylegan_culture.config import InputError
@@ -40,7 +42,7 @@ class Perceived:
     taps: dict
 
     @classmethod
-    def of(cls, backbone, pictures) -> "Perceived":
+    def of(cls, backbone: keras.Model, pictures: ArrayLike) -> "Perceived":
         """Passes pictures `[N, H, W, 3]` once; `InputError` where they are too small."""
         check_size(backbone, *np.shape(pictures)[1:3])
         pooled, taps = [], {}
@@ -53,7 +55,9 @@ class Perceived:
         return cls(np.shape(pictures)[:3], np.concatenate(pooled), taps)
 
 
-def compared(backbone, pictures, known: Perceived) -> tuple[np.ndarray, np.ndarray]:
+def compared(
+    backbone: keras.Model, pictures: ArrayLike, known: Perceived
+) -> tuple[np.ndarray, np.ndarray]:
     """Perceptual distances of pictures to the known ones, and their pooled features, in one pass.
 
         d = mean_taps mean_positions sum_channels (x^ - y^)^2,    x^ = x / |x|
@@ -63,15 +67,9 @@ def compared(backbone, pictures, known: Perceived) -> tuple[np.ndarray, np.ndarr
     Differs from the paper: no learnt weights of channels, any backbone, the mean of the taps
     instead of their sum; figures of other backbones cannot be compared. x^ is kept in float16.
 
-    Args:
-        backbone: as `known` was made by.
-        pictures: `[N, H, W, 3]`, or `[K, N, H, W, 3]`: picture n is compared with known picture n.
-
-    Returns:
-        distances `[N]` or `[K, N]`, and pooled features `[N, D]` or `[K, N, D]`.
-
-    Raises:
-        InputError: other number or size of pictures than the known ones'.
+    Pictures `[N, H, W, 3]` or `[K, N, H, W, 3]`, n compared with known picture n by the same
+    backbone, give distances `[N]` or `[K, N]` and features `[N, D]` or `[K, N, D]`. Raises
+    `InputError` for another number or size than the known ones'.
     """
     shape = np.shape(pictures)
     if shape[-4:-1] != tuple(known.shape):
@@ -91,7 +89,7 @@ def compared(backbone, pictures, known: Perceived) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(apart).reshape(first), np.concatenate(pooled).reshape(*first, -1)
 
 
-def pooled(backbone, pictures) -> np.ndarray:
+def pooled(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
     """Mean over positions of the deepest tap: `[N, D]` float32, for pictures that are compared
     with no other."""
     check_size(backbone, *np.shape(pictures)[1:3])
@@ -101,7 +99,7 @@ def pooled(backbone, pictures) -> np.ndarray:
     )
 
 
-def content_codes(backbone, pictures) -> np.ndarray:
+def content_codes(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
     """What is where in pictures, whatever their style: unit vectors `[N, D]` float32.
 
     The features of `backbone.content_tap`, each channel brought to mean 0 and deviation 1 over the
@@ -111,14 +109,16 @@ def content_codes(backbone, pictures) -> np.ndarray:
     return np.concatenate([_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts])
 
 
-def descriptors_and_codes(backbone, pictures) -> tuple[np.ndarray, np.ndarray]:
+def descriptors_and_codes(
+    backbone: keras.Model, pictures: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """`probes.descriptors` `[N, D]` and `content_codes` `[N, E]` of pictures, in one pass."""
     starts = range(0, len(pictures), BATCH)
     parts = [_describe_and_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts]
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
-def content_distances(codes, others) -> np.ndarray:
+def content_distances(codes: ArrayLike, others: ArrayLike) -> np.ndarray:
     """Content distances `2 - 2 cos` between each two of `[N, E]` and `[M, E]`: `[N, M]`.
 
     0 for one picture, about 2 for pictures that have nothing in common.
@@ -126,27 +126,23 @@ def content_distances(codes, others) -> np.ndarray:
     return np.maximum(2.0 - 2.0 * np.asarray(codes) @ np.asarray(others).T, 0.0)
 
 
-def content_distance(codes, sources) -> np.ndarray:
+def content_distance(codes: ArrayLike, sources: ArrayLike) -> np.ndarray:
     """The content distance of each of `[..., E]` to the code at its place in `sources`: `[...]`."""
     return 2.0 - 2.0 * np.sum(np.asarray(codes) * sources, axis=-1)
 
 
-def structure_similarity(first, second) -> np.ndarray:
+def structure_similarity(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     """The structure term of SSIM on luminance, mean over the picture: `[N]`, from -1 to 1.
 
         s = (cov(x, y) + c) / (sd(x) sd(y) + c),    c = 0.03^2 / 2
 
     in a Gaussian window of 11x11 pixels, deviation 1.5, at every place where it fits (Wang et al.,
-    "Image quality assessment", 2004). 1 for one picture, and for one whose brightness is another
-    linear function of it wherever the contrast is well above sqrt(c) = 0.02; about 0 for pictures
-    that have nothing in common, negative for inverted ones.
+    "Image quality assessment", 2004). 1 for equal pictures, and for brightness that is a rising
+    linear function of the other's where the contrast is well above sqrt(c) = 0.02; about 0 for
+    pictures that have nothing in common, negative for inverted ones. Differs from the paper: no
+    terms of luminance and contrast, which restyling changes on purpose.
 
-    Differs from the paper: its terms of luminance and contrast are left out, since restyling
-    changes brightness and contrast on purpose, and only where things are should stay.
-
-    Args:
-        first: `[N, H, W, 3]`, at least 11 pixels a side; else `InputError`.
-        second: of the same shape.
+    Both `[N, H, W, 3]`, at least 11 pixels a side; else `InputError`.
     """
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape or min(first.shape[1:3]) < WINDOW:
@@ -169,23 +165,18 @@ def structure_similarity(first, second) -> np.ndarray:
     return terms.mean(axis=(1, 2))
 
 
-def diversity(features, reference, seed: int = 0) -> Interval:
+def diversity(features: ArrayLike, reference: ArrayLike, seed: int = 0) -> Interval:
     """How much results of different contents differ, against how much the contents do.
 
         mean_{k, i<j} |f_ki - f_kj| / mean_{i<j} |r_i - r_j|
 
-    0: results of one culture are all alike (collapsed); 1: they differ as the contents do.
+    0: results of one culture are all alike (collapsed); 1: they differ as the contents do. The
+    interval is over contents; pairs of one content drawn twice are left out. Raises `InputError`
+    for fewer than two contents, or contents that do not differ.
 
     Args:
         features: of results, `[K, N, D]` culture by content, or `[N, D]` of one culture.
         reference: of the contents, `[N, D]`.
-
-    Returns:
-        Value and 95 % bootstrap interval over contents. Pairs of one content that was drawn twice
-        are left out: they would differ by nothing in any model.
-
-    Raises:
-        InputError: fewer than two contents, or contents that do not differ.
     """
     features = np.asarray(features, np.float64).reshape(-1, *np.shape(features)[-2:])
     between = _between(reference)
@@ -195,22 +186,12 @@ def diversity(features, reference, seed: int = 0) -> Interval:
     )
 
 
-def style_diversity(features, reference, seed: int = 0) -> Interval:
+def style_diversity(features: ArrayLike, reference: ArrayLike, seed: int = 0) -> Interval:
     """How much results of one content differ between cultures, against how contents differ.
 
         mean_{i, k<l} |f_ki - f_li| / mean_{i<j} |r_i - r_j|
 
-    0: every culture gives the same picture.
-
-    Args:
-        features: of results, `[K, N, D]` culture by content, K at least 2.
-        reference: of the contents, `[N, D]`.
-
-    Returns:
-        Value and 95 % bootstrap interval over contents.
-
-    Raises:
-        InputError: fewer than two cultures or contents, or contents that do not differ.
+    0: every culture gives the same picture. As `diversity`, for at least two cultures.
     """
     features = np.asarray(features, np.float64)
     if features.ndim != 3 or len(features) < 2:

@@ -6,9 +6,12 @@ cultures 0 to K - 1, each at least once. Cultures count alike, however many pict
 """
 
 import dataclasses
+from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from stylegan_culture import images
 from stylegan_culture.features import linalg
@@ -19,7 +22,9 @@ LEAST_DEVIATION = 1e-9  # relative; a channel that never changes differs by noth
 BLUR = 6  # pixels a side that a picture is reduced to where it is covered
 
 
-def grad_cam(network, logits_of, pictures, tap: str, culture: int) -> tf.Tensor:
+def grad_cam(
+    network: Callable, logits_of: Callable, pictures: ArrayLike, tap: str, culture: int
+) -> tf.Tensor:
     """Grad-CAM: `max(0, sum_c a_c features_c)`, a_c the mean gradient of the culture's logit.
 
     For any network that can be cut at a tap (Selvaraju et al., arXiv 1610.02391). Several taps may
@@ -28,15 +33,8 @@ def grad_cam(network, logits_of, pictures, tap: str, culture: int) -> tf.Tensor:
     held too, Grad-CAM would see only the means of a head that reads means and deviations, since
     the slopes of a deviation average to 0 over the map.
 
-    Args:
-        network: pictures to `{tap: [B, h, w, C]}`.
-        logits_of: such taps to logits `[B, K]`.
-        pictures: `[B, H, W, 3]`.
-        tap: where it is cut.
-        culture: its number.
-
-    Returns:
-        `[B, h, w]`, at least 0.
+    `network` maps pictures `[B, H, W, 3]` to `{tap: [B, h, w, C]}` and `logits_of` such taps to
+    logits `[B, K]`; the map is `[B, h, w]`, at least 0.
     """
     pictures = tf.convert_to_tensor(pictures)
     with tf.GradientTape() as tape:
@@ -47,13 +45,12 @@ def grad_cam(network, logits_of, pictures, tap: str, culture: int) -> tf.Tensor:
     return tf.nn.relu(tf.reduce_sum(tf.cast(slopes * taps[tap], tf.float32), axis=-1))
 
 
-def on_picture(evidence, stride: int, height: int, width: int) -> np.ndarray:
-    """A map `[h, w]` at the pixels of its picture, `[height, width]` float64, between positions
-    linearly.
+def on_picture(evidence: ArrayLike, stride: int, height: int, width: int) -> np.ndarray:
+    """A map `[h, w]` at the pixels of its picture, `[height, width]` float64, linearly between
+    positions and constant beyond the outermost.
 
-    Positions lie `stride` pixels apart and the map's middle in the picture's. Of networks that pad
-    this is so to a pixel, of those that do not to 3 (backbones of 160-pixel pictures). Beyond the
-    outermost positions the map goes on as it ends.
+    Positions lie `stride` pixels apart and the map's middle in the picture's: to a pixel for
+    networks that pad, to 3 for the others (backbones of 160-pixel pictures).
     """
     evidence = np.asarray(evidence, np.float64)
     for axis, size in enumerate((height, width)):
@@ -67,7 +64,7 @@ def on_picture(evidence, stride: int, height: int, width: int) -> np.ndarray:
     return evidence
 
 
-def strongest_pixels(evidence, share: float) -> np.ndarray:
+def strongest_pixels(evidence: ArrayLike, share: float) -> np.ndarray:
     """The pixels of most evidence: bool `[H, W]`, `share` of them, rounded; ties by position."""
     flat = np.asarray(evidence).ravel()
     mask = np.zeros(flat.size, bool)
@@ -75,7 +72,7 @@ def strongest_pixels(evidence, share: float) -> np.ndarray:
     return mask.reshape(np.shape(evidence))
 
 
-def elsewhere(mask, count: int, seed: int) -> np.ndarray:
+def elsewhere(mask: ArrayLike, count: int, seed: int) -> np.ndarray:
     """The mask `[H, W]` moved around the picture at random, what leaves it comes in at the other
     side: `[count, H, W]`, of the same number of pixels."""
     generator = np.random.default_rng(seed)
@@ -83,7 +80,7 @@ def elsewhere(mask, count: int, seed: int) -> np.ndarray:
     return np.stack([np.roll(mask, shift, (0, 1)) for shift in shifts])
 
 
-def covered(picture, mask) -> np.ndarray:
+def covered(picture: ArrayLike, mask: ArrayLike) -> np.ndarray:
     """A picture `[H, W, 3]` with a mask's pixels blurred beyond recognition, colours kept."""
     height, width = mask.shape
     picture = np.asarray(picture, np.float32)
@@ -115,7 +112,7 @@ class Parts:
         return self.bias + sum(self.totals().values())
 
 
-def take_apart(tagger, pictures) -> Parts:
+def take_apart(tagger: keras.Model, pictures: ArrayLike) -> Parts:
     """The parts of a `CultureTagger`'s logits for pictures `[N, H, W, 3]` in [0, 1]."""
     head = tagger.head
     kernel, bias = (np.asarray(value, np.float64) for value in head.logits.weights)
@@ -144,7 +141,9 @@ def _statistics(features) -> tuple[np.ndarray, np.ndarray]:
     return features, squares / np.sqrt(squares.mean(axis=(1, 2), keepdims=True))
 
 
-def channel_differences(values, labels, count: int, weights=None) -> np.ndarray:
+def channel_differences(
+    values: ArrayLike, labels: ArrayLike, count: int, weights: ArrayLike | None = None
+) -> np.ndarray:
     """How many deviations a culture's mean lies above the other cultures': `[K, C]`.
 
         d_k = (m_k - mean of the other cultures' m_j) / s,   s^2 = mean of the cultures' variances
@@ -162,18 +161,18 @@ def channel_differences(values, labels, count: int, weights=None) -> np.ndarray:
     return np.where(constant, 0.0, above_others(means) / np.where(constant, 1.0, spread))
 
 
-def above_others(means) -> np.ndarray:
+def above_others(means: ArrayLike) -> np.ndarray:
     """Each culture's mean `[K, C]` less the mean of the other cultures' means."""
     count = len(means)
     return (means - means.mean(axis=0)) * count / max(1, count - 1)
 
 
-def culture_means(values, labels, count: int) -> np.ndarray:
+def culture_means(values: ArrayLike, labels: ArrayLike, count: int) -> np.ndarray:
     """The mean of each culture's pictures: `[K, C]`."""
     return _moments(np.asarray(values, np.float64), _member(labels, count))[0]
 
 
-def eta_squared(values, labels, count: int) -> np.ndarray:
+def eta_squared(values: ArrayLike, labels: ArrayLike, count: int) -> np.ndarray:
     """The share of each channel's variance that lies between cultures, `[C]` in [0, 1].
 
     `between / (between + within)`, the mean square of the cultures' means about their mean and the
@@ -185,13 +184,12 @@ def eta_squared(values, labels, count: int) -> np.ndarray:
     return np.where(whole > 0.0, between / np.where(whole > 0.0, whole, 1.0), 0.0)
 
 
-def chance_difference(values, labels, count: int, permutations: int, seed: int) -> float:
-    """What the greatest difference of all channels and cultures comes to by chance: it is below
-    this number in 95 % of draws in which the pictures' tags are shuffled.
-
-    One threshold for all, since the strongest of many channels is strong even where none carries
-    anything (maximum statistic; Westfall and Young, 1993).
-    """
+def chance_difference(
+    values: ArrayLike, labels: ArrayLike, count: int, permutations: int, seed: int
+) -> float:
+    """The 95 % quantile of the greatest difference of all channels and cultures where the pictures'
+    tags are shuffled: one threshold for all, since the strongest of many channels is strong even
+    where none carries anything (maximum statistic; Westfall and Young, 1993)."""
     generator, labels = np.random.default_rng(seed), np.asarray(labels)
     greatest = [
         np.max(channel_differences(values, generator.permutation(labels), count))
@@ -200,7 +198,9 @@ def chance_difference(values, labels, count: int, permutations: int, seed: int) 
     return float(np.quantile(greatest, statistics.LEVEL))
 
 
-def difference_intervals(values, labels, count: int, replicates: int, seed: int) -> np.ndarray:
+def difference_intervals(
+    values: ArrayLike, labels: ArrayLike, count: int, replicates: int, seed: int
+) -> np.ndarray:
     """Differences with their 95 % intervals over pictures, drawn within cultures: `[K, C, 3]` of
     value, low and high end."""
     value = channel_differences(values, labels, count)
@@ -209,7 +209,7 @@ def difference_intervals(values, labels, count: int, replicates: int, seed: int)
     return np.stack([value, *statistics.interval(value, replicated)], axis=-1)
 
 
-def strongest_channels(differences, count: int) -> np.ndarray:
+def strongest_channels(differences: ArrayLike, count: int) -> np.ndarray:
     """The channels of greatest value of each row `[K, C]`, the greatest first: `[K, count]`."""
     return np.argsort(-np.asarray(differences), axis=1, kind="stable")[:, :count]
 
@@ -236,17 +236,17 @@ class Directions:
     steps: np.ndarray
 
     @classmethod
-    def between(cls, codes) -> "Directions":
+    def between(cls, codes: ArrayLike) -> "Directions":
         """Of codes `[K, D]`, one a culture."""
         codes = np.asarray(codes, np.float64)
         middle = codes.mean(axis=0)
         return cls(middle, codes - middle)
 
-    def at(self, culture: int, far) -> np.ndarray:
+    def at(self, culture: int, far: ArrayLike) -> np.ndarray:
         """Codes `[n, D]` at `far [n]` steps from the middle: 0 is the middle, 1 the culture."""
         return self.middle + np.asarray(far, np.float64)[:, None] * self.steps[culture]
 
-    def along(self, codes) -> np.ndarray:
+    def along(self, codes: ArrayLike) -> np.ndarray:
         """How far codes `[N, D]` lie along each direction, in its steps: `[N, K]`.
 
         `<code - middle, step> / |step|^2`; 0 for a direction without length.
@@ -256,7 +256,9 @@ class Directions:
         return (np.asarray(codes, np.float64) - self.middle) @ scaled.T
 
 
-def means_of_cultures(values, labels, count: int, replicates: int, seed: int) -> np.ndarray:
+def means_of_cultures(
+    values: ArrayLike, labels: ArrayLike, count: int, replicates: int, seed: int
+) -> np.ndarray:
     """Mean of each culture's values `[N, J]` with its 95 % interval over pictures: `[K, J, 3]`."""
     values, labels = np.asarray(values, np.float64), np.asarray(labels)
     figures = []

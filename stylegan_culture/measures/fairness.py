@@ -9,6 +9,7 @@ import dataclasses
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stylegan_culture.measures import sets, statistics
 from stylegan_culture.measures.statistics import PERMUTATIONS, Interval
@@ -44,13 +45,17 @@ class Estimates:
         return sign * self.values, sign * self.replicates
 
 
-def means(values, asked, weights, higher: bool, ends=(-math.inf, math.inf)) -> Estimates:
+def means(
+    values: ArrayLike,
+    asked: ArrayLike,
+    weights: ArrayLike,
+    higher: bool,
+    ends: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimates:
     """The mean of each culture over the contents that were asked of it.
 
-    Args:
-        values: `[K, N]`; what was not asked may hold anything finite.
-        asked: `[K, N]` bool, each culture of at least one content in every replicate.
-        weights: how often each content counts, `[R, N]`.
+    `values [K, N]` that were not asked may hold anything finite; each culture is asked of at least
+    one content in every one of the draws `weights [R, N]`.
     """
     asked = np.asarray(asked, np.float64)
     sums, counts = weights @ (asked * values).T, weights @ asked.T
@@ -58,7 +63,9 @@ def means(values, asked, weights, higher: bool, ends=(-math.inf, math.inf)) -> E
     return Estimates(once, sums / counts, higher, ends)
 
 
-def kids(features, references, asked, weights) -> Estimates:
+def kids(
+    features: ArrayLike, references: list[np.ndarray], asked: ArrayLike, weights: ArrayLike
+) -> Estimates:
     """The kernel distance (`sets.kid`) of each culture's results to its artworks.
 
     Args:
@@ -77,17 +84,13 @@ def kids(features, references, asked, weights) -> Estimates:
     return Estimates(np.array(values), np.stack(replicates, axis=1), False)
 
 
-def proportions(right, of, replicates: int, seed: int) -> Estimates:
+def proportions(right: ArrayLike, of: ArrayLike, replicates: int, seed: int) -> Estimates:
     """The share of right answers of each culture, each among its answers.
 
     Replicates are drawn from Jeffreys' posterior, Beta(right + 1/2, wrong + 1/2): a bootstrap would
     take 14 right answers of 14 for certain.
 
-    Args:
-        right: `[K]`, how many were right.
-        of: `[K]`, how many there were, at least one.
-        replicates: R.
-        seed: of the draws.
+    `right [K]` of `of [K]` answers, at least one.
     """
     right, of = np.asarray(right), np.asarray(of)
     generator = np.random.default_rng(seed)
@@ -162,9 +165,9 @@ def worst(measure: Estimates) -> Worst:
 def worst_to_best(measure: Estimates) -> Interval | None:
     """The worst culture's value over the best one's; 1: all alike.
 
-    None where a value is below 0 or a best one 0: there a ratio says nothing. Which culture is the
-    worst and which the best may change from replicate to replicate; by chance alone the extremes of
-    several lie apart, which `spread_by_chance` tells.
+    None where a value is below 0 or a best one 0: there a ratio says nothing. The worst and the
+    best may be others in each replicate; how far chance alone takes extremes apart is
+    `spread_by_chance`.
     """
     ratios = []
     for values in (measure.values[None], measure.replicates):
@@ -192,15 +195,11 @@ class Spread:
     p: float
 
 
-def spread_by_chance(values, asked, seed: int) -> Spread:
+def spread_by_chance(values: ArrayLike, asked: ArrayLike, seed: int) -> Spread:
     """How far best and worst culture would lie apart if it made no difference which one is asked.
 
-    Within each content the values of the cultures that were asked are shuffled: a permutation test
-    of the range of the means.
-
-    Args:
-        values: `[K, N]`.
-        asked: `[K, N]` bool.
+    Within each content the `values [K, N]` of the cultures that were `asked [K, N]` are shuffled: a
+    permutation test of the range of the means.
     """
     values, asked = np.asarray(values, np.float64), np.asarray(asked, bool)
     generator, counts = np.random.default_rng(seed), asked.sum(axis=1)
@@ -230,14 +229,8 @@ class Paired:
     clear: np.ndarray
 
 
-def paired(values, asked, weights) -> Paired:
-    """Differences between cultures within one content: means over the contents asked of both.
-
-    Args:
-        values: `[K, N]`.
-        asked: `[K, N]` bool.
-        weights: `[R, N]`.
-    """
+def paired(values: ArrayLike, asked: ArrayLike, weights: ArrayLike) -> Paired:
+    """Differences of `values [K, N]` within one content: means over the contents asked of both."""
     values, asked = np.asarray(values, np.float64), np.asarray(asked, bool)
     count = len(values)
     value, low, high = np.zeros((3, count, count))
@@ -261,14 +254,10 @@ class Leaning:
     effective: float
 
 
-def leaning(named, classes: int, replicates: int, seed: int) -> Leaning:
+def leaning(named: ArrayLike, classes: int, replicates: int, seed: int) -> Leaning:
     """What pictures that ask for no culture are named as.
 
-    Args:
-        named: `[N]` class numbers.
-        classes: how many there are.
-        replicates: of `proportions`.
-        seed: of the draws.
+    `named [N]` are numbers of `classes` classes; `replicates` and `seed` are of `proportions`.
     """
     counts = np.bincount(named, minlength=classes)
     shares = proportions(counts, np.full(classes, len(named)), replicates, seed)

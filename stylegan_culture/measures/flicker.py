@@ -1,53 +1,37 @@
 """How much a video flickers: what changes from frame to frame beyond what the motion explains."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stylegan_culture import images
 from stylegan_culture.features.flow import between, warp
 from stylegan_culture.restyling.video.frames import is_cut, thumb
 
 
-def pair_error(previous, current, flow, mask) -> tuple[float, int]:
-    """Sum over visible pixels of the mean square over channels, and how many those are."""
+def pair_error(
+    previous: ArrayLike, current: ArrayLike, flow: ArrayLike, mask: ArrayLike
+) -> tuple[float, int]:
+    """Of one frame and the one before it, carried along the motion: the sum over visible pixels p
+    of `|warp(previous, w)(p) - current(p)|^2 / 3`, and the number of these pixels.
+
+    Args:
+        previous, current: pictures `[H, W, 3]`.
+        flow: `[H, W, 2]`, from the current frame to the one before it.
+        mask: `[H, W]`, as `flow.visible` gives it.
+    """
     mask = np.asarray(mask, bool)
     difference = warp(previous, flow)[mask] - np.asarray(current, np.float32)[mask]
     return float(np.square(difference).mean(-1).sum(dtype=np.float64)), int(mask.sum())
 
 
-def warp_error(frames, flows, masks) -> float:
-    """Mean squared difference of each frame and the one before it carried along the motion.
-
-        E = sum_t sum_p m_t(p) |warp(o_(t-1), w_t)(p) - o_t(p)|^2 / 3 / sum_t sum_p m_t(p)
-
-    in squared units of brightness. Lai et al., "Learning blind video temporal consistency", 2018,
-    arXiv 1808.00449, equation 8; there each pair counts equally, here each visible pixel.
-
-    A restyled video is judged by what it has in excess of its source, with the source's flows.
-
-    Args:
-        frames: T pictures `[H, W, 3]`; any iterable, read once.
-        flows: T - 1 flows, each from a frame to the one before it.
-        masks: T - 1 masks `[H, W]`, as `visible` gives them.
-
-    Raises:
-        ValueError: where the numbers do not fit or nothing is visible.
-    """
-    frames = iter(frames)
-    previous = next(frames, None)
-    total, count = 0.0, 0
-    for current, flow, mask in zip(frames, flows, masks, strict=True):
-        error, seen = pair_error(previous, current, flow, mask)
-        total, count, previous = total + error, count + seen, current
-    if not count:
-        raise ValueError("no pixel is seen in two frames")
-    return total / count
-
-
 def excess(source, result) -> float:
-    """The warp error of a result minus its source's own, with the source's motion.
+    """The warp error of a result minus its source's, with the source's motion, in squared units of
+    brightness.
 
-    Both are clips as `clips.open_clip` gives them, of as many frames; the source is brought to the
-    result's size. Pairs of frames across a scene cut do not count. See `warp_error`.
+    The warp error is the mean of `pair_error` over visible pixels: Lai et al., "Learning blind
+    video temporal consistency", 2018, arXiv 1808.00449, equation 8; there each pair counts equally,
+    here each visible pixel. Pairs of frames across a scene cut do not count. Both are clips as
+    `clips.open_clip` gives them, of as many frames; the source is brought to the result's size.
     """
     sums, count, before = np.zeros(2), 0, None
     for original, restyled in zip(source.frames(), result.frames(), strict=True):

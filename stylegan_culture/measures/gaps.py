@@ -5,8 +5,10 @@ In float64. Samples are pictures of P positions each,
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stylegan_culture.features import linalg
 from stylegan_culture.features.alignment import CultureAlignment, ddr, mixed_covariance
@@ -66,13 +68,9 @@ def gaps(moments: list[Moments], shrinkage: float) -> dict[str, np.ndarray]:
     return tables
 
 
-def weighted_moments(samples, weights=None) -> Moments:
-    """Moments of the positions of some pictures, each picture with its weight.
-
-    Args:
-        samples: `[N, P, C]`.
-        weights: how often each picture counts, `[N]` whole numbers; None counts each once.
-    """
+def weighted_moments(samples: ArrayLike, weights: ArrayLike | None = None) -> Moments:
+    """Moments of the positions of pictures `[N, P, C]`, each counted `weights [N]` times, whole
+    numbers (None: once)."""
     count, positions, channels = samples.shape
     weights = np.ones(count) if weights is None else np.asarray(weights, np.float64)
     rows = np.asarray(samples, np.float64).reshape(-1, channels)
@@ -127,7 +125,7 @@ class Sampled:
     features: np.ndarray
     labels: np.ndarray
 
-    def moments(self, weights=None) -> list[Moments]:
+    def moments(self, weights: ArrayLike | None = None) -> list[Moments]:
         """`Moments` of each culture, its pictures counted `weights [N]` times (None: once)."""
         cultures = [self.labels == culture for culture in range(self.labels.max() + 1)]
         return [
@@ -192,16 +190,16 @@ class MapFigures:
 
 
 def compare_maps(
-    layers: dict, train: Sampled, held: Sampled, replicates, unit: float
+    layers: dict, train: Sampled, held: Sampled, replicates: Iterable[np.ndarray], unit: float
 ) -> dict[str, MapFigures]:
     """Every measure of held-out features in the shared space of each layer, by the layer's name.
 
     Args:
         layers: name to `CultureAlignment`, or to None for no alignment.
-        train: what the probes are fitted to, in the shared space too.
+        train: what the probes are fitted to, in the shared space.
         held: what is measured.
-        replicates: of `statistics.resampled`, iterable of `[N]`, at least one.
-        unit: what Frechet distances are divided by, such as the variance of the shared features.
+        replicates: rows of `statistics.resampled`, at least one.
+        unit: what Frechet distances are divided by, such as the variance of the features.
     """
     right = {name: _probed(layer, train, held) for name, layer in layers.items()}
     estimates, drawn = _measured(layers, held, None, right, unit), []
@@ -336,7 +334,7 @@ class GapMap:
     Fields:
         figures: for each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval.
         frechet: `[K, K]`, Frechet distances as a share of the mean variance.
-        points: `[K, 2]`, the plane of `layout`.
+        points: `[K, 2]`, `plane` of them.
         kept: the share of the squared distances' variance that the plane keeps.
         scatter: `[K, 2, 2]`, covariance of the points over draws of the pictures.
         variance: the share of the features' variance that the principal directions hold.
@@ -358,12 +356,12 @@ def survey(sampled: Sampled, seed: int = 0, replicates: int = MAP_REPLICATES) ->
     """
     reduced, variance = principal(sampled, DIRECTIONS)
     figures, distances = _measured_map(reduced.moments())
-    points, kept = layout(np.sqrt(distances))
+    points, kept = plane(np.sqrt(distances))
     drawn, placed = [], []
     for weights in statistics.resampled(reduced.labels, replicates, seed):
         values, apart = _measured_map(reduced.moments(weights))
         drawn.append(values)
-        placed.append(turned(layout(np.sqrt(apart))[0], points))
+        placed.append(turned(plane(np.sqrt(apart))[0], points))
     placed = np.stack(placed)
     off = placed - placed.mean(axis=0)
     intervals = {}
@@ -392,7 +390,7 @@ def principal(sampled: Sampled, directions: int) -> tuple[Sampled, float]:
     return Sampled(features, sampled.labels), share
 
 
-def turned(points, onto) -> np.ndarray:
+def turned(points: ArrayLike, onto: ArrayLike) -> np.ndarray:
     """Centred points `[K, 2]` rotated, and mirrored where need be, nearest to `onto` `[K, 2]`.
 
     Orthogonal Procrustes (Schoenemann, 1966); distances stay.
@@ -402,7 +400,7 @@ def turned(points, onto) -> np.ndarray:
     return points @ orthogonal_procrustes(points, onto)[0]
 
 
-def ellipse(scatter) -> tuple[float, float, float]:
+def ellipse(scatter: ArrayLike) -> tuple[float, float, float]:
     """Half axes and angle in degrees of the ellipse that holds 95 % of a Gaussian `[2, 2]`."""
     values, vectors = np.linalg.eigh(scatter)
     halves = np.sqrt(5.991 * np.maximum(values[::-1], 0.0))
@@ -424,7 +422,7 @@ def _measured_map(moments: list) -> tuple[dict, np.ndarray]:
     return figures, gaps(moments, DIVERGENCE_SHRINKAGE)["frechet"] / unit
 
 
-def layout(apart) -> tuple[np.ndarray, float]:
+def plane(apart: ArrayLike) -> tuple[np.ndarray, float]:
     """Points in the plane whose distances are as near to `apart` `[K, K]` as a plane allows.
 
     Classical multidimensional scaling (Torgerson, 1952). Returns `[K, 2]`, centred, and the share

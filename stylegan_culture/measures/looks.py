@@ -7,6 +7,7 @@ hardly depends on its size as long as all are reduced to one short side beforeha
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stylegan_culture.measures import colour, statistics
 from stylegan_culture.measures.statistics import Interval
@@ -45,7 +46,7 @@ class Look:
     plain: float
 
     @classmethod
-    def of(cls, picture) -> "Look":
+    def of(cls, picture: ArrayLike) -> "Look":
         """Of a picture with both edges of at least 16 pixels."""
         lab = colour.lab(picture)
         lightness, chroma = lab[..., 0], colour.chroma(lab)
@@ -64,7 +65,7 @@ class Look:
         )
 
 
-def hues(picture) -> np.ndarray:
+def hues(picture: ArrayLike) -> np.ndarray:
     """Shares `[12]` of hues, each pixel counting by its chroma: bin k is from 30 k degrees.
 
     All zero for a grey picture.
@@ -76,7 +77,7 @@ def hues(picture) -> np.ndarray:
     return total / total.sum() if weight.mean() > 1e-2 else np.zeros(HUES)
 
 
-def symmetry(lightness) -> float:
+def symmetry(lightness: ArrayLike) -> float:
     """Correlation of `[H, W]` with its left-right mirror image, -1 to 1; 1 for an even one."""
     centred = lightness - lightness.mean()
     power = np.square(centred).sum()
@@ -85,7 +86,7 @@ def symmetry(lightness) -> float:
     return float((centred * centred[:, ::-1]).sum() / power)
 
 
-def balance(lab) -> float:
+def balance(lab: ArrayLike) -> float:
     """How near the middle the visual weight lies: 1 in it, 0 in a corner.
 
     A pixel weighs its distance in CIELAB from the picture's mean colour.
@@ -99,7 +100,7 @@ def balance(lab) -> float:
     return float(1.0 - np.linalg.norm(centre) / np.sqrt(2.0))
 
 
-def spectral_slope(lightness) -> float:
+def spectral_slope(lightness: ArrayLike) -> float:
     """Slope of log power against log frequency of `[H, W]`, over 4 cycles to a quarter of the rate.
 
     About -2 for photographs of nature (Field, 1987), nearer 0 for line drawings. Directions and
@@ -120,22 +121,19 @@ def spectral_slope(lightness) -> float:
     return float(np.polyfit(octaves, levels, 1, w=np.sqrt(weight))[0])
 
 
-def plain_share(lightness, side: int = 8, least: float = 2.0) -> float:
+def plain_share(lightness: ArrayLike, side: int = 8, least: float = 2.0) -> float:
     """The share of squares of `side` pixels whose lightness deviates by less than `least`."""
     rows, columns = (length // side for length in lightness.shape)
     cells = lightness[: rows * side, : columns * side].reshape(rows, side, columns, side)
     return float(np.mean(cells.std(axis=(1, 3)) < least))
 
 
-def line_strength(picture, period: float) -> float:
+def line_strength(picture: ArrayLike, period: float) -> float:
     """Power at the frequency 1 / period against that of its neighbours, rows or columns.
 
     The stronger of the two directions; 1 where nothing stands out, in the mean. Power is averaged
-    over the other direction's frequencies, so that a grid whose cells differ is found too.
-
-    Args:
-        picture: `[H, W, C]`, both edges at least 64 pixels; only the mean of channels counts.
-        period: in pixels, from 2 on.
+    over the other direction's frequencies, so that a grid whose cells differ shows too. The picture
+    `[H, W, C]` has edges of at least 64 pixels, the period is 2 or more.
     """
     grey = np.asarray(picture, np.float64).mean(axis=-1)
     windows = [np.hanning(length) for length in grey.shape]
@@ -150,17 +148,17 @@ def line_strength(picture, period: float) -> float:
     return float(max(strengths))
 
 
-def line_strengths(pictures) -> np.ndarray:
+def line_strengths(pictures: ArrayLike) -> np.ndarray:
     """`line_strength` of pictures `[N, H, W, C]` at every one of `PERIODS`: `[N, 3]`."""
     return np.array([[line_strength(one, period) for period in PERIODS] for one in pictures])
 
 
-def ordinary_strengths(artworks) -> np.ndarray:
+def ordinary_strengths(artworks: ArrayLike) -> np.ndarray:
     """What 99 in 100 of real pictures `[N, H, W, C]` stay below at each of `PERIODS`: `[3]`."""
     return np.percentile(line_strengths(artworks), PERCENTILE, axis=0)
 
 
-def lines(results, ordinary) -> np.ndarray:
+def lines(results: ArrayLike, ordinary: ArrayLike) -> np.ndarray:
     """Lines of a grid: the share of `PERIODS` at which a picture's line is stronger than ordinary.
 
     `results [K, N, S, S, 3]` and `ordinary [3]` of `ordinary_strengths` to `[K, N]`.
@@ -189,7 +187,7 @@ class Album:
     histograms: dict = dataclasses.field(default_factory=lambda: {name: [] for name in BINS})
     colours: list = dataclasses.field(default_factory=list)
 
-    def add(self, picture, generator) -> None:
+    def add(self, picture: ArrayLike, generator: np.random.Generator) -> None:
         """Takes in one sRGB picture `[H, W, 3]` in [0, 1]; `generator` draws its colours."""
         lab = colour.lab(picture)
         self.looks.append(Look.of(picture))
@@ -252,16 +250,14 @@ class Portrait:
         )
 
 
-def neighbours(features, labels, count: int, varied: bool = False) -> list[tuple[int, int, float]]:
+def neighbours(
+    features: ArrayLike, labels: ArrayLike, count: int, varied: bool = False
+) -> list[tuple[int, int, float]]:
     """The `count` pairs of pictures of different traditions that are most alike.
 
-    Args:
-        features: `[N, D]`; each column is brought to mean 0 and deviation 1 first.
-        labels: tradition of each, `[N]`.
-        varied: take at most one pair of each two traditions, so that no two fill the list.
-
-    Returns:
-        `(picture, picture, cosine similarity)`, the most alike first; no picture stands twice.
+    `(picture, picture, cosine similarity)` of the standardised `features [N, D]`, the most alike
+    first; no picture stands twice. With `varied` at most one pair of each two traditions, so that
+    no two fill the list.
     """
     standard, labels = statistics.standardised(features), np.asarray(labels)
     lengths = np.linalg.norm(standard, axis=1, keepdims=True)
@@ -283,12 +279,9 @@ def neighbours(features, labels, count: int, varied: bool = False) -> list[tuple
     return pairs
 
 
-def examples(features, count: int) -> list[int]:
-    """Pictures of one tradition from its most typical to its least, evenly spaced by rank.
-
-    Typical is what lies near the tradition's mean; `features` `[N, D]` are brought to mean 0 and
-    deviation 1 first. Returns `min(count, N)` numbers, the most typical first.
-    """
+def examples(features: ArrayLike, count: int) -> list[int]:
+    """`min(count, N)` pictures of one tradition, evenly by rank from the most typical, nearest to
+    the mean of the standardised `features [N, D]`, to the least."""
     far = np.linalg.norm(statistics.standardised(features), axis=1)
     order = np.argsort(far, kind="stable")
     places = np.linspace(0, len(order) - 1, min(count, len(order)))

@@ -8,8 +8,10 @@ less sharp than photographs and a probe would learn sharpness instead.
 import dataclasses
 import typing
 
+import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from stylegan_culture import losses
 from stylegan_culture.config import InputError
@@ -38,23 +40,23 @@ class CultureProbe:
     classes: tuple[str, ...]
 
     @classmethod
-    def fit(cls, backbone, pictures: dict[str, np.ndarray]) -> "CultureProbe":
+    def fit(cls, backbone: keras.Model, pictures: dict[str, np.ndarray]) -> "CultureProbe":
         """Fitted to `{class: [N, S, S, 3]}`."""
         features = np.concatenate([descriptors(backbone, each) for each in pictures.values()])
         labels = np.repeat(np.arange(len(pictures)), [len(each) for each in pictures.values()])
         classifier = logistic_probe(features.shape[1]).fit(features, labels)
         return cls(backbone, classifier, tuple(pictures))
 
-    def named(self, pictures) -> np.ndarray:
+    def named(self, pictures: ArrayLike) -> np.ndarray:
         """The class that each picture is named as first: its number, `[N]`."""
         return self.probabilities(pictures).argmax(axis=1)
 
-    def probabilities(self, pictures) -> np.ndarray:
+    def probabilities(self, pictures: ArrayLike) -> np.ndarray:
         """How probable each class is for each picture: `[N, classes]`, rows of sum 1."""
         return self.classifier.predict_proba(descriptors(self.backbone, pictures))
 
 
-def descriptors(backbone, pictures) -> np.ndarray:
+def descriptors(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
     """`linalg.descriptors` of every tap of a backbone: `[N, S, S, 3]` -> `[N, D]`."""
     starts = range(0, len(pictures), BATCH)
     return np.concatenate(
@@ -62,13 +64,13 @@ def descriptors(backbone, pictures) -> np.ndarray:
     )
 
 
-def colour_descriptors(pictures) -> np.ndarray:
+def colour_descriptors(pictures: ArrayLike) -> np.ndarray:
     """Mean and deviation of red, green and blue, `[N, 6]`: what any backbone has to surpass."""
     pictures = np.asarray(pictures)
     return np.concatenate([pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2))], axis=1)
 
 
-def style_distances(backbone, pictures) -> np.ndarray:
+def style_distances(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
     """Distances between the styles of pictures, `[N, S, S, 3]` -> `[N, N]`.
 
     `losses.style_distances` over all the pictures at once, in float64.
@@ -110,7 +112,9 @@ class ProbeAccuracy:
     balanced: Interval
 
 
-def probe_accuracy(features, labels, held, seed: int = 0) -> ProbeAccuracy:
+def probe_accuracy(
+    features: ArrayLike, labels: ArrayLike, held: list[np.ndarray], seed: int = 0
+) -> ProbeAccuracy:
     """Accuracy of a `logistic_probe`, with 95 % bootstrap intervals over held-out pictures.
 
     Args:
@@ -140,7 +144,9 @@ class RidgeProbe:
     regression: "Ridge"
 
     @classmethod
-    def fit(cls, features, labels, count: int, penalty: float = 1e-2) -> "RidgeProbe":
+    def fit(
+        cls, features: ArrayLike, labels: ArrayLike, count: int, penalty: float = 1e-2
+    ) -> "RidgeProbe":
         """Fitted to features standardised by their balanced moments.
 
         Args:
@@ -163,12 +169,12 @@ class RidgeProbe:
         )
         return cls(mean, deviation, regression)
 
-    def named(self, features) -> np.ndarray:
+    def named(self, features: ArrayLike) -> np.ndarray:
         """The culture of the greatest score, for each row of `[n, d]`: `[n]`."""
         return self.regression.predict((features - self.mean) / self.deviation).argmax(axis=1)
 
 
-def discriminant(codes, labels) -> "LinearDiscriminantAnalysis":
+def discriminant(codes: ArrayLike, labels: ArrayLike) -> "LinearDiscriminantAnalysis":
     """Fisher's linear discriminant of codes `[N, D]` of cultures `[N]`, fitted.
 
     The mean of the cultures' covariances is shrunk as Ledoit and Wolf choose (2004), so that fewer

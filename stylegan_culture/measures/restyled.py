@@ -6,9 +6,12 @@ drawn from that class.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
+import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from stylegan_culture import losses
 from stylegan_culture.measures import content as content_measures
@@ -51,7 +54,7 @@ class Recognition:
     artwork_nearer: np.ndarray
 
 
-def recognised(probe: CultureProbe, results, known: Known) -> Recognition:
+def recognised(probe: CultureProbe, results: ArrayLike, known: Known) -> Recognition:
     """Passes each of `results [K, N, S, S, 3]` through the probe's network once; the first N codes
     of `known.others` are the contents'."""
     rows = []
@@ -70,7 +73,7 @@ def recognised(probe: CultureProbe, results, known: Known) -> Recognition:
     return Recognition(*(np.stack(parts) for parts in zip(*rows, strict=True)))
 
 
-def confusion(named, asked, classes: int) -> np.ndarray:
+def confusion(named: ArrayLike, asked: ArrayLike, classes: int) -> np.ndarray:
     """Of the results that were asked of culture k, the share named as class j: `[K, classes]`.
 
     `named [K, N]` class numbers, `asked [K, N]` whether content n was to become culture k.
@@ -93,7 +96,9 @@ class Crossfade:
     distance: float
 
 
-def crossfades(probe: CultureProbe, contents, artworks, seed: int) -> list[Crossfade]:
+def crossfades(
+    probe: CultureProbe, contents: ArrayLike, artworks: list[np.ndarray], seed: int
+) -> list[Crossfade]:
     """What recognition alone would reward: contents under a veil of a random artwork,
     `(1 - share) content + share artwork`, for each of `SHARES`.
 
@@ -126,7 +131,7 @@ def named_at_distance(control: list[Crossfade], distance: float) -> float:
     return float(np.interp(distance, *zip(*points, strict=True)))
 
 
-def mean_grams(backbone, pictures) -> dict[str, np.ndarray]:
+def mean_grams(backbone: keras.Model, pictures: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     """The mean Gram matrix of pictures `[H, W, 3]` in [0, 1] at each tap: `{tap: [C, C]}`."""
     total, count = {}, 0
     for picture in pictures:
@@ -136,7 +141,9 @@ def mean_grams(backbone, pictures) -> dict[str, np.ndarray]:
     return {tap: value / count for tap, value in total.items()}
 
 
-def style_distances(backbone, pictures, target: dict[str, np.ndarray]) -> np.ndarray:
+def style_distances(
+    backbone: keras.Model, pictures: ArrayLike, target: dict[str, np.ndarray]
+) -> np.ndarray:
     """`mean_taps |G - G_t|_1 / |G_t|_1` of pictures `[N, S, S, 3]` to Gram matrices of
     `mean_grams`: `[N]`."""
     distances = []
@@ -170,18 +177,23 @@ class Summary:
     pairs: dict[str, dict[str, list[float | None]]]
 
 
-def summary(probabilities, measures: dict, classes, sources, seed: int = 0) -> Summary:
+def summary(
+    probabilities: ArrayLike,
+    measures: dict,
+    classes: tuple[str, ...],
+    sources: ArrayLike,
+    seed: int = 0,
+) -> Summary:
     """The figures of one method with their intervals.
 
     A content that is of the asked culture already asks for no change and counts nowhere.
 
     Args:
         probabilities: `[K, N, classes]`, of each result.
-        measures: name to `[K, N]`; NaN counts nowhere. The mean is taken, of `MEDIANS` the median.
+        measures: name to `[K, N]`; NaN counts nowhere. The mean is taken, of `MEDIANS` the median;
             `named`, and `photograph` where that is a class, are added.
         classes: names; the first K are the cultures in order.
         sources: `[N]`, the class of each content.
-        seed: of the bootstrap.
     """
     named, sources = np.argmax(probabilities, axis=-1), np.asarray(sources)
     cultures = np.arange(len(named))[:, None]

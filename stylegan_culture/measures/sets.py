@@ -8,7 +8,9 @@ measure: `name_of` puts the network and its weights into the name.
 
 import dataclasses
 
+import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.moments import Moments
@@ -23,12 +25,12 @@ POINTS = 8  # sizes of subsets that FID is extended from
 SHARES = ("precision", "recall", "coverage")
 
 
-def name_of(measure: str, backbone) -> str:
+def name_of(measure: str, backbone: keras.Model) -> str:
     """A measure's full name: `fid@inception_resnet_v2-1a2b3c4d`."""
     return f"{measure}@{backbone.name}-{backbone.fingerprint[:8]}"
 
 
-def gaussian(features) -> Moments:
+def gaussian(features: ArrayLike) -> Moments:
     """Mean `[D]` and unbiased covariance `[D, D]` of features `[N, D]` of at least two pictures."""
     if len(features) < 2:
         raise InputError("a Gaussian needs the features of at least two pictures")
@@ -37,7 +39,9 @@ def gaussian(features) -> Moments:
     return dataclasses.replace(moments, covariance=unbiased)
 
 
-def fid(features, reference: Moments, weights=None):
+def fid(
+    features: ArrayLike, reference: Moments, weights: ArrayLike | None = None
+) -> float | np.ndarray:
     """`|m - m'|^2 + tr(S + S' - 2 (S S')^1/2)` (Frechet inception distance, arXiv 1706.08500).
 
     Too great by about a constant over the number of pictures: compare sets of one size, and see
@@ -69,7 +73,9 @@ def fid(features, reference: Moments, weights=None):
     return _answer(np.array(figures), weights)
 
 
-def fid_without_bias(features, reference: Moments, weights=None, seed: int = 0):
+def fid_without_bias(
+    features: ArrayLike, reference: Moments, weights: ArrayLike | None = None, seed: int = 0
+) -> float | np.ndarray:
     """FID as it would be of endlessly many pictures: FID over 1/n, extended to 0.
 
     Random subsets of sizes from half of the pictures to all; the line of least squares through
@@ -93,7 +99,9 @@ def fid_without_bias(features, reference: Moments, weights=None, seed: int = 0):
     return _answer(np.polyfit(1.0 / sizes, figures.T, 1)[1], weights)
 
 
-def kid(features, reference, weights=None):
+def kid(
+    features: ArrayLike, reference: ArrayLike, weights: ArrayLike | None = None
+) -> float | np.ndarray:
     """Unbiased squared maximum mean discrepancy of `[N, D]` and `[M, D]` (arXiv 1801.01401).
 
         sum_{i!=j} w_i w_j k(x_i, x_j) / sum_{i!=j} w_i w_j + sum_{i!=j} k(y_i, y_j) / M(M-1)
@@ -139,7 +147,12 @@ class Neighbourhoods:
     coverage: float | np.ndarray
 
 
-def neighbourhoods(features, reference, weights=None, count: int = NEIGHBOURS) -> Neighbourhoods:
+def neighbourhoods(
+    features: ArrayLike,
+    reference: ArrayLike,
+    weights: ArrayLike | None = None,
+    count: int = NEIGHBOURS,
+) -> Neighbourhoods:
     """Precision, recall and coverage by nearest neighbours.
 
     Args:
@@ -184,54 +197,39 @@ def _answer(figures: np.ndarray, weights):
     return float(figures[0]) if weights is None else figures
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Replicated:
-    """A measure of all pictures, and of each of R draws of them `[R]`."""
-
-    value: float
-    draws: np.ndarray
-
-
-def replicates(features, reference, weights, seed: int = 0) -> dict[str, Replicated]:
-    """Every measure of `SetMeasures` by name, of features `[N, D]` against `[M, D]`.
+def replicates(
+    features: ArrayLike, reference: ArrayLike, weights: ArrayLike, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Every measure of `SetMeasures` by name: `[1 + R]`, of every picture once, then of each draw.
 
     Empty where either side has fewer than 16 pictures. The extended FID, which takes longest, has
     the draws of the first weights alone.
 
     Args:
+        features: `[N, D]`; `reference`: `[M, D]`.
         weights: `[R, N]`, how often each picture counts.
         seed: of the extended FID's subsets.
     """
     if min(len(features), len(reference)) < LEAST:
         return {}
-    real = gaussian(reference)
-    costly = weights[:COSTLY_REPLICATES]
-    once = neighbourhoods(features, reference)
-    drawn = neighbourhoods(features, reference, weights)
+    real, counts = gaussian(reference), np.concatenate([np.ones((1, len(features))), weights])
+    extended = fid_without_bias(features, real, seed=seed)
+    draws = fid_without_bias(features, real, weights[:COSTLY_REPLICATES], seed)
     return {
-        "fid": Replicated(fid(features, real), fid(features, real, weights)),
-        "fid_without_bias": Replicated(
-            fid_without_bias(features, real, seed=seed),
-            fid_without_bias(features, real, costly, seed),
-        ),
-        "kid": Replicated(kid(features, reference), kid(features, reference, weights)),
-    } | {name: Replicated(getattr(once, name), getattr(drawn, name)) for name in SHARES}
+        "fid": fid(features, real, counts),
+        "fid_without_bias": np.concatenate([[extended], draws]),
+        "kid": kid(features, reference, counts),
+    } | vars(neighbourhoods(features, reference, counts))
 
 
-def mean_of(sets: list[dict[str, Replicated]]) -> dict[str, Replicated]:
+def mean_of(sets: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The mean over several sets' `replicates`, drawn alike; empty where one has no figures.
 
-    Of FIDs against each culture's own artworks it is the mean FID of StarGAN v2 (arXiv 1912.01865).
+    Of FIDs against each culture's artworks it is the mean FID of StarGAN v2 (arXiv 1912.01865).
     """
     if not all(sets):
         return {}
-    return {
-        name: Replicated(
-            float(np.mean([one[name].value for one in sets])),
-            np.mean([one[name].draws for one in sets], axis=0),
-        )
-        for name in sets[0]
-    }
+    return {name: np.mean([one[name] for one in sets], axis=0) for name in sets[0]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,17 +251,17 @@ class SetMeasures:
     coverage: Interval | None = None
 
     @classmethod
-    def of(cls, replicates: dict[str, Replicated], few: bool) -> "SetMeasures":
+    def of(cls, replicates: dict[str, np.ndarray], few: bool) -> "SetMeasures":
         """Each measure of `replicates` with its 95 % interval."""
         ends = dict.fromkeys(SHARES, (0.0, 1.0))
         intervals = {
-            name: statistics.with_interval(one.value, one.draws, *ends.get(name, ()))
-            for name, one in replicates.items()
+            name: statistics.with_interval(values[0], values[1:], *ends.get(name, ()))
+            for name, values in replicates.items()
         }
         return cls(few, **intervals)
 
 
-def few(features, reference) -> bool:
+def few(features: ArrayLike, reference: ArrayLike) -> bool:
     """Whether either side has fewer than 2048 pictures, or fewer than features: then the FID tells
     more of their number than of the pictures."""
     least = min(len(features), len(reference))

@@ -9,6 +9,7 @@ import math
 import typing
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stylegan_culture.config import InputError
 
@@ -26,7 +27,7 @@ class Interval(typing.NamedTuple):
     high: float
 
 
-def resampled(labels, replicates: int, seed: int) -> np.ndarray:
+def resampled(labels: ArrayLike, replicates: int, seed: int) -> np.ndarray:
     """How often each picture counts in each bootstrap replicate: `[replicates, N]`.
 
     Every culture is drawn from its pictures, as many as it has, with repetition.
@@ -40,20 +41,16 @@ def resampled(labels, replicates: int, seed: int) -> np.ndarray:
     return weights
 
 
-def interval(estimate, replicates, least=-np.inf, most=np.inf) -> tuple[np.ndarray, np.ndarray]:
+def interval(
+    estimate: ArrayLike, replicates: ArrayLike, least: float = -np.inf, most: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
     """Where an estimate would lie in 95 % of other draws of pictures: `[t + q_low, t + q_high]`.
 
     q are quantiles of the replicates less their mean: the spread about the estimate t. Repeated
     pictures make covariances of replicates poorer, and so further apart, than those of the
     pictures themselves; that bias, which plain quantiles would show as if it were spread, is left
-    out here and not corrected in t. Cut to `[least, most]`.
-
-    Args:
-        estimate: a number or an array.
-        replicates: `[R, ...]`.
-
-    Returns:
-        Lower and upper ends, of the estimate's shape.
+    out here and not corrected in t. Cut to `[least, most]`; `replicates` are `[R, ...]` of an
+    estimate of any shape, and the two ends have that shape.
     """
     tail = (1.0 - LEVEL) / 2.0
     apart = replicates - np.mean(replicates, axis=0)
@@ -61,34 +58,37 @@ def interval(estimate, replicates, least=-np.inf, most=np.inf) -> tuple[np.ndarr
     return tuple(np.clip(np.asarray(estimate) + end, least, most) for end in ends)
 
 
-def with_interval(estimate: float, replicates, least=-np.inf, most=np.inf) -> Interval:
+def with_interval(
+    estimate: float, replicates: ArrayLike, least: float = -np.inf, most: float = np.inf
+) -> Interval:
     """One number with its `interval`."""
     low, high = interval(estimate, replicates, least, most)
     return Interval(float(estimate), float(low), float(high))
 
 
-def mean_interval(values, seed: int = 0, least: float = -np.inf) -> Interval:
+def mean_interval(values: ArrayLike, seed: int = 0, least: float = -np.inf) -> Interval:
     """Mean of `[..., N]` and its bootstrap interval over the N pictures."""
     per_picture = np.asarray(values, np.float64).reshape(-1, np.shape(values)[-1]).mean(axis=0)
     weights = resampled(np.zeros(len(per_picture), int), REPLICATES, seed)
     return with_interval(per_picture.mean(), weights @ per_picture / len(per_picture), least)
 
 
-def balanced_accuracy(right, labels, count: int, weights=None) -> float:
+def balanced_accuracy(
+    right: ArrayLike, labels: ArrayLike, count: int, weights: ArrayLike | None = None
+) -> float:
     """The mean over K cultures of the share that was named rightly: 1/K by chance.
 
-    Args:
-        right: `[N]`, share of each picture's parts that were named as its culture.
-        labels: `[N]`, each culture at least once.
-        count: K.
-        weights: how often each picture counts, `[N]`; None counts each once.
+    `right [N]` is the share of each picture's parts that were named as its culture; `weights [N]`
+    say how often each counts (None: once). Each culture has a picture.
     """
     weights = np.ones(len(right)) if weights is None else weights
     totals = np.bincount(labels, weights, count)
     return float(np.mean(np.bincount(labels, weights * np.asarray(right), count) / totals))
 
 
-def balanced_accuracy_interval(right, labels, replicates: int, seed: int) -> Interval:
+def balanced_accuracy_interval(
+    right: ArrayLike, labels: ArrayLike, replicates: int, seed: int
+) -> Interval:
     """`balanced_accuracy` with its interval over pictures, drawn within cultures."""
     labels = np.asarray(labels)
     count = int(labels.max()) + 1
@@ -97,7 +97,7 @@ def balanced_accuracy_interval(right, labels, replicates: int, seed: int) -> Int
     return with_interval(balanced_accuracy(right, labels, count), accuracies, 0.0, 1.0)
 
 
-def folds(labels, count: int, seed: int) -> np.ndarray:
+def folds(labels: ArrayLike, count: int, seed: int) -> np.ndarray:
     """The number of each picture's fold, `[N]`: each culture dealt out evenly, in random order.
 
     Raises `InputError` where a culture has fewer pictures than there are folds.
@@ -115,14 +115,14 @@ def folds(labels, count: int, seed: int) -> np.ndarray:
     return fold
 
 
-def standardised(rows) -> np.ndarray:
+def standardised(rows: ArrayLike) -> np.ndarray:
     """`[N, D]` with columns of mean 0 and deviation 1; constant columns are 0."""
     rows = np.asarray(rows, np.float64)
     deviation = rows.std(axis=0)
     return (rows - rows.mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
 
 
-def balanced_moments(rows, labels) -> tuple[np.ndarray, np.ndarray]:
+def balanced_moments(rows: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation `[D]` of the columns of `[N, D]`, cultures counting alike; of a column
     that is constant but for rounding the deviation is 1, so that one may divide by it."""
     rows, labels = np.asarray(rows, np.float64), np.asarray(labels)
@@ -133,7 +133,7 @@ def balanced_moments(rows, labels) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(deviation > CONSTANT * (np.abs(mean) + CONSTANT), deviation, 1.0)
 
 
-def spearman(first, second) -> float:
+def spearman(first: ArrayLike, second: ArrayLike) -> float:
     """Spearman's rank correlation of two rows; NaN where one is constant."""
     from scipy.stats import spearmanr
 
@@ -157,7 +157,7 @@ class Correlation:
     least: float
 
 
-def rank_correlation(first, second, seed: int) -> Correlation:
+def rank_correlation(first: ArrayLike, second: ArrayLike, seed: int) -> Correlation:
     """`spearman` of two rows of K numbers, against `PERMUTATIONS` shuffles."""
     from scipy.stats import rankdata
 
@@ -173,13 +173,13 @@ def rank_correlation(first, second, seed: int) -> Correlation:
     return Correlation(value, p, float(np.quantile(chance, LEVEL)))
 
 
-def distance_correlation(first, second) -> float:
+def distance_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """`spearman` of the distances between each two pictures, of two matrices `[N, N]`."""
     pairs = np.triu_indices(len(first), 1)
     return spearman(first[pairs], second[pairs])
 
 
-def cosine(first, second) -> float:
+def cosine(first: ArrayLike, second: ArrayLike) -> float:
     """Of the angle between two vectors; 0 where one has no length."""
     lengths = np.linalg.norm(first) * np.linalg.norm(second)
     return float(np.dot(first, second) / lengths) if lengths > 0.0 else 0.0

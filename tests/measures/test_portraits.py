@@ -47,11 +47,11 @@ def test_histograms_and_hues_are_means_of_shares(generator):
 def test_a_layout_of_points_in_a_plane_keeps_their_distances(generator):
     points = generator.normal(size=(7, 2))
     apart = np.linalg.norm(points[:, None] - points, axis=-1)
-    placed, kept = gaps.layout(apart)
+    placed, kept = gaps.plane(apart)
     np.testing.assert_allclose(np.linalg.norm(placed[:, None] - placed, axis=-1), apart, atol=1e-9)
     assert kept == pytest.approx(1.0)
     assert (placed[np.abs(placed).argmax(axis=0), [0, 1]] > 0).all()
-    _, less = gaps.layout(np.ones((6, 6)) - np.eye(6))  # a simplex fits no plane
+    _, less = gaps.plane(np.ones((6, 6)) - np.eye(6))  # a simplex fits no plane
     assert less == pytest.approx(2 / 5)
 
 

@@ -1,5 +1,6 @@
 """What restyled pictures reach: each figure against one counted or calculated by hand."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import content, looks, probes, restyled
+from stylegan_culture.measures.restyled import Signs
+from stylegan_culture.reports import evaluation_measures
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +165,31 @@ def test_lines_are_shares_of_the_strides_at_which_a_result_passes_the_ordinary()
     generator = np.random.default_rng(3)
     results = np.stack([flat, grid])[None] + 0.02 * generator.normal(size=(1, 2, 64, 64, 3))
     np.testing.assert_allclose(looks.lines(results, np.array([50.0, 50.0, 50.0])), [[0.0, 2 / 3]])
+
+
+SOUND = Signs(change=0.6, diversity=0.8, styles=0.5, named=0.8, unchanged_named=0.1)
+
+
+def test_a_sound_model_has_no_fault():
+    assert SOUND.faults() == ()
+    assert dataclasses.replace(SOUND, styles=None).faults() == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault", "figure"),
+    [
+        ({"diversity": 0.02}, "collapsed", "0.02"),
+        ({"change": 0.01}, "copies", "0.01"),
+        ({"styles": 0.03}, "one_look", "0.03"),
+        ({"named": 0.1}, "unnamed", "10%"),
+    ],
+)
+def test_each_fault_is_told_with_its_figure(changed, fault, figure):
+    signs = dataclasses.replace(SOUND, **changed)
+    assert signs.faults() == (fault,)
+    assert figure in evaluation_measures.FAULTS[fault](signs)
+
+
+def test_a_copy_has_every_sign_of_a_copy():
+    copy = Signs(change=0.0, diversity=1.0, styles=0.0, named=0.1, unchanged_named=0.1)
+    assert copy.faults() == ("copies", "one_look", "unnamed")

@@ -106,8 +106,9 @@ def test_shares_count_every_culture_alike_and_have_widths():
     assert more[2] - more[1] == pytest.approx(2 * 1.96 * (0.25 * 0.75 / 400) ** 0.5, rel=0.1)
 
 
-def test_intervals_of_shares_hold_in_nineteen_of_twenty_samples(generator):
+def test_intervals_of_shares_hold_in_nineteen_of_twenty_samples(generator, monkeypatch):
     """Coverage, by simulation of 300 samples of 30 pictures of three cultures."""
+    monkeypatch.setattr(attacks, "DRAWS", 2000)
     truth, held = np.array([0.9, 0.5, 0.2]), 0
     labels = np.repeat([0, 1, 2], 10)
     for number in range(300):

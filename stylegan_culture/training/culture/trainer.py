@@ -221,7 +221,7 @@ class CultureTrainer:
         if weights.plain:
             parts["plain"] = losses.plain(fakes, contents)
         if weights.layout:
-            parts["layout"] = losses.layout(fakes, contents)
+            parts["layout"] = losses.coarse_colour(fakes, contents)
         if weights.style_code:
             found = self.model.encoder(fakes)[0]
             parts["style_code"] = losses.absolute_difference(found, tf.stop_gradient(codes))

@@ -8,6 +8,7 @@ from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import content, statistics
 from stylegan_culture.measures.content import Perceived
+from stylegan_culture.measures.probes import descriptors
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +25,11 @@ def pictures(generator):
 def _by_loops(network, first, second):
     """The formula of `compared`, position by position."""
     found = []
-    for one, other in zip(first, second, strict=True):
+    features, others = (network(pictures) for pictures in (first, second))
+    for number in range(len(first)):
         parts = []
         for tap in network.taps:
-            a, b = (np.asarray(network(x[None])[tap][0], np.float64) for x in (one, other))
+            a, b = (np.asarray(each[tap][number], np.float64) for each in (features, others))
             total = 0.0
             for row in range(a.shape[0]):
                 for column in range(a.shape[1]):
@@ -184,3 +186,30 @@ def test_what_has_no_diversity_is_refused(generator):
     ):
         with pytest.raises(InputError, match="at least two"):
             call()
+
+
+@pytest.fixture(scope="module")
+def tinted():
+    """Twelve reddish pictures of smooth shapes."""
+    coarse = np.random.default_rng(5).uniform(-0.3, 0.3, (12, 8, 8, 1))
+    shapes = coarse.repeat(8, 1).repeat(8, 2) + np.array((0.7, 0.4, 0.3))
+    return np.clip(shapes, 0.0, 1.0).astype(np.float32)
+
+
+def test_content_codes_know_shapes_and_not_contrast(network, tinted):
+    """The source is nearer than any other picture though contrast and brightness are others."""
+    codes = content.content_codes(network, tinted)
+    np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1.0, atol=1e-5)
+    distances = content.content_distances(content.content_codes(network, 0.2 + 0.6 * tinted), codes)
+    np.testing.assert_array_equal(distances.argmin(axis=1), np.arange(len(tinted)))
+    same = content.content_distances(codes, codes)
+    np.testing.assert_allclose(np.diag(same), 0.0, atol=1e-5)
+    squares = ((codes[0] - codes[1]) ** 2).sum()
+    np.testing.assert_allclose(same[0, 1], squares, atol=1e-5)
+    assert np.median(same[0, 1:]) > 3.0 * np.median(np.diag(distances))
+
+
+def test_one_pass_sees_what_two_see(network, tinted):
+    features, codes = content.descriptors_and_codes(network, tinted)
+    np.testing.assert_allclose(features, descriptors(network, tinted), atol=1e-5)
+    np.testing.assert_allclose(codes, content.content_codes(network, tinted), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Measures of backbones against plain NumPy, SciPy and data whose answer is known."""
+"""Descriptors, style distances, probes: against NumPy, SciPy and data whose answer is known."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from stylegan_culture import losses
 from stylegan_culture.config import InputError
+from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import probes, statistics
 
 
@@ -79,3 +80,27 @@ def test_colours_are_means_and_deviations_of_the_pictures(generator):
     pictures = generator.random((3, 5, 6, 3))
     expected = np.concatenate([pictures.mean((1, 2)), pictures.std((1, 2))], axis=1)
     np.testing.assert_allclose(probes.colour_descriptors(pictures), expected)
+
+
+@pytest.fixture(scope="module")
+def network(mobilenet_archive):
+    return build_backbone("mobilenet_v1", str(mobilenet_archive))
+
+
+@pytest.fixture(scope="module")
+def tinted():
+    """Twelve pictures of each of two classes, red and blue in the mean, and smooth shapes."""
+    generator = np.random.default_rng(5)
+    found = {}
+    for name, tint in (("red", (0.7, 0.4, 0.3)), ("blue", (0.3, 0.4, 0.7))):
+        coarse = generator.uniform(-0.3, 0.3, (12, 8, 8, 1))
+        shapes = coarse.repeat(8, 1).repeat(8, 2) + np.array(tint)
+        found[name] = np.clip(shapes, 0.0, 1.0).astype(np.float32)
+    return found
+
+
+def test_it_names_new_pictures_of_the_classes_that_it_was_fitted_to(network, tinted):
+    fitted = probes.CultureProbe.fit(network, {name: own[:8] for name, own in tinted.items()})
+    assert fitted.classes == ("red", "blue")
+    for number, own in enumerate(tinted.values()):
+        np.testing.assert_array_equal(fitted.named(own[8:]), np.full(4, number))
