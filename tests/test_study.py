@@ -95,13 +95,13 @@ def small(vgg_archive):
 def _rows(backbone, pictures, part, tap=TAP):
     """Culture to the features of every position of its pictures of a part: `[n, C]`."""
     source = split(load(pictures, SIDE), part)
-    found = {name: [] for name in source.cultures}
+    measured = {name: [] for name in source.cultures}
     for number in range(len(source)):
         picture = source.read(number).astype(np.float32) / 255
         features = np.asarray(features_inside(backbone, picture[None], (tap,))[tap], np.float64)
         name = source.cultures[source.tags[number].argmax()]
-        found[name].append(features.reshape(-1, features.shape[-1]))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        measured[name].append(features.reshape(-1, features.shape[-1]))
+    return {name: np.concatenate(parts) for name, parts in measured.items()}
 
 
 def test_saved_moments_are_those_of_every_position_of_the_training_part(
@@ -109,15 +109,15 @@ def test_saved_moments_are_those_of_every_position_of_the_training_part(
 ):
     path = tmp_path / "deep" / "moments.npz"
     assert _run(*_moments(pictures, path, "--taps", f"{TAP}, mixed_5b")) == 0
-    found = CultureMoments.load(path)
-    assert found.cultures == CULTURES and found.pictures == dict.fromkeys(CULTURES, COUNT - 1)
-    assert (found.backbone, found.weights) == ("inception_resnet_v2", "random-0")
-    assert found.short_side == SIDE and "part train" in found.sources
-    found.check(inception)
+    measured = CultureMoments.load(path)
+    assert measured.cultures == CULTURES and measured.pictures == dict.fromkeys(CULTURES, COUNT - 1)
+    assert (measured.backbone, measured.weights) == ("inception_resnet_v2", "random-0")
+    assert measured.short_side == SIDE and "part train" in measured.sources
+    measured.check(inception)
     for tap in (TAP, "mixed_5b"):
         for name, rows in _rows(inception, pictures, "train", tap).items():
             mean, covariance = oracles.moments(rows)
-            moments = found.of(name)[tap]
+            moments = measured.of(name)[tap]
             assert moments.count == len(rows)
             np.testing.assert_allclose(moments.mean, mean, rtol=1e-4, atol=1e-5)
             assert oracles.relative_frobenius(moments.covariance, covariance) < 1e-4
@@ -128,20 +128,20 @@ def test_saved_moments_are_those_of_every_position_of_the_training_part(
 
 def test_the_parts_complete_each_other(pictures, small, tmp_path):
     """Moments of training and held-out pictures, merged, are those of all."""
-    found = {}
+    measured = {}
     for part, count in (("train", COUNT - 1), ("held_out", 1), ("all", COUNT)):
         path = tmp_path / f"{part}.npz"
         assert _run(*_moments(pictures, path, "--part", part, network=small)) == 0
-        found[part] = CultureMoments.load(path)
-        assert found[part].pictures == dict.fromkeys(CULTURES, count)
+        measured[part] = CultureMoments.load(path)
+        assert measured[part].pictures == dict.fromkeys(CULTURES, count)
     for name in CULTURES:
-        for tap, whole in found["all"].of(name).items():
-            merged = merge(found["train"].of(name)[tap], found["held_out"].of(name)[tap])
+        for tap, whole in measured["all"].of(name).items():
+            merged = merge(measured["train"].of(name)[tap], measured["held_out"].of(name)[tap])
             assert merged.count == whole.count
             np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-5, atol=1e-7)
             least = 1e-5 * np.abs(whole.covariance).max()
             np.testing.assert_allclose(merged.covariance, whole.covariance, atol=least)
-        assert np.diag(found["all"].of(name)["relu1_1"].covariance).max() > 1e-3
+        assert np.diag(measured["all"].of(name)["relu1_1"].covariance).max() > 1e-3
 
 
 def test_pictures_are_reduced_to_the_short_side_and_cropped_to_the_grid(pictures, small, tmp_path):
@@ -203,7 +203,7 @@ def test_the_gaps_before_alignment_are_those_of_the_held_out_pictures(aligned, i
     train = [oracles.moments(v)[1] for v in _rows(inception, pictures, "train").values()]
     unit = np.mean([np.trace(covariance) for covariance in train])
     assert record["unit"] == pytest.approx(unit, rel=1e-4)
-    found = record["maps"]["none"]["gaps"]
+    measured = record["maps"]["none"]["gaps"]
     for i, first in enumerate(CULTURES):
         for j, second in enumerate(CULTURES[:i]):
             one, other = held[first][1], held[second][1]
@@ -211,9 +211,9 @@ def test_the_gaps_before_alignment_are_those_of_the_held_out_pictures(aligned, i
             # tr (S S')^1/2; oracles.frechet wants a matrix root, which singular ones have not.
             overlap = np.sqrt(np.maximum(np.linalg.eigvals(one @ other).real, 0.0)).sum()
             expected = (gap + np.trace(one) + np.trace(other) - 2.0 * overlap) / unit
-            assert found["frechet"]["value"][i][j] == pytest.approx(expected, rel=1e-3)
+            assert measured["frechet"]["value"][i][j] == pytest.approx(expected, rel=1e-3)
             cosine = (one * other).sum() / np.linalg.norm(one) / np.linalg.norm(other)
-            assert found["cosine"]["value"][i][j] == pytest.approx(cosine, abs=1e-4)
+            assert measured["cosine"]["value"][i][j] == pytest.approx(cosine, abs=1e-4)
 
 
 def test_maps_bring_held_out_pictures_of_cultures_together(aligned):

@@ -1,4 +1,4 @@
-"""What the study's page is told of licences, titles and dates."""
+"""Licences, titles and dates that the data's table states."""
 
 import csv
 

@@ -34,8 +34,8 @@ def test_a_single_name_stands_over_its_dot():
 
 def _paths(svg, fill):
     """Corners `[n, 2]` of each path with a fill that matches a pattern, in the order of drawing."""
-    found = re.findall(rf'<path d="([^"]*)"[^>]*style="fill: (?:{fill})[;"]', svg)
-    return [np.array(re.findall(r"[ML] (\S+) (\S+)", path), float) for path in found]
+    matching = re.findall(rf'<path d="([^"]*)"[^>]*style="fill: (?:{fill})[;"]', svg)
+    return [np.array(re.findall(r"[ML] (\S+) (\S+)", path), float) for path in matching]
 
 
 def test_bars_are_as_tall_as_their_shares_and_have_their_colours():
