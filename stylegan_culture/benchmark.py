@@ -51,7 +51,7 @@ class LoadingConfig:
     data: str = option("", "folder:PATH of pictures in culture folders", table=True)
     image_size: int = option(128, "side of a crop, pixels", low=1)
     pictures: int = option(
-        16, "crops in a batch, half of them contents, half styles", low=2, multiple=2
+        16, "crops in a batch, half of them contents, half styles", low=2, multiple_of=2
     )
     least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
     batches: int = option(100, "batches of a round", low=1)
@@ -64,7 +64,7 @@ class LoadingConfig:
 class StepsConfig:
     """What is trained and how often; the default is the paper's network and picture."""
 
-    image_size: int = option(256, "side of a picture, pixels", low=32, multiple=4)
+    image_size: int = option(256, "side of a picture, pixels", low=32, multiple_of=4)
     filters: int = option(64, "channels of the generators' and discriminators' first layers", low=1)
     blocks: int = option(9, "residual blocks of the generators", low=0)
     rounds: int = option(5, "timed steps of each precision", low=1)

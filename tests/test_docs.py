@@ -11,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
-COMMANDS = "train stylize evaluate study explain annotate export benchmark".split()
+COMMANDS = ["train", "stylize", "evaluate", "study", "explain", "annotate", "export", "benchmark"]
 MODULES = {name: f"stylegan_culture.{name}" for name in (*COMMANDS, "demo")}
 MODULES["prepare"] = "stylegan_culture.pipelines.prepare"
 PYTHON = re.compile(r"(?:\S*/)?python -m stylegan_culture\.(?:pipelines\.)?(\w+)(.*)")

@@ -21,8 +21,7 @@ from stylegan_culture.features.moments import CultureMoments, Moments
 from stylegan_culture.pipelines import folder as folders
 from stylegan_culture.pipelines import panels, record_writer, records
 from stylegan_culture.pipelines.museums import ingest
-from stylegan_culture.reports import projector
-from stylegan_culture.reports.parts import document, plots
+from stylegan_culture.reports import charts, page, projector
 from stylegan_culture.restyling import sampling
 from stylegan_culture.restyling.video import pieces as video_pieces
 from stylegan_culture.restyling.video import restyled
@@ -78,13 +77,14 @@ def _moments(folder):
 
 @writer
 def _figure(folder):
-    with disk(), plots.plot(folder / "a.png", 3, 3) as figure:
+    with disk(), charts.drawing(216, 216) as figure:
         figure.subplots()
+        charts.png(figure, folder / "a.png")
 
 
 @writer
 def _page(folder):
-    with disk(), document.complete(folder) as unfinished:
+    with disk(), page.complete(folder) as unfinished:
         files.write_text(unfinished / "a.md", "fits")
         files.write_text(unfinished / "a.html", 5000 * "x")
 
@@ -94,7 +94,7 @@ def _projector(folder):
     points = projector.Points(
         noise(4, 900), noise(4, 9), [("a", "b", "c")] * 4, noise(4, 48, 48, 3)
     )
-    with disk(), document.complete(folder) as unfinished:
+    with disk(), page.complete(folder) as unfinished:
         projector.write(unfinished, points)
 
 

@@ -16,9 +16,8 @@ from PIL import Image
 from stylegan_culture import files, images, model_record
 from stylegan_culture.deploy import exporter, markdown, signatures
 from stylegan_culture.measures.statistics import Interval
-from stylegan_culture.reports import evaluation
+from stylegan_culture.reports import charts, evaluation
 from stylegan_culture.reports import tagger_report as tag_report
-from stylegan_culture.reports.parts import charts, document, plots, tables, text
 from stylegan_culture.training import loop
 
 SHOWN = (hostile.MARKUP, hostile.CLOSING, hostile.TURNED, "$\\frac{", "$x$", "波斯", "")
@@ -84,35 +83,6 @@ def test_sheets_of_a_run_stay_in_its_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def _interval():
-    return {"value": 0.5, "low": 0.1, "high": 0.9}
-
-
-def test_parts_of_pages_show_names_as_text():
-    shown = document.shown(np.zeros((8, 8, 3), np.uint8), hostile.MARKUP)
-    places = {name: ((n, n), (1.0, 0.5, 30.0)) for n, name in enumerate(hostile.NAMES[:4])}
-
-    def page(names, one):
-        name = names[0]
-        at = dict(zip(names, places.values(), strict=False))
-        parts = [
-            f"<h1>{text.escaped(name)}</h1><h2 id='limits'>b</h2>",
-            tables.figures_table([(n, str) for n in names], [(n, [n] * 4) for n in names], name),
-            tables.heat_table(names, names, [[(1.0, n)] * 4 for n in names], str, name, None, name),
-            tables.picture_table([name], [(name, [one])], name) + tables.strip([one]),
-            tables.remark(name, name) + tables.columns_of([(name, name)]),
-            tables.facts({name: name}),
-            charts.dots([(n, 1.0, 0.5, 2.0) for n in names], str, name),
-            charts.plane(at, (300, 200), name, dict.fromkeys(names, (one.address, 1.0))),
-            charts.histogram([0.5], [0.4], [name], (name, name), name),
-        ]
-        return document.document(name, parts)
-
-    plain = [f"name {n}" for n in range(4)]
-    honest = page(plain, dataclasses.replace(shown, caption="plain"))
-    hostile.check(page(hostile.NAMES[:4], shown), honest, hostile.NAMES[:4])
-
-
 def test_charts_and_sheets_take_any_name(tmp_path):
     """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
     names = [*SHOWN, hostile.LONG, "\udcff", "$", "a\n" * 500]
@@ -129,11 +99,11 @@ def test_charts_and_sheets_take_any_name(tmp_path):
     assert len(sizes) == 3 and all(60 < side < 4000 for size in sizes for side in size), sizes
 
 
-def test_a_dollar_sign_is_drawn_as_it_is(tmp_path):
+def test_a_dollar_sign_is_drawn_as_it_is():
     """`$x$` is as wide as three letters, and not the one of a formula."""
     widths = {}
     for name in ("$x$", "x"):
-        with plots.plot(tmp_path / "a.png", 2.0, 2.0) as figure:
+        with charts.drawing(144, 144) as figure:
             drawn = figure.text(0.1, 0.5, name)
             figure.canvas.draw()
             widths[name] = drawn.get_window_extent().width
@@ -141,9 +111,9 @@ def test_a_dollar_sign_is_drawn_as_it_is(tmp_path):
 
 
 def test_the_largest_figure_can_be_written(tmp_path):
-    with plots.plot(tmp_path / "a.png", 700.0, 10.0):
-        pass
-    assert max(_size(tmp_path / "a.png")) == plots.LONGEST_SIDE
+    with charts.drawing(50_400, 720) as figure:
+        charts.png(figure, tmp_path / "a.png")
+    assert max(_size(tmp_path / "a.png")) == charts.LONGEST_SIDE
 
 
 def _size(path):

@@ -32,10 +32,9 @@ from stylegan_culture.config import InputError, run_command
 from stylegan_culture.deploy import exporter
 from stylegan_culture.pipelines import prepare, record_writer, records
 from stylegan_culture.pipelines.museums import ingest
-from stylegan_culture.reports import bias, explanation_settings, robustness
+from stylegan_culture.reports import bias, explanation_settings, page, robustness
 from stylegan_culture.reports import evaluation as comparison
 from stylegan_culture.reports import explanation as record
-from stylegan_culture.reports.parts import document
 from stylegan_culture.restyling import gatys, pictures
 from stylegan_culture.restyling.feedforward import CultureNetwork
 from stylegan_culture.restyling.video import restyled as restyled_clips
@@ -233,7 +232,7 @@ def test_stylize_loses_no_picture(no_networks, tmp_path, capsys):
 
 def fill(folder, names) -> None:
     """What a command leaves in its folder."""
-    with document.complete(pathlib.Path(folder)) as unfinished:
+    with page.complete(pathlib.Path(folder)) as unfinished:
         for name in names:
             (unfinished / name).write_text("new")
 

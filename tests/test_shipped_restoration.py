@@ -13,6 +13,7 @@ from stylegan_culture.deploy import exporter, signatures
 from stylegan_culture.measures.attacks import blurred
 from stylegan_culture.measures.truth import psnr
 from stylegan_culture.networks import sizes
+from stylegan_culture.restyling import restoration
 from stylegan_culture.restyling.restoration import restore
 from stylegan_culture.training.restore import damaged
 

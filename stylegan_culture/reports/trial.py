@@ -109,7 +109,9 @@ class RobustnessConfig:
     pictures: int = option(6, "artworks of each culture: the first by hash of their names", low=1)
     # One photograph would give its figure an interval without width.
     photographs: int = option(4, "photographs, chosen likewise", low=2)
-    size: int = option(256, "pixels a side of photographs, a multiple of 16", low=32, multiple=16)
+    size: int = option(
+        256, "pixels a side of photographs, a multiple of 16", low=32, multiple_of=16
+    )
     steps: int = option(10, "of the iterated attacks (PGD)", low=1)
     seed: int = option(0, "seed of random starts, noise and intervals")
 

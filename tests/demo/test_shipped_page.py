@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from stylegan_culture import images, models
+from stylegan_culture.demo import site
 from stylegan_culture.deploy import tflite
 
 EDGE, LEAST_PSNR = 256, 35.0
