@@ -230,7 +230,7 @@ EXPORTED = {
             "stylize_with": [IN_WORDS, "style [1,D]", "strength [1,1]"],
         },
         precisions=PRECISIONS,
-        multiple_of=8,
+        multiple=8,
         least=16,
         card="culture.md",
     ),
