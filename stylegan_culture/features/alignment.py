@@ -9,9 +9,10 @@ float32 nothing would be left of their small directions; maps have the type of t
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import typing
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -135,22 +136,45 @@ def _between(outer, inner):
     return ops.matmul(ops.matmul(outer, ops.cast(inner, "float64")), outer)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CultureAlignment:
-    """Takes features of K cultures to one shared space: `A_k (x - m_k) + m`, in float32.
+@keras.saving.register_keras_serializable(package="stylegan_culture")
+class CultureAlignment(keras.layers.Layer):
+    """Takes features of K cultures to one shared space and back; nothing in it is trained.
 
-    A_k^-1 is a map of `MAPS` from the shared covariance to that of culture k, and m the mean of
-    the cultures' means.
+        shared = A_k (x - m_k) + m,   x = A_k^-1 (shared - m) + m_k
 
-    Attributes:
-        means: `[K, C]`.
-        shared_mean: `[C]`.
-        forward: A, `[K, C, C]`.
+    where A_k^-1 is a map of `MAPS` from the shared covariance to that of culture k, and m is the
+    mean of the cultures' means. `of` makes the layer from moments; the constructor makes one that
+    changes nothing, to load saved weights into.
+
+    Args:
+        cultures: K names, in the order of their numbers.
+        channels: C.
+        map_name: which of `MAPS` its weights were made with.
     """
 
-    means: np.ndarray
-    shared_mean: np.ndarray
-    forward: np.ndarray
+    def __init__(
+        self, cultures: tuple[str, ...], channels: int, map_name: str = "transport", **kwargs
+    ):
+        if map_name not in MAPS:
+            raise InputError(f"unknown map {map_name!r}; there are {', '.join(MAPS)}")
+        super().__init__(**{**kwargs, "trainable": False})
+        self.cultures, self.channels, self.map_name = tuple(cultures), channels, map_name
+        count, square = len(self.cultures), (len(self.cultures), channels, channels)
+        unit = np.broadcast_to(np.eye(channels), square)
+        self.means = self._constant("means", np.zeros((count, channels)))
+        self.shared_mean = self._constant("shared_mean", np.zeros(channels))
+        self.forward = self._constant("forward", unit)
+        self.backward = self._constant("backward", unit)
+        self.built = True
+
+    def _constant(self, name, value):
+        return self.add_weight(
+            shape=value.shape,
+            initializer=lambda shape, dtype=None: ops.cast(value, dtype),
+            trainable=False,
+            autocast=False,  # maps of half precision would not undo each other
+            name=name,
+        )
 
     @classmethod
     def of(
@@ -161,7 +185,7 @@ class CultureAlignment:
         shrinkage: float = 1e-3,
         rule: str = "linear",
     ) -> CultureAlignment:
-        """The alignment of some cultures at one tap, calculated in float64.
+        """The layer of some cultures at one tap, in float32 and calculated in float64.
 
         Args:
             moments: culture to `Moments`, all of the same channels.
@@ -171,12 +195,44 @@ class CultureAlignment:
             rule: shared covariance "linear", the mean of the cultures', or their "barycentre".
         """
         means = np.stack([one.mean for one in moments.values()])
+        layer = cls(tuple(moments), means.shape[1], map_name)
         covariances = [linalg.shrink(one.covariance, shrinkage) for one in moments.values()]
         shared = mixed_covariance(covariances, np.full(len(means), 1.0 / len(means)), rule)
-        backward = [MAPS[map_name](shared, each, **(parameters or {})) for each in covariances]
-        forward = np.linalg.inv(np.stack(backward).astype(np.float32))
-        return cls(means.astype(np.float32), means.mean(axis=0).astype(np.float32), forward)
+        function = functools.partial(MAPS[map_name], **(parameters or {}))
+        maps = np.stack([np.asarray(function(shared, each)) for each in covariances])
+        layer.means.assign(means)
+        layer.shared_mean.assign(means.mean(axis=0))
+        layer.backward.assign(maps)
+        layer.forward.assign(np.linalg.inv(maps))
+        return layer
 
-    def to_shared(self, features: np.ndarray, culture: int) -> np.ndarray:
-        """Features `[..., C]` of the culture of that number in the shared space, float32."""
-        return (features - self.means[culture]) @ self.forward[culture].T + self.shared_mean
+    def call(self, features: tf.Tensor, culture: tf.Tensor) -> tf.Tensor:
+        """`to_shared`: `[B, H, W, C]`, `[B]` to `[B, H, W, C]`."""
+        return self.to_shared(features, culture)
+
+    def to_shared(self, features: tf.Tensor, culture: tf.Tensor) -> tf.Tensor:
+        """Features `[B, H, W, C]` of cultures numbered `[B]` in the shared space, same type."""
+        means = ops.take(self.means, culture, axis=0)
+        return self._mapped(features, self.forward, culture, means, self.shared_mean[None])
+
+    def from_shared(self, features: tf.Tensor, culture: tf.Tensor) -> tf.Tensor:
+        """The inverse: shared features `[B, H, W, C]` as culture `[B]` would have them."""
+        means = ops.take(self.means, culture, axis=0)
+        return self._mapped(features, self.backward, culture, self.shared_mean[None], means)
+
+    def _mapped(self, features, maps, culture, before, after):
+        """`W_k (x - before) + after` in the weights' precision; before and after `[B or 1, C]`."""
+        values = ops.cast(features, self.variable_dtype)
+        height, width = ops.shape(values)[1], ops.shape(values)[2]
+        rows = ops.reshape(values, (-1, height * width, self.channels)) - before[:, None]
+        turned = ops.swapaxes(ops.take(maps, culture, axis=0), 1, 2)
+        mapped = ops.matmul(rows, turned) + after[:, None]
+        mapped = ops.reshape(mapped, (-1, height, width, self.channels))
+        return ops.cast(mapped, features.dtype)
+
+    def get_config(self):
+        return super().get_config() | {
+            "cultures": list(self.cultures),
+            "channels": self.channels,
+            "map_name": self.map_name,
+        }

@@ -149,7 +149,9 @@ def aligned(layer: CultureAlignment | None, sampled: Sampled) -> Sampled:
     features = np.empty_like(sampled.features)
     for culture in np.unique(sampled.labels):
         members = sampled.labels == culture
-        features[members] = layer.to_shared(sampled.features[members], culture)
+        rows = sampled.features[members].reshape(1, -1, 1, features.shape[-1])
+        mapped = np.asarray(layer.to_shared(rows, np.array([culture])))
+        features[members] = mapped.reshape(features[members].shape)
     return Sampled(features, sampled.labels)
 
 
@@ -157,10 +159,12 @@ def aligned_moments(layer: CultureAlignment | None, moments: list[Moments]) -> l
     """What `aligned` does to Gaussians: `A_k (m_k' - m_k) + m` and `A_k S_k A_k'`, exactly."""
     if layer is None:
         return moments
-    maps = layer.forward.astype(np.float64)
+    means, shared, maps = (
+        np.asarray(x, np.float64) for x in (layer.means, layer.shared_mean, layer.forward)
+    )
     return [
-        Moments(one.count, a @ (one.mean - mean) + layer.shared_mean, a @ one.covariance @ a.T)
-        for one, mean, a in zip(moments, layer.means, maps, strict=True)
+        Moments(one.count, a @ (one.mean - mean) + shared, a @ one.covariance @ a.T)
+        for one, mean, a in zip(moments, means, maps, strict=True)
     ]
 
 
