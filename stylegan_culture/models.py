@@ -7,7 +7,6 @@ networks' modules are imported when a network is built, so that commands start q
 import dataclasses
 import json
 import pathlib
-import types
 import typing
 
 import numpy as np
@@ -410,59 +409,3 @@ KINDS = {
 
 # Older names of `load`, `kind_of` and `read`, until no other module calls them.
 SAMPLER_WEIGHTS = WEIGHTS
-
-
-def load_model(reference) -> tuple["CultureModel", dict]:
-    """`load` of kind "culture": the network and its record."""
-    loaded = load(reference, "culture")
-    return loaded.network, loaded.facts.record
-
-
-def load_sampler(reference) -> tuple["NoiseGenerator", dict]:
-    """`load` of kind "sampler": the network and its record."""
-    loaded = load(reference, "sampler")
-    return loaded.network, loaded.facts.record
-
-
-def is_sampler(reference) -> bool:
-    """Whether `kind_of` is "sampler"."""
-    return kind_of(reference) == "sampler"
-
-
-def read_facts(reference) -> dict:
-    """The record of a model; {} where there is none."""
-    try:
-        path = find(reference)
-    except InputError:
-        return {}
-    return _open(path)[3]
-
-
-def load_restoration(reference, facts: dict) -> "RestorationModel":
-    """`load` of kind "restore": the network."""
-    return load(reference, "restore").network
-
-
-def load_translations(reference) -> tuple[list, dict]:
-    """`load` of kind "cyclegan": an object with `network` and `facts` for each direction."""
-    loaded = load(reference, "cyclegan")
-    parts = [
-        types.SimpleNamespace(network=loaded.network.towards(key), facts={"target": key})
-        for key in loaded.facts.keys[::-1]
-    ]
-    return parts, loaded.facts.record
-
-
-def find_tagger(reference: str) -> pathlib.Path:
-    """The file of a tagger."""
-    try:
-        path = find(reference)
-    except InputError:
-        raise InputError(f"no tagger {reference!r}; {KINDS['classifier'].missing}") from None
-    return path if path.suffix == ".npz" else path / TAGGER
-
-
-def load_tagger(path, weights: str = "") -> tuple["CultureTagger", dict]:
-    """`load` of kind "classifier": the network and its record."""
-    loaded = load(path, "classifier", weights)
-    return loaded.network, loaded.facts.record

@@ -34,7 +34,7 @@ class Stylizer:
     @classmethod
     def load(cls, name: str = feedforward.CULTURE_MODEL) -> "Stylizer":
         """A shipped model by name, a model folder, or a run folder; `InputError` otherwise."""
-        return cls(models.load_model(name)[0])
+        return cls(models.load(name, "culture").network)
 
     def __call__(
         self,

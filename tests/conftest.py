@@ -20,9 +20,8 @@ CULTURES = ("alpha", "beta", "gamma")
 SLOWEST = (
     *(
         "test_train.py",
-        "test_export.py",
         "training/test_culture.py",
-        "deploy/test_culture_files.py",
+        "deploy/test_exporter.py",
     ),
     *("test_stylize_methods.py", "restyling/test_gatys.py", "test_train_decoder.py"),
     *("test_no_file_is_lost.py", "pipelines/test_record_writer.py", "test_study.py"),

@@ -14,7 +14,7 @@ from stylegan_culture import config as settings
 from stylegan_culture import explain, files, images, models
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import evidence
-from stylegan_culture.models import load_tagger, save_tagger
+from stylegan_culture.models import save_tagger
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.networks.sizes import GeneratorConfig
@@ -57,13 +57,13 @@ def networks(culture_folder, vgg_archive, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tagger(networks):
     """The tagger, and its cultures in the order of its logits."""
-    found, facts = load_tagger(networks / "tagger" / "classifier.npz")
-    return found, [one["key"] for one in facts["cultures"]]
+    loaded = models.load(networks / "tagger", "classifier")
+    return loaded.network, list(loaded.facts.keys)
 
 
 @pytest.fixture(scope="module")
 def model(networks):
-    return models.load_model(networks / "model")[0]
+    return models.load(networks / "model", "culture").network
 
 
 @pytest.fixture(scope="module")

@@ -160,14 +160,16 @@ def no_networks(monkeypatch):
         return np.zeros((len(points), 8, 8, 3), np.float32)
 
     sampler.config = types.SimpleNamespace(conditional=True, noise_size=4)
-    cultures = {"cultures": [{"key": "one"}, {"key": "two"}]}
+    facts = types.SimpleNamespace(keys=("one", "two"))
+    networks = {"culture": model, "sampler": sampler}
     monkeypatch.setattr(
         stylize, "_restyler", lambda command, *name: pictures.Restyler(restyle, command.request)
     )
     monkeypatch.setattr(restyled_clips, "_restyler", lambda options: Frames())
-    monkeypatch.setattr(models, "load_model", lambda name: (model, {}))
+    monkeypatch.setattr(
+        models, "load", lambda name, kind: models.Loaded(networks[kind], facts, None)
+    )
     monkeypatch.setattr(CultureNetwork, "__call__", lambda self, content, *more: content)
-    monkeypatch.setattr(models, "load_sampler", lambda name: (sampler, cultures))
     return monkeypatch
 
 
@@ -221,8 +223,8 @@ def test_stylize_loses_no_picture(no_networks, tmp_path, capsys):
     for number in range(ROUNDS):
         place = Place(tmp_path / f"{number}", np.random.default_rng(number))
         flags, read = stylize_flags(place)
-        is_noise = "--sample" in flags and "--culture" not in flags
-        no_networks.setattr(models, "is_sampler", lambda name, is_noise=is_noise: is_noise)
+        kind = "sampler" if "--sample" in flags and "--culture" not in flags else "culture"
+        no_networks.setattr(models, "kind_of", lambda name, kind=kind: kind)
         codes.append(run_command(stylize.main, flags))
         errors = capsys.readouterr().err
         assert codes[-1] in (0, 2), errors

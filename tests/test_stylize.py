@@ -98,8 +98,8 @@ def test_wrong_input_is_one_sentence(run, picture, tmp_path, capsys, more, words
 
 
 def test_the_shipped_model_serves_where_none_is_named(run, picture, tmp_path, monkeypatch):
-    flags, load = [], models.load_model
-    monkeypatch.setattr(models, "load_model", lambda name: flags.append(name) or load(run))
+    flags, load = [], models.load
+    monkeypatch.setattr(models, "load", lambda name, kind: flags.append(name) or load(run, kind))
     out = tmp_path / "x.png"
     assert run_command(stylize.main, [str(picture), "--culture", "insular", "--out", str(out)]) == 0
     assert flags == ["culture256"] and out.is_file()

@@ -21,7 +21,8 @@ from stylegan_culture.stylizer import Stylizer
 @pytest.fixture
 def run(culture_model, monkeypatch):
     """Stands for a model folder; that one is loaded rightly is tested elsewhere."""
-    monkeypatch.setattr(models, "load_model", lambda name: (culture_model, {}))
+    loaded = types.SimpleNamespace(network=culture_model)
+    monkeypatch.setattr(models, "load", lambda name, kind: loaded)
     return "any"
 
 

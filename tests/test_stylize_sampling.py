@@ -27,7 +27,7 @@ def _sampler(folder, conditional):
     keras.utils.set_random_seed(6)
     sizes = SamplerConfig(2, 4, 4, conditional)
     generator = NoiseGenerator(2 if conditional else 1, SIZE, sizes).create_weights()
-    generator.save_weights(folder / models.SAMPLER_WEIGHTS)
+    generator.save_weights(folder / models.WEIGHTS)
     facts = {
         "trainer": "dcgan",
         "config": {"sampler": dataclasses.asdict(sizes)},
@@ -62,7 +62,7 @@ def test_a_sheet_has_a_row_for_each_culture_and_a_column_for_each_point(run, tmp
     left = sheet.shape[1] - (3 * CELL - 2)
     assert sheet.shape[0] == 2 * CELL - 2 and left > 0
     points = noise.draw(3, 4, 4)
-    generator, _ = models.load_sampler(run)
+    generator = models.load(run, "sampler").network
     for row, label in enumerate(np.eye(2, dtype="f4")):
         drawn = np.asarray(generator(points, np.tile(label, (3, 1))))
         for column in range(3):
@@ -105,7 +105,7 @@ def test_a_walk_on_a_sheet_goes_from_each_sample_to_the_next(run, tmp_path):
     np.testing.assert_array_equal(_cell(sheet, 0, 4, left), _cell(sheet, 1, 0, left))
     points = noise.draw(3, 4, 0)
     between = noise.between(points[1], points[2], 0.25)
-    generator, _ = models.load_sampler(run)
+    generator = models.load(run, "sampler").network
     expected = np.asarray(generator(between[None], np.array([[0.0, 1.0]], "f4")))[0]
     np.testing.assert_allclose(_cell(sheet, 1, 1, left), expected, atol=0.003)
 
@@ -146,7 +146,7 @@ def test_new_styles_of_a_picture_follow_the_content_on_a_sheet(model_folder, pic
     sheet = sheet[:, -148:]
     cells = [sheet[:, 50 * n : 50 * n + 48] for n in range(3)]
     np.testing.assert_allclose(cells[0], content, atol=0.003)
-    model, _ = models.load_model(model_folder)
+    model = models.load(model_folder, "culture").network
     for cell, point in zip(cells[1:], noise.draw(2, model.config.code_size, 0), strict=True):
         code = np.asarray(model.fusion(np.array([[0.0, 1.0]], "f4"))) + 0.5 * point
         expected = feedforward.CultureNetwork(model, code)(content)

@@ -3,6 +3,7 @@
 import fractions
 import hashlib
 import importlib.util
+import types
 
 import clips
 import numpy as np
@@ -22,7 +23,8 @@ TIMES = [0, 1001, 2002, 4004, 5005, 9009, 10010, 11011, 12012, 13013]  # uneven,
 @pytest.fixture
 def run(culture_model, monkeypatch):
     """Stands for a model folder; that one is loaded rightly is tested elsewhere."""
-    monkeypatch.setattr(models, "load_model", lambda name: (culture_model, {}))
+    loaded = types.SimpleNamespace(network=culture_model)
+    monkeypatch.setattr(models, "load", lambda name, kind: loaded)
     return "any"
 
 

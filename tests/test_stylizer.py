@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ def picture(generator):
 
 def test_load_takes_what_serving_finds(monkeypatch, culture_model):
     seen = []
-    monkeypatch.setattr(models, "load_model", lambda name: (seen.append(name) or culture_model, {}))
+    loaded = types.SimpleNamespace(network=culture_model)
+    monkeypatch.setattr(models, "load", lambda name, kind: seen.append(name) or loaded)
     assert Stylizer.load().cultures == tuple(culture_model.cultures)
     assert Stylizer.load("runs/mine").model is culture_model
     assert seen == ["culture256", "runs/mine"]

@@ -210,7 +210,7 @@ def test_the_run_ends_with_the_best_weights_and_says_so(finished):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["kept"] == {"metric": "named", "step": 1, "figures": {"named": 0.9}}
     assert metrics["steps"] == 2
-    model, _ = models.load_model(folder)
+    model = models.load(folder, "culture").network
     wanted = _average(folder / "checkpoints" / "step_00000001.npz")
     for variable, value in zip(model.variables, wanted, strict=True):
         np.testing.assert_array_equal(variable, value)
@@ -224,7 +224,7 @@ def test_an_unfinished_run_serves_the_best_weights_so_far(finished, tmp_path):
     folder = tmp_path / "killed"
     shutil.copytree(finished[0], folder)
     (folder / "metrics.json").unlink()
-    model, _ = models.load_model(folder)
+    model = models.load(folder, "culture").network
     wanted = _average(folder / "checkpoints" / "step_00000001.npz")
     np.testing.assert_array_equal(model.variables[0], wanted[0])
 

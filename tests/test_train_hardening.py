@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture import config, train
+from stylegan_culture import config, models, train
 from stylegan_culture.files import read_run
 from stylegan_culture.measures import attacks
-from stylegan_culture.models import load_tagger
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.training.classifier import (
     HardeningConfig,
@@ -133,7 +132,7 @@ def test_a_hardened_tagger_is_another_one(flags, vgg_archive, tmp_path):
         own = ("--run", str(run), "--folds", "0", "--adversarial-radius", radius)
         own += ("--adversarial-rounds", "1")
         assert config.run_command(train.main, [*flags, *own]) == 0
-        tagger, _ = load_tagger(run / "classifier.npz", str(vgg_archive))
+        tagger = models.load(run, "classifier", str(vgg_archive)).network
         kernels.append(np.asarray(tagger.head.logits.kernel))
         assert read_run(run)["config"]["hardening"]["adversarial_radius"] == float(radius)
     assert np.abs(kernels[0] - kernels[1]).max() > 1e-4

@@ -54,8 +54,9 @@ def test_a_run_leaves_everything_that_is_promised(finished, trainer):
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_what_is_loaded_is_the_average_of_the_last_checkpoint(finished, trainer):
     folder, _ = finished[trainer]
-    generator, facts = models.load_sampler(folder)
-    assert [culture["key"] for culture in facts["cultures"]] == ["lattice", "waves"]
+    loaded = models.load(folder, "sampler")
+    generator = loaded.network
+    assert loaded.facts.keys == ("lattice", "waves")
     with np.load(checkpoint.latest(folder / "checkpoints")) as saved:
         trained = [saved[name] for name in sorted(saved.files) if name.startswith("average/")]
     if trainer == "vae":  # the encoder's come first
@@ -68,9 +69,7 @@ def test_what_is_loaded_is_the_average_of_the_last_checkpoint(finished, trainer)
 
 def test_resuming_a_finished_run_changes_nothing(finished):
     folder, flags = finished["dcgan"]
-    before = {
-        name: (folder / name).read_bytes() for name in ("metrics.json", models.SAMPLER_WEIGHTS)
-    }
+    before = {name: (folder / name).read_bytes() for name in ("metrics.json", models.WEIGHTS)}
     assert _run("dcgan", *flags, "--resume") == 0
     assert before == {name: (folder / name).read_bytes() for name in before}
 
@@ -105,8 +104,8 @@ def test_damaged_runs_are_refused(finished, tmp_path):
     for name, change in broken.items():
         (tmp_path / "run.json").write_text(json.dumps(record | change))
         with pytest.raises(settings.InputError, match="dcgan|damaged|does not exist"):
-            models.load_sampler(tmp_path)
-        assert models.is_sampler(tmp_path) == (name != "trainer")
-    (tmp_path / models.SAMPLER_WEIGHTS).write_bytes(b"no weights")
+            models.load(tmp_path, "sampler")
+        assert (models.kind_of(tmp_path) == "sampler") == (name != "trainer")
+    (tmp_path / models.WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(settings.InputError, match="is damaged"):
-        models.load_sampler(tmp_path)
+        models.load(tmp_path, "sampler")

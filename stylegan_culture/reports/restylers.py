@@ -50,7 +50,8 @@ def load_models(config: TrialConfig, trial: Trial) -> list[Restyler]:
     """The models of `--model`, each by a name that no other has."""
     loaded = []
     for name, reference in zip(model_names(config.model), config.model, strict=True):
-        model, facts = models.load_model(reference)
+        loaded_model = models.load(reference, "culture")
+        model, facts = loaded_model.network, loaded_model.facts.record
         unknown = sorted(set(trial.cultures) - set(model.cultures))
         if unknown:
             raise InputError(f"{reference} has no culture {unknown[0]!r}; leave it out of --data")

@@ -20,7 +20,6 @@ from stylegan_culture.files import write_result, write_text
 from stylegan_culture.measures import attacks, statistics
 from stylegan_culture.measures.attacks import Attack, Changes, Effort
 from stylegan_culture.measures.statistics import Interval
-from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.reports import charts, page
 from stylegan_culture.reports.page import number, percent
@@ -341,9 +340,9 @@ def measure(config: RobustnessConfig) -> tuple[RobustnessRecord, Examples]:
 
 
 def _of_tagger(config: RobustnessConfig) -> tuple[TaggerFigures, list[Misled]]:
-    tagger, facts = models.load_tagger(models.find_tagger(config.tagger), config.weights)
-    cultures, side = read_cultures(facts, config.tagger), facts["side"]
-    names = list(keys_of(cultures))
+    loaded = models.load(config.tagger, "classifier", config.weights)
+    tagger, cultures, side = loaded.network, loaded.facts.cultures, loaded.facts.record["side"]
+    names = list(loaded.facts.keys)
     pictures, labels, ids = _artworks(config, names, side)
     shape = [tf.TensorSpec((None, side, side, 3), tf.float32)]
     logits_of = tf.function(lambda batch: tagger(batch), input_signature=shape)
@@ -437,7 +436,8 @@ def _misled(tagger, views: tuple, gave_way: np.ndarray, names: list[str]) -> lis
 
 
 def _of_stylizer(config: RobustnessConfig) -> tuple[StylizerFigures, list[RestyledExample]]:
-    model, facts = models.load_model(config.model)
+    loaded = models.load(config.model, "culture")
+    model = loaded.network
     source = load_content(config.content, config.size, "held_out")
     chosen = _first_by_hash(source.ids, range(len(source)), config.photographs)
     if not chosen:
@@ -474,7 +474,7 @@ def _of_stylizer(config: RobustnessConfig) -> tuple[StylizerFigures, list[Restyl
 
     figures = StylizerFigures(
         name=pathlib.Path(config.model).name,
-        cultures={culture.key: culture.name for culture in read_cultures(facts, config.model)},
+        cultures={culture.key: culture.name for culture in loaded.facts.cultures},
         photographs=list(ids),
         levels=STYLIZER_LEVELS,
         attacked=[CultureChanges(**summary("attacked", level)) for level in STYLIZER_LEVELS],

@@ -13,8 +13,6 @@ import tqdm
 from stylegan_culture import images, models
 from stylegan_culture.config import InputError, visible
 from stylegan_culture.features import linalg
-from stylegan_culture.model_record import keys_of, read_cultures
-from stylegan_culture.models import find_tagger, load_tagger
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.input import load_source
@@ -95,17 +93,17 @@ class Subjects:
 def load(config: ExplainConfig, files: list[str]) -> Subjects:
     """Reads pictures and networks; raises `InputError` for a culture that one of them lacks."""
     squares = [center_crop(images.read_uint8(file), config.size) for file in files]
-    tagger, tagger_facts = load_tagger(find_tagger(config.tagger), config.weights)
-    model, model_facts = models.load_model(config.model)
-    tagged = read_cultures(tagger_facts, config.tagger)
+    tagging = models.load(config.tagger, "classifier", config.weights)
+    restyling = models.load(config.model, "culture")
+    tagger, model, tagged = tagging.network, restyling.network, tagging.facts
     for culture in (*config.cultures, *config.ends):
-        for flag, known in (("model", model.cultures), ("tagger", keys_of(tagged))):
+        for flag, known in (("model", model.cultures), ("tagger", tagged.keys)):
             if culture not in known:
                 raise InputError(
                     f"--{flag} {getattr(config, flag)} knows no culture {culture!r}, but "
                     f"{', '.join(known)}"
                 )
-    described = (*tagged, *read_cultures(model_facts, config.model))
+    described = (*tagged.cultures, *restyling.facts.cultures)
     backbone = tagger.backbone
     tap = backbone.content_tap if config.tap == "content" else config.tap
     if tap not in backbone.taps:
@@ -113,8 +111,8 @@ def load(config: ExplainConfig, files: list[str]) -> Subjects:
     return Subjects(
         model=model,
         tagger=tagger,
-        side=tagger_facts["side"],
-        cultures=keys_of(tagged),
+        side=tagged.record["side"],
+        cultures=tagged.keys,
         titles={culture.key: culture.name for culture in described},
         names=tuple(_names(files)),
         pictures=np.stack(squares).astype(np.float32) / 255,

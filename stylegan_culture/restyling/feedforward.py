@@ -59,7 +59,7 @@ def build(settings: GeneratorSettings, request: Request) -> typing.Callable:
     if is_translation(settings.model):
         network = _translation(settings.model, request)
     else:
-        model, _ = models.load_model(settings.model)
+        model = models.load(settings.model, "culture").network
         network = CultureNetwork(model, style_code(model, request))
     strength = 1.0 if request.strength is None else request.strength
     return lambda content, preview: network(content, strength)
@@ -69,15 +69,15 @@ def is_translation(model: str) -> bool:
     """Whether `--model` names the folder of a CycleGAN."""
     from stylegan_culture import models
 
-    return models.read_facts(model).get("trainer") == "cyclegan"
+    return models.kind_of(model) == "cyclegan"
 
 
 def _translation(model: str, request: Request) -> "TranslatorNetwork":
     """The direction of a CycleGAN whose results are of `--culture`."""
     from stylegan_culture import models
-    from stylegan_culture.model_record import keys_of, read_cultures
 
-    keys = keys_of(read_cultures(models.read_facts(model), model))
+    pair = models.load(model, "cyclegan")
+    keys = pair.facts.keys
     does = f"{model} is a CycleGAN, which turns {keys[0]} into {keys[-1]} and back"
     if request.style:
         raise InputError(f"{does}; it follows no --style, so name --culture KEY")
@@ -85,9 +85,7 @@ def _translation(model: str, request: Request) -> "TranslatorNetwork":
         raise InputError(f"{does}, wholly; leave out --strength")
     if request.culture not in keys:
         raise InputError(f"{does}; --culture has to be one of the two, not {request.culture!r}")
-    parts, _ = models.load_translations(model)
-    (network,) = (part.network for part in parts if part.facts["target"] == request.culture)
-    return TranslatorNetwork(network)
+    return TranslatorNetwork(pair.network.towards(request.culture))
 
 
 def style_code(model: "CultureModel", request: Request) -> np.ndarray:

@@ -6,14 +6,13 @@ there.
 """
 
 import dataclasses
-import pathlib
 import sys
 import typing
 
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.config import InputError, option, shipped_file
+from stylegan_culture.config import InputError, option
 from stylegan_culture.networks.sizes import KINDS
 from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.feedforward import (
@@ -102,7 +101,7 @@ def build(settings: RestorationSettings, request: Request) -> typing.Callable:
     if request.culture is not None:
         from stylegan_culture import models
 
-        culture_model, _ = models.load_model(settings.fuse_model)
+        culture_model = models.load(settings.fuse_model, "culture").network
         finish = CultureNetwork(culture_model, feedforward.style_code(culture_model, request))
 
     def run(content, preview):
@@ -119,15 +118,12 @@ def load(reference: str) -> "RestorationModel":
     """The restoring model of a run folder, a model folder, or the name of a shipped model."""
     from stylegan_culture import models
 
-    shipped = shipped_file(str(reference), "model.json")
-    folder = pathlib.Path(reference) if shipped is None else shipped.parent
-    facts = models.read_facts(folder)
-    if facts.get("trainer") != "restore":
+    if models.kind_of(reference) != "restore":
         raise InputError(
             f"{reference} is no model that restores; train one with `python -m "
             "stylegan_culture.train --trainer restore --run DIR` and name it with --model DIR"
         )
-    return models.load_restoration(folder, facts)
+    return models.load(reference, "restore").network
 
 
 class RestoringNetwork(CultureNetwork):

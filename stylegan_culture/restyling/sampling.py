@@ -18,7 +18,6 @@ from PIL import Image
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option, reason
 from stylegan_culture.files import SOFTWARE, file_names, written_whole
-from stylegan_culture.model_record import keys_of, read_cultures
 from stylegan_culture.networks import noise
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.restyling.feedforward import CULTURE_MODEL, CultureNetwork, finite, fit
@@ -129,13 +128,13 @@ def _cultures(model: str, culture: str | None) -> tuple[list[Row], int]:
     """A row for every culture of a sampler, or one for a culture or mixture."""
     from stylegan_culture import models
 
-    if not models.is_sampler(model):
+    if models.kind_of(model) != "sampler":
         raise InputError(
             f"{model} restyles pictures: name one, or give --model a run of "
             "`train --trainer dcgan` or `--trainer vae`, which draws without"
         )
-    generator, facts = models.load_sampler(model)
-    keys = keys_of(read_cultures(facts, model))
+    loaded = models.load(model, "sampler")
+    generator, keys = loaded.network, loaded.facts.keys
     if not generator.config.conditional:
         if culture is not None:
             raise InputError(f"{model} was trained --no-conditional; leave --culture out")
@@ -162,9 +161,9 @@ def _styles(
     """
     from stylegan_culture import models
 
-    if models.is_sampler(settings.model):
+    if models.kind_of(settings.model) == "sampler":
         raise InputError(f"{settings.model} draws without a picture; leave {picture} out")
-    model, _ = models.load_model(settings.model)
+    model = models.load(settings.model, "culture").network
     code = np.asarray(model.fusion(mixture_of(request.culture, model.cultures)))
     content = fit(images.read(images.given(picture), longest=longest), longest)
     strength = 1.0 if request.strength is None else request.strength

@@ -210,7 +210,7 @@ def main(arguments: list[str] | None = None) -> None:
     trainer = DcganTrainer(source.cultures, run.config, run.first_batch(source, None))
     metrics = run.train(trainer, source, None, {"parameters": trainer.average.count_params()})
     if metrics is not None:
-        arrays.save_weights(trainer.average, run.folder / models.SAMPLER_WEIGHTS)
+        arrays.save_weights(trainer.average, run.folder / models.WEIGHTS)
         if run.config.data.data == "ornaments":
             metrics["samples"] = from_noise.against_ornaments(trainer.average, run.config)
         run.finish(metrics)

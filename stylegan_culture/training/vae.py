@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not run.team.leads:
         return
     if metrics is not None:
-        arrays.save_weights(trainer.average.decoder, run.folder / models.SAMPLER_WEIGHTS)
+        arrays.save_weights(trainer.average.decoder, run.folder / models.WEIGHTS)
         arrays.save_weights(trainer.average.encoder, run.folder / "encoder.weights.h5")
         metrics["held_out"] = _measure(trainer, held_out, config.data.image_size)
         if config.data.data == "ornaments":

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from stylegan_culture import models
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.models import load_tagger, save_tagger
+from stylegan_culture.models import save_tagger
 from stylegan_culture.networks.classifier import OUTMOST, CultureHead, CultureTagger
 
 
@@ -71,7 +72,8 @@ def test_a_tagger_comes_back_from_its_file(tagger, facts, generator, tmp_path):
     path = tmp_path / "classifier.npz"
     save_tagger(path, tagger, facts)
     image = generator.uniform(size=(1, 64, 64, 3)).astype(np.float32)
-    loaded, message = load_tagger(path)
+    loaded = models.load(path, "classifier")
+    loaded, message = loaded.network, loaded.facts.record
     np.testing.assert_array_equal(loaded.probabilities(image), tagger.probabilities(image))
     assert {**message, **facts} == message and message["exclusive"] is False
     assert [one.name for one in tmp_path.iterdir()] == ["classifier.npz"]
@@ -80,17 +82,17 @@ def test_a_tagger_comes_back_from_its_file(tagger, facts, generator, tmp_path):
 def test_files_that_are_no_tagger_are_refused(tagger, facts, vgg_archive, tmp_path):
     path = tmp_path / "classifier.npz"
     with pytest.raises(InputError, match="does not exist"):
-        load_tagger(path)
+        models.load(path, "classifier")
     path.write_bytes(b"no archive")
     with pytest.raises(InputError, match="does not hold a culture tagger"):
-        load_tagger(path)
+        models.load(path, "classifier")
     save_tagger(path, tagger, {**facts, "cultures": [{"key": "one"}]})
     with pytest.raises(InputError, match="1 cultures and needs 2"):
-        load_tagger(path)
+        models.load(path, "classifier")
     three = [{"key": key} for key in ("one", "two", "three")]  # of two logits
     save_tagger(path, tagger, {**facts, "cultures": three})
     with pytest.raises(InputError, match="no culture tagger: its kernel"):
-        load_tagger(path)
+        models.load(path, "classifier")
 
 
 def test_another_backbone_is_refused_unless_it_is_the_same_one_elsewhere(
@@ -99,13 +101,13 @@ def test_another_backbone_is_refused_unless_it_is_the_same_one_elsewhere(
     path, moved, other = (tmp_path / name for name in ("classifier.npz", "moved.npz", "other.npz"))
     save_tagger(path, tagger, {**facts, "weights": str(tmp_path / "gone.npz")})
     with pytest.raises(InputError, match="no backbone weights"):
-        load_tagger(path)
+        models.load(path, "classifier")
     moved.write_bytes(vgg_archive.read_bytes())
-    load_tagger(path, weights=str(moved))
+    models.load(path, "classifier", str(moved))
     with np.load(vgg_archive) as archive:
         np.savez(other, **{name: archive[name] * 1.01 for name in archive.files})
     with pytest.raises(InputError, match="other weights"):
-        load_tagger(path, weights=str(other))
+        models.load(path, "classifier", str(other))
 
 
 def test_the_facts_in_the_file_are_json(tagger, facts, tmp_path):

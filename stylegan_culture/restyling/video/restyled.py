@@ -114,7 +114,7 @@ def _restyler(job: ClipJob):
             f"{name} is a CycleGAN, which would flicker; clips are restyled by models of several "
             "cultures"
         )
-    model, _ = models.load_model(name)
+    model = models.load(name, "culture").network
     code = feedforward.style_code(model, request)
     strength = 1.0 if request.strength is None else request.strength
     return FrameRestyler(model, code, strength, job.settings.steady, flow.carrier)
