@@ -1,31 +1,12 @@
 """How good a culture tagger is: average precision, F1, calibration, confusion.
 
-Probabilities and tags are `[N, K]`, tags multi-hot. Pure NumPy.
+Probabilities and tags are `[N, K]`, tags multi-hot.
 """
 
 import numpy as np
 
 BINS = 15
 THRESHOLD = 0.5  # of a probability, from which on a tag is given
-
-
-def average_precision(scores, tags) -> np.ndarray:
-    """Area under the precision-recall curve of each culture: `[K]`, NaN where none carries the tag.
-
-        AP = sum_i (R_i - R_i-1) P_i    over the thresholds, without interpolation
-
-    Pictures of equal score share a threshold.
-    """
-    scores, tags = np.asarray(scores, np.float64), np.asarray(tags, bool)
-    return np.array([_area(own, right) for own, right in zip(scores.T, tags.T, strict=True)])
-
-
-def f1(probabilities, tags) -> np.ndarray:
-    """`2 TP / (2 TP + FP + FN)` of each culture at `THRESHOLD`: `[K]`, NaN without any of them."""
-    given, tags = np.asarray(probabilities) >= THRESHOLD, np.asarray(tags, bool)
-    right = (given & tags).sum(axis=0)
-    every = given.sum(axis=0) + tags.sum(axis=0)
-    return np.where(every > 0, 2.0 * right / np.maximum(every, 1), np.nan)
 
 
 def confusion(probabilities, tags) -> np.ndarray:
@@ -48,11 +29,11 @@ def reliability(confidence, right, bins: int = BINS) -> list[dict]:
     order = np.argsort(confidence, kind="stable")
     return [
         {
-            "pictures": len(own),
-            "confidence": float(confidence[own].mean()),
-            "accuracy": float(right[own].mean()),
+            "pictures": len(members),
+            "confidence": float(confidence[members].mean()),
+            "accuracy": float(right[members].mean()),
         }
-        for own in np.array_split(order, min(bins, len(order)))
+        for members in np.array_split(order, min(bins, len(order)))
     ]
 
 
@@ -76,9 +57,20 @@ def calibration_error(confidence, right, bins: int = BINS, debiased: bool = True
 
 
 def figures(probabilities, tags, cultures) -> dict:
-    """All of the above of one set of pictures, fit for JSON; None where there is no figure."""
+    """All of the above of one set of pictures, and average precision (the area under the
+    precision-recall curve, without interpolation) and F1 of each culture; fit for JSON, None where
+    there is no figure."""
+    from sklearn import metrics
+
+    probabilities, tags = np.asarray(probabilities), np.asarray(tags, bool)
     confidence, right = top_label(probabilities, tags)
-    precision, harmonic = average_precision(probabilities, tags), f1(probabilities, tags)
+    harmonic = metrics.f1_score(
+        tags, probabilities >= THRESHOLD, average=None, zero_division=np.nan
+    )
+    precision = [
+        metrics.average_precision_score(carried, scores) if carried.any() else np.nan
+        for carried, scores in zip(tags.T, probabilities.T, strict=True)
+    ]
     return {
         "pictures": len(confidence),
         "accuracy": float(right.mean()),
@@ -96,16 +88,6 @@ def figures(probabilities, tags, cultures) -> dict:
         },
         "confusion": confusion(probabilities, tags).round(4).tolist(),
     }
-
-
-def _area(scores, right) -> float:
-    if not right.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(right[order])
-    last = np.append(scores[order][1:] != scores[order][:-1], True)  # of its threshold
-    found, given = found[last], np.flatnonzero(last) + 1
-    return float(np.sum(np.diff(found, prepend=0) * found / given) / found[-1])
 
 
 def _finite(value) -> float | None:
