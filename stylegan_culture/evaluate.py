@@ -5,6 +5,7 @@
 
 import argparse
 import sys
+import typing
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
@@ -31,24 +32,33 @@ def main(arguments: list[str] | None = None) -> None:
         return _bias(arguments[1:])
     if arguments[:1] == ["robustness"]:
         return _robustness(arguments[1:])
-    parser = argparse.ArgumentParser(
-        prog="python -m stylegan_culture.evaluate",
-        description="Measures models and methods that restyle pictures, side by side. Two more "
-        "reports have options of their own: evaluate bias, evaluate robustness.",
+    config, overwrite = _parsed(
+        "evaluate",
+        "Measures models and methods that restyle pictures, side by side. Two more reports have "
+        "options of their own: evaluate bias, evaluate robustness.",
+        EvaluateConfig(),
+        arguments,
     )
-    settings.add_flags(parser, EvaluateConfig)
-    add_flag(parser)
-    flags = parser.parse_args(arguments)
-    config = settings.from_flags(EvaluateConfig(), flags)
     check_trial(config.trial, required=() if config.method or config.peer else ("model",))
     _check(config)
     names = [*model_names(config.trial.model), *config.method, *([PEER] if config.peer else [])]
     inputs = (config.features_weights, config.style, config.peer)
-    claim(config.trial, [*FILES, *(f"{name}.png" for name in names)], flags.overwrite, inputs)
+    claim(config.trial, [*FILES, *(f"{name}.png" for name in names)], overwrite, inputs)
     from stylegan_culture.reports import evaluation
 
     with locked(config.trial.out):
         evaluation.run(config)
+
+
+def _parsed(name: str, description: str, defaults: typing.Any, arguments: list[str]) -> tuple:
+    """The settings that the flags make of `defaults`, and `--overwrite`."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stylegan_culture.{name}", description=description
+    )
+    settings.add_flags(parser, type(defaults))
+    add_flag(parser)
+    flags = parser.parse_args(arguments)
+    return settings.from_flags(defaults, flags), flags.overwrite
 
 
 def _check(config: EvaluateConfig) -> None:
@@ -66,18 +76,16 @@ def _check(config: EvaluateConfig) -> None:
 
 def _bias(arguments: list[str]) -> None:
     """Whether a model serves all cultures alike, and which it serves worst."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stylegan_culture.evaluate bias",
-        description="Whether a model serves all cultures alike: quality of each, which is served "
-        "worst and how sure that is, one content in every culture, drift, ways there and back, and "
-        "what comes where no culture is asked for.",
+    config, overwrite = _parsed(
+        "evaluate bias",
+        "Whether a model serves all cultures alike: quality of each, which is served worst and how "
+        "sure that is, one content in every culture, drift, ways there and back, and what comes "
+        "where no culture is asked for.",
+        BiasConfig(),
+        arguments,
     )
-    settings.add_flags(parser, BiasConfig)
-    add_flag(parser)
-    flags = parser.parse_args(arguments)
-    config = settings.from_flags(BiasConfig(), flags)
     check_trial(config.trial)
-    claim(config.trial, config.FILES, flags.overwrite)
+    claim(config.trial, config.FILES, overwrite)
     from stylegan_culture.reports import bias
 
     with locked(config.trial.out):
@@ -86,17 +94,15 @@ def _bias(arguments: list[str]) -> None:
 
 def _robustness(arguments: list[str]) -> None:
     """How much small changes of pictures matter."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stylegan_culture.evaluate robustness",
-        description="How much small changes of pictures matter: attacks and corrupts held-out "
-        "artworks, to see whether a culture tagger still names them, and, with --model, "
-        "photographs, to see how much more than they their restyled pictures change. White-box "
-        "attacks: they know every weight. Leaves robustness.html, robustness.json and plots.",
+    config, overwrite = _parsed(
+        "evaluate robustness",
+        "How much small changes of pictures matter: attacks and corrupts held-out artworks, to see "
+        "whether a culture tagger still names them, and, with --model, photographs, to see how "
+        "much more than they their restyled pictures change. White-box attacks: they know every "
+        "weight. Leaves robustness.html, robustness.json and plots.",
+        RobustnessConfig(),
+        arguments,
     )
-    settings.add_flags(parser, RobustnessConfig)
-    add_flag(parser)
-    flags = parser.parse_args(arguments)
-    config = settings.from_flags(RobustnessConfig(), flags)
     for name in ("data", "out"):
         if not getattr(config, name):
             raise InputError(f"--{name} is missing; --help says what it is")
@@ -104,7 +110,7 @@ def _robustness(arguments: list[str]) -> None:
         raise InputError("--model and --content go together: photographs, and what restyles them")
     inputs = named(config.tagger, config.weights, config.model, config.data, config.content)
     inputs += tabled(config.data, config.content)
-    Outputs(inputs, flags.overwrite).claim_folder(config.out, config.FILES)
+    Outputs(inputs, overwrite).claim_folder(config.out, config.FILES)
     from stylegan_culture.reports import robustness
 
     with locked(config.out):

@@ -405,7 +405,3 @@ KINDS = {
     "sampler": Kind(("dcgan", "vae"), 2, _SAMPLER, _load_sampler),
     "classifier": Kind(("classifier",), 2, _TAGGER, _load_tagger),
 }
-
-
-# Older names of `load`, `kind_of` and `read`, until no other module calls them.
-SAMPLER_WEIGHTS = WEIGHTS
