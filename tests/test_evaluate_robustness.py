@@ -136,7 +136,7 @@ def test_without_a_stylizer_the_page_speaks_of_none(made, tagger, culture_folder
         ({"steps": 0}, "--steps"),
         ({"photographs": 1}, "photographs is 1 and has to be at least 2"),
         ({"size": 40}, "size is 40"),
-        ({"tagger": "nowhere"}, "no tagger 'nowhere'"),
+        ({"tagger": "nowhere"}, "nowhere is no run folder"),
     ],
 )
 def test_wrong_input_is_one_sentence(tagger, culture_folder, changed, said, capsys, tmp_path):

@@ -117,7 +117,7 @@ def test_page_sheets_and_numbers_are_there_and_nothing_else(made):
     assert record["left_out"] == [] and record["titles"] == TITLES and record["seconds"] > 0.0
     assert not reader.wrong and not reader.reaches_out() and not reader.unreadable()
     text = " ".join(text for _, text in reader.found)
-    assert "The <lattice>" in text and "does not say" in text and "Left out" not in text
+    assert "The <lattice>" in text and "do not say" in text and "Left out" not in text
 
 
 def test_names_of_strangers_are_text_and_sheets_stay_in_the_folder(made, kept):
@@ -338,7 +338,7 @@ def test_a_failure_leaves_the_previous_page(flags, tmp_path, monkeypatch):
         ({"points": 2000}, "--points"),
         ({"tap": "mixed_5b"}, "no tap 'mixed_5b'"),
         ({"model": "nowhere"}, "nowhere"),
-        ({"tagger": "nowhere"}, "no tagger 'nowhere'"),
+        ({"tagger": "nowhere"}, "nowhere is no run folder"),
         ({"pictures": ("none.png",)}, "none.png"),
         ({"data": "folder:nowhere"}, "nowhere"),
     ],

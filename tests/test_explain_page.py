@@ -32,7 +32,9 @@ def test_two_decimals_without_a_minus_sign_before_nought():
 def test_a_chart_has_each_step_below_the_middle_of_its_column_and_values_upwards():
     values = [0.0, 0.5, 1.0, 0.25]
     shares = [0.0, 1 / 3, 2 / 3, 1.0]
-    text = explanation.way_chart(shares, [("A & b", values)], "Way", "wide", (800, 200))
+    text = explanation.way_chart(
+        shares, [("A & b", values), ("c", 4 * [0.5])], "Way", "wide", (800, 200)
+    )
     reader = Reader(text)
     assert not reader.wrong
     drawn = re.findall(r'd="(M [^"z]*)"[^>]*style="[^"]*--accent', text)[0]
@@ -42,7 +44,7 @@ def test_a_chart_has_each_step_below_the_middle_of_its_column_and_values_upwards
     tall = down[0] - down[2]
     assert tall > 0 and [(down[0] - y) / tall for y in down] == pytest.approx(values, abs=2e-3)
     (label,) = (held["aria-label"] for tag, held in reader.attributes if tag == "svg")
-    assert label == "Way. A & b: 0%, 50%, 100%, 25%"
+    assert label == "Way. A & b: 0%, 50%, 100%, 25%; c: 50%, 50%, 50%, 50%"
     assert "A & b" in [text for _, text in reader.found]
 
 

@@ -10,6 +10,7 @@ import strangers
 from stylegan_culture import models
 from stylegan_culture.config import InputError
 from stylegan_culture.features import backbones, moments
+from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks import decoder
 from stylegan_culture.networks.classifier import CultureHead, CultureTagger
 from stylegan_culture.restyling.video.frames import FrameRestyler
@@ -128,7 +129,7 @@ def test_mutated_weights_of_a_backbone_are_read_or_refused(tmp_path, vgg_archive
     content = vgg_archive.read_bytes()
     refused = survey(
         tmp_path / "a.npz",
-        lambda path: backbones.build_backbone("vgg19_16x", str(path)),
+        lambda path: build_backbone("vgg19_16x", str(path)),
         content,
         4,
     )
@@ -168,7 +169,7 @@ def test_layers_that_do_not_fit_each_other_are_refused(tmp_path, vgg_archive):
     wide = np.zeros((3, 3, 5, arrays["conv21/kernel"].shape[3]), np.float32)
     (tmp_path / "a.npz").write_bytes(strangers.archive(arrays | {"conv21/kernel": wide}))
     with pytest.raises(InputError, match="its layers do not fit each other"):
-        backbones.build_backbone("vgg19_16x", str(tmp_path / "a.npz"))
+        build_backbone("vgg19_16x", str(tmp_path / "a.npz"))
 
 
 @pytest.mark.parametrize(

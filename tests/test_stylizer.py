@@ -110,8 +110,7 @@ def test_wrong_input_is_named(stylizer, picture, given, said):
 def test_the_name_is_there_without_loading_tensorflow():
     code = (
         "import sys, stylegan_culture; assert 'Stylizer' in stylegan_culture.__all__; "
-        "assert 'tensorflow' not in sys.modules; "
-        "from stylegan_culture import Stylizer; assert 'tensorflow' in sys.modules"
+        "from stylegan_culture import Stylizer; assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     import stylegan_culture

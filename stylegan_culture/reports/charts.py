@@ -251,8 +251,16 @@ def draw_lines(axes, data: Lines) -> None:
     axes.xaxis.label.set(fontsize=FONT - 2, color=SOFT)
     axes.spines[:].set_visible(False)
     if len(data.series) > 1:
-        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": len(data.series)}
+        width = axes.get_window_extent().width * 72 / axes.figure.dpi
+        columns = math.ceil(len(data.series) / legend_rows(data, width))
+        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": columns}
         axes.legend(**above, frameon=False, borderpad=0.0, borderaxespad=0.3, handlelength=2.4)
+
+
+def legend_rows(data: Lines, width: float) -> int:
+    """How many rows the names of lines take above axes of a width in pixels."""
+    longest = 36 + 7 * max(len(label(name)) for name in data.series)
+    return math.ceil(len(data.series) / max(1, int(width // longest)))
 
 
 def _bounded(value) -> tuple:

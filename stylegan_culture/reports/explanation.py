@@ -744,7 +744,7 @@ def _path_charts(record: Record) -> list:
         drawn.append(
             [
                 way_chart(path.shares, rows, caption, kind, size)
-                for kind, size in (("wide", (1072, 200)), ("narrow", (360, 180)))
+                for kind, size in (("wide", (1072, 200)), ("narrow", (360, 216)))
             ]
         )
     return drawn
@@ -773,7 +773,8 @@ def way_chart(
     )
     said = "; ".join(f"{name}: {', '.join(map(data.show, values))}" for name, values in rows)
     with charts.drawing(width, height, layout=None) as figure:
-        axes = figure.add_axes((0, 22 / height, 1, 1 - 66 / height))
+        above = 26 + 18 * charts.legend_rows(data, width)
+        axes = figure.add_axes((0, 22 / height, 1, 1 - (22 + above) / height))
         charts.draw_lines(axes, data)
         axes.tick_params(axis="y", pad=0)
         for text in axes.get_yticklabels():  # within the axes, whose width is the pictures'

@@ -141,7 +141,7 @@ def _trained(contents, wanted, weight: float):
 
 def _amplification(restyle, contents) -> float:
     changed = attacks.largest_changes(restyle, contents, 2.0, attacks.Effort(steps=5))
-    return float(attacks.output_changes(restyle, contents, changed)["amplification"].mean())
+    return float(attacks.output_changes(restyle, contents, changed).amplification.mean())
 
 
 @pytest.mark.parametrize(
