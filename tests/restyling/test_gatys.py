@@ -12,6 +12,8 @@ from stylegan_culture.restyling import gatys, optimisation
 from stylegan_culture.restyling.gatys import STARTS, STATISTICS, GatysSettings
 from stylegan_culture.restyling.optimisation import Scale
 
+EAGERLY = pytest.mark.usefixtures("eagerly")  # a few steps are not worth compiling
+
 SHORT = GatysSettings(steps=6, scales=1)
 
 
@@ -52,6 +54,7 @@ def test_style_falls_from_that_of_the_content(backbone, content, style, statisti
     assert 0.0 <= computed[-1].picture.min() <= computed[-1].picture.max() <= 1.0
 
 
+@EAGERLY
 def test_a_picture_in_its_own_style_stays(backbone, content):
     config = dataclasses.replace(SHORT, start="content", smoothness=0.0)
     computed = last(backbone, content, [content], config)
@@ -73,6 +76,7 @@ def test_gradient_is_the_slope(backbone, content, style):
     assert (above - below) / (2 * step) == pytest.approx(float(tf.norm(gradient)), rel=0.03)
 
 
+@EAGERLY
 def test_total_is_the_weighted_sum_of_its_parts(backbone, content, style):
     config = dataclasses.replace(SHORT, content_weight=2.0, style_weight=3.0, smoothness=0.5)
     scale = Scale(backbone, content, [style], [1.0], (88, 100), config)
@@ -89,6 +93,7 @@ def test_total_is_the_weighted_sum_of_its_parts(backbone, content, style):
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
 
 
+@EAGERLY
 def test_weights_choose_among_styles(backbone, content, style):
     other = style[..., ::-1].copy()
     both = last(backbone, content, [style, other], SHORT, weights=[3.0, 0.0]).picture
@@ -98,6 +103,7 @@ def test_weights_choose_among_styles(backbone, content, style):
     assert np.abs(swapped - alone).mean() > 0.05
 
 
+@EAGERLY
 def test_every_seed_is_reproducible_and_matters(backbone, content, style):
     config = dataclasses.replace(SHORT, start="noise", steps=2)
     first, again = (last(backbone, content, [style], config).picture for _ in range(2))
@@ -106,6 +112,7 @@ def test_every_seed_is_reproducible_and_matters(backbone, content, style):
     assert np.abs(first - other).mean() > 0.05
 
 
+@EAGERLY
 def test_starts_differ(backbone, content, style):
     pictures = {}
     for start in STARTS:
@@ -121,6 +128,7 @@ def test_adam_follows_too(backbone, content, style):
     assert computed[-1].losses["style"] < 0.8 * computed[0].losses["style"]
 
 
+@EAGERLY
 def test_smoothing_is_used_where_it_is_asked_for(backbone, content, style):
     """And its temperature counts."""
     computed = set()
@@ -130,6 +138,7 @@ def test_smoothing_is_used_where_it_is_asked_for(backbone, content, style):
     assert len(computed) == 3
 
 
+@EAGERLY
 def test_recoloured_takes_the_mixture_of_colours(content, style):
     """Soft pictures, so that nothing is clipped: mean and covariance are met exactly."""
     soft, other = (0.3 * style + 0.35).astype(np.float32), np.full((9, 9, 3), 0.5, np.float32)
@@ -139,12 +148,14 @@ def test_recoloured_takes_the_mixture_of_colours(content, style):
     np.testing.assert_allclose(np.cov(rows.T), 0.5 * np.cov(wanted.T), atol=2e-4)
 
 
+@EAGERLY
 def test_scales_halve_down_to_what_the_backbone_takes():
     assert gatys.scale_sizes((400, 600), 3, 75) == [(100, 150), (200, 300), (400, 600)]
     assert gatys.scale_sizes((200, 600), 3, 75) == [(100, 300), (200, 600)]
     assert gatys.scale_sizes((75, 75), 2, 75) == [(75, 75)]
 
 
+@EAGERLY
 def test_coarse_scales_come_first_and_all_iterates_have_the_content_s_size(backbone, style):
     content = noise_pictures(5, 1, 160)[0]
     config = dataclasses.replace(SHORT, scales=2, steps=2, start="content")
@@ -162,6 +173,7 @@ def detail(picture) -> float:
     return power[np.ix_(fast, fast)].sum()
 
 
+@EAGERLY
 def test_wrong_input_is_told_at_once(backbone, content, style):
     """Before the first iterate is asked for."""
     with pytest.raises(InputError, match="too small"):
