@@ -98,6 +98,7 @@ def strengths(stylizer, data_folder):
     return looks.line_strengths(results), bound
 
 
+@pytest.mark.slow
 def test_no_stride_leaves_a_visible_grid(strengths):
     """A grid of 3 parts in a hundred, which an eye finds, has a strength above 2."""
     found, _ = strengths

@@ -244,6 +244,7 @@ def test_resuming_a_finished_run_changes_nothing(finished, measures):
     assert after["losses"] == measures["losses"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_made_longer(finished, tmp_path, uncompiled):
     shutil.copytree(finished[0], tmp_path / "longer")
     with uncompiled():
@@ -282,6 +283,7 @@ def _kill_after_checkpoint(process, folder, seconds=300):
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(culture_folder, tmp_path):
     """Both processes train at once; the resumed one is compared in every variable it saved."""
     more = ("--steps", "30", "--save-interval", "10", "--deterministic")

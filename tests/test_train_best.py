@@ -229,6 +229,7 @@ def test_an_unfinished_run_serves_the_best_weights_so_far(finished, tmp_path):
     np.testing.assert_array_equal(model.variables[0], wanted[0])
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_comparing(finished, tmp_path, capsys, uncompiled):
     shutil.copytree(finished[0], tmp_path / "longer")
     flags = [tmp_path / "longer" if flag == finished[0] else flag for flag in finished[1]]

@@ -259,6 +259,7 @@ def test_half_precision_steps_keep_float32_weights_and_finite_losses(make_traine
     assert not any(value.dtype.itemsize == 2 for value in _snapshot(trainer).values())
 
 
+@pytest.mark.slow
 def test_thirty_steps_learn_to_return_contents_and_own_styles(trainer, batch):
     """On one batch over and over, the losses of returned pictures have to fall by a third."""
     first = trainer.train(batch, 1)

@@ -189,6 +189,7 @@ def test_pictures_are_disturbed_by_colour_and_every_other_one_by_noise(trainer, 
     assert np.abs(np.asarray(other) - changed).mean(axis=(1, 2, 3)).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_steps_on_one_batch_lower_the_loss(trainer, batch):
     """The same pictures with the same disturbances: dropout alone differs."""
     found = [trainer.train(batch, WARM_UP) for _ in range(12)]

@@ -49,6 +49,7 @@ def trained():
     return trainer, reports, young, batch
 
 
+@pytest.mark.slow
 def test_training_brings_colours_nearer_to_the_truth_than_grey_is(trained):
     trainer, truth = trained[0], trained[-1]["style"]
     given = damaged("colourise", truth, tf.constant([7, 7]))
