@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers, each of one thread, do not fight for the cores
+    for kind in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(kind, "1")
 # Last, so that `import oracles` works and nothing of the project is shadowed.
 sys.path.append(str(pathlib.Path(__file__).parent))
 
@@ -18,11 +21,7 @@ CULTURES = ("alpha", "beta", "gamma")
 # Files that take longest: they come first, so that two workers end at the same time. The order of
 # xdist itself, by the number of tests, puts long files of few tests last.
 SLOWEST = (
-    *(
-        "test_train.py",
-        "training/test_culture.py",
-        "deploy/test_exporter.py",
-    ),
+    *("test_train.py", "training/test_culture.py", "deploy/test_exporter.py"),
     *("test_stylize_methods.py", "restyling/test_gatys.py", "test_train_decoder.py"),
     *("test_no_file_is_lost.py", "pipelines/test_record_writer.py", "test_study.py"),
     *("test_evaluate.py", "test_explain.py", "test_train_best.py", "test_train_backbone.py"),
