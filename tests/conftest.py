@@ -18,11 +18,7 @@ CULTURES = ("alpha", "beta", "gamma")
 # Files that take longest: they come first, so that two workers end at the same time. The order of
 # xdist itself, by the number of tests, puts long files of few tests last.
 SLOWEST = (
-    *(
-        "test_train.py",
-        "training/test_culture.py",
-        "deploy/test_exporter.py",
-    ),
+    *("test_train.py", "training/test_culture.py", "deploy/test_exporter.py"),
     *("test_stylize_methods.py", "restyling/test_gatys.py", "test_train_decoder.py"),
     *("test_no_file_is_lost.py", "pipelines/test_record_writer.py", "test_study.py"),
     *("test_evaluate.py", "test_explain.py", "test_train_best.py", "test_train_backbone.py"),

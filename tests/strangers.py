@@ -210,15 +210,7 @@ def _empty(file, name, content, chosen):
     file.writestr(name, b"" if chosen else content)
 
 
-_MEMBERS = (
-    _left_out,
-    _renamed,
-    _besides,
-    _of_another_method,
-    _endless,
-    _of_objects,
-    _empty,
-)
+_MEMBERS = (_left_out, _renamed, _besides, _of_another_method, _endless, _of_objects, _empty)
 
 
 def crash(path: str) -> None:

@@ -168,10 +168,7 @@ def test_the_list_of_packages_is_the_list_of_folders():
         ("jinja2", {"stylegan_culture.reports.page"}),
         ("markupsafe", {"stylegan_culture.reports.charts", "stylegan_culture.reports.page"}),
         ("matplotlib", {"stylegan_culture.reports.charts"}),
-        (
-            "matplotlib.figure",
-            {"stylegan_culture.reports.charts"},
-        ),
+        ("matplotlib.figure", {"stylegan_culture.reports.charts"}),
         ("matplotlib.pyplot", set()),
     ],
 )

@@ -179,10 +179,7 @@ def plain_clips(monkeypatch):
         restyled,
         "_restyler",
         lambda flags: types.SimpleNamespace(
-            network=network,
-            restyle=lambda content, seconds: content,
-            state=dict,
-            restore=id,
+            network=network, restyle=lambda content, seconds: content, state=dict, restore=id
         ),
     )
 
@@ -215,8 +212,7 @@ def test_a_clip_that_does_not_fit_keeps_its_pieces(suffix, tmp_path, plain_clips
 
 
 @pytest.mark.parametrize(
-    ("suffix", "shape", "says"),
-    [(".webp", (2, 16384, 3), "WEBP"), (".jpg", (65536, 2, 3), "JPEG")],
+    ("suffix", "shape", "says"), [(".webp", (2, 16384, 3), "WEBP"), (".jpg", (65536, 2, 3), "JPEG")]
 )
 def test_a_picture_beyond_its_format_is_one_sentence(suffix, shape, says, tmp_path, capsys):
     def main(arguments):

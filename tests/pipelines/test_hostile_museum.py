@@ -333,8 +333,7 @@ def test_places_of_this_machine_and_its_network_are_not_asked(host):
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"],
+    "address", ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"]
 )
 def test_public_addresses_are_asked(address):
     assert polite.is_public(address)
