@@ -65,6 +65,19 @@ def eagerly(uncompiled):
         yield
 
 
+@pytest.fixture(scope="module")
+def eager_runs(uncompiled):
+    """Steps of all runs of a file run line by line, those of its fixtures too."""
+    with uncompiled():
+        yield
+
+
+@pytest.fixture(scope="module")
+def measures(finished):
+    """metrics.json as the run of a file left it, before any test resumes it."""
+    return json.loads((finished[0] / "metrics.json").read_text())
+
+
 @pytest.fixture(scope="session")
 def small_sizes():
     """The smallest generator that has every part."""

@@ -344,16 +344,9 @@ def wrong(pictures, vgg_archive, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        *("no data", "nowhere to write", "a file", "one tradition", "too small", "no replicate"),
-        *("less than no pair", "few pixels", "unknown tap"),
-    ],
-)
-def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, case, tmp_path, capsys):
-    flags, named = wrong[case]
-    assert _run(*flags) == settings.EXIT_INPUT
-    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(shown) == 1 and named in shown[0]
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "tiny"}
+def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, tmp_path, capsys):
+    for flags, words in wrong.values():
+        assert _run(*flags) == settings.EXIT_INPUT, words
+        shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+        assert len(shown) == 1 and words in shown[0], (words, shown)
+        assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "tiny"}, words
