@@ -15,14 +15,12 @@ SMALL = Image.fromarray(np.arange(24 * 20 * 3, dtype=np.uint8).reshape(24, 20, 3
 
 
 def saved(picture, kind, **options) -> bytes:
-    """A picture's file."""
     file = io.BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    """A chunk of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
@@ -53,7 +51,6 @@ def exif_of_overlapping_tags(length: int, tags: int) -> bytes:
 
 
 def segment(marker: int, body: bytes) -> bytes:
-    """A segment of a JPEG."""
     return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
 
 
@@ -85,7 +82,6 @@ def many_scans(count: int) -> bytes:
 
 
 def gif(width, height, data=b"\2\2\x4c\1\0", extra=b"", place=(0, 0), size=(1, 1)) -> bytes:
-    """A GIF of one frame."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
     return head + extra + b"," + struct.pack("<4HB", *place, *size, 0) + data + b";"
 
@@ -143,7 +139,6 @@ def grey(width, height, **changed) -> dict:
 
 
 def riff(*chunks) -> bytes:
-    """A WebP of chunks (kind, body)."""
     parts = [
         kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2) for kind, body in chunks
     ]

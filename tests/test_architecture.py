@@ -71,11 +71,9 @@ MODULES = {_module(path): path for folder in FOLDERS for path in _files(folder)}
 
 
 def _imports(source, module):
-    """Names of all modules that a source imports, anywhere in it; relative names made absolute.
-
-    A module that `later("name")` imports on first use counts too.
-    `from package import name` counts as `package.name` where that is a module of the project.
-    """
+    """Names of all modules that a source imports, anywhere in it; relative names made absolute. A
+    module that `later("name")` imports on first use counts too. `from package import name` counts
+    as `package.name` where that is a module of the project."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -34,7 +34,6 @@ WRITERS = {}
 
 @contextlib.contextmanager
 def disk(limit: int = LIMIT):
-    """No file may have more bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     sys.dont_write_bytecode = True  # Python would cut the files of compiled modules
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
@@ -51,7 +50,6 @@ def writer(function):
 
 
 def noise(*shape) -> np.ndarray:
-    """Pixels that cannot be compressed."""
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 

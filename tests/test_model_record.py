@@ -167,7 +167,6 @@ def test_the_least_count_of_weights_is_a_close_bound(kind):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run folder whose model is whole."""
     folder = tmp_path_factory.mktemp("run")
     model = CultureModel(["girih", "日本　画"], GeneratorConfig(width=64, blocks=1))
     arrays.save_weights(model.create_weights(), folder / "model.weights.h5")

@@ -57,7 +57,6 @@ def picture(suffix: str, number: int, software: str) -> bytes:
 
 @functools.cache
 def film() -> bytes:
-    """A GIF of three frames."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     frames, file = [Image.fromarray(one) for one in pixels], io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
@@ -109,7 +108,6 @@ class Place:
         return values[self.draw.integers(len(values))]
 
     def contents(self) -> dict:
-        """Every file's bytes by its path."""
         found = (one for one in self.root.rglob("*") if one.is_file())
         return {one: one.read_bytes() for one in found}
 
@@ -336,7 +334,6 @@ def test_no_command_loses_a_file(no_work, tmp_path, capsys, name):
 
 
 def user(path: pathlib.Path) -> pathlib.Path:
-    """A picture of a user at a path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(picture(path.suffix, 0, ""))
     return path

@@ -1,6 +1,7 @@
 """The study's page: whole, alone, true to its JSON, honest on what it leaves out."""
 
 import dataclasses
+import functools
 import json
 import shutil
 import warnings
@@ -8,6 +9,7 @@ import warnings
 import hostile
 import numpy as np
 import pytest
+from calls import run
 from reader import Reader
 
 from stylegan_culture import config as settings
@@ -45,8 +47,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
-def _run(*arguments):
-    return settings.run_command(study.main, [str(argument) for argument in arguments])
+_run = functools.partial(run, study)
 
 
 def _flags(data, out, archive):

@@ -83,7 +83,7 @@ def test_wrong_input_is_one_sentence_and_leaves_everything_as_it_was(
 
 
 def test_a_run_leaves_everything_that_is_promised(finished):
-    written = contents(finished[0])
+    written = set(contents(finished[0]))
     assert {"run.json", "metrics.json", "weights.npz", "samples/taps_00000002.png"} <= written
     assert {f"checkpoints/step_0000000{step}.npz" for step in (1, 2)} <= written
     assert any(name.startswith("logs/events") for name in written)

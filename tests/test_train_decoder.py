@@ -145,7 +145,7 @@ def test_a_picture_has_to_leave_the_deepest_tap_three_positions(
 
 
 def test_a_run_leaves_everything_that_is_promised(finished):
-    written = contents(finished[0])
+    written = set(contents(finished[0]))
     assert {"run.json", "metrics.json", "decoders.npz"} <= written
     assert {"skipped.csv", "skipped_content.csv", "samples/decoded_00000004.png"} <= written
     assert {f"checkpoints/step_0000000{step}.npz" for step in (2, 4)} <= written

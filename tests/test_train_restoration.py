@@ -21,14 +21,12 @@ _train, _stylize = functools.partial(run, train, *TRAIN), functools.partial(run,
 
 @pytest.fixture(scope="module")
 def sources(culture_folder):
-    """Flags that name the small pictures."""
     data, content = culture_folder / "art", culture_folder / "photographs"
     return ("--data", f"folder:{data}", "--content", f"folder:{content}", *SMALL)
 
 
 @pytest.fixture(scope="module")
 def finished(sources, tmp_path_factory):
-    """A run of four steps."""
     folder = tmp_path_factory.mktemp("restore") / "run"
     assert _train(*sources, "--run", folder) == 0
     return folder
@@ -36,7 +34,6 @@ def finished(sources, tmp_path_factory):
 
 @pytest.fixture
 def photograph(culture_folder):
-    """A picture of 45 x 54 pixels."""
     return culture_folder / "photographs" / "0000.png"
 
 

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.usefixtures("eager_runs")
 
 @pytest.fixture(scope="module")
 def finished(culture_folder, tmp_path_factory):
-    """A finished run of each trainer, and what it was asked for."""
     runs = {}
     for trainer in TRAINERS:
         folder = tmp_path_factory.mktemp("runs") / trainer

@@ -74,7 +74,6 @@ class Server:
 
 
 def drips(content: bytes, rest: bytes = b"x" * 1000):
-    """Sends content at once and the rest a byte at a time."""
 
     def behave(connection, path=""):
         connection.sendall(content)
@@ -99,7 +98,6 @@ def floods(content: bytes, part: bytes, seconds: float = 30):
 
 
 def sends(*contents: bytes, pause: float = 0.0, before: float = 0.0):
-    """Waits, sends contents, and waits again."""
 
     def behave(connection, path):
         time.sleep(before)
@@ -479,7 +477,6 @@ def rows(path):
 
 
 def everything(folder) -> bytes:
-    """The names and the bytes of all files of a folder."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return b"".join(str(path.relative_to(folder)).encode() + path.read_bytes() for path in paths)
 
@@ -610,7 +607,6 @@ def museum():
 
 @pytest.fixture
 def filled(tmp_path, museum):
-    """A folder of a museum's pictures."""
     ingest.ingest(settings(tmp_path / "art", museum.address))
     return tmp_path / "art"
 
@@ -622,7 +618,6 @@ def refused(folder, museum, words=None):
 
 
 def altered(path, name, value):
-    """Puts a value into the first row of a table."""
     header, *found = rows(path)[0].keys(), *rows(path)
     found[0][name] = value
     text = io.StringIO(newline="")

@@ -40,7 +40,6 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def place(whole, tmp_path):
-    """A copy that a test may spoil."""
     return pathlib.Path(shutil.copytree(whole, tmp_path / "set"))
 
 
@@ -390,7 +389,6 @@ def test_values_that_are_no_examples(place, content):
 
 
 def test_an_example_that_is_right(place):
-    """What the tests above spoil is accepted as it is."""
     _write(place, [_example(), *_serialised(place)[1:]])
     assert records.load(place).ids[-1] == "gold/x"
 
