@@ -241,9 +241,7 @@ def fill(folder, names) -> None:
 def no_work(monkeypatch):
     """In the place of each command's work, functions that write its files and nothing else."""
 
-    def set(where, name, function):
-        monkeypatch.setattr(where, name, function)
-
+    set = monkeypatch.setattr
     set(comparison, "run", lambda config: fill(config.trial.out, [*evaluate.FILES, "model.png"]))
     set(bias, "run", lambda config: fill(config.trial.out, evaluate.BiasConfig.FILES))
     set(robustness, "run", lambda config: fill(config.out, evaluate.RobustnessConfig.FILES))
@@ -453,14 +451,8 @@ def test_a_run_that_is_alive_is_not_resumed_and_helpers_do_not_wait(no_work, tmp
 def test_a_run_begins_in_a_new_folder_alone(no_work, tmp_path, capsys):
     mine = user(tmp_path / "run" / "model.weights.h5.png")
     for trainer in ("vae", "classifier"):
-        flags = [
-            "--trainer",
-            trainer,
-            "--run",
-            str(tmp_path / "run"),
-            "--data",
-            f"folder:{tmp_path}",
-        ]
+        flags = ["--trainer", trainer, "--run", str(tmp_path / "run")]
+        flags += ["--data", f"folder:{tmp_path}"]
         flags += ["--folds", "0"] if trainer == "classifier" else []
         assert run_command(train.main, flags) == 2
         assert "holds other files" in capsys.readouterr().err

@@ -541,12 +541,8 @@ def test_records_of_other_shapes_are_kept_or_rejected(tmp_path, facts):
 )
 def test_lists_of_other_things(tmp_path, data):
     museum = Museum(3)
-    museum.answer = lambda path, query: (
-        200,
-        "application/json",
-        json.dumps({"info": {"total": 10}, "data": data}).encode(),
-        {},
-    )
+    page = json.dumps({"info": {"total": 10}, "data": data}).encode()
+    museum.answer = lambda path, query: (200, "application/json", page, {})
     with museum.open():
         assert ingest.ingest(settings(tmp_path, museum.address)).kept == {}
 
