@@ -31,15 +31,12 @@ KEYS = {  # name: (code of the key, text)
 
 
 def find() -> str | None:
-    """The path of an installed Chromium or Chrome."""
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 class Browser:
-    """One page in a headless Chromium with a fresh profile; a context manager.
-
-    `events` collects every event of the page and its workers, `(method, parameters)`.
-    """
+    """One page in a headless Chromium with a fresh profile; a context manager. `events` collects
+    every event of the page and its workers, `(method, parameters)`."""
 
     def __init__(self, executable: str, *flags: str):
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -113,12 +110,10 @@ class Browser:
         raise TimeoutError(f"{expression} has not come true; the page says: {state}")
 
     def open(self, address: str) -> None:
-        """Goes to an address and waits until it has loaded."""
         self.call("Page.navigate", url=address)
         self.wait(f"location.href === {json.dumps(address)} && document.readyState === 'complete'")
 
     def reload(self) -> None:
-        """Loads the page anew."""
         self.evaluate("window.before = true")
         self.call("Page.reload")
         self.wait("window.before === undefined && document.readyState === 'complete'")
@@ -130,7 +125,6 @@ class Browser:
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
     def press(self, key: str) -> None:
-        """Presses and releases a key."""
         code, text = KEYS[key]
         shared = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         kind = "keyDown" if text else "rawKeyDown"

@@ -13,12 +13,10 @@ MOTIONS = ("pan", "zoom", "cut-out")
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """What a film shows: one scene after another, each with the next of the motions.
-
-    `flicker` is the deviation of the exposure, which follows a slow random walk about 1 with half
-    of its variance fresh in every frame, as automatic exposure and mains light give it. `speed` is
-    in pixels a frame.
-    """
+    """What a film shows: one scene after another, each with the next of the motions. `flicker` is
+    the deviation of the exposure, which follows a slow random walk about 1 with half of its
+    variance fresh in every frame, as automatic exposure and mains light give it. `speed` is in
+    pixels a frame."""
 
     frames: int
     height: int = 360

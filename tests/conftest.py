@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -63,9 +64,21 @@ def uncompiled():
 
 @pytest.fixture
 def eagerly(uncompiled):
-    """Steps of the test run line by line."""
     with uncompiled():
         yield
+
+
+@pytest.fixture(scope="module")
+def eager_runs(uncompiled):
+    """Steps of all runs of a file run line by line, those of its fixtures too."""
+    with uncompiled():
+        yield
+
+
+@pytest.fixture(scope="module")
+def measures(finished):
+    """metrics.json as the run of a file left it, before any test resumes it."""
+    return json.loads((finished[0] / "metrics.json").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +98,16 @@ def culture_model(small_sizes):
 
     keras.utils.set_random_seed(1)
     return CultureModel(CULTURES, small_sizes).create_weights(size=32)
+
+
+@pytest.fixture
+def any_model(culture_model, monkeypatch):
+    """The name of a model folder, whichever; that one is loaded rightly is tested elsewhere."""
+    from stylegan_culture import models
+
+    loaded = types.SimpleNamespace(network=culture_model)
+    monkeypatch.setattr(models, "load", lambda name, kind: loaded)
+    return "any"
 
 
 @pytest.fixture(scope="session")
@@ -183,9 +206,7 @@ def mobilenet_archive(tmp_path_factory):
 @pytest.fixture(scope="session")
 def culture_folder(tmp_path_factory):
     """Ten small pictures of each of two cultures and six photographs: the folder that holds both.
-
-    `art/waves` and `art/lattice` are the cultures, `photographs` the contents.
-    """
+    `art/waves` and `art/lattice` are the cultures, `photographs` the contents."""
     from stylegan_culture import images
 
     folder = tmp_path_factory.mktemp("pictures")

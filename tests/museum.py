@@ -54,7 +54,6 @@ class Museum:
         assert not more, more
 
     def culture(self, number: int) -> str:
-        """The published culture of a work."""
         return CULTURES[number % len(CULTURES)]
 
     def expected(self, wanted: dict, limit: int) -> dict[str, list[int]]:

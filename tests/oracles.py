@@ -51,10 +51,8 @@ def softplus(values):
 
 
 def gaussian_divergence(mean, covariance, other_mean, other_covariance):
-    """`KL(N(m0, S0) || N(m1, S1))` of Gaussians in d dimensions, general closed form.
-
-    `(tr(S1^-1 S0) + (m1 - m0)' S1^-1 (m1 - m0) - d + ln(det S1 / det S0)) / 2`.
-    """
+    """`KL(N(m0, S0) || N(m1, S1))` of Gaussians in d dimensions, general closed form. `(tr(S1^-1
+    S0) + (m1 - m0)' S1^-1 (m1 - m0) - d + ln(det S1 / det S0)) / 2`."""
     inverse = np.linalg.inv(other_covariance)
     gap = other_mean - mean
     logarithms = np.linalg.slogdet(other_covariance)[1] - np.linalg.slogdet(covariance)[1]
@@ -73,11 +71,9 @@ def gram(features):
 
 
 def convolve(image, kernel, bias=0.0, stride=1, depthwise=False):
-    """Reflection-padded cross-correlation of `[H, W, C]` with `[k, k, C, F]`, odd k.
-
-    Depthwise kernels are `[k, k, C, 1]`: channel c of the result is channel c of the image
-    correlated with kernel c.
-    """
+    """Reflection-padded cross-correlation of `[H, W, C]` with `[k, k, C, F]`, odd k. Depthwise
+    kernels are `[k, k, C, 1]`: channel c of the result is channel c of the image correlated with
+    kernel c."""
     image, kernel = np.asarray(image, np.float64), np.asarray(kernel, np.float64)
     reach = kernel.shape[0] // 2
     padded = np.pad(image, [(reach, reach), (reach, reach), (0, 0)], mode="reflect")
@@ -104,10 +100,8 @@ def max_pool(image):
 
 
 def whitened_and_coloured(features, matrix, shift, strength, shrinkage):
-    """`(1 - s) x + s (A S'^-1/2 (x - m) + b)` of one group, pixel by pixel.
-
-    features `[H, W, g]`, matrix A `[g, g]`, shift b `[g]`; m and S are the features' own moments.
-    """
+    """`(1 - s) x + s (A S'^-1/2 (x - m) + b)` of one group, pixel by pixel. features `[H, W, g]`,
+    matrix A `[g, g]`, shift b `[g]`; m and S are the features' own moments."""
     samples = np.asarray(features, np.float64).reshape(-1, features.shape[-1])
     mean, covariance = moments(samples)
     whiten = matrix_power(shrunk(covariance, shrinkage), -0.5)
@@ -125,10 +119,8 @@ def spectral_norm(kernel):
 
 
 def transport_map(source, target):
-    """`W = S^-1 (S T)^1/2`, the geometric mean of S^-1 and T: another form of optimal transport.
-
-    By SciPy's root of a matrix that is not symmetric.
-    """
+    """`W = S^-1 (S T)^1/2`, the geometric mean of S^-1 and T: another form of optimal transport. By
+    SciPy's root of a matrix that is not symmetric."""
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     return np.linalg.solve(source, scipy.linalg.sqrtm(source @ target)).real
 

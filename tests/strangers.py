@@ -97,14 +97,12 @@ def _json(value) -> bytes:
 
 
 def archive(arrays: dict) -> bytes:
-    """The bytes of a NumPy archive."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
 def arrays_of(content: bytes) -> dict:
-    """The arrays of a sound archive."""
     with np.load(io.BytesIO(content)) as found:
         return {name: found[name] for name in found.files}
 
@@ -210,28 +208,17 @@ def _empty(file, name, content, chosen):
     file.writestr(name, b"" if chosen else content)
 
 
-_MEMBERS = (
-    _left_out,
-    _renamed,
-    _besides,
-    _of_another_method,
-    _endless,
-    _of_objects,
-    _empty,
-)
+_MEMBERS = (_left_out, _renamed, _besides, _of_another_method, _endless, _of_objects, _empty)
 
 
 def crash(path: str) -> None:
-    """A reader that meets damage which its library does not survive."""
     ctypes.string_at(0)
 
 
 def hang(path: str) -> None:
-    """A reader that comes to no end."""
     while True:
         pass
 
 
 def swallow(path: str) -> int:
-    """A reader that takes all memory."""
     return len(bytes(2**40))

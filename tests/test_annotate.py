@@ -1,24 +1,21 @@
 """`train --trainer classifier` and `annotate`: train, tag, correct, train again; and refusals."""
 
 import csv
+import functools
 import json
 import shutil
 
+import calls
 import numpy as np
 import pytest
 
-from stylegan_culture import annotate, config, train
+from stylegan_culture import annotate, train
 from stylegan_culture.annotate import _row
 
 TRAIN = ("--trainer", "classifier", "--side", "64", "--epochs", "20", "--rate", "0.02")
 
 
-def _train(*flags):
-    return config.run_command(train.main, [str(flag) for flag in (*TRAIN, *flags)])
-
-
-def _annotate(*flags):
-    return config.run_command(annotate.main, [str(flag) for flag in flags])
+_train, _annotate = (functools.partial(calls.run, *one) for one in ((train, *TRAIN), (annotate,)))
 
 
 def _table(path):

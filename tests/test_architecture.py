@@ -71,11 +71,9 @@ MODULES = {_module(path): path for folder in FOLDERS for path in _files(folder)}
 
 
 def _imports(source, module):
-    """Names of all modules that a source imports, anywhere in it; relative names made absolute.
-
-    A module that `later("name")` imports on first use counts too.
-    `from package import name` counts as `package.name` where that is a module of the project.
-    """
+    """Names of all modules that a source imports, anywhere in it; relative names made absolute. A
+    module that `later("name")` imports on first use counts too. `from package import name` counts
+    as `package.name` where that is a module of the project."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -168,10 +166,7 @@ def test_the_list_of_packages_is_the_list_of_folders():
         ("jinja2", {"stylegan_culture.reports.page"}),
         ("markupsafe", {"stylegan_culture.reports.charts", "stylegan_culture.reports.page"}),
         ("matplotlib", {"stylegan_culture.reports.charts"}),
-        (
-            "matplotlib.figure",
-            {"stylegan_culture.reports.charts"},
-        ),
+        ("matplotlib.figure", {"stylegan_culture.reports.charts"}),
         ("matplotlib.pyplot", set()),
     ],
 )

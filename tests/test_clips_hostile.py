@@ -26,7 +26,6 @@ PLAYLISTS = {
 
 
 def write(path, codec, size=(48, 64), count=6):
-    """A small clip."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=fractions.Fraction(25))
         stream.height, stream.width = size

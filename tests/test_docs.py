@@ -30,7 +30,6 @@ def code_lines(text):
 
 
 def spans(text):
-    """What stands between backticks."""
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
 
 

@@ -80,7 +80,6 @@ def made(runs, culture_folder, mobilenet_archive, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reader(made):
-    """The page."""
     return Reader((made[0] / "bias.html").read_text("utf-8"))
 
 

@@ -18,7 +18,6 @@ NAMES = set(RobustnessConfig.FILES)
 
 @pytest.fixture(scope="module")
 def tagger(culture_folder, vgg_archive, tmp_path_factory):
-    """A run folder of a small tagger of waves and lattices."""
     run = tmp_path_factory.mktemp("tagger") / "run"
     flags = ("--trainer", "classifier", "--side", "64", "--epochs", "20", "--rate", "0.02")
     data = ("--data", f"folder:{culture_folder / 'art'}", "--run", str(run), "--folds", "0")

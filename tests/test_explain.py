@@ -83,7 +83,6 @@ def flags(networks, culture_folder):
 
 @pytest.fixture(scope="module")
 def kept():
-    """Explanations that the command wrote."""
     return []
 
 

@@ -14,7 +14,6 @@ from stylegan_culture.config import InputError
 
 
 def run(script: str, *arguments) -> subprocess.Popen:
-    """A Python process of this project that runs a script."""
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdin=subprocess.PIPE,

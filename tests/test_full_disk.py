@@ -34,7 +34,6 @@ WRITERS = {}
 
 @contextlib.contextmanager
 def disk(limit: int = LIMIT):
-    """No file may have more bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     sys.dont_write_bytecode = True  # Python would cut the files of compiled modules
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
@@ -51,7 +50,6 @@ def writer(function):
 
 
 def noise(*shape) -> np.ndarray:
-    """Pixels that cannot be compressed."""
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
@@ -179,10 +177,7 @@ def plain_clips(monkeypatch):
         restyled,
         "_restyler",
         lambda flags: types.SimpleNamespace(
-            network=network,
-            restyle=lambda content, seconds: content,
-            state=dict,
-            restore=id,
+            network=network, restyle=lambda content, seconds: content, state=dict, restore=id
         ),
     )
 
@@ -215,8 +210,7 @@ def test_a_clip_that_does_not_fit_keeps_its_pieces(suffix, tmp_path, plain_clips
 
 
 @pytest.mark.parametrize(
-    ("suffix", "shape", "says"),
-    [(".webp", (2, 16384, 3), "WEBP"), (".jpg", (65536, 2, 3), "JPEG")],
+    ("suffix", "shape", "says"), [(".webp", (2, 16384, 3), "WEBP"), (".jpg", (65536, 2, 3), "JPEG")]
 )
 def test_a_picture_beyond_its_format_is_one_sentence(suffix, shape, says, tmp_path, capsys):
     def main(arguments):

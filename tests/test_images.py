@@ -16,8 +16,7 @@ RED_TO_BLUE[:, :, 2] = np.linspace(0, 255, 40).astype(np.uint8)[:, None]
 
 
 @pytest.mark.parametrize(
-    ("suffix", "tolerance"),
-    [("png", 0), ("tif", 0), ("bmp", 0), ("jpg", 0.03), ("webp", 0.04)],
+    ("suffix", "tolerance"), [("png", 0), ("tif", 0), ("bmp", 0), ("jpg", 0.03), ("webp", 0.04)]
 )
 def test_colour_formats_come_back(tmp_path, suffix, tolerance):
     path = tmp_path / f"bild.{suffix}"

@@ -44,10 +44,7 @@ GOOD = {
     "restore": RECORD
     | {
         "trainer": "restore",
-        "config": settings(
-            damage=DamageConfig("denoise"),
-            sizes=RestorationConfig(64, 1, 8, 8, 1),
-        ),
+        "config": settings(damage=DamageConfig("denoise"), sizes=RestorationConfig(64, 1, 8, 8, 1)),
     },
     "demo": RECORD | {"name": "pair"},
 }
@@ -150,10 +147,7 @@ SIZES = {
     ],
     "sampler": [(SamplerConfig(1, 1, 1), 8), (SamplerConfig(4, 64, 16), 32)],
     "pair": [(TranslatorConfig(1, 0), 0), (TranslatorConfig(4, 2), 0)],
-    "restorer": [
-        (RestorationConfig(64, 1, 1, 1, 1), 1),
-        (RestorationConfig(64, 2, 64, 64, 2), 6),
-    ],
+    "restorer": [(RestorationConfig(64, 1, 1, 1, 1), 1), (RestorationConfig(64, 2, 64, 64, 2), 6)],
 }
 COUNTED = {
     "culture": lambda c, k: (c.least_model_weights(k), CultureModel([*range(k)], c)),
@@ -173,7 +167,6 @@ def test_the_least_count_of_weights_is_a_close_bound(kind):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run folder whose model is whole."""
     folder = tmp_path_factory.mktemp("run")
     model = CultureModel(["girih", "日本　画"], GeneratorConfig(width=64, blocks=1))
     arrays.save_weights(model.create_weights(), folder / "model.weights.h5")
@@ -294,10 +287,7 @@ def commands():
         ),
         "annotate": (annotate.main, ["{pictures}", "--model", "{run}", "--out", "{out}.csv"]),
         "demo": (demo.main, ["--model", "{run}"]),
-        "train --resume": (
-            train.main,
-            ["--preset", "smoke", "--run", "{run}", "--resume"],
-        ),
+        "train --resume": (train.main, ["--preset", "smoke", "--run", "{run}", "--resume"]),
     }
 
 

@@ -57,7 +57,6 @@ def picture(suffix: str, number: int, software: str) -> bytes:
 
 @functools.cache
 def film() -> bytes:
-    """A GIF of three frames."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     frames, file = [Image.fromarray(one) for one in pixels], io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
@@ -109,7 +108,6 @@ class Place:
         return values[self.draw.integers(len(values))]
 
     def contents(self) -> dict:
-        """Every file's bytes by its path."""
         found = (one for one in self.root.rglob("*") if one.is_file())
         return {one: one.read_bytes() for one in found}
 
@@ -243,9 +241,7 @@ def fill(folder, names) -> None:
 def no_work(monkeypatch):
     """In the place of each command's work, functions that write its files and nothing else."""
 
-    def set(where, name, function):
-        monkeypatch.setattr(where, name, function)
-
+    set = monkeypatch.setattr
     set(comparison, "run", lambda config: fill(config.trial.out, [*evaluate.FILES, "model.png"]))
     set(bias, "run", lambda config: fill(config.trial.out, evaluate.BiasConfig.FILES))
     set(robustness, "run", lambda config: fill(config.out, evaluate.RobustnessConfig.FILES))
@@ -336,7 +332,6 @@ def test_no_command_loses_a_file(no_work, tmp_path, capsys, name):
 
 
 def user(path: pathlib.Path) -> pathlib.Path:
-    """A picture of a user at a path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(picture(path.suffix, 0, ""))
     return path
@@ -456,14 +451,8 @@ def test_a_run_that_is_alive_is_not_resumed_and_helpers_do_not_wait(no_work, tmp
 def test_a_run_begins_in_a_new_folder_alone(no_work, tmp_path, capsys):
     mine = user(tmp_path / "run" / "model.weights.h5.png")
     for trainer in ("vae", "classifier"):
-        flags = [
-            "--trainer",
-            trainer,
-            "--run",
-            str(tmp_path / "run"),
-            "--data",
-            f"folder:{tmp_path}",
-        ]
+        flags = ["--trainer", trainer, "--run", str(tmp_path / "run")]
+        flags += ["--data", f"folder:{tmp_path}"]
         flags += ["--folds", "0"] if trainer == "classifier" else []
         assert run_command(train.main, flags) == 2
         assert "holds other files" in capsys.readouterr().err

@@ -2,14 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 
 import numpy as np
 import oracles
 import pytest
+from calls import run
 
-from stylegan_culture import config as settings
 from stylegan_culture import images, study
 from stylegan_culture.features import backbones
 from stylegan_culture.features.alignment import MAPS
@@ -63,8 +64,7 @@ def quickly(inception):
         yield
 
 
-def _run(*arguments):
-    return settings.run_command(study.main, [str(argument) for argument in arguments])
+_run = functools.partial(run, study)
 
 
 def _moments(data, out, *more, network=RANDOM):
@@ -88,7 +88,6 @@ def aligned(pictures, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small(vgg_archive):
-    """The flags of a VGG-19 of few channels, for what any backbone has to give."""
     return ("--backbone", "vgg19_16x", "--weights", vgg_archive)
 
 

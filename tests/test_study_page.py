@@ -1,6 +1,7 @@
 """The study's page: whole, alone, true to its JSON, honest on what it leaves out."""
 
 import dataclasses
+import functools
 import json
 import shutil
 import warnings
@@ -8,6 +9,7 @@ import warnings
 import hostile
 import numpy as np
 import pytest
+from calls import run
 from reader import Reader
 
 from stylegan_culture import config as settings
@@ -45,8 +47,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
-def _run(*arguments):
-    return settings.run_command(study.main, [str(argument) for argument in arguments])
+_run = functools.partial(run, study)
 
 
 def _flags(data, out, archive):
@@ -344,16 +345,9 @@ def wrong(pictures, vgg_archive, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        *("no data", "nowhere to write", "a file", "one tradition", "too small", "no replicate"),
-        *("less than no pair", "few pixels", "unknown tap"),
-    ],
-)
-def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, case, tmp_path, capsys):
-    flags, named = wrong[case]
-    assert _run(*flags) == settings.EXIT_INPUT
-    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(shown) == 1 and named in shown[0]
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "tiny"}
+def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, tmp_path, capsys):
+    for flags, words in wrong.values():
+        assert _run(*flags) == settings.EXIT_INPUT, words
+        shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+        assert len(shown) == 1 and words in shown[0], (words, shown)
+        assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "tiny"}, words

@@ -19,22 +19,14 @@ from stylegan_culture.stylizer import Stylizer
 
 
 @pytest.fixture
-def run(culture_model, monkeypatch):
-    """Stands for a model folder; that one is loaded rightly is tested elsewhere."""
-    loaded = types.SimpleNamespace(network=culture_model)
-    monkeypatch.setattr(models, "load", lambda name, kind: loaded)
-    return "any"
-
-
-@pytest.fixture
 def picture(tmp_path, generator):
     path = tmp_path / "in.png"
     images.write(path, generator.random((24, 40, 3)))
     return path
 
 
-def call(run, *arguments):
-    given = ["--model", run, "--culture", "beta", *arguments]
+def call(*arguments):
+    given = ["--model", "any", "--culture", "beta", *arguments]
     return run_command(stylize.main, [str(one) for one in given])
 
 
@@ -42,9 +34,9 @@ def call(run, *arguments):
     ("size", "says"),
     [("200000", "give --size 5477 or less"), ("0", "at least 1"), ("-5", "at least 1")],
 )
-def test_sizes_that_cannot_be_made_are_refused(run, picture, tmp_path, capsys, size, says):
+def test_sizes_that_cannot_be_made_are_refused(any_model, picture, tmp_path, capsys, size, says):
     out = tmp_path / "out.png"
-    assert call(run, picture, "--size", size, "--out", out) == 2
+    assert call(picture, "--size", size, "--out", out) == 2
     message = capsys.readouterr().err
     assert says in message and message.count("\n") == 1 and not out.exists()
 
@@ -65,17 +57,19 @@ def test_training_free_methods_have_a_limit(method, picture, monkeypatch):
         transform(np.zeros((2049, 2049, 3), np.float32), None)
 
 
-def test_large_pictures_are_read_reduced_or_refused(run, picture, tmp_path, monkeypatch, capsys):
+def test_large_pictures_are_read_reduced_or_refused(
+    any_model, picture, tmp_path, monkeypatch, capsys
+):
     """With limits of a few hundred pixels in the place of millions."""
     monkeypatch.setattr(feedforward, "WHOLE_PIXELS", 900)
     monkeypatch.setattr(feedforward.check_size, "__defaults__", (900, ""))
-    assert call(run, picture, "--out", tmp_path / "a.png") == 2
+    assert call(picture, "--out", tmp_path / "a.png") == 2
     assert "40x24 pixels is too large for memory; give --size 38" in capsys.readouterr().err
-    assert call(run, picture, "--size", "38", "--out", tmp_path / "a.png") == 0
+    assert call(picture, "--size", "38", "--out", tmp_path / "a.png") == 0
     monkeypatch.setattr(images.read, "__defaults__", (900, None, "reduce it first"))
-    assert call(run, picture, "--out", tmp_path / "b.png") == 2
+    assert call(picture, "--out", tmp_path / "b.png") == 2
     assert "more than the limit of 900; give --size" in capsys.readouterr().err
-    assert call(run, picture, "--size", "38", "--out", tmp_path / "b.png") == 0
+    assert call(picture, "--size", "38", "--out", tmp_path / "b.png") == 0
     wide = [images.read_uint8(tmp_path / name).astype(int) for name in ("a.png", "b.png")]
     assert wide[0].shape == wide[1].shape == (23, 38, 3)
     assert np.abs(wide[0] - wide[1]).max() <= 24  # reduced in 8 bits, not in floats
@@ -114,17 +108,17 @@ def test_tones_and_fusion_in_bands_equal_the_whole(monkeypatch, generator):
 
 
 @pytest.mark.parametrize("more", [["--sample", "100000"], ["--sample", "200", "--walk", "100"]])
-def test_samples_have_a_limit(run, picture, tmp_path, capsys, more):
-    assert call(run, picture, *more, "--out", tmp_path / "new") == 2
+def test_samples_have_a_limit(any_model, picture, tmp_path, capsys, more):
+    assert call(picture, *more, "--out", tmp_path / "new") == 2
     assert "more than 10,000 pictures" in capsys.readouterr().err
 
 
-def test_sheets_of_samples_have_a_limit(run, picture, tmp_path, capsys):
+def test_sheets_of_samples_have_a_limit(any_model, picture, tmp_path, capsys):
     flags = ["--sample", "9000", "--size", "1000", "--out", tmp_path / "sheet.png"]
-    assert call(run, picture, *flags) == 2
+    assert call(picture, *flags) == 2
     assert "a sheet of 9001 pictures of 1000x600 pixels" in capsys.readouterr().err
     walk = ["--sample", "10", "--walk", "900", "--size", "1000", "--out", tmp_path / "walk.gif"]
-    assert call(run, picture, *walk) == 2
+    assert call(picture, *walk) == 2
     assert "a sheet of 9000 pictures" in capsys.readouterr().err
 
 
@@ -165,10 +159,10 @@ def _streams(monkeypatch, content: bytes):
 
 
 @pytest.mark.parametrize("names", [("-", "-"), ("/dev/stdin", "/dev/stdout")])
-def test_standard_input_and_output(run, picture, tmp_path, monkeypatch, names):
-    assert call(run, picture, "--out", tmp_path / "file.png") == 0
+def test_standard_input_and_output(any_model, picture, tmp_path, monkeypatch, names):
+    assert call(picture, "--out", tmp_path / "file.png") == 0
     written = _streams(monkeypatch, picture.read_bytes())
-    assert call(run, names[0], "--out", names[1]) == 0
+    assert call(names[0], "--out", names[1]) == 0
     result = images.read_uint8(written.getvalue())  # a PNG and nothing else
     np.testing.assert_array_equal(result, images.read_uint8(tmp_path / "file.png"))
     assert written.getvalue().endswith(b"IEND\xaeB`\x82")
@@ -178,13 +172,13 @@ def test_standard_input_and_output(run, picture, tmp_path, monkeypatch, names):
     ("content", "says"),
     [(b"", "is empty"), (b"text", "is no picture"), (b"\xff\xd8\xff", "damaged")],
 )
-def test_bad_standard_input_ends_in_one_sentence(run, monkeypatch, capsys, content, says):
+def test_bad_standard_input_ends_in_one_sentence(any_model, monkeypatch, capsys, content, says):
     written = _streams(monkeypatch, content)
-    assert call(run, "-", "--out", "-") == 2
+    assert call("-", "--out", "-") == 2
     message = capsys.readouterr().err
     assert says in message and message.count("\n") == 1 and not written.getvalue()
 
 
-def test_standard_output_takes_one_picture(run, picture, capsys):
-    assert call(run, picture, picture, "--out", "-") == 2
+def test_standard_output_takes_one_picture(any_model, picture, capsys):
+    assert call(picture, picture, "--out", "-") == 2
     assert "takes one picture, not 2" in capsys.readouterr().err

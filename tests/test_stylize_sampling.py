@@ -1,8 +1,10 @@
 """`stylize --sample`: sheets, walks, GIFs and folders, of samplers and of a culture model."""
 
 import dataclasses
+import functools
 import json
 
+import calls
 import keras
 import numpy as np
 import pytest
@@ -18,12 +20,10 @@ SIZE = 16
 CELL = SIZE + 2
 
 
-def _run(*arguments):
-    return config.run_command(stylize.main, [str(argument) for argument in arguments])
+_run = functools.partial(calls.run, stylize)
 
 
 def _sampler(folder, conditional):
-    """A run folder with an untrained sampler of two cultures."""
     keras.utils.set_random_seed(6)
     sizes = SamplerConfig(2, 4, 4, conditional)
     generator = NoiseGenerator(2 if conditional else 1, SIZE, sizes).create_weights()

@@ -3,14 +3,13 @@
 import fractions
 import hashlib
 import importlib.util
-import types
 
 import clips
 import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_culture import images, models, stylize
+from stylegan_culture import images, stylize
 from stylegan_culture.config import run_command
 from stylegan_culture.restyling.video import pieces as video_pieces
 from stylegan_culture.restyling.video.frames import FrameRestyler
@@ -18,14 +17,6 @@ from stylegan_culture.restyling.video.frames import FrameRestyler
 av = pytest.importorskip("av", reason="PyAV (extra `video`) is not installed")
 pytest.importorskip("cv2", reason="OpenCV (extra `video`) is not installed")
 TIMES = [0, 1001, 2002, 4004, 5005, 9009, 10010, 11011, 12012, 13013]  # uneven, in 1/30000 s
-
-
-@pytest.fixture
-def run(culture_model, monkeypatch):
-    """Stands for a model folder; that one is loaded rightly is tested elsewhere."""
-    loaded = types.SimpleNamespace(network=culture_model)
-    monkeypatch.setattr(models, "load", lambda name, kind: loaded)
-    return "any"
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +81,8 @@ def frames_of(path):
     return [time for time, _ in result], [pixels for _, pixels in result]
 
 
-def call(run, *arguments):
-    options = ["--model", run, "--culture", "beta", *arguments]
+def call(*arguments):
+    options = ["--model", "any", "--culture", "beta", *arguments]
     return run_command(stylize.main, [str(option) for option in options])
 
 
@@ -100,9 +91,9 @@ def left_over(folder):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_times_and_sound_stay_as_they_were(run, source, film, tmp_path, suffix):
+def test_times_and_sound_stay_as_they_were(any_model, source, film, tmp_path, suffix):
     out = tmp_path / "deep" / f"out{suffix}"
-    assert call(run, source, "--out", out) == 0
+    assert call(source, "--out", out) == 0
     times, frames = frames_of(out)
     resolution = 0.0012 if suffix == ".mkv" else 1e-6  # Matroska counts milliseconds
     assert {frame.shape for frame in frames} == {(48, 64, 3)}
@@ -119,12 +110,12 @@ def test_times_and_sound_stay_as_they_were(run, source, film, tmp_path, suffix):
     assert left_over(out.parent) == [out.name]
 
 
-def test_frames_are_those_of_the_frame_restyler(run, culture_model, film, tmp_path):
+def test_frames_are_those_of_the_frame_restyler(any_model, culture_model, film, tmp_path):
     """A folder of pictures loses nothing: 2.png comes before 10.png, each under its name."""
     folder = tmp_path / "frames"
     for number, pixels in enumerate(film, start=1):
         images.write(folder / f"{number}.png", pixels)
-    assert call(run, folder, "--out", tmp_path / "out") == 0
+    assert call(folder, "--out", tmp_path / "out") == 0
     assert left_over(tmp_path) == ["frames", "out"]
     from stylegan_culture.features.flow import carrier
 
@@ -136,35 +127,35 @@ def test_frames_are_those_of_the_frame_restyler(run, culture_model, film, tmp_pa
         np.testing.assert_allclose(result, expected, atol=0.5 / 255 + 1e-4)
 
 
-def test_smoothing_changes_all_but_the_first_frame(run, source, tmp_path):
+def test_smoothing_changes_all_but_the_first_frame(any_model, source, tmp_path):
     result = {}
     for seconds in ("0", "0.5"):
         out = tmp_path / f"after {seconds[-1]}"
-        assert call(run, source, "--steady", seconds, "--out", out) == 0
+        assert call(source, "--steady", seconds, "--out", out) == 0
         result[seconds] = [images.read_uint8(path) for path in sorted(out.iterdir())]
     same = [np.array_equal(a, b) for a, b in zip(result["0"], result["0.5"], strict=True)]
     assert same == [True] + [False] * 9
 
 
-def test_size_and_odd_lines(run, film, tmp_path):
+def test_size_and_odd_lines(any_model, film, tmp_path):
     odd = tmp_path / "odd.mp4"
     write_video(odd, [frame[:45, :61] for frame in film], pixel_format="yuv444p")
-    assert call(run, odd, "--out", tmp_path / "own.mp4") == 0
-    assert call(run, odd, "--size", "32", "--keep-colour", "--out", tmp_path / "small.mp4") == 0
+    assert call(odd, "--out", tmp_path / "own.mp4") == 0
+    assert call(odd, "--size", "32", "--keep-colour", "--out", tmp_path / "small.mp4") == 0
     assert frames_of(tmp_path / "own.mp4")[1][0].shape == (44, 60, 3)
     assert frames_of(tmp_path / "small.mp4")[1][0].shape == (24, 32, 3)
 
 
-def test_gifs_go_in_and_come_out(run, film, tmp_path):
+def test_gifs_go_in_and_come_out(any_model, film, tmp_path):
     pictures = [Image.fromarray(pixels) for pixels in film[:4]]
     moving = tmp_path / "in.gif"
     pictures[0].save(
         moving, save_all=True, append_images=pictures[1:], duration=[100, 300, 50, 70], loop=0
     )
-    assert call(run, moving, "--out", tmp_path / "out.gif") == 0
-    assert call(run, moving, "--out", tmp_path / "out.mp4") == 0
-    assert call(run, moving, "--out", tmp_path / "folder.png") == 0  # a picture: its first frame
-    assert call(run, moving, "--out", tmp_path / "frames.mkv", "--steady", "0") == 0
+    assert call(moving, "--out", tmp_path / "out.gif") == 0
+    assert call(moving, "--out", tmp_path / "out.mp4") == 0
+    assert call(moving, "--out", tmp_path / "folder.png") == 0  # a picture: its first frame
+    assert call(moving, "--out", tmp_path / "frames.mkv", "--steady", "0") == 0
     for name in ("out.gif", "out.mp4"):
         np.testing.assert_allclose(frames_of(tmp_path / name)[0], [0, 0.1, 0.4, 0.45], atol=1e-6)
     with Image.open(tmp_path / "out.gif") as written:
@@ -177,19 +168,19 @@ def test_gifs_go_in_and_come_out(run, film, tmp_path):
     assert np.abs(video.astype(float) - gif).mean() < 14
 
 
-def test_colours_survive_the_way_to_the_file(run, tmp_path, monkeypatch):
+def test_colours_survive_the_way_to_the_file(any_model, tmp_path, monkeypatch):
     flat = np.zeros((len(TIMES), 48, 64, 3), np.uint8)
     flat[:, :24] = (200, 60, 30)
     flat[:, 24:] = (20, 90, 220)
     write_video(tmp_path / "in.mp4", list(flat))
     monkeypatch.setattr(FrameRestyler, "restyle", lambda self, frame, seconds: flat[0] / 255)
-    assert call(run, tmp_path / "in.mp4", "--out", tmp_path / "out.mp4") == 0
+    assert call(tmp_path / "in.mp4", "--out", tmp_path / "out.mp4") == 0
     result = frames_of(tmp_path / "out.mp4")[1][5].astype(float)
     inside = np.r_[4:20, 28:44]
     assert np.abs(result - flat[0])[inside].max() <= 6
 
 
-def test_a_turned_video_comes_out_upright(run, film, tmp_path, monkeypatch):
+def test_a_turned_video_comes_out_upright(any_model, film, tmp_path, monkeypatch):
     """The matrix of a track's header (ISO 14496-12, 8.3.2) for a quarter turn clockwise."""
     path = tmp_path / "turned.mp4"
     write_video(path, film)
@@ -203,7 +194,7 @@ def test_a_turned_video_comes_out_upright(run, film, tmp_path, monkeypatch):
     monkeypatch.setattr(
         FrameRestyler, "restyle", lambda self, frame, seconds: seen.append(frame) or frame
     )
-    assert call(run, path, "--out", tmp_path / "out.mp4") == 0
+    assert call(path, "--out", tmp_path / "out.mp4") == 0
     upright = np.rot90(film[0], -1) / 255
     assert seen[0].shape == (64, 48, 3) and np.abs(seen[0] - upright).mean() < 0.04
     assert np.abs(seen[0] - upright[::-1, ::-1]).mean() > 0.15
@@ -211,9 +202,9 @@ def test_a_turned_video_comes_out_upright(run, film, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif", "out"])
-def test_a_broken_run_goes_on_and_gives_the_same(run, source, tmp_path, monkeypatch, name):
+def test_a_broken_run_goes_on_and_gives_the_same(any_model, source, tmp_path, monkeypatch, name):
     monkeypatch.setattr("stylegan_culture.restyling.video.restyled.FRAMES", 4)
-    assert call(run, source, "--out", tmp_path / "whole" / name) == 0
+    assert call(source, "--out", tmp_path / "whole" / name) == 0
     real, numbers = FrameRestyler.restyle, []
 
     def failing(self, frame, seconds):
@@ -228,9 +219,9 @@ def test_a_broken_run_goes_on_and_gives_the_same(run, source, tmp_path, monkeypa
         # With another strength the first pieces do not fit: the seventh frame comes again.
         numbers.clear()
         with pytest.raises(RuntimeError, match="power cut"):
-            call(run, source, *more, "--out", out)
+            call(source, *more, "--out", out)
         assert not out.exists() and len(left_over(out.parent)) == pieces
-    assert call(run, source, "--out", out) == 0
+    assert call(source, "--out", out) == 0
     assert len(numbers) == 7 + 6  # the six after the first piece of four
     assert left_over(out.parent) == [name]
     whole = tmp_path / "whole" / name
@@ -239,7 +230,9 @@ def test_a_broken_run_goes_on_and_gives_the_same(run, source, tmp_path, monkeypa
         assert path.read_bytes() == again.read_bytes()
 
 
-def test_the_flicker_of_a_copy_is_nothing_and_of_noise_its_square(run, film, tmp_path, capsys):
+def test_the_flicker_of_a_copy_is_nothing_and_of_noise_its_square(
+    any_model, film, tmp_path, capsys
+):
     folder = tmp_path / "in"
     for number, pixels in enumerate(film):
         images.write(folder / f"{number:02d}.png", pixels)
@@ -252,11 +245,11 @@ def test_the_flicker_of_a_copy_is_nothing_and_of_noise_its_square(run, film, tmp
         images.write(tmp_path / "noisy" / f"{number:02d}.png", shifted)
     noisy = excess(open_clip(folder), open_clip(tmp_path / "noisy"))
     assert noisy == pytest.approx(0.01, rel=0.25)
-    assert call(run, folder, "--flicker", "--out", tmp_path / "out") == 0
+    assert call(folder, "--flicker", "--out", tmp_path / "out") == 0
     assert "warp error 0.0" in capsys.readouterr().out
 
 
-def test_bad_clips_are_refused_in_one_sentence(run, source, film, tmp_path, capsys):
+def test_bad_clips_are_refused_in_one_sentence(any_model, source, film, tmp_path, capsys):
     (tmp_path / "text.mp4").write_text("no video")
     with av.open(str(tmp_path / "song.mp4"), "w") as out:
         write_sound(out, out.add_stream("aac", rate=44100))
@@ -279,14 +272,14 @@ def test_bad_clips_are_refused_in_one_sentence(run, source, film, tmp_path, caps
         ("fast.mp4", "out.avi", "no clip that can be written"),
         ("fast.mp4", "fast.mp4", "overwrite"),
     ]:
-        assert call(run, tmp_path / name, "--out", tmp_path / out) == 2, name
+        assert call(tmp_path / name, "--out", tmp_path / out) == 2, name
         said = capsys.readouterr().err.strip().splitlines()[-1]
         assert said.startswith("error: ") and words in said, said
         assert not (tmp_path / "out.mp4").exists()
     assert not [name for name in left_over(tmp_path) if name.startswith(".")]
 
 
-def test_what_a_clip_cannot_be_given(run, source, tmp_path, capsys, monkeypatch):
+def test_what_a_clip_cannot_be_given(any_model, source, tmp_path, capsys, monkeypatch):
     for more, words in [
         ([source], "one clip"),
         (["--compare", "generator,wct"], "by the generator"),
@@ -295,14 +288,14 @@ def test_what_a_clip_cannot_be_given(run, source, tmp_path, capsys, monkeypatch)
         (["--crf", "99"], "at most 51"),
         (["--size", "8"], "16 pixels"),
     ]:
-        assert call(run, source, *more, "--out", tmp_path / "out.mp4") == 2
+        assert call(source, *more, "--out", tmp_path / "out.mp4") == 2
         assert words in capsys.readouterr().err
     real = importlib.util.find_spec
     for missing in ("av", "cv2"):
         monkeypatch.setattr(
             importlib.util, "find_spec", lambda name, m=missing: None if name == m else real(name)
         )
-        assert call(run, source, "--out", tmp_path / "out.mp4") == 2
+        assert call(source, "--out", tmp_path / "out.mp4") == 2
         assert "pip install 'stylegan_culture[video]'" in capsys.readouterr().err
 
 

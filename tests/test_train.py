@@ -1,6 +1,7 @@
 """The training command: its plan, its refusals, a small run, and a run that is killed."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from calls import contents, refused, resuming, run
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, train
@@ -24,22 +26,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 SMALL = ("--image-size", "32", "--log-interval", "2", "--save-interval", "2")
 
 
-def _run(*arguments):
-    return settings.run_command(train.main, [str(argument) for argument in arguments])
+_run = functools.partial(run, train)
 
 
 def _flags(pictures, folder, *more):
     return ("--preset", "smoke", "--data", f"folder:{pictures}", "--run", folder, *SMALL, *more)
-
-
-def _resumed(finished, folder, *more):
-    """The flags of the finished run, resumed in another folder."""
-    flags = (folder if flag == finished[0] else flag for flag in finished[1])
-    return (*flags, "--resume", *more)
-
-
-def _files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +45,6 @@ def finished(culture_folder, tmp_path_factory, uncompiled):
     with uncompiled():
         assert _run(*flags) == 0
     return folder, flags
-
-
-@pytest.fixture(scope="module")
-def measures(finished):
-    """metrics.json as the run left it, before any test resumes it."""
-    return json.loads((finished[0] / "metrics.json").read_text())
 
 
 def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path, capsys):
@@ -111,10 +96,10 @@ def wrong(culture_folder, finished, tmp_path):
         "no run": (("--preset", "smoke"), "--run"),
         "run exists": (finished[1], "--resume"),
         "run is a file": (_flags(art, tmp_path / "file"), str(tmp_path / "file")),
-        "no run to resume": (_resumed(finished, tmp_path / "none"), "run.json"),
-        "no checkpoint": (_resumed(finished, bare), "no checkpoint"),
-        "damaged checkpoint": (_resumed(finished, damaged), "step_00000002.npz"),
-        "other configuration": (_resumed(finished, finished[0], "--cycle", "0.5"), "cycle"),
+        "no run to resume": (resuming(finished, tmp_path / "none"), "run.json"),
+        "no checkpoint": (resuming(finished, bare), "no checkpoint"),
+        "damaged checkpoint": (resuming(finished, damaged), "step_00000002.npz"),
+        "other configuration": (resuming(finished, finished[0], "--cycle", "0.5"), "cycle"),
         "unknown data": (("--data", "paintings", "--run", new), "'paintings'"),
         "missing folder": (_flags(tmp_path / "none", new), str(tmp_path / "none")),
         "single culture": (_flags(single, new), "'waves'"),
@@ -140,23 +125,10 @@ def wrong(culture_folder, finished, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        *("no run", "run exists", "run is a file", "no run to resume", "no checkpoint"),
-        *("damaged checkpoint", "other configuration", "unknown data", "missing folder"),
-        *("single culture", "unknown content", "missing content"),
-        *("unknown augmentation", "unknown backbone", "missing backbone"),
-        *("pictures too small for the backbone", "batch not in fours", "size not in eights"),
-        *("width not in 64s", "no steps", "no log interval", "no penalty interval"),
-    ],
-)
-def test_wrong_input_is_one_sentence_and_exit_code_2(wrong, case, capsys, tmp_path):
-    flags, named = wrong[case]
-    assert _run(*flags) == settings.EXIT_INPUT
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
-    assert not (tmp_path / "new").exists()
+def test_wrong_input_is_one_sentence_and_exit_code_2(wrong, capsys, tmp_path):
+    for flags, words in wrong.values():
+        refused(capsys, train, *flags, words=words)
+        assert not (tmp_path / "new").exists(), words
 
 
 def test_cultures_of_two_pictures_can_be_trained(culture_folder, tmp_path, uncompiled):
@@ -186,7 +158,7 @@ def test_the_command_itself_ends_with_exit_code_2_and_no_traceback():
 
 def test_a_run_leaves_everything_that_is_promised(finished):
     folder, _ = finished
-    written = _files(folder)
+    written = set(contents(folder))
     assert {"run.json", "metrics.json", "model.weights.h5", "skipped.csv"} <= written
     assert {f"checkpoints/step_0000000{step}.npz" for step in (2, 4)} <= written
     assert {"samples/cultures_00000004.png", "samples/examples_00000004.png"} <= written
@@ -248,7 +220,7 @@ def test_resuming_a_finished_run_changes_nothing(finished, measures):
 def test_a_finished_run_can_be_made_longer(finished, tmp_path, uncompiled):
     shutil.copytree(finished[0], tmp_path / "longer")
     with uncompiled():
-        assert _run(*_resumed(finished, tmp_path / "longer", "--steps", "5")) == 0
+        assert _run(*resuming(finished, tmp_path / "longer", "--steps", "5")) == 0
     assert checkpoint.latest(tmp_path / "longer" / "checkpoints").name == "step_00000005.npz"
     assert read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
 
@@ -256,8 +228,8 @@ def test_a_finished_run_can_be_made_longer(finished, tmp_path, uncompiled):
 def test_a_refused_resume_leaves_the_run_as_it_was(finished, tmp_path, capsys):
     """Two steps are asked for and four are done."""
     shutil.copytree(finished[0], tmp_path / "shorter")
-    before = {name: (tmp_path / "shorter" / name).read_bytes() for name in _files(finished[0])}
-    assert _run(*_resumed(finished, tmp_path / "shorter", "--steps", "2")) == settings.EXIT_INPUT
+    before = {name: (tmp_path / "shorter" / name).read_bytes() for name in contents(finished[0])}
+    assert _run(*resuming(finished, tmp_path / "shorter", "--steps", "2")) == settings.EXIT_INPUT
     assert "4 steps" in capsys.readouterr().err
     after = {name: (tmp_path / "shorter" / name).read_bytes() for name in before}
     assert [name for name in before if before[name] != after[name]] == []

@@ -3,13 +3,13 @@
 Steps run line by line here: compiling the step of this network takes longer than a few of them.
 """
 
+import functools
 import json
 import shutil
-import warnings
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from calls import contents, refused, resuming, run
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, train
@@ -21,22 +21,8 @@ from stylegan_culture.training import checkpoint
 SMALL = ("--image-size", "64", "--precision", "float32", "--log-interval", "1")
 
 
-def _run(*arguments):
-    flags = ("--trainer", "backbone", *arguments)
-    tf.config.run_functions_eagerly(True)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Even though.*does not apply to tf.data")
-            return settings.run_command(train.main, [str(argument) for argument in flags])
-    finally:
-        tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def eager(uncompiled):
-    """The few steps of these runs are not worth compiling."""
-    with uncompiled():
-        yield
+pytestmark = pytest.mark.usefixtures("eager_runs")
+_run = functools.partial(run, train, "--trainer", "backbone")
 
 
 @pytest.fixture(scope="module")
@@ -60,26 +46,9 @@ def finished(flags_of, culture_folder, tmp_path_factory):
     return folder, flags
 
 
-@pytest.fixture(scope="module")
-def measures(finished):
-    """metrics.json as the run left it, before any test resumes it."""
-    return json.loads((finished[0] / "metrics.json").read_text())
-
-
-def _moved(finished, folder, *more):
-    """The flags of the finished run for another folder, to be resumed."""
-    flags = (folder if flag == finished[0] else flag for flag in finished[1])
-    return (*flags, "--resume", *more)
-
-
-def _files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.fixture
 def wrong(flags_of, finished, tmp_path):
-    """Wrong command lines by name, and a part of the sentence that each has to give; what all
-    trainers refuse alike is tested for decoders."""
+    """Wrong command lines and a part of their sentence; what all refuse is tested for decoders."""
     new = tmp_path / "new"
     (tmp_path / "damaged.npz").write_bytes(b"PK damaged")
     np.savez(tmp_path / "another.npz", kernel=np.zeros(3))
@@ -90,11 +59,11 @@ def wrong(flags_of, finished, tmp_path):
         "damaged teacher": (flags_of(new, teacher=tmp_path / "damaged.npz"), "damaged.npz"),
         "another archive": (flags_of(new, teacher=tmp_path / "another.npz"), "another.npz"),
         "other losses": (
-            _moved(finished, finished[0], "--culture", "0.5", "--dropout", "0.1"),
+            resuming(finished, finished[0], "--culture", "0.5", "--dropout", "0.1"),
             "(culture, dropout differ)",
         ),
         "other teacher": (
-            _moved(finished, finished[0], "--teacher", tmp_path / "another.npz"),
+            resuming(finished, finished[0], "--teacher", tmp_path / "another.npz"),
             "(teacher differ)",
         ),
         "picture too small": (flags_of(new, "--image-size", "48"), "at least 64"),
@@ -104,29 +73,17 @@ def wrong(flags_of, finished, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        *("no run", "no teacher", "missing teacher", "damaged teacher", "another archive"),
-        *("other losses", "other teacher", "picture too small", "picture off the grid"),
-        *("all dropped", "less than none dropped"),
-    ],
-)
 def test_wrong_input_is_one_sentence_and_leaves_everything_as_it_was(
-    wrong, finished, case, capsys, tmp_path
+    wrong, finished, capsys, tmp_path
 ):
-    before = {name: (finished[0] / name).stat().st_mtime_ns for name in _files(finished[0])}
-    flags, named = wrong[case]
-    assert _run(*flags) == settings.EXIT_INPUT
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
-    assert not (tmp_path / "new").exists()
-    after = {name: (finished[0] / name).stat().st_mtime_ns for name in _files(finished[0])}
-    assert before == after
+    before = contents(finished[0])
+    for flags, words in wrong.values():
+        refused(capsys, train, "--trainer", "backbone", *flags, words=words)
+        assert not (tmp_path / "new").exists() and contents(finished[0]) == before, words
 
 
 def test_a_run_leaves_everything_that_is_promised(finished):
-    written = _files(finished[0])
+    written = set(contents(finished[0]))
     assert {"run.json", "metrics.json", "weights.npz", "samples/taps_00000002.png"} <= written
     assert {f"checkpoints/step_0000000{step}.npz" for step in (1, 2)} <= written
     assert any(name.startswith("logs/events") for name in written)
@@ -183,7 +140,7 @@ def test_a_run_that_was_cut_short_ends_as_the_unbroken_one(finished, tmp_path):
     shutil.copytree(finished[0], folder)
     for name in ("checkpoints/step_00000002.npz", "metrics.json", "weights.npz"):
         (folder / name).unlink()
-    assert _run(*_moved(finished, folder)) == 0
+    assert _run(*resuming(finished, folder)) == 0
     assert checkpoint.latest(folder / "checkpoints").name == "step_00000002.npz"
     places = [place / "checkpoints" for place in (folder, finished[0])]
     resumed, whole = (np.load(place / "step_00000002.npz") for place in places)

@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from calls import run
 
 from stylegan_culture import config as settings
 from stylegan_culture import models, train
@@ -156,8 +158,7 @@ def test_the_truth_is_that_of_the_same_scenes_in_every_tradition():
     assert exam(Copying())["truth"] == pytest.approx(np.mean(errors), rel=1e-5)
 
 
-def _run(*arguments):
-    return settings.run_command(train.main, [str(argument) for argument in arguments])
+_run = functools.partial(run, train)
 
 
 def _flags(folder, run, *more):

@@ -1,11 +1,13 @@
 """`train --trainer cyclegan`: plan, refusals, a small run; what stylize makes of it."""
 
 import dataclasses
+import functools
 import json
 import shutil
 
 import numpy as np
 import pytest
+from calls import run
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, stylize, train
@@ -15,20 +17,9 @@ from stylegan_culture.training import cyclegan as command
 SMALL = ("--image-size", "32", "--filters", "2", "--blocks", "0", "--patch-filters", "2")
 
 
-def _train(*arguments):
-    flags = ("--trainer", "cyclegan", *arguments)
-    return settings.run_command(train.main, [str(argument) for argument in flags])
-
-
-def _stylize(*arguments):
-    return settings.run_command(stylize.main, [str(argument) for argument in arguments])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def eager(uncompiled):
-    """The few steps of these runs are not worth compiling."""
-    with uncompiled():
-        yield
+pytestmark = pytest.mark.usefixtures("eager_runs")
+_train = functools.partial(run, train, "--trainer", "cyclegan")
+_stylize = functools.partial(run, stylize)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
 """`train --trainer decoder`: its plan, its refusals, a small run, and how runs are resumed."""
 
+import functools
 import importlib
 import json
 import shutil
 
 import numpy as np
 import pytest
+from calls import contents, refused, resuming, run
 
 from stylegan_culture import config as settings
 from stylegan_culture import images, train
@@ -19,16 +21,8 @@ TAPS = ("relu2_1", "relu3_1")
 SMALL = ("--image-size", "64", "--precision", "float32", "--tap", ", ".join(TAPS))
 
 
-def _run(*arguments):
-    flags = ("--trainer", "decoder", *arguments)
-    return settings.run_command(train.main, [str(argument) for argument in flags])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def eager(uncompiled):
-    """The few steps of these runs are not worth compiling."""
-    with uncompiled():
-        yield
+pytestmark = pytest.mark.usefixtures("eager_runs")
+_run = functools.partial(run, train, "--trainer", "decoder")
 
 
 @pytest.fixture(scope="module")
@@ -55,22 +49,6 @@ def finished(flags_of, culture_folder, tmp_path_factory):
     flags = flags_of(folder, *content, data=own / "pictures" / "art")
     assert _run(*flags) == 0
     return folder, flags
-
-
-@pytest.fixture(scope="module")
-def measures(finished):
-    """metrics.json as the run left it, before any test resumes it."""
-    return json.loads((finished[0] / "metrics.json").read_text())
-
-
-def _moved(finished, folder, *more):
-    """The flags of the finished run for another folder, to be resumed."""
-    flags = (folder if flag == finished[0] else flag for flag in finished[1])
-    return (*flags, "--resume", *more)
-
-
-def _files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
@@ -118,13 +96,13 @@ def wrong(flags_of, finished, culture_folder, tmp_path):
         "no run": (("--preset", "smoke"), "--run"),
         "run exists": (finished[1], "--resume"),
         "run is a file": (flags_of(tmp_path / "file"), str(tmp_path / "file")),
-        "no run to resume": (_moved(finished, tmp_path / "none"), "run.json"),
-        "no checkpoint": (_moved(finished, tmp_path / "bare"), "no checkpoint"),
-        "run of another trainer": (_moved(finished, tmp_path / "backbone"), "--trainer backbone"),
-        "run of the first trainer": (_moved(finished, tmp_path / "older"), "--trainer culture"),
-        "other loss": (_moved(finished, finished[0], "--restyled", "0.2"), "(restyled differ)"),
-        "other taps": (_moved(finished, finished[0], "--tap", "relu4_1"), "(tap differ)"),
-        "fewer steps": (_moved(finished, finished[0], "--steps", "2"), "4 steps already"),
+        "no run to resume": (resuming(finished, tmp_path / "none"), "run.json"),
+        "no checkpoint": (resuming(finished, tmp_path / "bare"), "no checkpoint"),
+        "run of another trainer": (resuming(finished, tmp_path / "backbone"), "--trainer backbone"),
+        "run of the first trainer": (resuming(finished, tmp_path / "older"), "--trainer culture"),
+        "other loss": (resuming(finished, finished[0], "--restyled", "0.2"), "(restyled differ)"),
+        "other taps": (resuming(finished, finished[0], "--tap", "relu4_1"), "(tap differ)"),
+        "fewer steps": (resuming(finished, finished[0], "--steps", "2"), "4 steps already"),
         "missing weights": (flags_of(new, weights="none.npz"), "none.npz"),
         "damaged weights": (flags_of(new, weights=tmp_path / "damaged.npz"), "damaged.npz"),
         "weights of another backbone": (flags_of(new, weights="culture"), "'culture'"),
@@ -148,30 +126,13 @@ def wrong(flags_of, finished, culture_folder, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        *("no run", "run exists", "run is a file", "no run to resume", "no checkpoint"),
-        *("run of another trainer", "run of the first trainer", "other loss", "other taps"),
-        *("fewer steps", "missing weights", "damaged weights", "weights of another backbone"),
-        *("unknown backbone", "unknown tap", "no tap", "picture too small"),
-        *("picture off the grid", "no batch", "no steps", "no log interval"),
-        *("no sample interval", "no save interval", "share above one", "share that is no number"),
-        *("scale above one", "unknown data", "missing folder", "single culture"),
-        "missing content",
-    ],
-)
 def test_wrong_input_is_one_sentence_and_leaves_everything_as_it_was(
-    wrong, finished, case, capsys, tmp_path
+    wrong, finished, capsys, tmp_path
 ):
-    before = {name: (finished[0] / name).read_bytes() for name in _files(finished[0])}
-    flags, named = wrong[case]
-    assert _run(*flags) == settings.EXIT_INPUT
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
-    assert not (tmp_path / "new").exists()
-    after = {name: (finished[0] / name).read_bytes() for name in _files(finished[0])}
-    assert before == after
+    before = contents(finished[0])
+    for flags, words in wrong.values():
+        refused(capsys, train, "--trainer", "decoder", *flags, words=words)
+        assert not (tmp_path / "new").exists() and contents(finished[0]) == before, words
 
 
 def test_a_picture_has_to_leave_the_deepest_tap_three_positions(
@@ -180,12 +141,11 @@ def test_a_picture_has_to_leave_the_deepest_tap_three_positions(
     """Which 64 pixels do for strides up to 16; here the first limit is lifted instead."""
     monkeypatch.setattr(command, "LEAST_SIZE", 16)
     flags = flags_of(tmp_path / "new", "--image-size", "32", "--tap", "relu1_1,relu5_1")
-    assert _run(*flags) == settings.EXIT_INPUT
-    assert "at least 48" in capsys.readouterr().err
+    refused(capsys, train, "--trainer", "decoder", *flags, words="at least 48")
 
 
 def test_a_run_leaves_everything_that_is_promised(finished):
-    written = _files(finished[0])
+    written = set(contents(finished[0]))
     assert {"run.json", "metrics.json", "decoders.npz"} <= written
     assert {"skipped.csv", "skipped_content.csv", "samples/decoded_00000004.png"} <= written
     assert {f"checkpoints/step_0000000{step}.npz" for step in (2, 4)} <= written
@@ -252,7 +212,7 @@ def test_a_run_that_was_cut_short_ends_as_the_unbroken_one(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "broken")
     for name in ("checkpoints/step_00000004.npz", "metrics.json", "decoders.npz"):
         (tmp_path / "broken" / name).unlink()
-    assert _run(*_moved(finished, tmp_path / "broken")) == 0
+    assert _run(*resuming(finished, tmp_path / "broken")) == 0
     paths = [
         checkpoint.latest(place / "checkpoints") for place in (tmp_path / "broken", finished[0])
     ]
@@ -272,7 +232,7 @@ def test_a_run_killed_before_it_wrote_its_decoders_writes_them_when_resumed(fini
     shutil.copytree(finished[0], tmp_path / "killed")
     for name in ("metrics.json", "decoders.npz"):
         (tmp_path / "killed" / name).unlink()
-    assert _run(*_moved(finished, tmp_path / "killed")) == 0
+    assert _run(*resuming(finished, tmp_path / "killed")) == 0
     assert json.loads((tmp_path / "killed" / "metrics.json").read_text())["steps"] == 4
     places = (tmp_path / "killed", finished[0])
     written, expected = (np.load(place / "decoders.npz") for place in places)
@@ -284,7 +244,7 @@ def test_a_run_killed_before_it_wrote_its_decoders_writes_them_when_resumed(fini
 
 def test_a_finished_run_can_be_made_longer(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "longer")
-    assert _run(*_moved(finished, tmp_path / "longer", "--steps", "5")) == 0
+    assert _run(*resuming(finished, tmp_path / "longer", "--steps", "5")) == 0
     assert checkpoint.latest(tmp_path / "longer" / "checkpoints").name == "step_00000005.npz"
     assert read_run(tmp_path / "longer")["config"]["loop"]["steps"] == 5
     assert json.loads((tmp_path / "longer" / "metrics.json").read_text())["steps"] == 5

@@ -14,6 +14,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from calls import refused, run
 
 from stylegan_culture import config as settings
 from stylegan_culture import train
@@ -22,10 +23,6 @@ from stylegan_culture.training.loop import LoopConfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds that a run may take, most of which is to compile
-
-
-def _run(*arguments):
-    return settings.run_command(train.main, [str(argument) for argument in arguments])
 
 
 def _flags(pictures, folder, *more):
@@ -37,7 +34,7 @@ def _flags(pictures, folder, *more):
 
 @pytest.mark.parametrize("trainer", [name for name in TRAINERS if not TRAINERS[name].shares])
 def test_trainers_that_cannot_share_a_batch_say_so(trainer, capsys):
-    assert _run("--trainer", trainer, "--strategy", "mirrored") == settings.EXIT_INPUT
+    assert run(train, "--trainer", trainer, "--strategy", "mirrored") == settings.EXIT_INPUT
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and trainer in shown and "leave out --strategy" in shown
     assert "--trainer culture or vae" in shown
@@ -56,9 +53,7 @@ def test_what_devices_cannot_share_is_one_sentence(
 ):
     monkeypatch.setattr(replicas, "count_devices", lambda name: devices)
     flags = _flags(culture_folder / "art", tmp_path / "new", "--strategy", "mirrored", *more)
-    assert _run(*flags) == settings.EXIT_INPUT
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
+    refused(capsys, train, *flags, words=named)
     assert not (tmp_path / "new").exists()
 
 

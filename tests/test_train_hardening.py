@@ -8,15 +8,10 @@ from stylegan_culture import config, models, train
 from stylegan_culture.files import read_run
 from stylegan_culture.measures import attacks
 from stylegan_culture.networks.classifier import CultureTagger
-from stylegan_culture.training.classifier import (
-    HardeningConfig,
-    TaggingConfig,
-    hardened_views,
-    train_head,
-)
+from stylegan_culture.training import classifier
 
 LEVELS = 4.0  # of a change that turns blue round and leaves red as it is
-TRAINED = TaggingConfig(epochs=60, rate=3e-2, dropout=0.0)
+TRAINED = classifier.TaggingConfig(epochs=60, rate=3e-2, dropout=0.0)
 
 
 class _Pictures:
@@ -54,7 +49,7 @@ def tagger():
 def _fit(tags):
     def fit(views):
         rows = views.reshape(-1, views.shape[-1])
-        return train_head(rows, np.tile(tags, (len(views), 1)), TRAINED)
+        return classifier.train_head(rows, np.tile(tags, (len(views), 1)), TRAINED)
 
     return fit
 
@@ -71,8 +66,8 @@ def test_a_head_leans_on_what_cannot_be_moved(tagger, generator):
     """Plainly trained it names all by blue, which an attack turns round; hardened mostly by red."""
     learnt, judged = _Pictures(generator, 80), _Pictures(generator, 60)
     views, fit = np.asarray(tagger.describe(learnt.pictures))[None], _fit(learnt.tags)
-    settings = HardeningConfig(LEVELS / 255, adversarial_rounds=4)
-    hardened = hardened_views(tagger, learnt, 8, views, fit, settings)
+    settings = classifier.HardeningConfig(LEVELS / 255, adversarial_rounds=4)
+    hardened = classifier.hardened_views(tagger, learnt, 8, views, fit, settings)
     assert hardened.shape == (5, *views.shape[1:])
     np.testing.assert_array_equal(hardened[0], views[0])
     plain, after = (
@@ -91,8 +86,8 @@ def test_attacked_pictures_stay_in_the_ball_and_mislead_the_head_of_the_moment(t
     source = _Pictures(generator, 20)
     views, fit = np.asarray(tagger.describe(source.pictures))[None], _fit(source.tags)
     head = fit(views)
-    views = hardened_views(
-        tagger, source, 8, views, fit, HardeningConfig(2 / 255, adversarial_rounds=1)
+    views = classifier.hardened_views(
+        tagger, source, 8, views, fit, classifier.HardeningConfig(2 / 255, adversarial_rounds=1)
     )
     means = (views[1] - views[0])[:, :3]
     assert 0.5 * 2 / 255 < np.abs(means).max() <= 2 / 255 + 1e-6
@@ -107,8 +102,8 @@ def test_pictures_of_several_tags_are_attacked_in_every_question(tagger, generat
     views, fit = np.asarray(tagger.describe(source.pictures))[None], _fit(source.tags)
     head = fit(views)
     assert not head.exclusive
-    views = hardened_views(
-        tagger, source, 8, views, fit, HardeningConfig(2 / 255, adversarial_rounds=1)
+    views = classifier.hardened_views(
+        tagger, source, 8, views, fit, classifier.HardeningConfig(2 / 255, adversarial_rounds=1)
     )
     signs = np.where(source.tags, 1.0, -1.0)
     losses = [np.logaddexp(0.0, -signs * np.asarray(head(view))).sum(axis=1) for view in views]
@@ -117,7 +112,6 @@ def test_pictures_of_several_tags_are_attacked_in_every_question(tagger, generat
 
 @pytest.fixture(scope="module")
 def flags(culture_folder, vgg_archive):
-    """A small tagger of waves and lattices."""
     return (
         *("--trainer", "classifier", "--side", "64", "--epochs", "5"),
         *("--data", f"folder:{culture_folder / 'art'}", "--backbone", "vgg19_16x"),

@@ -1,44 +1,32 @@
 """`train --trainer restore` and `stylize --restore`: plans, refusals, a small run, its use."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
+from calls import run
 
-from stylegan_culture import config as settings
 from stylegan_culture import images, models, stylize, train
 from stylegan_culture.deploy import signatures
 from stylegan_culture.restyling import restoration
 
-TRAIN = ("--trainer", "restore", "--preset", "smoke", "--precision", "float32")
 SMALL = ("--image-size", "32", "--refining-width", "8", "--damage", "inpaint,enlarge2")
 
 
-def _train(*flags):
-    return settings.run_command(train.main, [str(flag) for flag in (*TRAIN, *flags)])
-
-
-def _stylize(*flags):
-    return settings.run_command(stylize.main, [str(flag) for flag in flags])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def eager(uncompiled):
-    """The few steps of these runs are not worth compiling."""
-    with uncompiled():
-        yield
+pytestmark = pytest.mark.usefixtures("eager_runs")
+TRAIN = ("--trainer", "restore", "--preset", "smoke", "--precision", "float32")
+_train, _stylize = functools.partial(run, train, *TRAIN), functools.partial(run, stylize)
 
 
 @pytest.fixture(scope="module")
 def sources(culture_folder):
-    """Flags that name the small pictures."""
     data, content = culture_folder / "art", culture_folder / "photographs"
     return ("--data", f"folder:{data}", "--content", f"folder:{content}", *SMALL)
 
 
 @pytest.fixture(scope="module")
 def finished(sources, tmp_path_factory):
-    """A run of four steps."""
     folder = tmp_path_factory.mktemp("restore") / "run"
     assert _train(*sources, "--run", folder) == 0
     return folder
@@ -46,7 +34,6 @@ def finished(sources, tmp_path_factory):
 
 @pytest.fixture
 def photograph(culture_folder):
-    """A picture of 45 x 54 pixels."""
     return culture_folder / "photographs" / "0000.png"
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from calls import refused, run
 
 from stylegan_culture import config as settings
 from stylegan_culture import models, train
@@ -13,26 +14,16 @@ TRAINERS = ("dcgan", "vae")
 SMALL = ("--preset", "smoke", "--image-size", "16", "--precision", "float32", "--width", "2")
 
 
-def _run(trainer, *arguments):
-    flags = ("--trainer", trainer, *SMALL, *arguments)
-    return settings.run_command(train.main, [str(argument) for argument in flags])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def eager(uncompiled):
-    """The few steps of these runs are not worth compiling."""
-    with uncompiled():
-        yield
+pytestmark = pytest.mark.usefixtures("eager_runs")
 
 
 @pytest.fixture(scope="module")
 def finished(culture_folder, tmp_path_factory):
-    """A finished run of each trainer, and what it was asked for."""
     runs = {}
     for trainer in TRAINERS:
         folder = tmp_path_factory.mktemp("runs") / trainer
         flags = ("--data", f"folder:{culture_folder / 'art'}", "--run", folder)
-        assert _run(trainer, *flags) == 0
+        assert run(train, "--trainer", trainer, *SMALL, *flags) == 0
         runs[trainer] = folder, flags
     return runs
 
@@ -70,7 +61,7 @@ def test_what_is_loaded_is_the_average_of_the_last_checkpoint(finished, trainer)
 def test_resuming_a_finished_run_changes_nothing(finished):
     folder, flags = finished["dcgan"]
     before = {name: (folder / name).read_bytes() for name in ("metrics.json", models.WEIGHTS)}
-    assert _run("dcgan", *flags, "--resume") == 0
+    assert run(train, "--trainer", "dcgan", *SMALL, *flags, "--resume") == 0
     assert before == {name: (folder / name).read_bytes() for name in before}
 
 
@@ -91,9 +82,8 @@ def test_resuming_a_finished_run_changes_nothing(finished):
     ],
 )
 def test_wrong_input_is_one_sentence_and_leaves_nothing(trainer, flags, named, tmp_path, capsys):
-    assert _run(trainer, "--run", tmp_path / "new", *flags) == settings.EXIT_INPUT
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: ") and shown.count("\n") == 1 and named in shown
+    flags = ("--trainer", trainer, *SMALL, "--run", tmp_path / "new", *flags)
+    refused(capsys, train, *flags, words=named)
     assert not (tmp_path / "new").exists()
 
 

@@ -104,14 +104,12 @@ def serving_on(resources, limits=None, name=None):
 
 @pytest.fixture(scope="session")
 def address(litert, model_folder):
-    """The address of a server with the small model."""
     with serving_on(site.collect(str(model_folder), litert)) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The path of Chromium."""
     executable = browser.find()
     if executable is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
@@ -132,15 +130,12 @@ class Page:
         return self
 
     def settle(self) -> None:
-        """Waits until no run is under way."""
         self.chrome.wait("document.getElementById('main').getAttribute('aria-busy') === 'false'")
 
     def text(self, identifier: str) -> str:
-        """What an element says."""
         return self.chrome.evaluate(f"document.getElementById('{identifier}').textContent")
 
     def choose_picture(self, path) -> None:
-        """Opens a picture file."""
         self.chrome.choose_file("#file", path)
         self.chrome.wait(f"document.getElementById('status').textContent === '{path.name}'")
         self.settle()
@@ -162,7 +157,6 @@ class Page:
         self.choose("strength", strength)
 
     def press(self, identifier: str, *keys: str) -> None:
-        """Focuses an element and presses keys."""
         self.chrome.evaluate(f"document.getElementById('{identifier}').focus()")
         for key in keys:
             self.chrome.press(key)

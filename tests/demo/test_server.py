@@ -41,7 +41,6 @@ def quick(resources, serving_on):
 
 
 def place(address):
-    """Host and port of an address."""
     host, _, port = address.removeprefix("http://").rpartition(":")
     return host, int(port)
 
@@ -63,7 +62,6 @@ def receive(connection):
 
 
 def status(answer):
-    """The status of a whole answer."""
     return int(answer.split(b" ", 2)[1])
 
 

@@ -13,7 +13,6 @@ EDGE, LEAST_PSNR = 256, 35.0
 
 @pytest.fixture
 def shipped(chrome, litert, serving_on, page_of):
-    """The page of the shipped model, freshly loaded."""
     chrome.resize(1000, 900)
     chrome.events.clear()
     with serving_on(site.collect("culture256", litert)) as address:

@@ -252,8 +252,7 @@ def refused(capsys, model, litert, words):
 
 
 @pytest.mark.parametrize(
-    "size",
-    ["0", "8", "15", "20", "2056", "4096", "99999999", "9" * 100, "0000000064", "-64", "٦٤"],
+    "size", ["0", "8", "15", "20", "2056", "4096", "99999999", "9" * 100, "0000000064", "-64", "٦٤"]
 )
 def test_a_size_that_no_browser_computes_is_refused(folders, model, capsys, size):
     (model / f"a_{size}_int8.tflite").touch()

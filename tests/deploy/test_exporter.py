@@ -77,7 +77,6 @@ def out(run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(out):
-    """The SavedModel and the TFLite files by precision."""
     files = {name: out / f"tiny_32_{name}.tflite" for name in conversion.PRECISIONS}
     return out / "saved_model", files
 

@@ -18,7 +18,6 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run folder of an untrained CycleGAN."""
     folder = tmp_path_factory.mktemp("cycle")
     keras.utils.set_random_seed(3)
     pair = CyclePair(("day", "night"), TranslatorConfig(filters=2, blocks=0)).create_weights()

@@ -15,10 +15,8 @@ def network(mobilenet_archive):
 
 
 def _zero_padded(image, kernel, bias, stride, depthwise):
-    """A convolution whose zero padding is split as TensorFlow splits it: the odd one goes last.
-
-    The oracle mirrors one pixel; inside the second pixel of a wider frame of zeros it makes none.
-    """
+    """A convolution whose zero padding is split as TensorFlow splits it: the odd one goes last. The
+    oracle mirrors one pixel; inside the second pixel of a wider frame of zeros it makes none."""
     size = image.shape[0]
     before = (3 - stride) // 2  # of a size that is a multiple of the stride
     padded = np.pad(image, [(2, 2), (2, 2), (0, 0)])

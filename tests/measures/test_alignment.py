@@ -13,10 +13,8 @@ K, C = 3, 5
 
 @pytest.fixture
 def cultures(generator):
-    """`count` pictures a culture, 30 positions each, of Gaussians far apart, as `Sampled`.
-
-    Their means lie in different directions: on one line, a regression hides the middle culture.
-    """
+    """`count` pictures a culture, 30 positions each, of Gaussians far apart, as `Sampled`. Their
+    means lie in different directions: on one line, a regression hides the middle culture."""
     mixing = [generator.normal(size=(C, C)) for _ in range(K)]
 
     def draw(count):

@@ -18,7 +18,6 @@ def pictures(generator):
 
 @pytest.fixture
 def logits_of(generator):
-    """A linear classifier of four cultures."""
     weights = tf.constant(generator.normal(size=(90, 4)), tf.float32)
     return lambda x: tf.reshape(x, (-1, 90)) @ weights
 

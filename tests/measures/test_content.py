@@ -18,7 +18,6 @@ def network(mobilenet_archive):
 
 @pytest.fixture
 def pictures(generator):
-    """Five pictures of large squares."""
     return generator.uniform(size=(5, 8, 8, 3)).repeat(6, 1).repeat(6, 2).astype(np.float32)
 
 

@@ -13,7 +13,6 @@ C = 8
 
 @pytest.fixture
 def gaussians(generator):
-    """Four Gaussians with means and covariances of their own."""
     return [
         Moments.of(generator.normal(size=(60, C)) @ generator.normal(size=(C, C)) + number)
         for number in range(4)

@@ -27,9 +27,7 @@ def _by_brightness(network=None):
         return np.select([mean < 0.28, mean > 0.72], [0, 1], 2)
 
     return types.SimpleNamespace(
-        named=named,
-        backbone=network,
-        classes=("dark", "bright", "photograph"),
+        named=named, backbone=network, classes=("dark", "bright", "photograph")
     )
 
 

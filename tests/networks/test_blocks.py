@@ -95,11 +95,7 @@ def test_the_activation_and_its_gain_keep_the_mean_square(generator):
 def test_convolutions_put_no_frame_around_a_constant_picture():
     """Zero padding would darken the border; a constant stays constant at every stride."""
     constant = np.full((1, 12, 12, 4), 0.7, np.float32)
-    for layer in (
-        blocks.Convolution(8),
-        blocks.Convolution(8, stride=2),
-        blocks.UpConvolution(8),
-    ):
+    for layer in (blocks.Convolution(8), blocks.Convolution(8, stride=2), blocks.UpConvolution(8)):
         value = np.asarray(layer(constant))
         middle = np.broadcast_to(value[:, 3:4, 3:4], value.shape)
         np.testing.assert_allclose(value, middle, atol=1e-5)

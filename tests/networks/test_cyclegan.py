@@ -7,12 +7,7 @@ import tensorflow as tf
 
 from stylegan_culture.arrays import load_weights
 from stylegan_culture.config import InputError
-from stylegan_culture.networks.cyclegan import (
-    CyclePair,
-    InstanceNormalization,
-    PatchDiscriminator,
-    Translator,
-)
+from stylegan_culture.networks import cyclegan
 from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
 
 SMALL = TranslatorConfig(filters=2, blocks=0)
@@ -22,7 +17,7 @@ SMALL = TranslatorConfig(filters=2, blocks=0)
 @pytest.mark.parametrize("norm", ["none", "spectral"])
 def test_a_logit_sees_a_patch_of_this_size_and_all_of_it(layers, field, norm):
     """The gradient of the middle logit; instance norms, which see the whole map, left out."""
-    judge = PatchDiscriminator(PatchConfig(3, layers, norm))
+    judge = cyclegan.PatchDiscriminator(PatchConfig(3, layers, norm))
     picture = tf.random.stateless_uniform([1, 152, 152, 3], [1, 2])
     with tf.GradientTape() as tape:
         tape.watch(picture)
@@ -36,7 +31,7 @@ def test_a_logit_sees_a_patch_of_this_size_and_all_of_it(layers, field, norm):
 
 def test_the_papers_discriminator_gives_30_x_30_logits_at_256_px():
     shape = keras.ops.shape
-    judge = PatchDiscriminator(PatchConfig(2))
+    judge = cyclegan.PatchDiscriminator(PatchConfig(2))
     assert shape(judge(tf.zeros([1, 256, 256, 3]))) == (1, 30, 30, 1)
 
 
@@ -47,19 +42,19 @@ def test_the_paper_sizes_have_as_many_weights_as_its_networks():
     def count(*layers):
         return sum(size * size * a * b + b for size, a, b in layers)
 
-    generator = Translator(TranslatorConfig())
+    generator = cyclegan.Translator(TranslatorConfig())
     generator(tf.zeros([1, 16, 16, 3]))
     outer = [(7, 3, 64), (3, 64, 128), (3, 128, 256), (3, 256, 128), (3, 128, 64), (7, 64, 3)]
     normed = 64 + 128 + 256 + 128 + 64 + 18 * 256
     assert generator.count_params() == count(*outer, *[(3, 256, 256)] * 18) + 2 * normed
-    judge = PatchDiscriminator(PatchConfig())
+    judge = cyclegan.PatchDiscriminator(PatchConfig())
     judge(tf.zeros([1, 64, 64, 3]))
     layers = [(4, 3, 64), (4, 64, 128), (4, 128, 256), (4, 256, 512), (4, 512, 1)]
     assert judge.count_params() == count(*layers) + 2 * (128 + 256 + 512)
 
 
 def test_one_generator_takes_any_multiple_of_4_and_gives_values_in_range():
-    generator = Translator(TranslatorConfig(filters=2, blocks=1))
+    generator = cyclegan.Translator(TranslatorConfig(filters=2, blocks=1))
     for size in ((16, 16), (20, 36), (44, 24)):
         picture = tf.random.stateless_uniform([2, *size, 3], [3, 4])
         result = np.asarray(generator(picture))
@@ -70,7 +65,7 @@ def test_one_generator_takes_any_multiple_of_4_and_gives_values_in_range():
 @pytest.mark.parametrize(("residual", "scale", "shift"), [(True, 0.98, 0.01), (False, 0.0, 0.5)])
 def test_a_last_layer_of_zeros_leaves_a_residual_generators_picture(residual, scale, shift):
     """`tanh(atanh(0.98 x))` with x in [-1, 1] is `0.98 x`; one that draws anew draws grey."""
-    network = Translator(TranslatorConfig(filters=2, blocks=0, residual=residual))
+    network = cyclegan.Translator(TranslatorConfig(filters=2, blocks=0, residual=residual))
     picture = np.linspace(0.0, 1.0, 16 * 16 * 3, dtype=np.float32).reshape(1, 16, 16, 3)
     network(picture)
     layer = network.leave
@@ -80,7 +75,7 @@ def test_a_last_layer_of_zeros_leaves_a_residual_generators_picture(residual, sc
 
 def test_instance_normalisation_is_that_of_each_picture_and_channel(generator):
     features = generator.normal(3.0, 2.0, (2, 5, 7, 3)).astype(np.float32)
-    layer = InstanceNormalization()
+    layer = cyclegan.InstanceNormalization()
     layer.build(features.shape)
     scale, shift = np.array([1.0, 2.0, -1.0]), np.array([0.0, 0.5, 1.0])
     layer.scale.assign(scale)
@@ -95,11 +90,11 @@ def test_instance_normalisation_is_that_of_each_picture_and_channel(generator):
 
 
 def test_a_pair_comes_back_from_its_file_and_knows_its_directions(tmp_path):
-    pair = CyclePair(("day", "night"), SMALL).create_weights()
+    pair = cyclegan.CyclePair(("day", "night"), SMALL).create_weights()
     pair.save_weights(tmp_path / "model.weights.h5")
 
     def load_pair(name, sizes):
-        build = CyclePair(("day", "night"), sizes).create_weights
+        build = cyclegan.CyclePair(("day", "night"), sizes).create_weights
         return load_weights(tmp_path / name, sizes.least_weights(), build, "train anew")
 
     again = load_pair("model.weights.h5", SMALL)

@@ -66,9 +66,7 @@ def test_the_norm_approaches_from_below_as_training_goes_on():
 
 def test_the_gradient_includes_the_norm():
     """`d<C, W/s> / dW = C/s - <C, W>/s^2 u v'` with `ds/dW = u v'` of the first singular pair.
-
-    Where the norm is left out of the gradient the second term is missing.
-    """
+    Where the norm is left out of the gradient the second term is missing."""
     layer = _settled()
     matrix = np.asarray(layer.kernel, np.float64).reshape(-1, 10)
     weight = np.random.default_rng(5).normal(size=matrix.shape)

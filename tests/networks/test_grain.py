@@ -17,9 +17,7 @@ def code(generator):
 
 def test_a_style_draws_from_noise_fixed_in_place(code):
     """On a plain picture noise is all there is to draw from; strength 0 and no code ask for none.
-
-    The network's own answer to a plain picture has no structure, up to its border.
-    """
+    The network's own answer to a plain picture has no structure, up to its border."""
     plain, parts = np.full((2, 96, 96, 3), 0.4, np.float32), {}
     for grain in (False, True):
         keras.utils.set_random_seed(3)

@@ -18,7 +18,6 @@ SIZES = RestorationConfig(blocks=1, code_size=8, refining_width=8, refining_bloc
 
 @pytest.fixture(scope="module")
 def model():
-    """An untrained model of two kinds."""
     keras.utils.set_random_seed(2)
     return RestorationModel(("denoise", "inpaint"), SIZES).create_weights()
 

@@ -74,7 +74,6 @@ class Server:
 
 
 def drips(content: bytes, rest: bytes = b"x" * 1000):
-    """Sends content at once and the rest a byte at a time."""
 
     def behave(connection, path=""):
         connection.sendall(content)
@@ -99,7 +98,6 @@ def floods(content: bytes, part: bytes, seconds: float = 30):
 
 
 def sends(*contents: bytes, pause: float = 0.0, before: float = 0.0):
-    """Waits, sends contents, and waits again."""
 
     def behave(connection, path):
         time.sleep(before)
@@ -333,8 +331,7 @@ def test_places_of_this_machine_and_its_network_are_not_asked(host):
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"],
+    "address", ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"]
 )
 def test_public_addresses_are_asked(address):
     assert polite.is_public(address)
@@ -480,7 +477,6 @@ def rows(path):
 
 
 def everything(folder) -> bytes:
-    """The names and the bytes of all files of a folder."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return b"".join(str(path.relative_to(folder)).encode() + path.read_bytes() for path in paths)
 
@@ -545,12 +541,8 @@ def test_records_of_other_shapes_are_kept_or_rejected(tmp_path, facts):
 )
 def test_lists_of_other_things(tmp_path, data):
     museum = Museum(3)
-    museum.answer = lambda path, query: (
-        200,
-        "application/json",
-        json.dumps({"info": {"total": 10}, "data": data}).encode(),
-        {},
-    )
+    page = json.dumps({"info": {"total": 10}, "data": data}).encode()
+    museum.answer = lambda path, query: (200, "application/json", page, {})
     with museum.open():
         assert ingest.ingest(settings(tmp_path, museum.address)).kept == {}
 
@@ -611,7 +603,6 @@ def museum():
 
 @pytest.fixture
 def filled(tmp_path, museum):
-    """A folder of a museum's pictures."""
     ingest.ingest(settings(tmp_path / "art", museum.address))
     return tmp_path / "art"
 
@@ -623,7 +614,6 @@ def refused(folder, museum, words=None):
 
 
 def altered(path, name, value):
-    """Puts a value into the first row of a table."""
     header, *found = rows(path)[0].keys(), *rows(path)
     found[0][name] = value
     text = io.StringIO(newline="")

@@ -40,7 +40,6 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def place(whole, tmp_path):
-    """A copy that a test may spoil."""
     return pathlib.Path(shutil.copytree(whole, tmp_path / "set"))
 
 
@@ -324,12 +323,8 @@ def _png(width=9, height=8, bits=8, colour=2) -> bytes:
     line = 1 + (width * bits * {0: 1, 2: 3, 3: 1, 6: 4}[colour] + 7) // 8
 
     def chunk(name, content):
-        return (
-            struct.pack(">I", len(content))
-            + name
-            + content
-            + struct.pack(">I", zlib.crc32(name + content))
-        )
+        length, check = struct.pack(">I", len(content)), zlib.crc32(name + content)
+        return length + name + content + struct.pack(">I", check)
 
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     packed = zlib.compress(bytes(line * height), 9)
@@ -390,7 +385,6 @@ def test_values_that_are_no_examples(place, content):
 
 
 def test_an_example_that_is_right(place):
-    """What the tests above spoil is accepted as it is."""
     _write(place, [_example(), *_serialised(place)[1:]])
     assert records.load(place).ids[-1] == "gold/x"
 

@@ -143,11 +143,9 @@ def test_oklab_round_trip_and_reference():
 
 
 def test_rate_at_64_pixels():
-    """At least 400 pictures a second on two cores: at most 5 ms of processor time each.
-
-    Processor time, not wall time, so that other work on the machine does not fail the test; every
-    picture is of a scene not seen before, so that no cache helps. The best of three is taken.
-    """
+    """At least 400 pictures a second on two cores: at most 5 ms of processor time each. Processor
+    time, not wall time, so that other work on the machine does not fail the test; every picture is
+    of a scene not seen before, so that no cache helps. The best of three is taken."""
     pictures([(number, number % 8) for number in range(900, 908)])
     times = []
     for start in (5000, 6000, 7000):

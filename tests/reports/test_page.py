@@ -31,7 +31,6 @@ PAGE = """{% extends "base.html.j2" %}
 
 
 def whole(title="Ink & <gold>", main=""):
-    """A page with a title and a main part."""
     template = page._environment().from_string(PAGE)
     links, findings, made = [("limits", title)], [title], {"Seed": "7", title: title}
     return template.render(

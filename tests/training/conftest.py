@@ -5,19 +5,14 @@ import pytest
 import tensorflow as tf
 
 from stylegan_culture.networks.sizes import DiscriminatorConfig
-from stylegan_culture.training.culture.settings import (
-    BackboneConfig,
-    LossConfig,
-    OptimizerConfig,
-    TrainConfig,
-)
+from stylegan_culture.training.culture import settings
 from stylegan_culture.training.culture.trainer import CultureTrainer, Previews
 from stylegan_culture.training.discriminators import DiscriminatorLossConfig
 from stylegan_culture.training.loop import LoopConfig
 
 CULTURES = ("alpha", "beta", "gamma")
 STEPS = 40
-EVERY = LossConfig(
+EVERY = settings.LossConfig(
     layout=1.0,
     content_features=1.0,
     style_features=1.0,
@@ -43,15 +38,15 @@ def make_trainer(small_sizes, vgg_archive):
         of_discriminators=RELABELLED,
         **optimizer,
     ):
-        config = TrainConfig(
+        config = settings.TrainConfig(
             precision=precision,
             loop=LoopConfig(steps=STEPS),
             generator=small_sizes,
             discriminator=DiscriminatorConfig(trunk_width=trunk, trunk_layers=3, head_width=8),
             losses=losses,
             discriminator_losses=of_discriminators,
-            optimizer=OptimizerConfig(**optimizer),
-            backbone=BackboneConfig("vgg19_16x" if backbone else "", str(vgg_archive)),
+            optimizer=settings.OptimizerConfig(**optimizer),
+            backbone=settings.BackboneConfig("vgg19_16x" if backbone else "", str(vgg_archive)),
         )
         tf.keras.utils.set_random_seed(0)  # the same start, whatever ran before
         previews = Previews(batch["content"][:2], batch["style"][:3])

@@ -21,19 +21,14 @@ from stylegan_culture.networks.sizes import DiscriminatorConfig, GeneratorConfig
 from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import replicas
 from stylegan_culture.training.augment import KINDS, augment
-from stylegan_culture.training.culture.settings import (
-    BackboneConfig,
-    LossConfig,
-    OptimizerConfig,
-    TrainConfig,
-)
+from stylegan_culture.training.culture import settings
 from stylegan_culture.training.culture.trainer import CultureTrainer
 from stylegan_culture.training.discriminators import DiscriminatorLossConfig
 from stylegan_culture.training.loop import LoopConfig, Trainer
 from stylegan_culture.training.vae import VaeTrainConfig, VaeTrainer
 
 CULTURES = ("alpha", "beta", "gamma")
-EVERY = LossConfig(
+EVERY = settings.LossConfig(
     layout=1.0,
     content_features=1.0,
     style_features=1.0,
@@ -46,7 +41,7 @@ EVERY = LossConfig(
 # a whole step, and two runs that differ by one rounding part. This keeps what is small small. The
 # losses of a VAE, in nats per picture, are larger by orders of magnitude.
 EPSILONS = {"parts": 1e-7, "culture": 0.1, "vae": 1e3}
-OPTIMIZER = OptimizerConfig(warm_up=1, augmentation="translation,cutout,colour", groups=2)
+OPTIMIZER = settings.OptimizerConfig(warm_up=1, augmentation="translation,cutout,colour", groups=2)
 
 
 class Parts(Trainer):
@@ -92,7 +87,7 @@ class Parts(Trainer):
 
 def culture(vgg: str, batch: dict) -> CultureTrainer:
     """A culture GAN with every part; its first step is one of the warm-up."""
-    config = TrainConfig(
+    config = settings.TrainConfig(
         data=DataConfig(seed=3),
         loop=LoopConfig(steps=40),
         precision="float32",
@@ -101,13 +96,12 @@ def culture(vgg: str, batch: dict) -> CultureTrainer:
         losses=EVERY,
         discriminator_losses=DiscriminatorLossConfig(relabelled=0.5, r1_interval=2),
         optimizer=OPTIMIZER,
-        backbone=BackboneConfig("vgg19_16x" if vgg else "", vgg),
+        backbone=settings.BackboneConfig("vgg19_16x" if vgg else "", vgg),
     )
     return CultureTrainer(CULTURES, config, batch)
 
 
 def vae(batch: dict) -> VaeTrainer:
-    """A small conditional VAE."""
     del batch
     config = VaeTrainConfig(
         data=DataConfig(seed=5),
@@ -119,10 +113,8 @@ def vae(batch: dict) -> VaeTrainer:
 
 
 def batch(number: int, rows: int = 8) -> dict:
-    """Batch `number`: some of the contents are of no culture.
-
-    Pictures of noise, since on plain areas the generator's whitening magnifies rounding errors.
-    """
+    """Batch `number`: some of the contents are of no culture. Pictures of noise, since on plain
+    areas the generator's whitening magnifies rounding errors."""
     generator = np.random.default_rng(number)
     content, style = generator.uniform(size=(2, rows, 64, 64, 3))
     return {

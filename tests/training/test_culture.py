@@ -137,10 +137,8 @@ def test_a_step_is_drawn_from_its_number_alone(trainer, batch):
 def test_a_checkpoint_holds_everything_that_the_next_steps_depend_on(
     trainer, make_trainer, batch, tmp_path, eagerly
 ):
-    """A new trainer, restored, goes on as the old one: optimisers, norms and scales included.
-
-    Both the steps before and the step after have a penalty, which may have a state of its own.
-    """
+    """A new trainer, restored, goes on as the old one: optimisers, norms and scales included. Both
+    the steps before and the step after have a penalty, which may have a state of its own."""
     trainer.train(batch, 0)
     path = checkpoint.save(tmp_path, trainer.state(), 16)
     other = make_trainer(batch, backbone=True)

@@ -74,9 +74,7 @@ def _snapshot(variables):
 
 def _restyled(features, strengths):
     """The first maps brought to the moments of the map after them (of the first after the last).
-
-    `(1 - s) x + s (A (x - m) + m')` with `A = S'^1/2 S^-1/2` of shrunk covariances, by SciPy.
-    """
+    `(1 - s) x + s (A (x - m) + m')` with `A = S'^1/2 S^-1/2` of shrunk covariances, by SciPy."""
     changed = np.array(features, np.float64)
     for number, strength in enumerate(strengths):
         own, other = (

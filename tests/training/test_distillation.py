@@ -108,7 +108,6 @@ def _seen(heads, features):
 
 
 def _statistics(features):
-    """Mean and deviation of every channel, tap after tap."""
     parts = []
     for value in features.values():
         value = np.asarray(value, np.float64)

@@ -38,11 +38,9 @@ def test_two_devices_train_what_one_trains():
 
 @pytest.mark.slow
 def test_two_devices_train_the_culture_gan_that_one_trains(vgg_archive):
-    """Twenty steps with every loss, both discriminators, the penalty and a warm-up.
-
-    With Adam's own epsilon any two runs that differ by one rounding part: one device parts from
-    itself as far, when its first weights are changed by 1e-7 of their size.
-    """
+    """Twenty steps with every loss, both discriminators, the penalty and a warm-up. With Adam's own
+    epsilon any two runs that differ by one rounding part: one device parts from itself as far, when
+    its first weights are changed by 1e-7 of their size."""
     found = _compared("culture", "20", str(vgg_archive))
     assert found["devices"] == 2 and "r1" not in found["names"]  # the last step has an odd number
     assert {"adversarial", "stability", "style_features"} <= set(found["names"])

@@ -19,7 +19,6 @@ def _named(pictures):
 
 @pytest.fixture
 def real():
-    """Training and held-out pictures of two cultures."""
     training = [_pictures(level, 12, seed) for seed, level in enumerate(LEVELS)]
     return training, [_pictures(level, 8, 10 + seed) for seed, level in enumerate(LEVELS)]
 

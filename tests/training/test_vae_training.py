@@ -8,16 +8,8 @@ import tensorflow as tf
 
 from stylegan_culture.networks.sizes import SamplerConfig
 from stylegan_culture.pipelines.input import DataConfig
-from stylegan_culture.training import checkpoint
+from stylegan_culture.training import checkpoint, vae
 from stylegan_culture.training.loop import LoopConfig
-from stylegan_culture.training.vae import (
-    DEVIATION,
-    Previews,
-    VaeConfig,
-    VaeTrainConfig,
-    VaeTrainer,
-    divergence,
-)
 
 SIZE = 16
 CULTURES = ("alpha", "beta")
@@ -40,15 +32,15 @@ def make_trainer(batch, uncompiled):
 
     def make(conditional=True, **settings):
         keras.utils.set_random_seed(3)
-        config = VaeTrainConfig(
+        config = vae.VaeTrainConfig(
             data=DataConfig(image_size=SIZE, seed=5),
             loop=LoopConfig(steps=40),
             precision="float32",
             sampler=SamplerConfig(2, 4, 4, conditional),
-            vae=VaeConfig(**settings),
+            vae=vae.VaeConfig(**settings),
         )
         pictures = np.concatenate([batch["style"], batch["content"]])
-        return VaeTrainer(CULTURES, config, Previews(pictures, np.array([0, 1, 1, 1])))
+        return vae.VaeTrainer(CULTURES, config, vae.Previews(pictures, np.array([0, 1, 1, 1])))
 
     with uncompiled():
         yield make
@@ -58,12 +50,12 @@ def test_the_divergence_is_that_of_monte_carlo():
     """`E_q[log q(z) - log p(z)]` over many draws, by SciPy's densities."""
     generator = np.random.default_rng(2)
     mean, log_variance = generator.normal(size=(2, 3, 4)).astype(np.float32)
-    found = float(divergence(tf.constant(mean), tf.constant(log_variance)))
+    found = float(vae.divergence(tf.constant(mean), tf.constant(log_variance)))
     deviation = np.exp(0.5 * log_variance)
     drawn = mean + deviation * generator.standard_normal((100_000, 3, 4))
     terms = scipy.stats.norm.logpdf(drawn, mean, deviation) - scipy.stats.norm.logpdf(drawn)
     assert found == pytest.approx(terms.sum(-1).mean(), rel=0.01)
-    assert float(divergence(tf.zeros((3, 4)), tf.zeros((3, 4)))) == 0.0
+    assert float(vae.divergence(tf.zeros((3, 4)), tf.zeros((3, 4)))) == 0.0
 
 
 def test_the_total_is_the_bound_with_the_warmed_weight(make_trainer, batch, monkeypatch):
@@ -78,7 +70,7 @@ def test_the_total_is_the_bound_with_the_warmed_weight(make_trainer, batch, monk
     labels = np.eye(2, dtype="f4")[[0, 1, 1, 1]]
     codes = (mean + np.exp(log_variance / 2) * drawn).astype(np.float32)
     decoded = np.asarray(trainer.model.decoder(codes, labels), np.float64)
-    error = ((decoded - pictures) ** 2).sum((1, 2, 3)).mean() / (2 * DEVIATION**2)
+    error = ((decoded - pictures) ** 2).sum((1, 2, 3)).mean() / (2 * vae.DEVIATION**2)
     kl = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(-1).mean()
     parts = trainer.train(batch, 4)
     assert float(parts["reconstruction"]) == pytest.approx(error, rel=1e-4)
