@@ -64,8 +64,6 @@ def _parsed(name: str, description: str, defaults: typing.Any, arguments: list[s
 def _check(config: EvaluateConfig) -> None:
     if config.peer and not config.style:
         raise InputError("--peer needs --style too: its deepest encoder is that network")
-    if config.gatys < 0:
-        raise InputError("--gatys has to be at least 0")
     if config.gatys and not (config.style and config.trial.model):
         raise InputError("--gatys compares models by the network of --style; name both")
     if config.trial.content and config.gallery < config.trial.photographs:

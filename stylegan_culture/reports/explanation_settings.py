@@ -28,14 +28,23 @@ class ExplainConfig:
         "", "artworks, folder:PATH or as train takes them; for channels and codes", table=True
     )
     path: str = option("", "A,B: restyle along the way from culture A to culture B")
-    steps: int = option(7, "pictures along --path")
+    steps: int = option(7, "pictures along --path", low=2)
     tap: str = option("content", "tap of Grad-CAM and channels; content is the backbone's choice")
-    size: int = option(256, "pixels a side of the pictures' middle squares that are restyled")
-    channels: int = option(3, "channels shown of each culture")
-    patches: int = option(6, "pieces of artworks shown of each channel")
-    projector: str = option("", "folder for TensorBoard's projector (default: OUT/projector)")
-    points: int = option(40, "artworks of each culture in the projector, at most")
-    replicates: int = option(400, "bootstrap replicates and permutations")
+    size: int = option(
+        256,
+        "pixels a side of the pictures' middle squares that are restyled",
+        low=64,
+        multiple_of=8,
+    )
+    channels: int = option(3, "channels shown of each culture", low=1)
+    patches: int = option(6, "pieces of artworks shown of each channel", low=1)
+    projector: str = option(
+        "", "folder for TensorBoard's projector (OUT/projector where none is named)"
+    )
+    points: int = option(
+        40, "artworks of each culture in the projector, at most", low=1, high=MOST_POINTS
+    )
+    replicates: int = option(400, "bootstrap replicates and permutations", low=20)
     seed: int = option(0, "seed of replicates, permutations and covered places")
 
     @property
@@ -72,13 +81,3 @@ def check(config: ExplainConfig) -> None:
         raise InputError("say which culture to explain: --culture KEY, or KEY,KEY")
     if config.path and (len(config.ends) != 2 or len(set(config.ends)) != 2):
         raise InputError(f"--path {config.path} is no way between two cultures; write A,B")
-    least = {"steps": 2, "channels": 1, "patches": 1, "points": 1, "replicates": 20}
-    for name, number in least.items():
-        if getattr(config, name) < number:
-            raise InputError(f"--{name} has to be at least {number}")
-    if config.points > MOST_POINTS:
-        raise InputError(
-            f"--points has to be at most {MOST_POINTS}: the projector's sprite is full"
-        )
-    if config.size < 64 or config.size % 8:
-        raise InputError(f"--size is {config.size}; it has to be a multiple of 8, at least 64")

@@ -47,10 +47,10 @@ class TrialConfig:
         "(the shipped backbone)",
     )
     photographs: int = option(
-        80, "held-out photographs to restyle: the first by hash of their names"
+        80, "held-out photographs to restyle: the first by hash of their names", low=2
     )
-    artworks: int = option(4, "held-out artworks of each culture to restyle besides")
-    size: int = option(256, "pixels a side of the restyled squares, a multiple of 16")
+    artworks: int = option(4, "held-out artworks of each culture to restyle besides", low=0)
+    size: int = option(256, "pixels a side of the restyled squares", low=32, multiple_of=16)
     seed: int = option(0, "seed of examples, controls and intervals")
     out: str = option("", "folder for the page, JSON and sheets")
 
@@ -65,7 +65,7 @@ class EvaluateConfig:
     features_weights: str = option("culture", "its weights, or the path of an .npz file")
     style: str = option("", "path of distilled VGG-19 weights (.npz) for the style distance")
     peer: str = option("", "path of its stage networks (.npz): measures multi-level WCT besides")
-    gatys: int = option(0, "contents optimised by Gatys, to compare the style distance with")
+    gatys: int = option(0, "contents optimised by Gatys, to compare the style distance with", low=0)
     gallery: int = option(100, "photographs among which the source has to be the nearest")
 
 
@@ -121,12 +121,6 @@ def check_trial(config: TrialConfig, required: Iterable[str] = ("model",)) -> No
     for name in (*required, "data", "judge", "out"):
         if not getattr(config, name):
             raise InputError(f"--{name} is missing; --help says what it is")
-    if config.size < 32 or config.size % 16:
-        raise InputError(f"--size is {config.size} and has to be a multiple of 16 from 32 on")
-    if config.content and config.photographs < 2:
-        raise InputError("--photographs has to be at least 2")
-    if config.artworks < 0:
-        raise InputError("--artworks is the number of pictures of each culture, at least 0")
 
 
 def claim(
