@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import memory
 import numpy as np
 import pytest
 from bombs import BOMBS, SMALL, moving, saved
@@ -32,9 +33,7 @@ for make, expected in getattr(bombs, sys.argv[1]).values():
             read(content)
         except InputError:
             pass
-# Not `ru_maxrss`: it begins with that of the process that started this one.
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(peak.split()[1]) // 1024)
+print(int(peak_mib()))
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """
 
@@ -59,7 +58,7 @@ def test_no_bomb_takes_much_memory(group):
     """TensorFlow and a model take 0.72 GB beside it; the interpreter and the bomb count here."""
     place = os.pathsep.join([str(HERE), str(HERE.parent)])
     done = subprocess.run(
-        [sys.executable, "-c", ALL, group],
+        [sys.executable, "-c", memory.PEAK + ALL, group],
         env=os.environ | {"PYTHONPATH": place},
         capture_output=True,
         check=True,
