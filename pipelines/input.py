@@ -40,6 +40,8 @@ class Drawn:
 class DataConfig:
     """Where pictures come from and how batches are drawn."""
 
+    GONE: typing.ClassVar[dict[str, bool]] = {"stream": False}  # crops reduced by area
+
     data: str = option(
         "ornaments",
         "ornaments, folder:PATH, records:DIR or tfds:NAME",

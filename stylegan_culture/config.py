@@ -290,8 +290,12 @@ def from_dict(options_class: type, values: dict):
 
 
 def _moved(options_class: type, values: dict) -> dict:
-    """Settings of an older run with each value in the group that holds it today."""
+    """Settings of an older run with each value in the group that holds it today, without those that
+    are gone (`GONE` of the class: a name, and the value that means what is done today)."""
     values = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
+    for name, value in getattr(options_class, "GONE", {}).items():
+        if values.pop(name, value) is not value:
+            raise InputError(f"{name} can no longer be other than {shortened(value)}")
     for group in dataclasses.fields(options_class):
         for field in dataclasses.fields(group.type) if dataclasses.is_dataclass(group.type) else ():
             older = values.get(field.metadata.get("once_in"))

@@ -62,11 +62,16 @@ def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path, capsys):
 
 
 def test_settings_of_older_runs_are_read_in_their_groups():
-    """Weights of the discriminators' loss once stood among those of the generator."""
+    """Weights of the discriminators' loss once stood among those of the generator, and a setting is
+    gone: runs that used it cannot go on, all others can."""
     expected = PRESETS["culture256"][0]
     older = dataclasses.asdict(expected)
     older["losses"] |= older.pop("discriminator_losses")
+    older["data"]["stream"] = False
     assert settings.from_dict(TrainConfig, json.loads(json.dumps(older))) == expected
+    older["data"]["stream"] = True
+    with pytest.raises(settings.InputError, match="stream can no longer be other than False"):
+        settings.from_dict(TrainConfig, older)
 
 
 def test_help_names_every_preset_with_its_duration(capsys):
