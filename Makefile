@@ -7,7 +7,6 @@ MODEL ?= saved_models/ornaments64
 DEMO_MODEL ?= culture256
 DEMO := build/demo
 LITERT := $(DEMO)/node_modules/.package-lock.json
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop train export bench demo tensorboard test test-slow lint clean

@@ -22,6 +22,8 @@ import sys
 import types
 import typing
 
+from stylegan_culture.quiet import silence_tensorflow
+
 CULTURE_BACKBONE = "culture_backbone"  # shipped: what methods without training read
 WEIGHTS_HELP = "culture (inception_resnet_v2 only), random, imagenet, or the path of an .npz file"
 EXIT_INPUT = 2
@@ -56,8 +58,10 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
 
     Returns 0 when done, 2 for `InputError`, for what the system refuses (no such folder, no
     permission, no space) and where memory runs out, 3 for `Alarm`, 130 for an interruption; all but
-    the first print one line on standard error instead of a traceback.
+    the first print one line on standard error instead of a traceback. TensorFlow's log lines are
+    hidden.
     """
+    silence_tensorflow()
     try:
         main(arguments)
     except InputError as error:
