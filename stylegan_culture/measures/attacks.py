@@ -1,13 +1,12 @@
-"""Small changes of pictures that mislead a network: FGSM and PGD.
+"""Small changes of pictures that mislead a network (FGSM, PGD), and common corruptions.
 
-Pictures are `[B, H, W, 3]` in [0, 1] and stay there. An objective maps pictures to one number each,
-`[B]`, which the attack makes as great as it can: `misnamed`, `named_as` and `restyled_apart` build
-the usual ones.
+Pictures are `[B, H, W, 3]` in [0, 1] and stay there. An attack makes an objective, which maps
+pictures to one number each `[B]`, as large as it can: `misnamed`, `named_as`, `restyled_apart`.
 """
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -110,18 +109,18 @@ def restyled_apart(restyle: Callable, pictures: ArrayLike) -> Callable:
     return lambda changed: tf.reduce_mean((restyle(changed) - reference) ** 2, axis=(1, 2, 3))
 
 
-def _gradient(objective, pictures):
+def _gradient(objective: Callable, pictures: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(pictures)
         value = objective(pictures)
     return tape.gradient(value, pictures)
 
 
-def _length(change):
+def _length(change: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(change * change, axis=(1, 2, 3), keepdims=True))
 
 
-def _somewhere(pictures, ball: Ball, seed: int):
+def _somewhere(pictures: tf.Tensor, ball: Ball, seed: int) -> tf.Tensor:
     """Uniform in the ball of "linf"; in that of "l2" in a random direction, at a uniform length."""
     generator = np.random.default_rng(seed)
     if ball.norm == "linf":
@@ -197,10 +196,10 @@ def attack_curve(
     levels: ArrayLike,
     effort: Effort = Effort(),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which pictures give way to an attack, by its size.
+    """Which pictures an attack misleads, by its size.
 
     FGSM takes one step of each of the L sizes, which increase. PGD goes on from size to size with
-    the pictures that have not given way: what a smaller change does, a larger bound allows as well.
+    the pictures that were not misled yet: a larger bound allows every smaller change too.
     `labels [N]` are the true cultures, or the wanted ones of a targeted attack.
 
     Returns:
@@ -209,7 +208,7 @@ def attack_curve(
     """
     labels = np.asarray(labels)
 
-    def gives_way(which):
+    def gives_way(which: np.ndarray) -> np.ndarray:
         return (named(logits_of, current[which], effort.batch) == labels[which]) == attack.targeted
 
     current = np.array(pictures, np.float32)
@@ -219,9 +218,14 @@ def attack_curve(
         left = everyone if attack.method == "fgsm" else np.flatnonzero(~rows[-1])
         for start in range(0, len(left), effort.batch):
             part = left[start : start + effort.batch]
-            current[part] = _attacked(
-                logits_of, pictures[part], labels[part], attack, level, effort
-            )
+            objective = (named_as if attack.targeted else misnamed)(logits_of, labels[part])
+            bound = ball(attack.norm, level, pictures[0].size)
+            if attack.method == "fgsm":
+                current[part] = fgsm(objective, pictures[part], bound)
+            else:
+                current[part] = pgd(
+                    objective, pictures[part], bound, effort.steps, seed=effort.seed
+                )
         row = np.ones(len(labels), bool)
         if len(left):
             row[left] = gives_way(left)
@@ -229,35 +233,22 @@ def attack_curve(
     return np.stack(rows), current
 
 
-def corruption_shares(
-    logits_of: Callable,
-    pictures: ArrayLike,
-    labels: ArrayLike,
-    corrupt: Callable,
-    severities: ArrayLike,
-    batch: int = 8,
-) -> np.ndarray:
-    """Which pictures are still named rightly under `corrupt(pictures, severity)`: `[L, N]` bool."""
-    names = [named(logits_of, corrupt(pictures, each), batch) for each in severities]
-    return np.stack(names) == np.asarray(labels)
-
-
 @dataclasses.dataclass(frozen=True)
 class Shares:
-    """Shares of pictures with 95 % intervals: the mean where every culture counts alike, and each
-    culture's, None where it has no picture."""
+    """Shares of pictures with 95 % intervals: the mean in which every culture counts alike, and
+    each culture's share, None where it has no picture."""
 
     mean: Interval
-    cultures: tuple[Interval | None, ...]
+    cultures: dict[str, Interval | None]
 
 
-def shares(values: ArrayLike, labels: ArrayLike, count: int, seed: int = 0) -> Shares:
-    """Shares of `values [N]` bool by culture.
+def shares(values: ArrayLike, labels: ArrayLike, cultures: Sequence[str], seed: int = 0) -> Shares:
+    """Shares of `values [N]` bool by culture; `labels [N]` are numbers of `cultures`.
 
     Intervals are of the Bayesian bootstrap (Rubin, 1981) with half a picture added on either side,
     Beta(s + 1/2, n - s + 1/2): of few pictures that are all alike a plain bootstrap has no width.
     """
-    values, labels = np.asarray(values, bool), np.asarray(labels)
+    values, labels, count = np.asarray(values, bool), np.asarray(labels), len(cultures)
     totals = np.bincount(labels, minlength=count)
     right = np.bincount(labels, weights=values, minlength=count)
     generator, present = np.random.default_rng(seed), totals > 0
@@ -265,10 +256,10 @@ def shares(values: ArrayLike, labels: ArrayLike, count: int, seed: int = 0) -> S
     share, each = right / np.maximum(totals, 1), statistics.with_interval
     return Shares(
         each(share[present].mean(), draws[:, present].mean(axis=1), 0.0, 1.0),
-        tuple(
-            each(share[culture], draws[:, culture], 0.0, 1.0) if present[culture] else None
-            for culture in range(count)
-        ),
+        {
+            name: each(share[culture], draws[:, culture], 0.0, 1.0) if present[culture] else None
+            for culture, name in enumerate(cultures)
+        },
     )
 
 
@@ -321,15 +312,8 @@ def output_changes(
     return Changes(change, output, output / np.maximum(change, 1e-9))
 
 
-def _attacked(logits_of, pictures, labels, attack: Attack, level: float, effort: Effort):
-    objective = (named_as if attack.targeted else misnamed)(logits_of, labels)
-    bound = ball(attack.norm, level, pictures[0].size)
-    if attack.method == "fgsm":
-        return fgsm(objective, pictures, bound)
-    return pgd(objective, pictures, bound, effort.steps, seed=effort.seed)
-
-
-def _rms(first, second) -> np.ndarray:
+def _rms(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Root mean square difference of each picture `[N]`, in levels."""
     change = first.astype(np.float64) - second
     return 255.0 * np.sqrt((change * change).mean(axis=(1, 2, 3)))
 

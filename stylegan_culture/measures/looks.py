@@ -234,7 +234,6 @@ class Portrait:
     def of(cls, album: Album, seed: int = 0) -> "Portrait":
         """Of the pictures of an album; `seed` draws replicates and starts the palette."""
         centres, shares = colour.palette(np.concatenate(album.colours), PALETTE, seed)
-        codes = np.rint(255 * colour.srgb(centres)).astype(int)
         return cls(
             pictures=len(album),
             figures={
@@ -244,8 +243,8 @@ class Portrait:
             hues=np.mean(album.hues, axis=0).tolist(),
             **{name: np.mean(rows, axis=0).tolist() for name, rows in album.histograms.items()},
             palette=[
-                Swatch(lab.round(2).tolist(), f"#{bytes(code.tolist()).hex()}", float(share))
-                for lab, code, share in zip(centres, codes, shares, strict=True)
+                Swatch(lab.round(2).tolist(), colour.code(lab), float(share))
+                for lab, share in zip(centres, shares, strict=True)
             ],
         )
 

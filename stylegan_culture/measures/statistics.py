@@ -134,7 +134,7 @@ def balanced_moments(rows: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's rank correlation of two rows; NaN where one is constant."""
+    """Spearman's rank correlation of two rows of numbers; NaN where one row is constant."""
     from scipy.stats import spearmanr
 
     if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
@@ -144,17 +144,17 @@ def spearman(first: ArrayLike, second: ArrayLike) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
-    """Spearman's correlation, with what so few points can show.
+    """Spearman's correlation, and what so few points can show; all None where a row is constant.
 
     Attributes:
-        value: NaN where a row is constant, as the others are.
+        value: from -1 to 1.
         p: the share of shuffles with as great a correlation of either sign.
         least: the correlation that would have been needed for p = 0.05.
     """
 
-    value: float
-    p: float
-    least: float
+    value: float | None
+    p: float | None
+    least: float | None
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike, seed: int) -> Correlation:
@@ -163,7 +163,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike, seed: int) -> Correlat
 
     value = spearman(first, second)
     if math.isnan(value):
-        return Correlation(math.nan, math.nan, math.nan)
+        return Correlation(None, None, None)
     first, second = (standardised(rankdata(row)[:, None])[:, 0] for row in (first, second))
     generator = np.random.default_rng(seed)
     shuffles = np.stack([generator.permutation(second) for _ in range(PERMUTATIONS)])

@@ -1,9 +1,9 @@
 """The bias report: whether a model serves all cultures alike, and which it serves worst.
 
-Every content is restyled into every culture, some of them again and again, there and back, and
-without a culture; a fitted classifier, the probe, names the results. All restyling goes by style
-codes, so that a culture, a mixture and an example are one case, and pictures go from one
-restyling to the next without being rounded to 8 bits.
+Every content is restyled into every culture; some contents are restyled again and again, there and
+back, and without a culture. A fitted classifier, the probe, names the results. Restyling always
+follows a style code, be it of a culture, a mixture or an example picture, and pictures are not
+rounded to 8 bits between two restylings.
 
 K cultures, N contents, pictures `[N, S, S, 3]` in [0, 1].
 """
@@ -26,10 +26,11 @@ from stylegan_culture.measures import content, fairness, restyled, statistics
 from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe, descriptors
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.model_record import read_cultures
+from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.cultures import title
 from stylegan_culture.reports import charts, page, restylers
 from stylegan_culture.reports import trial as trials
-from stylegan_culture.reports.page import number, percent
+from stylegan_culture.reports.page import hundredths, number, percent
 from stylegan_culture.reports.restylers import Restyler
 from stylegan_culture.reports.trial import BiasConfig, Trial
 
@@ -46,11 +47,6 @@ def points(value: float) -> str:
     return number(rounded, "{:+d}") if rounded else "0"
 
 
-def hundredths(value: float) -> str:
-    """A number with two digits after the point."""
-    return number(value, "{:.2f}")
-
-
 def chance(p: float) -> str:
     """A p-value: `p = 0.35`, `p < 0.001`."""
     return "p < 0.001" if p < 0.001 else f"p = {number(p, '{:.2f}' if p > 0.095 else '{:.3f}')}"
@@ -58,45 +54,19 @@ def chance(p: float) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """Heading, how a value is printed, whether more is better, and what it is."""
+    """Heading, how a value is printed, and whether more is better; the template explains it."""
 
     heading: str
     show: typing.Callable[[float], str]
     higher: bool
-    text: str
 
 
 MEASURES = {
-    "named": Measure(
-        "Named as asked", percent, True, "Results that the probe names as the tradition asked for."
-    ),
-    "above": Measure(
-        "Named, less real artworks",
-        points,
-        True,
-        "That share less the share of real held-out artworks of the tradition that the probe names "
-        "rightly, in percentage points.",
-    ),
-    "content_distance": Measure(
-        "Mean content distance",
-        hundredths,
-        False,
-        "How far a result is from its source in what is where; 0: the source itself, about 2: "
-        "another picture. Less is better.",
-    ),
-    "kid": Measure(
-        "Distance to the artworks (KID)",
-        hundredths,
-        False,
-        "Squared kernel distance between all results and the tradition's artworks, over the "
-        "probe's features. Less is better.",
-    ),
-    "covered": Measure(
-        "Way to the artworks covered",
-        percent,
-        True,
-        "How much of that distance the restyling takes away, of what the untouched contents have.",
-    ),
+    "named": Measure("Named as asked", percent, True),
+    "above": Measure("Named, less real artworks", points, True),
+    "content_distance": Measure("Mean content distance", hundredths, False),
+    "kid": Measure("Distance to the artworks (KID)", hundredths, False),
+    "covered": Measure("Way to the artworks covered", percent, True),
 }
 
 
@@ -133,40 +103,17 @@ class ProbeFigures:
 
 
 @dataclasses.dataclass(frozen=True)
-class Extremes:
-    """The cultures served worst and best by one measure; as `fairness.Worst`, by name."""
-
-    culture: str
-    interval: Interval
-    share: float
-    shares: dict[str, float]
-    tie: bool
-    best: str
-    best_interval: Interval
-
-
-@dataclasses.dataclass(frozen=True)
-class Paired:
-    """Differences within one content, row less column, `[K, K]`; None where no content was asked
-    of both. `clear`: whether the interval leaves 0 out."""
-
-    value: list[list[float | None]]
-    low: list[list[float | None]]
-    high: list[list[float | None]]
-    clear: list[list[bool]]
-
-
-@dataclasses.dataclass(frozen=True)
 class Quality:
-    """How each culture is served, by measure of `MEASURES` and by culture; which is served worst,
-    how much of that chance would give, and what results are named as (`confusion`)."""
+    """How each culture is served, by measure of `MEASURES` and by culture; which culture is served
+    worst, how far apart chance alone would take them, and what results are named as
+    (`confusion [K][classes]`)."""
 
     figures: dict[str, dict[str, Interval]]
     untouched_kid: dict[str, Interval]
-    worst: dict[str, Extremes]
+    worst: dict[str, fairness.Worst]
     worst_to_best: dict[str, Interval | None]
     by_chance: dict[str, fairness.Spread]
-    paired: dict[str, Paired]
+    paired: dict[str, fairness.Paired]
     confusion: list[list[float]]
 
 
@@ -214,23 +161,15 @@ class WayFigures:
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassShares:
-    """What pictures are named as; as `fairness.Leaning`, by name."""
-
-    shares: dict[str, Interval]
-    effective: float
-
-
-@dataclasses.dataclass(frozen=True)
 class LeaningFigures:
     """What so many contents are named as where no culture is asked for; `photographs`: whether
     they are photographs."""
 
     contents: int
     photographs: bool
-    untouched: ClassShares
-    mixture: ClassShares
-    zeros: ClassShares
+    untouched: fairness.Leaning
+    mixture: fairness.Leaning
+    zeros: fairness.Leaning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,8 +197,8 @@ class BiasRecord:
     models: dict[str, ModelFigures]
     replicates: int
     config: BiasConfig
-    versions: dict[str, str]
-    commit: str
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
     seconds: float = 0.0
 
 
@@ -322,10 +261,7 @@ def findings(record: BiasRecord, name: str) -> list[str]:
     return page.sentences("bias.txt.j2", record=record, model=record.models[name], **_FORMATS)
 
 
-_FORMATS = {
-    "MEASURES": MEASURES,
-    **{"points": points, "hundredths": hundredths, "chance": chance},
-}
+_FORMATS = {"MEASURES": MEASURES, "points": points, "chance": chance}
 
 
 def measure(
@@ -346,7 +282,7 @@ def measure(
         quality = quality_of(trial, served, sources.features, artworks, recall, seed)
         drifted, trips = drift(bench, chosen), round_trips(bench, chosen)
         figures[method.name] = ModelFigures(
-            **{field.name: getattr(quality, field.name) for field in dataclasses.fields(Quality)},
+            **vars(quality),
             judge_in_training=method.trained_against(trial.probe.backbone),
             representation=representation_of(trial, quality, method.facts, seed),
             drift=drift_figures(trial, chosen, drifted, seed),
@@ -372,8 +308,6 @@ def measure(
         models=figures,
         replicates=REPLICATES,
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
     )
     return record, pictures
 
@@ -384,6 +318,7 @@ def evenly(count: int, wanted: int) -> np.ndarray:
 
 
 def _require_enough(trial: Trial) -> None:
+    """Raises `InputError` where fairness cannot be measured."""
     counts = trial.to_change.sum(axis=1)
     if len(trial.cultures) < 2:
         raise InputError("the data have one culture; bias is between cultures, so give two or more")
@@ -395,7 +330,7 @@ def _require_enough(trial: Trial) -> None:
         )
 
 
-# What a model does to the contents.
+# From here on: what a model does to the contents.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -448,8 +383,8 @@ class Bench:
     middle: np.ndarray
 
     @classmethod
-    def of(cls, model, trial: Trial, sources: Seen) -> "Bench":
-        """Of a `CultureModel` that knows all the trial's cultures."""
+    def of(cls, model: CultureModel, trial: Trial, sources: Seen) -> "Bench":
+        """Of a model that knows all the trial's cultures."""
         codes = np.asarray(model.fusion.codes())
         return cls(
             trial=trial,
@@ -471,11 +406,11 @@ class Bench:
         return look(self.trial.probe, pictures)
 
 
-def _batched(function):
-    """Runs a function of rows by batches of one size, the last one filled up, so that TensorFlow
+def _batched(function: typing.Callable) -> typing.Callable:
+    """Calls a function of rows by batches of one size, the last one filled up, so that TensorFlow
     traces it once."""
 
-    def run_batches(*arrays):
+    def run_batches(*arrays: np.ndarray) -> np.ndarray:
         results, count = [], len(arrays[0])
         for start in range(0, count, BATCH):
             rows = np.minimum(np.arange(start, start + BATCH), count - 1)
@@ -614,7 +549,7 @@ def unconditioned(bench: Bench) -> Unconditioned:
     return Unconditioned(bench.sources.named[chosen], *named)
 
 
-# From what was measured of contents to figures of cultures.
+# From here on: from numbers of contents to figures of cultures.
 
 
 def probe_figures(
@@ -626,7 +561,7 @@ def probe_figures(
         artworks: culture to the descriptors `[A, D]` of its artworks, the held-out ones last.
 
     Returns:
-        The record, and how often each culture's artworks are named rightly; None instead where a
+        The record, and the share of each culture's artworks that is named rightly, or None where a
         culture has no held-out artwork.
     """
     counts, confusion, right = dict(trial.held_out_counts), [], []
@@ -657,14 +592,20 @@ def quality_of(
     recall: fairness.Estimates | None,
     seed: int,
 ) -> Quality:
-    """How each culture is served, which worst, and how much of that chance would give.
+    """How each culture is served, which one worst, and what chance alone would give.
 
     Args:
         sources: descriptors `[N, D]` of the contents.
         artworks: culture to the descriptors `[A, D]` of its artworks.
         recall: of `probe_figures`.
     """
-    scale = _scale(list(artworks.values()))
+    labels = np.repeat(np.arange(len(artworks)), [len(each) for each in artworks.values()])
+    mean, deviation = statistics.balanced_moments(np.concatenate([*artworks.values()]), labels)
+
+    def scale(rows: np.ndarray) -> np.ndarray:
+        """Mean 0 and deviation 1 over artworks, else KID would follow the largest channels."""
+        return (rows - mean) / deviation
+
     real = [scale(features) for features in artworks.values()]
     weights = statistics.resampled(trial.sources, REPLICATES, seed)
     asked, classes = trial.to_change, served.probabilities.argmax(axis=2)
@@ -686,15 +627,12 @@ def quality_of(
     return Quality(
         figures={name: _by_culture(trial, each) for name, each in known.items()},
         untouched_kid=_by_culture(trial, before),
-        worst={name: _extremes(trial, fairness.worst(each)) for name, each in known.items()},
+        worst={name: fairness.worst(each, trial.cultures) for name, each in known.items()},
         worst_to_best={name: fairness.worst_to_best(each) for name, each in known.items()},
         by_chance={
             name: fairness.spread_by_chance(values, asked, seed) for name, values in single.items()
         },
-        paired={
-            name: _paired(fairness.paired(values, asked, weights))
-            for name, values in single.items()
-        },
+        paired={name: fairness.paired(values, asked, weights) for name, values in single.items()},
         confusion=restyled.confusion(classes, asked, len(trial.classes)).tolist(),
     )
 
@@ -709,8 +647,7 @@ def representation_of(trial: Trial, quality: Quality, facts: dict, seed: int) ->
     correlations = {}
     for name, figures in quality.figures.items():
         row = [figures[culture].value for culture in trial.cultures]
-        link = statistics.rank_correlation(list(counts.values()), row, seed)
-        correlations[name] = statistics.Correlation(*_plain(dataclasses.astuple(link)))
+        correlations[name] = statistics.rank_correlation(list(counts.values()), row, seed)
     return Representation(counts, by_model, correlations)
 
 
@@ -745,7 +682,8 @@ def trip_figures(
     return figures
 
 
-def _leg_figures(trial: Trial, legs: Legs, asked, weights) -> LegFigures:
+def _leg_figures(trial: Trial, legs: Legs, asked: np.ndarray, weights: np.ndarray) -> LegFigures:
+    """Means over contents and cultures, and of each culture that some content was asked of."""
     direct = np.broadcast_to(legs.direct, legs.once.shape)
     pairs = zip(_each(legs.once, asked), _each(legs.back, asked), strict=True)
     return LegFigures(
@@ -763,44 +701,15 @@ def _leg_figures(trial: Trial, legs: Legs, asked, weights) -> LegFigures:
 
 def leaning_figures(trial: Trial, named: Unconditioned, seed: int) -> LeaningFigures:
     """Shares of classes where no culture is asked for."""
-
-    def shares(classes: np.ndarray) -> ClassShares:
-        leaning = fairness.leaning(classes, len(trial.classes), REPLICATES, seed)
-        by_class = dict(zip(trial.classes, leaning.shares, strict=True))
-        return ClassShares(by_class, leaning.effective)
-
-    each = (shares(classes) for classes in (named.untouched, named.mixture, named.zeros))
+    each = (
+        fairness.leaning(classes, trial.classes, REPLICATES, seed)
+        for classes in (named.untouched, named.mixture, named.zeros)
+    )
     return LeaningFigures(len(named.untouched), PHOTOGRAPH in trial.classes, *each)
 
 
 def _by_culture(trial: Trial, estimates: fairness.Estimates) -> dict[str, Interval]:
     return dict(zip(trial.cultures, estimates.intervals(), strict=True))
-
-
-def _extremes(trial: Trial, worst: fairness.Worst) -> Extremes:
-    return Extremes(
-        culture=trial.cultures[worst.culture],
-        interval=worst.interval,
-        share=worst.share,
-        shares=dict(zip(trial.cultures, worst.shares, strict=True)),
-        tie=worst.tie,
-        best=trial.cultures[worst.best],
-        best_interval=worst.best_interval,
-    )
-
-
-def _paired(paired: fairness.Paired) -> Paired:
-    tables = (paired.value, paired.low, paired.high)
-    return Paired(*(_plain(table.tolist()) for table in tables), paired.clear.tolist())
-
-
-def _scale(artworks: list[np.ndarray]) -> typing.Callable[[np.ndarray], np.ndarray]:
-    """Brings every descriptor to mean 0 and deviation 1 over artworks, each culture with the same
-    weight, so that the kernel does not follow the channels of the largest values alone."""
-    mean = np.mean([each.mean(axis=0, dtype=np.float64) for each in artworks], axis=0)
-    deviation = np.sqrt(np.mean([((each - mean) ** 2).mean(axis=0) for each in artworks], axis=0))
-    deviation = np.where(deviation > 1e-9 * (np.abs(mean) + 1e-9), deviation, 1.0)
-    return lambda rows: (rows - mean) / deviation
 
 
 def _weights(trial: Trial, chosen: np.ndarray, seed: int) -> np.ndarray:
@@ -821,10 +730,3 @@ def _each(values: np.ndarray, asked: np.ndarray) -> np.ndarray:
     counts = asked.sum(axis=1)
     sums = np.where(asked, values, 0.0).sum(axis=1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def _plain(value):
-    """None for NaN, which JSON has no word for; also within lists."""
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

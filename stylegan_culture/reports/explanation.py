@@ -7,8 +7,11 @@ channels of its network carry the culture; what the directions of the generator'
 import dataclasses
 import pathlib
 import time
+import typing
+from collections.abc import Iterable
 
 import numpy as np
+import tensorflow as tf
 
 from stylegan_culture import config as settings
 from stylegan_culture import images
@@ -20,6 +23,9 @@ from stylegan_culture.pipelines.sampling import parents
 from stylegan_culture.reports import charts, page, projector, subjects
 from stylegan_culture.reports.explanation_settings import SHEETS, ExplainConfig, projector_of
 from stylegan_culture.reports.subjects import Artworks, Subjects
+
+if typing.TYPE_CHECKING:
+    from markupsafe import Markup
 
 MAPS = ("parts", "grad_cam")
 COVERED = 0.2  # of the picture, where a map is checked
@@ -209,9 +215,9 @@ class Record:
     codes: Codes | None
     data: dict[str, dict[str, int]] | None
     config: ExplainConfig
-    versions: dict[str, str]
-    commit: str
-    seconds: float
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
+    seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -247,27 +253,34 @@ def measure(config: ExplainConfig, files: list[str]) -> Explanation:
     seen = {culture: _places(networks, culture, config.seed) for culture in config.cultures}
     walked = _walks(config, networks)
     path, path_pictures = _path(config, networks) if config.path else (None, None)
-    points, channels, pieces, codes, data = (
-        projector.of_pictures(config, networks),
-        None,
-        {},
-        None,
-        None,
-    )
+    points = projector.of_pictures(config, networks)
+    channels = codes = data = None
+    pieces = {}
     if artworks is not None:
         channels, pieces = _channels(config, networks, artworks)
         codes = _codes(config, networks, artworks)
         points = points + projector.of_artworks(config, artworks)
         counts = np.bincount(artworks.labels).tolist()
-        counts = dict(zip(artworks.cultures, counts, strict=True))
-        data = {"pictures": counts, "left_out": artworks.left_out}
-    model = {"name": pathlib.Path(config.model).name, "knows": list(networks.model.cultures)}
+        data = {"pictures": dict(zip(artworks.cultures, counts, strict=True))}
+        data["left_out"] = artworks.left_out
+    tagger = networks.tagger
     record = Record(
         pictures=list(networks.names),
         cultures=list(config.cultures),
         titles=networks.titles,
-        tagger=_tagger(config, networks),
-        model=model,
+        tagger=Tagger(
+            name=pathlib.Path(config.tagger).name,
+            knows=list(networks.cultures),
+            exclusive=tagger.head.exclusive,
+            backbone=tagger.backbone.name,
+            weights=tagger.backbone.fingerprint,
+            side=networks.side,
+            tap=networks.tap,
+        ),
+        model={
+            "name": pathlib.Path(config.model).name,
+            "knows": list(networks.model.cultures),
+        },
         check={"covered": COVERED, "elsewhere": ELSEWHERE},
         steps=list(STEPS),
         left_out=[] if config.data else list(WITHOUT_DATA),
@@ -278,8 +291,6 @@ def measure(config: ExplainConfig, files: list[str]) -> Explanation:
         codes=codes,
         data=data,
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
         seconds=round(time.monotonic() - started, 1),
     )
     return Explanation(
@@ -289,18 +300,6 @@ def measure(config: ExplainConfig, files: list[str]) -> Explanation:
         walks={culture: pictures for culture, (_, pictures) in walked.items()},
         path=path_pictures,
         points=points,
-    )
-
-
-def _tagger(config: ExplainConfig, networks: Subjects) -> Tagger:
-    return Tagger(
-        name=pathlib.Path(config.tagger).name,
-        knows=list(networks.cultures),
-        exclusive=networks.tagger.head.exclusive,
-        backbone=networks.tagger.backbone.name,
-        weights=networks.tagger.backbone.fingerprint,
-        side=networks.side,
-        tap=networks.tap,
     )
 
 
@@ -365,7 +364,7 @@ def check(
 
 
 def _grad_cam(networks: Subjects, squares: np.ndarray, culture: int) -> np.ndarray:
-    def logits_of(taps):
+    def logits_of(taps: dict[str, tf.Tensor]) -> tf.Tensor:
         return CultureTagger(lambda _: taps, networks.tagger.head)(squares)
 
     backbone, tap, size = networks.tagger.backbone, networks.tap, networks.side
@@ -639,7 +638,7 @@ def _sheets(explanation: Explanation) -> dict[str, np.ndarray]:
     return sheets
 
 
-def _grid(rows, names: list[str], labels: list[str]) -> np.ndarray:
+def _grid(rows: Iterable, names: list[str], labels: list[str]) -> np.ndarray:
     cells = [cell for row in rows for cell in row]
     return images.grid(cells, len(labels), row_labels=names, column_labels=labels)
 
@@ -664,10 +663,7 @@ def html_of(explanation: Explanation) -> str:
         explanation=explanation,
         summaries={culture: _summary(places) for culture, places in record.places.items()},
         charts=_path_charts(record) if record.path else [],
-        tiles=_tiles,
         share=share,
-        two=two,
-        signed=signed,
     )
 
 
@@ -716,19 +712,11 @@ def _summary(places: list[Place]) -> _Summary:
     )
 
 
-def _mean(values) -> float:
+def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _tiles(cells, captions: list[str]) -> list[page.Shown]:
-    """Pictures `[S, S, 3]` for a row of the page."""
-    return [
-        page.shown(images.to_uint8(cell), caption)
-        for cell, caption in zip(cells, captions, strict=True)
-    ]
-
-
-def _path_charts(record: Record) -> list:
+def _path_charts(record: Record) -> list[list["Markup"]]:
     """For each picture two drawings of the probabilities along the way, wide and narrow; the style
     sheet shows the one that fits the page."""
     path, drawn = record.path, []
@@ -756,14 +744,12 @@ def way_chart(
     caption: str,
     kind: str,
     size: tuple[int, int],
-):
-    """Up to three lines over steps, each step below the middle of one of as many equal columns; as
-    `Markup`.
+) -> "Markup":
+    """Up to three lines over steps; each step is at the middle of one of as many equal columns.
 
     Args:
         shares: of the way, one a step, from 0 to 1.
         rows: `(name, values)`, values from 0 to 1, one a step.
-        caption: what is shown, for those who do not see the chart.
         kind: class of the style sheet.
         size: width and height in pixels.
     """
@@ -787,13 +773,3 @@ def share(value: float) -> str:
     if value in (0.0, 1.0) or 0.01 <= value <= 0.99:
         return f"{value:.0%}"
     return "<0.1%" if value < 0.001 else ">99.9%" if value > 0.999 else f"{value:.1%}"
-
-
-def two(value: float) -> str:
-    """A number with two decimals."""
-    return page.number(round(value, 2) + 0.0, "{:.2f}")  # + 0: no minus sign before nought
-
-
-def signed(value: float) -> str:
-    """+1.02 or a real minus sign."""
-    return page.number(round(value, 2) + 0.0, "{:+.2f}")
