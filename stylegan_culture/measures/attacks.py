@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from stylegan_culture.config import InputError
 from stylegan_culture.measures import statistics
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.measures.statistics import Interval
 
 NORMS = ("linf", "l2")
@@ -183,9 +184,7 @@ def wanted_others(labels: ArrayLike, count: int) -> np.ndarray:
 
 def named(logits_of: Callable, pictures: ArrayLike, batch: int = 8) -> np.ndarray:
     """The first guess for each picture, `[N]`; `logits_of` maps `[B, S, S, 3]` to `[B, K]`."""
-    starts = range(0, len(pictures), batch)
-    logits = [np.asarray(logits_of(tf.constant(pictures[s : s + batch]))) for s in starts]
-    return np.concatenate(logits).argmax(axis=1)
+    return in_batches(logits_of, pictures, size=batch).argmax(axis=1)
 
 
 def attack_curve(
@@ -270,12 +269,12 @@ def largest_changes(
 
     PGD from a random start. `restyle` maps `[B, S, S, 3]` to the same shape, differentiable.
     """
-    bound, changed = ball("linf", levels, 1), []
-    for start in range(0, len(pictures), effort.batch):
-        part = pictures[start : start + effort.batch]
-        objective = restyled_apart(restyle, part)
-        changed.append(pgd(objective, part, bound, effort.steps, seed=effort.seed))
-    return np.concatenate(changed)
+    bound = ball("linf", levels, 1)
+
+    def attack(part: tf.Tensor) -> tf.Tensor:
+        return pgd(restyled_apart(restyle, part), part, bound, effort.steps, seed=effort.seed)
+
+    return in_batches(attack, pictures, size=effort.batch)
 
 
 def random_changes(pictures: ArrayLike, levels: float, seed: int) -> np.ndarray:
@@ -303,18 +302,16 @@ def output_changes(
     restyle: Callable, pictures: ArrayLike, changed: ArrayLike, batch: int = 8
 ) -> Changes:
     """How much `restyle(pictures)` changes where `pictures [N, S, S, 3]` become `changed`."""
-    before, after = [], []
-    for start in range(0, len(pictures), batch):
-        pair = [np.asarray(each[start : start + batch], np.float32) for each in (pictures, changed)]
-        before.append(_rms(*pair))
-        after.append(_rms(*(np.asarray(restyle(tf.constant(each))) for each in pair)))
-    change, output = np.concatenate(before), np.concatenate(after)
+    pair = (np.asarray(each, np.float32) for each in (pictures, changed))
+    change, output = in_batches(
+        lambda one, two: (_rms(one, two), _rms(restyle(one), restyle(two))), *pair, size=batch
+    )
     return Changes(change, output, output / np.maximum(change, 1e-9))
 
 
-def _rms(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _rms(first: tf.Tensor, second: tf.Tensor) -> np.ndarray:
     """Root mean square difference of each picture `[N]`, in levels."""
-    change = first.astype(np.float64) - second
+    change = np.asarray(first, np.float64) - np.asarray(second)
     return 255.0 * np.sqrt((change * change).mean(axis=(1, 2, 3)))
 
 

@@ -6,7 +6,7 @@ drawn from that class.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from stylegan_culture import losses
 from stylegan_culture.measures import content as content_measures
 from stylegan_culture.measures import statistics
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe
 from stylegan_culture.measures.statistics import Interval
 
-BATCH = 8
 # Of these the median is given, of all others the mean.
 MEDIANS = ("content_distance", "perceptual_distance", "style_distance", "error")
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the control
@@ -29,8 +29,9 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the
 class Known:
     """Content codes that results are compared with, made once for all methods.
 
-    others: `[N + G, E]`, of the N contents and of a gallery of pictures to be mistaken for them.
-    artworks: `[A, E]`, which no result should be nearer to than to its source.
+    Attributes:
+        others: `[N + G, E]`, of the N contents and of a gallery of G other pictures.
+        artworks: `[A, E]`; a result should be nearer to its source than to any of them.
     """
 
     others: np.ndarray
@@ -146,19 +147,19 @@ def style_distances(
 ) -> np.ndarray:
     """`mean_taps |G - G_t|_1 / |G_t|_1` of pictures `[N, S, S, 3]` to Gram matrices of
     `mean_grams`: `[N]`."""
-    distances = []
-    for start in range(0, len(pictures), BATCH):
-        grams = _grams(backbone, tf.constant(pictures[start : start + BATCH]))
+
+    def distances(batch: tf.Tensor) -> np.ndarray:
         errors = [
             np.abs(gram.numpy() - target[tap]).sum(axis=(1, 2)) / np.abs(target[tap]).sum()
-            for tap, gram in grams.items()
+            for tap, gram in _grams(backbone, batch).items()
         ]
-        distances.append(np.mean(errors, axis=0))
-    return np.concatenate(distances)
+        return np.mean(errors, axis=0)
+
+    return in_batches(distances, pictures, size=8)
 
 
 @tf.function(reduce_retracing=True)  # at the top level: one trace serves every call
-def _grams(backbone, batch):
+def _grams(backbone: keras.Model, batch: tf.Tensor) -> dict[str, tf.Tensor]:
     return {tap: losses.gram(features) for tap, features in backbone(batch).items()}
 
 
@@ -179,7 +180,7 @@ class Summary:
 
 def summary(
     probabilities: ArrayLike,
-    measures: dict,
+    measures: dict[str, ArrayLike],
     classes: tuple[str, ...],
     sources: ArrayLike,
     seed: int = 0,
@@ -217,7 +218,9 @@ def summary(
     )
 
 
-def _by_source(function, values, classes, sources) -> dict[str, list[float | None]]:
+def _by_source(
+    function: Callable, values: np.ndarray, classes: tuple[str, ...], sources: np.ndarray
+) -> dict[str, list[float | None]]:
     """Source class to one number a culture, None where nothing was asked."""
     return {
         classes[number]: [
@@ -228,14 +231,14 @@ def _by_source(function, values, classes, sources) -> dict[str, list[float | Non
     }
 
 
-def _figure(name: str, values, weights) -> Interval | None:
+def _figure(name: str, values: np.ndarray, weights: np.ndarray) -> Interval | None:
     """A measure of `[K, N]` and its interval; None where nothing counts."""
     if not np.isfinite(values).any():
         return None
     return (_median if name in MEDIANS else _mean)(values, weights)
 
 
-def _mean(values, weights) -> Interval:
+def _mean(values: np.ndarray, weights: np.ndarray) -> Interval:
     """Mean of `[K, N]` and its interval over resampled contents."""
     totals, counts = np.nansum(values, axis=0), np.isfinite(values).sum(axis=0)
     drawn = weights @ counts
@@ -244,7 +247,7 @@ def _mean(values, weights) -> Interval:
     return statistics.with_interval(totals.sum() / counts.sum(), replicates, *bounds)
 
 
-def _median(values, weights) -> Interval:
+def _median(values: np.ndarray, weights: np.ndarray) -> Interval:
     """Median of `[K, N]` and its interval over resampled contents."""
     replicates = []
     for counts in weights[: statistics.REPLICATES // 4]:

@@ -162,8 +162,9 @@ class WayFigures:
 
 @dataclasses.dataclass(frozen=True)
 class LeaningFigures:
-    """What so many contents are named as where no culture is asked for; `photographs`: whether
-    they are photographs."""
+    """What contents are named as where no culture is asked for: untouched, in the uniform mixture
+    of all the model's cultures, and by a style code of zeros, which leaves the generator to its
+    habits. `photographs`: whether the contents are photographs."""
 
     contents: int
     photographs: bool
@@ -280,18 +281,17 @@ def measure(
         bench = Bench.of(method.model, trial, sources)
         served = into_every_culture(bench, shown)
         quality = quality_of(trial, served, sources.features, artworks, recall, seed)
-        drifted, trips = drift(bench, chosen), round_trips(bench, chosen)
+        drifted, pictures.drift[method.name] = drift(bench, chosen, seed)
+        trips, pictures.back[method.name] = round_trips(bench, chosen, seed)
         figures[method.name] = ModelFigures(
             **vars(quality),
             judge_in_training=method.trained_against(trial.probe.backbone),
             representation=representation_of(trial, quality, method.facts, seed),
-            drift=drift_figures(trial, chosen, drifted, seed),
-            round_trips=trip_figures(trial, chosen, trips, seed),
-            leaning=leaning_figures(trial, unconditioned(bench), seed),
+            drift=drifted,
+            round_trips=trips,
+            leaning=leaning_of(bench, seed),
         )
         pictures.every[method.name] = served.pictures
-        pictures.drift[method.name] = drifted.pictures
-        pictures.back[method.name] = trips.pictures
     record = BiasRecord(
         cultures={name: title(name) for name in trial.cultures},
         classes=tuple(trial.classes),
@@ -443,23 +443,16 @@ def into_every_culture(bench: Bench, shown: np.ndarray) -> Served:
     return Served(*map(np.stack, zip(*rows, strict=True)))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Drift:
-    """Of n contents after each restyling, `[K, STEPS, n]` each: content `distance` to the source,
-    to the picture `before`, and whether it is `named` as the culture; `pictures [K, STEPS, S, S,
-    3]` of the first content."""
+def drift(bench: Bench, chosen: np.ndarray, seed: int) -> tuple[DriftFigures, np.ndarray]:
+    """Restyles the contents numbered `chosen [n]` into the same culture again and again.
 
-    distance: np.ndarray
-    before: np.ndarray
-    named: np.ndarray
-    pictures: np.ndarray
-
-
-def drift(bench: Bench, chosen: np.ndarray) -> Drift:
-    """Restyles the contents numbered `chosen [n]` into the same culture again and again."""
-    start, cultures = bench.sources.part(chosen), []
+    Returns:
+        Means over contents and cultures, and pictures of the first content after each restyling,
+        `[K, STEPS, S, S, 3]`.
+    """
+    trial, start, cultures = bench.trial, bench.sources.part(chosen), []
     for culture, code in enumerate(tqdm.tqdm(bench.codes, "again and again", disable=None)):
-        pictures, last, steps = bench.trial.contents[chosen], start, []
+        pictures, last, steps = trial.contents[chosen], start, []
         for _ in range(STEPS):
             pictures = bench.into(pictures, code)
             now = bench.look(pictures)
@@ -467,41 +460,29 @@ def drift(bench: Bench, chosen: np.ndarray) -> Drift:
             steps.append((*apart, now.named == culture, pictures[0]))
             last = now
         cultures.append([np.stack(values) for values in zip(*steps, strict=True)])
-    return Drift(*map(np.stack, zip(*cultures, strict=True)))
+    distance, before, named, shown = map(np.stack, zip(*cultures, strict=True))  # [K, STEPS, ...]
+    asked, weights = trial.to_change[:, chosen], _weights(trial, chosen, seed)
+
+    def overall(values: np.ndarray) -> list[Interval]:
+        return [_overall(values[:, step], asked, weights) for step in range(STEPS)]
+
+    each = np.stack([_each(distance[:, step], asked) for step in range(STEPS)], axis=1)
+    by_culture = dict(zip(trial.cultures, each.tolist(), strict=True))
+    return DriftFigures(overall(distance), overall(before), overall(named), by_culture), shown
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Legs:
-    """Distances to the source: `once [K, m]` after one restyling, `back [K, m]` after the way back,
-    `direct [m]` of the source restyled into its style at once."""
+def round_trips(
+    bench: Bench, chosen: np.ndarray, seed: int
+) -> tuple[dict[str, WayFigures], np.ndarray]:
+    """From each content numbered `chosen [n]` into each culture and back to where it came from.
 
-    once: np.ndarray
-    back: np.ndarray
-    direct: np.ndarray
+    Back by the content's culture (`name`, of artworks alone), and by the style code that the style
+    encoder reads off the content (`example`, of all).
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Way:
-    """One way back, of m of the chosen contents: content distances and mean absolute differences of
-    pixels."""
-
-    rows: np.ndarray
-    content: Legs
-    pixels: Legs
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class RoundTrips:
-    """Ways back by the content's culture (`name`, of artworks alone), and by the style code that
-    the style encoder reads off the content (`example`, of all); `pictures [K, 2, S, S, 3]` of the
-    first content: once, and back by example."""
-
-    ways: dict[str, Way]
-    pictures: np.ndarray
-
-
-def round_trips(bench: Bench, chosen: np.ndarray) -> RoundTrips:
-    """From each content numbered `chosen [n]` into each culture and back to where it came from."""
+    Returns:
+        The figures of both ways, and pictures of the first content, restyled and back by example:
+        `[K, 2, S, S, 3]`.
+    """
     trial, contents = bench.trial, bench.trial.contents[chosen]
     start, origins = bench.sources.part(chosen), trial.sources[chosen]
     everyone, artworks = np.arange(len(chosen)), np.flatnonzero(origins < len(trial.cultures))
@@ -510,43 +491,54 @@ def round_trips(bench: Bench, chosen: np.ndarray) -> RoundTrips:
         targets["name"] = (artworks, bench.codes[origins[artworks]])
 
     def distances(results: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Content distances and mean absolute differences of pixels, `[2, m]`."""
         apart = bench.look(results).distance(start.part(rows))
         return np.stack([apart, np.abs(results - contents[rows]).mean(axis=(1, 2, 3))])
 
     bar = tqdm.tqdm(bench.codes, "there and back", disable=None)
     there = [bench.into(contents, code) for code in bar]
-    once = np.stack([distances(results, everyone) for results in there], axis=1)
-    ways, pictures = {}, []
+    once = np.stack([distances(results, everyone) for results in there], axis=1)  # [2, K, n]
+    ways, shown = {}, []
     for way, (rows, codes) in targets.items():
         direct = distances(bench.restyle(contents[rows], codes), rows)
         returned = [bench.restyle(results[rows], codes) for results in there]
         back = np.stack([distances(results, rows) for results in returned], axis=1)
-        ways[way] = Way(
-            rows, *(Legs(once[kind][:, rows], back[kind], direct[kind]) for kind in (0, 1))
-        )
         if way == "example":
-            pictures = [(one[0], other[0]) for one, other in zip(there, returned, strict=True)]
-    return RoundTrips(ways, np.stack(pictures))
+            shown = [(one[0], other[0]) for one, other in zip(there, returned, strict=True)]
+        asked, weights = trial.to_change[:, chosen[rows]], _weights(trial, chosen[rows], seed)
+        legs = zip(once[:, :, rows], back, direct, strict=True)
+        ways[way] = WayFigures(
+            len(rows), *(_leg_figures(trial, each, asked, weights) for each in legs)
+        )
+    return ways, np.stack(shown)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Unconditioned:
-    """Classes `[n]` that contents are named as: `untouched`, in the uniform `mixture` of all the
-    model's cultures, and by a style code of `zeros`, which leaves the generator to its habits."""
+def _leg_figures(
+    trial: Trial, legs: tuple[np.ndarray, ...], asked: np.ndarray, weights: np.ndarray
+) -> LegFigures:
+    """Figures of distances to the source: once `[K, m]`, back `[K, m]` and direct `[m]`."""
+    once, back, direct = legs
+    measured = (once, back, np.broadcast_to(direct, once.shape), once - back)
+    pairs = zip(trial.cultures, _each(once, asked), _each(back, asked), strict=True)
+    return LegFigures(
+        *(_overall(values, asked, weights) for values in measured),
+        {name: (float(one), float(two)) for name, one, two in pairs if math.isfinite(one)},
+    )
 
-    untouched: np.ndarray
-    mixture: np.ndarray
-    zeros: np.ndarray
 
-
-def unconditioned(bench: Bench) -> Unconditioned:
-    """Restyles where no culture is asked for: photographs, or all contents where none is one."""
+def leaning_of(bench: Bench, seed: int) -> LeaningFigures:
+    """What photographs, or all contents where none is one, are named as without a culture."""
     trial, chosen = bench.trial, np.arange(len(bench.trial.contents))
-    if PHOTOGRAPH in trial.classes:
+    photographs = PHOTOGRAPH in trial.classes
+    if photographs:
         chosen = np.flatnonzero(trial.sources == trial.classes.index(PHOTOGRAPH))
     codes = (bench.middle, np.zeros_like(bench.middle))
-    named = (bench.look(bench.into(trial.contents[chosen], code)).named for code in codes)
-    return Unconditioned(bench.sources.named[chosen], *named)
+    restyled_by = (bench.look(bench.into(trial.contents[chosen], code)).named for code in codes)
+    shares = (
+        fairness.leaning(named, trial.classes, REPLICATES, seed)
+        for named in (bench.sources.named[chosen], *restyled_by)
+    )
+    return LeaningFigures(len(chosen), photographs, *shares)
 
 
 # From here on: from numbers of contents to figures of cultures.
@@ -649,63 +641,6 @@ def representation_of(trial: Trial, quality: Quality, facts: dict, seed: int) ->
         row = [figures[culture].value for culture in trial.cultures]
         correlations[name] = statistics.rank_correlation(list(counts.values()), row, seed)
     return Representation(counts, by_model, correlations)
-
-
-def drift_figures(trial: Trial, chosen: np.ndarray, drifted: Drift, seed: int) -> DriftFigures:
-    """Means over contents and cultures after each restyling, and distances of each culture."""
-    asked, weights = trial.to_change[:, chosen], _weights(trial, chosen, seed)
-
-    def overall(values: np.ndarray) -> list[Interval]:
-        return [_overall(values[:, step], asked, weights) for step in range(STEPS)]
-
-    steps = [_each(drifted.distance[:, step], asked) for step in range(STEPS)]
-    return DriftFigures(
-        overall(drifted.distance),
-        overall(drifted.before),
-        overall(drifted.named),
-        dict(zip(trial.cultures, np.stack(steps, axis=1).tolist(), strict=True)),
-    )
-
-
-def trip_figures(
-    trial: Trial, chosen: np.ndarray, trips: RoundTrips, seed: int
-) -> dict[str, WayFigures]:
-    """How far contents are from themselves on each way, over the contents that have it."""
-    figures = {}
-    for name, way in trips.ways.items():
-        rows = np.asarray(chosen)[way.rows]
-        asked, weights = trial.to_change[:, rows], _weights(trial, rows, seed)
-        content_legs, pixel_legs = (
-            _leg_figures(trial, legs, asked, weights) for legs in (way.content, way.pixels)
-        )
-        figures[name] = WayFigures(len(rows), content_legs, pixel_legs)
-    return figures
-
-
-def _leg_figures(trial: Trial, legs: Legs, asked: np.ndarray, weights: np.ndarray) -> LegFigures:
-    """Means over contents and cultures, and of each culture that some content was asked of."""
-    direct = np.broadcast_to(legs.direct, legs.once.shape)
-    pairs = zip(_each(legs.once, asked), _each(legs.back, asked), strict=True)
-    return LegFigures(
-        *(
-            _overall(values, asked, weights)
-            for values in (legs.once, legs.back, direct, legs.once - legs.back)
-        ),
-        {
-            name: (float(once), float(back))
-            for name, (once, back) in zip(trial.cultures, pairs, strict=True)
-            if math.isfinite(once)
-        },
-    )
-
-
-def leaning_figures(trial: Trial, named: Unconditioned, seed: int) -> LeaningFigures:
-    """Shares of classes where no culture is asked for."""
-    each = (
-        fairness.leaning(classes, trial.classes, REPLICATES, seed)
-        for classes in (named.untouched, named.mixture, named.zeros)
-    )
-    return LeaningFigures(len(named.untouched), PHOTOGRAPH in trial.classes, *each)
 
 
 def _by_culture(trial: Trial, estimates: fairness.Estimates) -> dict[str, Interval]:

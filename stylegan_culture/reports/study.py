@@ -1,4 +1,4 @@
-"""`study --data ... --out DIR`: how picture traditions look and how far apart they lie, as one
+"""`study --data ... --out DIR`: how picture traditions look and how far apart they are, as one
 page, four plots and every number.
 
 Every picture is read once and passes the backbone once. A picture of several traditions counts for
@@ -11,6 +11,7 @@ import math
 import pathlib
 import time
 import typing
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,12 +23,16 @@ from stylegan_culture.measures import looks, statistics
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.pipelines import cultures
+from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.reports import alignment, charts, page, study_pictures
 from stylegan_culture.reports.study_pictures import Stated, StudyConfig
 
 if typing.TYPE_CHECKING:
+    import keras
+    from markupsafe import Markup
+
     from stylegan_culture.features.moments import Collector, Moments
-    from stylegan_culture.measures.gaps import MapFigures, Sampled
+    from stylegan_culture.measures.gaps import Figure, MapFigures, Sampled
 
 LEAST = 5  # pictures of a tradition that distances are taken of; the held-out rule then keeps one
 MAP = "transport"
@@ -201,15 +206,6 @@ class Neighbours:
 
 
 @dataclasses.dataclass(frozen=True)
-class Replicates:
-    """Bootstrap replicates of the figures, the map and the gaps."""
-
-    figures: int
-    map: int
-    gaps: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Study:
     """What study.json holds. Traditions are named by their keys.
 
@@ -219,6 +215,7 @@ class Study:
         figures: of each figure every tradition's value with its interval.
         measured: traditions that distances are taken between.
         without: a sentence on the others.
+        replicates: of the bootstrap, for figures, map and gaps.
         plane, gaps: None where fewer than two traditions are measured.
     """
 
@@ -234,11 +231,11 @@ class Study:
     plane: Plane | None
     gaps: Gaps | None
     neighbours: list[Neighbours]
-    replicates: Replicates
+    replicates: dict[str, int]
     config: PageConfig
-    versions: dict[str, str]
-    commit: str
-    seconds: float
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
+    seconds: float = 0.0
 
     def rows(self, key: str) -> list[tuple]:
         """Of a figure each tradition's title, value and interval."""
@@ -287,10 +284,11 @@ class Picture:
     pixels: np.ndarray
     caption: str
 
-    def within(self, side: int) -> np.ndarray:
-        """Its pixels, the short side at most `side`."""
+    def within(self, side: int) -> page.Shown:
+        """The picture for the page, its short side at most `side`."""
         larger = min(self.pixels.shape[:2]) > side
-        return images.fit_short_side(self.pixels, side) if larger else self.pixels
+        pixels = images.fit_short_side(self.pixels, side) if larger else self.pixels
+        return page.shown(pixels, self.caption, 84 if side == SIDE else 76)
 
 
 def run(config: PageConfig, outputs: Outputs) -> str:
@@ -298,17 +296,13 @@ def run(config: PageConfig, outputs: Outputs) -> str:
     command prints."""
     folder = outputs.claim_folder(config.out, FILES + PLOTS)
     with locked(folder):
-        _make(config, folder)
+        record, shown = measure(config)
+        with page.complete(folder, PLOTS) as unfinished:
+            draw(record, shown, unfinished)
+            write_result(unfinished / "study.json", dataclasses.asdict(record))
+            write_text(unfinished / "study.html", html_of(record, shown))
     size = (folder / "study.html").stat().st_size / 1e6
     return f"every number: {folder / 'study.json'}\npage: {folder / 'study.html'} ({size:.1f} MB)"
-
-
-def _make(config: PageConfig, folder: pathlib.Path) -> None:
-    record, shown = measure(config)
-    with page.complete(folder, PLOTS) as unfinished:
-        draw(record, shown, unfinished)
-        write_result(unfinished / "study.json", dataclasses.asdict(record))
-        write_text(unfinished / "study.html", html_of(record, shown))
 
 
 # Measuring
@@ -409,13 +403,10 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
     traditions = {}
     for name, portrait in portraits.items():
         ids = [source.ids[k] for k in taken if _first(source, k) == name]
+        looked = {key: value for key, value in vars(portrait).items() if key != "figures"}
         traditions[name] = Tradition(
-            pictures=portrait.pictures,
+            **looked,
             held_out=collected.collectors["held_out"].pictures().get(name, 0),
-            hues=portrait.hues,
-            lightness=portrait.lightness,
-            chroma=portrait.chroma,
-            palette=portrait.palette,
             moments=_channels(collected.moments(name)),
             licences=study_pictures.licences(ids, known, config.licences.strip()),
             examples=examples[name],
@@ -433,10 +424,12 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
         plane=plane,
         gaps=_gaps(config, collected, measured) if measured else None,
         neighbours=neighbours,
-        replicates=Replicates(statistics.REPLICATES, gaps.MAP_REPLICATES, config.replicates),
+        replicates={
+            "figures": statistics.REPLICATES,
+            "map": gaps.MAP_REPLICATES,
+            "gaps": config.replicates,
+        },
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
         seconds=round(time.monotonic() - started, 1),
     )
     wanted = {name for chosen in examples.values() for name in chosen}
@@ -444,7 +437,7 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
     return study, _shown(source, wanted, known)
 
 
-def _collect(config: PageConfig, source, backbone, tap: str) -> _Collected:
+def _collect(config: PageConfig, source: Source, backbone: "keras.Model", tap: str) -> _Collected:
     """Reads every picture once: its looks into an album, its features into a collector."""
     from stylegan_culture.features.moments import Collector, aligned_features
 
@@ -460,7 +453,7 @@ def _collect(config: PageConfig, source, backbone, tap: str) -> _Collected:
 
     read = study_pictures.pictures(source, config.short_side)
 
-    def large_enough():
+    def large_enough() -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
         for number, (picture, tags) in enumerate(read):
             if min(picture.shape[:2]) < backbone.least_size:
                 collected.small.append(source.ids[number])
@@ -518,7 +511,7 @@ def _gaps(config: PageConfig, collected: _Collected, names: list[str]) -> Gaps:
 
 
 def _chosen(
-    config: PageConfig, source, collected: _Collected
+    config: PageConfig, source: Source, collected: _Collected
 ) -> tuple[dict[str, list[str]], list[Neighbours]]:
     """Which pictures the page shows: examples of each tradition, and the pairs of nearest
     neighbours across traditions, similarity above 0."""
@@ -531,16 +524,14 @@ def _chosen(
         chosen = looks.examples(descriptors[members], EXAMPLES)
         examples[name] = [source.ids[k] for k in numbers[members[chosen]]]
     near = looks.neighbours(descriptors, whole.labels, config.pairs, varied=True)
-    pairs = [
-        ([int(numbers[one]), int(numbers[other])], alike) for one, other, alike in near if alike > 0
-    ]
     return examples, [
         Neighbours([source.ids[k] for k in pair], [_first(source, k) for k in pair], alike)
-        for pair, alike in pairs
+        for *pair, alike in ((numbers[one], numbers[other], alike) for one, other, alike in near)
+        if alike > 0
     ]
 
 
-def _data(config: PageConfig, source, collected: _Collected) -> Data:
+def _data(config: PageConfig, source: Source, collected: _Collected) -> Data:
     taken, names = sum(collected.numbers.values(), []), collected.names()
     path = config.data.removesuffix(settings.OUTSIDE).partition(":")[2]
     return Data(
@@ -554,7 +545,8 @@ def _data(config: PageConfig, source, collected: _Collected) -> Data:
     )
 
 
-def _first(source, number: int) -> str:
+def _first(source: Source, number: int) -> str:
+    """The first tradition of a picture."""
     return source.cultures[int(source.tags[number].argmax())]
 
 
@@ -566,7 +558,7 @@ def _origin(name: str) -> str:
     return ""
 
 
-def _shown(source, wanted: set[str], known: dict[str, Stated]) -> dict[str, Picture]:
+def _shown(source: Source, wanted: set[str], known: dict[str, Stated]) -> dict[str, Picture]:
     """Pictures by identifier, cut where they are very long."""
     shown = {}
     for number, name in enumerate(source.ids):
@@ -597,10 +589,7 @@ def html_of(record: Study, shown: dict[str, Picture]) -> str:
         "study.html.j2",
         record=record,
         measures=MEASURES,
-        pictures={
-            name: page.shown(picture.within(side), picture.caption, 84 if side == SIDE else 76)
-            for name, picture in shown.items()
-        },
+        pictures={name: picture.within(side) for name, picture in shown.items()},
         dots={
             key: charts.dots(record.rows(key), MEASURES[key].show, MEASURES[key].heading)
             for key in record.figures
@@ -613,14 +602,13 @@ def html_of(record: Study, shown: dict[str, Picture]) -> str:
         cells=functools.partial(_cells, record),
         heat=functools.partial(_heat, record),
         show=page.number,
-        percent=functools.partial(page.number, form="{:.0%}"),
-        whole=functools.partial(page.number, form="{:.0f}"),
-        hundredths=functools.partial(page.number, form="{:.2f}"),
     )
 
 
-def _plate_charts(tradition: Tradition, mean: dict, largest: float, title: str) -> dict:
-    """Histograms and hue rose of a tradition over the `mean` of all."""
+def _plate_charts(
+    tradition: Tradition, mean: dict[str, list[float]], largest: float, title: str
+) -> dict[str, "Markup"]:
+    """Histograms and hue rose of a tradition, over the `mean` of all."""
     count = len(tradition.lightness)
     return {
         "Lightness": charts.histogram(
@@ -654,20 +642,17 @@ def _places(record: Study, shown: dict[str, Picture]) -> list[charts.Place]:
     ]
 
 
-def _maps(record: Study, shown: dict[str, Picture]) -> list:
+def _maps(record: Study, shown: dict[str, Picture]) -> list["Markup"]:
     """The map with pictures for wide screens, and without for narrow ones."""
     if record.plane is None:
         return []
     places = _places(record, shown)
     plain = [dataclasses.replace(place, picture=None) for place in places]
-    caption = "Map of traditions"
-    return [
-        charts.plane(places, WIDE_MAP, caption, "wide"),
-        charts.plane(plain, NARROW_MAP, caption, "narrow"),
-    ]
+    sizes = ((places, WIDE_MAP, "wide"), (plain, NARROW_MAP, "narrow"))
+    return [charts.plane(each, size, "Map of traditions", kind) for each, size, kind in sizes]
 
 
-def _cells(record: Study, figure) -> list:
+def _cells(record: Study, figure: "Figure") -> list[list[tuple[float, str] | None]]:
     """Of a table of gaps the cells `(value, interval)` in the order of the map."""
     order = [record.measured.index(name) for name in record.from_left_to_right()]
 
@@ -699,12 +684,10 @@ def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None
             kept = f"The plane keeps {record.plane.kept:.0%} of the distances' variance"
             figure.text(0.015, 0.96, kept, color=charts.SOFT)
             charts.png(figure, folder / "map.png")
+        parts = {"before alignment": record.gaps.before, "after alignment": record.gaps.after}
         alignment.draw_pair(
             folder / "gaps.png",
-            {
-                f"{part} alignment": figures.gaps["frechet"].value
-                for part, figures in (("before", record.gaps.before), ("after", record.gaps.after))
-            },
+            {name: figures.gaps["frechet"].value for name, figures in parts.items()},
             [record.titles[name] for name in record.measured],
             "Gap between traditions on held-out pictures",
             "Fréchet distance / mean variance",

@@ -13,6 +13,7 @@ import tqdm
 from stylegan_culture import images, models
 from stylegan_culture.config import InputError, visible
 from stylegan_culture.features import linalg
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.input import load_source
@@ -57,7 +58,7 @@ class Subjects:
         """Every picture by every style code `[M, D]`: `[N, M, S, S, 3]`."""
         codes, full = np.asarray(codes, np.float32), np.ones((1, 1), np.float32)
 
-        def restyle(picture, code):
+        def restyle(picture: np.ndarray, code: np.ndarray) -> np.ndarray:
             return np.asarray(self.model.stylize_with(picture[None], code[None], full))[0]
 
         return np.stack([[restyle(one, code) for code in codes] for one in self.pictures])
@@ -73,9 +74,7 @@ class Subjects:
         """Of squares `[..., side, side, 3]`: `[..., K]` in the order of `cultures`."""
         squares = np.asarray(squares, np.float32)
         flat = squares.reshape(-1, *squares.shape[-3:])
-        starts = range(0, len(flat), BATCH)
-        logits = [self._compiled(tf.constant(flat[start : start + BATCH])) for start in starts]
-        return np.concatenate(logits).reshape(*squares.shape[:-3], -1)
+        return in_batches(self._compiled, flat, size=BATCH).reshape(*squares.shape[:-3], -1)
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """Of pictures `[..., S, S, 3]` by the tagger: `[..., K]` in the order of `cultures`."""
@@ -205,7 +204,7 @@ def _pass(source: Source, subjects: Subjects) -> tuple[dict[str, np.ndarray], tu
     tagger, model, tap = subjects.tagger, subjects.model, subjects.tap
 
     @tf.function(reduce_retracing=True)
-    def look(batch):
+    def look(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         taps = tagger.backbone(batch)
         features = tf.cast(taps[tap], tf.float32)
         flat = tf.reshape(features, (len(batch), -1, features.shape[-1]))
