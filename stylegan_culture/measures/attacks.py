@@ -285,17 +285,11 @@ def random_changes(pictures: ArrayLike, levels: float, seed: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Changes:
-    """Root mean squares over each of N pictures, in levels, `[N]`.
+    """Root mean squares over each of N pictures, in levels, `[N]`."""
 
-    Attributes:
-        input: of a change of the picture.
-        output: of what it changes in the restyled picture.
-        amplification: the second over the first: 1 for a network that returns its input.
-    """
-
-    input: np.ndarray
-    output: np.ndarray
-    amplification: np.ndarray
+    input: np.ndarray  # of a change of the picture
+    output: np.ndarray  # of what it changes in the restyled picture
+    amplification: np.ndarray  # the second over the first: 1 for a network that returns its input
 
 
 def output_changes(

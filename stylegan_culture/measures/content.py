@@ -29,17 +29,12 @@ LEAST_STRUCTURE = 0.5 * 0.03**2  # c: half of C2 of the paper, for brightness fr
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Perceived:
-    """Features of N pictures, kept so that others can be compared with them.
+    """Features of N pictures, kept so that others can be compared with them."""
 
-    Attributes:
-        shape: of the pictures, `(N, H, W)`.
-        pooled: mean over positions of the deepest tap, `[N, D]` float32.
-        taps: `{name: [N, h, w, C]}` float16, channels of length 1 at every position: for a picture
-            of 256 px of the default backbone 4 MB.
-    """
-
-    shape: tuple[int, int, int]
-    pooled: np.ndarray
+    shape: tuple[int, int, int]  # of the pictures, `(N, H, W)`
+    pooled: np.ndarray  # mean over positions of the deepest tap, `[N, D]` float32
+    # `{name: [N, h, w, C]}` float16, channels of length 1 at every position: for a picture of 256
+    # px of the default backbone 4 MB
     taps: dict[str, np.ndarray]
 
     @classmethod

@@ -93,15 +93,10 @@ KINDS = ("means", "deviations")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parts:
-    """Logits of N pictures and K cultures, taken apart.
+    """Logits of N pictures and K cultures, taken apart."""
 
-    Fields:
-        bias: `[K]`.
-        maps: `{(tap, kind): [N, h, w, K]}`, kinds of `KINDS`, taps from shallow to deep.
-    """
-
-    bias: np.ndarray
-    maps: dict
+    bias: np.ndarray  # `[K]`
+    maps: dict  # `{(tap, kind): [N, h, w, K]}`, kinds of `KINDS`, taps from shallow to deep
 
     def totals(self) -> dict:
         """The parts of the logits, `{(tap, kind): [N, K]}`."""

@@ -18,18 +18,12 @@ from stylegan_culture.measures.statistics import PERMUTATIONS, Interval
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimates:
-    """One measure of each culture.
+    """One measure of each culture."""
 
-    Attributes:
-        values: `[K]`.
-        replicates: `[R, K]`, of resampled contents.
-        higher: whether more is better.
-        ends: the least and the greatest value that there can be.
-    """
-
-    values: np.ndarray
-    replicates: np.ndarray
-    higher: bool
+    values: np.ndarray  # `[K]`
+    replicates: np.ndarray  # `[R, K]`, of resampled contents
+    higher: bool  # whether more is better
+    # The least and the greatest value that there can be
     ends: tuple[float, float] = (-math.inf, math.inf)
 
     def intervals(self) -> list[Interval]:
@@ -126,24 +120,15 @@ def covered(after: Estimates, before: Estimates) -> Estimates | None:
 
 @dataclasses.dataclass(frozen=True)
 class Worst:
-    """The culture served worst, and how sure that is.
+    """The culture served worst, and how sure that is."""
 
-    Attributes:
-        culture: its name.
-        interval: its value and 95 % interval.
-        share: of replicates in which it is the worst; equally bad cultures share a replicate.
-        shares: of each culture.
-        tie: whether others are the worst in more than 5 % of replicates, so that the data do not
-            settle it.
-        best: the name of the culture served best; `best_interval`: its value.
-    """
-
-    culture: str
-    interval: Interval
-    share: float
-    shares: dict[str, float]
+    culture: str  # its name
+    interval: Interval  # its value and 95 % interval
+    share: float  # of replicates in which it is the worst; equally bad cultures share a replicate
+    shares: dict[str, float]  # of each culture
+    # Whether others are the worst in more than 5 % of replicates, so that the data do not settle it
     tie: bool
-    best: str
+    best: str  # the name of the culture served best; `best_interval`: its value
     best_interval: Interval
 
 
@@ -184,17 +169,11 @@ def worst_to_best(measure: Estimates) -> Interval | None:
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """How far best and worst culture lie apart.
+    """How far best and worst culture lie apart."""
 
-    Attributes:
-        range: best less worst mean.
-        chance: its mean over shuffles.
-        p: the share of shuffles (and the data themselves) with as great a range.
-    """
-
-    range: float
-    chance: float
-    p: float
+    range: float  # best less worst mean
+    chance: float  # its mean over shuffles
+    p: float  # the share of shuffles (and the data themselves) with as great a range
 
 
 def spread_by_chance(values: ArrayLike, asked: ArrayLike, seed: int) -> Spread:

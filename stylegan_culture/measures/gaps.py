@@ -179,17 +179,12 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class MapFigures:
-    """Held-out features in the shared space of one alignment map.
+    """Held-out features in the shared space of one alignment map."""
 
-    Attributes:
-        gaps: each of `MEASURES` between each two cultures, `[K][K]`.
-        mean: each of `MEASURES`, the mean over pairs.
-        probe: balanced accuracy of a probe that sees single "positions", pictures' "means", and
-            their means and deviations ("descriptors").
-    """
-
-    gaps: dict[str, Figure]
-    mean: dict[str, Figure]
+    gaps: dict[str, Figure]  # each of `MEASURES` between each two cultures, `[K][K]`
+    mean: dict[str, Figure]  # each of `MEASURES`, the mean over pairs
+    # Balanced accuracy of a probe that sees single "positions", pictures' "means", and their means
+    # and deviations ("descriptors")
     probe: dict[str, Figure]
 
 
@@ -333,23 +328,14 @@ WHAT = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GapMap:
-    """K traditions on a map.
+    """K traditions on a map."""
 
-    Fields:
-        figures: for each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval.
-        frechet: `[K, K]`, Frechet distances as a share of the mean variance.
-        points: `[K, 2]`, `plane` of them.
-        kept: the share of the squared distances' variance that the plane keeps.
-        scatter: `[K, 2, 2]`, covariance of the points over draws of the pictures.
-        variance: the share of the features' variance that the principal directions hold.
-    """
-
-    figures: dict
-    frechet: np.ndarray
-    points: np.ndarray
-    kept: float
-    scatter: np.ndarray
-    variance: float
+    figures: dict  # for each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval
+    frechet: np.ndarray  # `[K, K]`, Frechet distances as a share of the mean variance
+    points: np.ndarray  # `[K, 2]`, `plane` of them
+    kept: float  # the share of the squared distances' variance that the plane keeps
+    scatter: np.ndarray  # `[K, 2, 2]`, covariance of the points over draws of the pictures
+    variance: float  # the share of the features' variance that the principal directions hold
 
 
 def survey(sampled: Sampled, seed: int = 0, replicates: int = MAP_REPLICATES) -> GapMap:

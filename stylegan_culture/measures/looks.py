@@ -214,21 +214,15 @@ class Swatch:
 
 @dataclasses.dataclass(frozen=True)
 class Portrait:
-    """What a tradition looks like.
+    """What a tradition looks like."""
 
-    Attributes:
-        pictures: their number.
-        figures: for each of `WHAT` the mean over pictures with its interval.
-        hues, lightness, chroma: mean histograms.
-        palette: the largest share first.
-    """
-
-    pictures: int
-    figures: dict[str, Interval]
+    pictures: int  # their number
+    figures: dict[str, Interval]  # for each of `WHAT` the mean over pictures with its interval
+    # hues, lightness, chroma: mean histograms
     hues: list[float]
     lightness: list[float]
     chroma: list[float]
-    palette: list[Swatch]
+    palette: list[Swatch]  # the largest share first
 
     @classmethod
     def of(cls, album: Album, seed: int = 0) -> "Portrait":

@@ -27,32 +27,20 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Known:
-    """Content codes that results are compared with, made once for all methods.
+    """Content codes that results are compared with, made once for all methods."""
 
-    Attributes:
-        others: `[N + G, E]`, of the N contents and of a gallery of G other pictures.
-        artworks: `[A, E]`; a result should be nearer to its source than to any of them.
-    """
-
-    others: np.ndarray
-    artworks: np.ndarray
+    others: np.ndarray  # `[N + G, E]`, of the N contents and of a gallery of G other pictures
+    artworks: np.ndarray  # `[A, E]`; a result should be nearer to its source than to any of them
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recognition:
-    """Whose idiom and whose content results have.
+    """Whose idiom and whose content results have."""
 
-    Attributes:
-        probabilities: `[K, N, classes]`.
-        content_distance: `[K, N]`, to the source.
-        nearest: `[K, N]` bool: no other source and no picture of the gallery is nearer.
-        artwork_nearer: `[K, N]` bool: an artwork is nearer than the source.
-    """
-
-    probabilities: np.ndarray
-    content_distance: np.ndarray
-    nearest: np.ndarray
-    artwork_nearer: np.ndarray
+    probabilities: np.ndarray  # `[K, N, classes]`
+    content_distance: np.ndarray  # `[K, N]`, to the source
+    nearest: np.ndarray  # `[K, N]` bool: no other source and no picture of the gallery is nearer
+    artwork_nearer: np.ndarray  # `[K, N]` bool: an artwork is nearer than the source
 
 
 def recognised(probe: CultureProbe, results: ArrayLike, known: Known) -> Recognition:
@@ -165,16 +153,11 @@ def _grams(backbone: keras.Model, batch: tf.Tensor) -> dict[str, tf.Tensor]:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The figures of one method by measure; None where no content was asked of the culture.
+    """The figures of one method by measure; None where no content was asked of the culture."""
 
-    Attributes:
-        figures: over all results.
-        cultures: culture to its figures.
-        pairs: `named` and `content_distance` by source class, one number a culture.
-    """
-
-    figures: dict[str, Interval | None]
-    cultures: dict[str, dict[str, Interval | None]]
+    figures: dict[str, Interval | None]  # over all results
+    cultures: dict[str, dict[str, Interval | None]]  # culture to its figures
+    # `named` and `content_distance` by source class, one number a culture
     pairs: dict[str, dict[str, list[float | None]]]
 
 
@@ -264,23 +247,16 @@ LEAST_STYLES = 0.1  # of how the contents differ
 
 @dataclasses.dataclass(frozen=True)
 class Signs:
-    """What faults show in, each a number of one method.
+    """What faults show in, each a number of one method."""
 
-    Attributes:
-        change: median perceptual distance of results to their contents, over that between
-            different contents (both at least 0).
-        diversity: of `content.diversity`, results of different contents.
-        styles: of `content.style_diversity`, results in different cultures; None where there is
-            one culture.
-        named: share named as asked.
-        unchanged_named: share of the contents themselves that are named as asked.
-    """
-
+    # Median perceptual distance of results to their contents, over that between different contents
+    # (both at least 0)
     change: float
-    diversity: float
+    diversity: float  # of `content.diversity`, results of different contents
+    # Of `content.style_diversity`, results in different cultures; None where there is one culture
     styles: float | None
-    named: float
-    unchanged_named: float
+    named: float  # share named as asked
+    unchanged_named: float  # share of the contents themselves that are named as asked
 
     def faults(self) -> tuple[str, ...]:
         """The names of the faults, the gravest first; empty where there is none.

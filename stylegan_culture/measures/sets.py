@@ -131,19 +131,16 @@ def kid(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neighbourhoods:
-    """Shares of pictures in [0, 1]: numbers, or `[R]` where R draws are counted.
+    """Shares of pictures in [0, 1]: numbers, or `[R]` where R draws are counted."""
 
-    Attributes:
-        precision: pictures that lie within the reach of a real one, which is the distance to its
-            k-th nearest real one.
-        recall: the same with the parts changed (arXiv 1904.06991). A picture's reach is that among
-            all, whatever is drawn: twice the same picture would be its nearest neighbour.
-        coverage: real pictures within whose reach lies a picture (arXiv 2002.09797); outliers
-            shake it less than recall.
-    """
-
+    # Pictures that lie within the reach of a real one, which is the distance to its k-th nearest
+    # real one
     precision: float | np.ndarray
+    # The same with the parts changed (arXiv 1904.06991). A picture's reach is that among all,
+    # whatever is drawn: twice the same picture would be its nearest neighbour.
     recall: float | np.ndarray
+    # Real pictures within whose reach lies a picture (arXiv 2002.09797); outliers shake it less
+    # than recall
     coverage: float | np.ndarray
 
 

@@ -144,17 +144,11 @@ def spearman(first: ArrayLike, second: ArrayLike) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
-    """Spearman's correlation, and what so few points can show; all None where a row is constant.
+    """Spearman's correlation, and what so few points can show; all None where a row is constant."""
 
-    Attributes:
-        value: from -1 to 1.
-        p: the share of shuffles with as great a correlation of either sign.
-        least: the correlation that would have been needed for p = 0.05.
-    """
-
-    value: float | None
-    p: float | None
-    least: float | None
+    value: float | None  # from -1 to 1
+    p: float | None  # the share of shuffles with as great a correlation of either sign
+    least: float | None  # the correlation that would have been needed for p = 0.05
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike, seed: int) -> Correlation:

@@ -34,23 +34,16 @@ class CultureFigures:
 
 @dataclasses.dataclass(frozen=True)
 class TaggerFigures:
-    """How good a tagger is on one set of pictures.
-
-    Attributes:
-        accuracy: share of pictures that carry the most probable tag.
-        mean_average_precision: over the cultures that have pictures.
-        calibration_error: debiased, and with its bias.
-        confusion: `[K][K]` of `confusion`, to four digits.
-    """
+    """How good a tagger is on one set of pictures."""
 
     pictures: int
-    accuracy: float
-    mean_average_precision: float
-    calibration_error: float
+    accuracy: float  # share of pictures that carry the most probable tag
+    mean_average_precision: float  # over the cultures that have pictures
+    calibration_error: float  # debiased, and with its bias
     calibration_error_with_bias: float
     reliability: list[Bin]
     cultures: dict[str, CultureFigures]
-    confusion: list[list[float]]
+    confusion: list[list[float]]  # `[K][K]` of `confusion`, to four digits
 
     @classmethod
     def of(

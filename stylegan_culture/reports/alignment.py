@@ -54,26 +54,19 @@ class AlignmentConfig(StudyConfig):
 
 @dataclasses.dataclass(frozen=True)
 class Alignment:
-    """What alignment.json holds.
+    """What alignment.json holds."""
 
-    Attributes:
-        maps: by the name of each map, and "none".
-        halves: what two random halves of one culture's pictures are apart; may be empty.
-        unit: what Fréchet distances are divided by, the mean variance of the features.
-        pictures: by part and culture.
-        chance: accuracy of a probe that guesses.
-    """
-
-    maps: dict[str, "MapFigures"]
+    maps: dict[str, "MapFigures"]  # by the name of each map, and "none"
+    # What two random halves of one culture's pictures are apart; may be empty
     halves: dict[str, float]
     ddr: "DdrChoice"
-    unit: float
+    unit: float  # what Fréchet distances are divided by, the mean variance of the features
     cultures: list[str]
-    pictures: dict[str, dict[str, int]]
+    pictures: dict[str, dict[str, int]]  # by part and culture
     backbone: str
     weights: str
     tap: str
-    chance: float
+    chance: float  # accuracy of a probe that guesses
     config: AlignmentConfig
     versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
     commit: str = dataclasses.field(default_factory=settings.git_commit)

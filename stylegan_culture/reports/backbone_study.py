@@ -39,16 +39,12 @@ class BackbonesConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """What a backbone knows of style.
+    """What a backbone knows of style."""
 
-    Attributes:
-        probe: accuracy of a linear probe of cultures, over "folds" and on the "held_out" fifth.
-        weights: fingerprint of the backbone's; None for colours alone.
-        rank_correlation: of style distances between held-out pictures with the teacher's.
-    """
-
+    # Accuracy of a linear probe of cultures, over "folds" and on the "held_out" fifth
     probe: dict[str, "ProbeAccuracy"]
-    weights: str | None = None
+    weights: str | None = None  # fingerprint of the backbone's; None for colours alone
+    # Of style distances between held-out pictures with the teacher's
     rank_correlation: float | None = None
 
 

@@ -87,18 +87,14 @@ class Contents:
 
 @dataclasses.dataclass(frozen=True)
 class ProbeFigures:
-    """How the probe names artworks that it was not fitted to.
-
-    Attributes:
-        held_out: how many of them each culture has.
-        confusion: the share of each culture's that is named as each class, `[K, classes]`.
-        named: the share that is named rightly; None where a culture has no held-out artwork.
-    """
+    """How the probe names artworks that it was not fitted to."""
 
     backbone: str
     weights: str
-    held_out: dict[str, int]
+    held_out: dict[str, int]  # how many of them each culture has
+    # The share of each culture's that is named as each class, `[K, classes]`
     confusion: list[list[float]]
+    # The share that is named rightly; None where a culture has no held-out artwork
     named: dict[str, Interval] | None
 
 
@@ -364,23 +360,14 @@ def look(probe: CultureProbe, pictures: np.ndarray) -> Seen:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bench:
-    """One model at work on one trial.
+    """One model at work on one trial."""
 
-    Attributes:
-        trial: the contents and the probe.
-        sources: the contents as the probe sees them.
-        restyle: `(pictures [n, S, S, 3], style codes [n, D]) -> [n, S, S, 3]`.
-        encode: `pictures [n, S, S, 3] -> style codes [n, D]`.
-        codes: `[K, D]`, the style code of each of the trial's cultures.
-        middle: `[D]`, that of the uniform mixture of all the model's cultures.
-    """
-
-    trial: Trial
-    sources: Seen
-    restyle: typing.Callable
-    encode: typing.Callable
-    codes: np.ndarray
-    middle: np.ndarray
+    trial: Trial  # the contents and the probe
+    sources: Seen  # the contents as the probe sees them
+    restyle: typing.Callable  # `(pictures [n, S, S, 3], style codes [n, D]) -> [n, S, S, 3]`
+    encode: typing.Callable  # `pictures [n, S, S, 3] -> style codes [n, D]`
+    codes: np.ndarray  # `[K, D]`, the style code of each of the trial's cultures
+    middle: np.ndarray  # `[D]`, that of the uniform mixture of all the model's cultures
 
     @classmethod
     def of(cls, model: CultureModel, trial: Trial, sources: Seen) -> "Bench":

@@ -199,23 +199,16 @@ def draw_dots(axes: "Axes", rows: list[tuple], show: Show) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Lines:
-    """Up to three lines of values from 0 to 1 over the same steps.
+    """Up to three lines of values from 0 to 1 over the same steps."""
 
-    Attributes:
-        series: name to its values, one a step: numbers, or `(value, low, high)`, whose interval is
-            shaded.
-        ticks: a text for each step.
-        show: number to text.
-        unit: what the steps are; below them.
-        faint: further rows of values, thin and without a name.
-        margin: space at either end, in steps; with 0.5 each step has a column of equal width.
-    """
-
+    # Name to its values, one a step: numbers, or `(value, low, high)`, whose interval is shaded
     series: dict[str, typing.Sequence]
-    ticks: typing.Sequence[str]
-    show: Show
-    unit: str = ""
+    ticks: typing.Sequence[str]  # a text for each step
+    show: Show  # number to text
+    unit: str = ""  # what the steps are; below them
+    # Further rows of values, thin and without a name
     faint: typing.Sequence[typing.Sequence[float]] = ()
+    # Space at either end, in steps; with 0.5 each step has a column of equal width
     margin: float = 0.15
 
 
@@ -323,18 +316,13 @@ def greys(count: int) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A dot on a map.
+    """A dot on a map."""
 
-    Attributes:
-        name: of its label.
-        point: `(x, y)`, y upwards.
-        ellipse: around it: two half axes in the unit of the point, and degrees.
-        picture: `[H, W, 3]` uint8 above the label; None where the map has no pictures.
-    """
-
-    name: str
-    point: tuple[float, float]
+    name: str  # of its label
+    point: tuple[float, float]  # `(x, y)`, y upwards
+    # Around it: two half axes in the unit of the point, and degrees
     ellipse: tuple[float, float, float]
+    # `[H, W, 3]` uint8 above the label; None where the map has no pictures
     picture: np.ndarray | None = None
 
 

@@ -84,61 +84,43 @@ class Verdicts:
 
 @dataclasses.dataclass(frozen=True)
 class RestylerRecord:
-    """What one restyler reaches.
+    """What one restyler reaches."""
 
-    Attributes:
-        kind: "model", "method", "control" or "truth".
-        figures: by measure.
-        cultures: culture to its figures by measure.
-        pairs: `named` and `content_distance` by source class, one number a culture.
-        confusion: of the results in culture k, the share named as class j, `[K][classes]`.
-        crossfade_named: how often a crossfade of equal content distance is named as asked.
-        judge_in_training: whether a model was trained against the probe's network.
-        verdicts: what is wrong with it.
-        strips: its best, middle and worst results.
-    """
-
-    kind: str
-    figures: Figures
-    cultures: dict[str, Figures]
+    kind: str  # "model", "method", "control" or "truth"
+    figures: Figures  # by measure
+    cultures: dict[str, Figures]  # culture to its figures by measure
+    # `named` and `content_distance` by source class, one number a culture
     pairs: dict[str, dict[str, list[float | None]]]
+    # Of the results in culture k, the share named as class j, `[K][classes]`
     confusion: list[list[float]]
+    # How often a crossfade of equal content distance is named as asked
     crossfade_named: float | None
-    judge_in_training: bool
-    verdicts: Verdicts
-    strips: dict[str, list[Place]]
+    judge_in_training: bool  # whether a model was trained against the probe's network
+    verdicts: Verdicts  # what is wrong with it
+    strips: dict[str, list[Place]]  # its best, middle and worst results
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationRecord:
-    """Everything that page, table and JSON say.
-
-    Attributes:
-        contents, sources: name and class of each content.
-        rendered: whether the contents are scenes whose true renderings are known.
-        training_pictures, artworks: culture to pictures to learn from, and to all of them.
-        judge: the probe.
-        features: the network of FID, KID and perceptual distances.
-        crossfade: the control; empty without photographs.
-        methods: each restyler by name.
-        seconds: that it took.
-    """
+    """Everything that page, table and JSON say."""
 
     cultures: list[str]
     classes: list[str]
+    # contents, sources: name and class of each content
     contents: list[str]
     sources: list[str]
-    rendered: bool
+    rendered: bool  # whether the contents are scenes whose true renderings are known
+    # training_pictures, artworks: culture to pictures to learn from, and to all of them
     training_pictures: dict[str, int]
     artworks: dict[str, int]
-    judge: ProbeFigures
-    features: Network
-    crossfade: list[restyled.Crossfade]
-    methods: dict[str, RestylerRecord]
+    judge: ProbeFigures  # the probe
+    features: Network  # the network of FID, KID and perceptual distances
+    crossfade: list[restyled.Crossfade]  # the control; empty without photographs
+    methods: dict[str, RestylerRecord]  # each restyler by name
     config: EvaluateConfig
     versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
     commit: str = dataclasses.field(default_factory=settings.git_commit)
-    seconds: float = 0.0
+    seconds: float = 0.0  # that it took
 
     def as_json(self) -> dict:
         """Figures stand beside the other facts of a restyler; measures of sets are named with

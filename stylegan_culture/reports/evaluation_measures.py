@@ -160,22 +160,17 @@ class Whole:
 class Measure:
     """One line of the evaluation.
 
-    Attributes:
-        key: in the JSON.
-        heading: in page and table.
-        form: of its numbers, such as `SHARE`.
-        each: gives the value of each result, `[K, N]`, of which the mean and its interval are
-            taken; NaN counts nowhere.
-        whole: gives a figure of all results together.
-
     Either function gives None where the trial lacks what it needs. A measure with neither is one
     that `restyled.summary` adds. The sentence that explains it stands in the page's template.
     """
 
-    key: str
-    heading: str
-    form: str
+    key: str  # in the JSON
+    heading: str  # in page and table
+    form: str  # of its numbers, such as `SHARE`
+    # Gives the value of each result, `[K, N]`, of which the mean and its interval are taken; NaN
+    # counts nowhere
     each: typing.Callable[[Results], np.ndarray | None] | None = None
+    # Gives a figure of all results together
     whole: typing.Callable[[Results], Whole | None] | None = None
 
     def show(self, value: float) -> str:

@@ -49,35 +49,23 @@ WITHOUT_DATA = (
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """Whether a map marks what the tagger needs: its strongest fifth is blurred.
+    """Whether a map marks what the tagger needs: its strongest fifth is blurred."""
 
-    Attributes:
-        fall: of the logit.
-        elsewhere: mean, least and greatest fall for other places of the same shape.
-        beaten: share of the other places with a lesser fall.
-    """
-
-    fall: float
+    fall: float  # of the logit
+    # Mean, least and greatest fall for other places of the same shape
     elsewhere: tuple[float, float, float]
-    beaten: float
+    beaten: float  # share of the other places with a lesser fall
 
 
 @dataclasses.dataclass(frozen=True)
 class Sight:
-    """What the tagger sees of a culture in one picture.
+    """What the tagger sees of a culture in one picture."""
 
-    Attributes:
-        probabilities: of every culture.
-        logit: of the culture; it is `bias` and all parts added up.
-        taps: tap to the parts `means` and `deviations`.
-        checks: by `MAPS`.
-    """
-
-    probabilities: dict[str, float]
-    logit: float
+    probabilities: dict[str, float]  # of every culture
+    logit: float  # of the culture; it is `bias` and all parts added up
     bias: float
-    taps: dict[str, dict[str, float]]
-    checks: dict[str, Check]
+    taps: dict[str, dict[str, float]]  # tap to the parts `means` and `deviations`
+    checks: dict[str, Check]  # by `MAPS`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,23 +110,15 @@ class Excited:
 
 @dataclasses.dataclass(frozen=True)
 class Channel:
-    """A channel that is higher in a culture's artworks than in others.
+    """A channel that is higher in a culture's artworks than in others."""
 
-    Attributes:
-        channel: its number.
-        reading: "mean" or "deviation", the one of the two that tells more.
-        difference: of the culture's artworks from the others, in deviations; held-out artworks.
-        eta_squared: share of its variance between cultures.
-        logit: how much higher the culture's logit is for its artworks by this reading alone.
-        excited_by: the artworks that excite it most.
-    """
-
-    channel: int
-    reading: str
+    channel: int  # its number
+    reading: str  # "mean" or "deviation", the one of the two that tells more
+    # Of the culture's artworks from the others, in deviations; held-out artworks
     difference: Interval
-    eta_squared: float
-    logit: float
-    excited_by: list[Excited]
+    eta_squared: float  # share of its variance between cultures
+    logit: float  # how much higher the culture's logit is for its artworks by this reading alone
+    excited_by: list[Excited]  # the artworks that excite it most
 
     def share(self, culture: str) -> str:
         """How many of the pieces are of a culture, `2 of 6`."""
@@ -147,39 +127,29 @@ class Channel:
 
 @dataclasses.dataclass(frozen=True)
 class Channels:
-    """The strongest channels of each culture.
-
-    Attributes:
-        channels: how many the tap has.
-        pictures: how many artworks they were `chosen_on` and `measured_on`.
-        chance: below it the strongest difference of all stays in 95 % of draws of shuffled tags.
-    """
+    """The strongest channels of each culture."""
 
     tap: str
-    channels: int
-    pictures: dict[str, int]
+    channels: int  # how many the tap has
+    pictures: dict[str, int]  # how many artworks they were `chosen_on` and `measured_on`
+    # Below it the strongest difference of all stays in 95 % of draws of shuffled tags
     chance: float
     cultures: dict[str, list[Channel]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Codes:
-    """Where the codes that the encoder reads from held-out artworks lie among the directions.
-
-    Attributes:
-        along: mean of each culture's artworks along the direction to each; 0 is the middle of the
-            default codes, 1 the culture's default code.
-        cosine: of the direction to a culture's default code and that to its artworks' mean code.
-        accuracy: of a linear discriminant of codes, each culture counting alike.
-        shrinkage: of its covariance.
-    """
+    """Where the codes that the encoder reads from held-out artworks lie among the directions."""
 
     cultures: list[str]
+    # Mean of each culture's artworks along the direction to each; 0 is the middle of the default
+    # codes, 1 the culture's default code
     along: list[list[Interval]]
+    # Of the direction to a culture's default code and that to its artworks' mean code
     cosine: dict[str, float]
-    accuracy: Interval
+    accuracy: Interval  # of a linear discriminant of codes, each culture counting alike
     by_chance: float
-    shrinkage: float
+    shrinkage: float  # of its covariance
     held_out: int
 
 
@@ -222,23 +192,16 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Explanation:
-    """The record, and pictures for page and sheets.
-
-    Attributes:
-        places: culture to rows of six pictures: a picture, its parts and its Grad-CAM, before and
-            after restyling.
-        pieces: `{(culture, channel): [uint8 pictures]}`.
-        walks: culture to `[N, steps, S, S, 3]`.
-        path: `[N, steps, S, S, 3]`, or None.
-        points: of the projector.
-    """
+    """The record, and pictures for page and sheets."""
 
     record: Record
+    # Culture to rows of six pictures: a picture, its parts and its Grad-CAM, before and after
+    # restyling
     places: dict[str, list[list[np.ndarray]]]
-    pieces: dict[tuple[str, int], list[np.ndarray]]
-    walks: dict[str, np.ndarray]
-    path: np.ndarray | None
-    points: projector.Points | None
+    pieces: dict[tuple[str, int], list[np.ndarray]]  # `{(culture, channel): [uint8 pictures]}`
+    walks: dict[str, np.ndarray]  # culture to `[N, steps, S, S, 3]`
+    path: np.ndarray | None  # `[N, steps, S, S, 3]`, or None
+    points: projector.Points | None  # of the projector
 
 
 def measure(config: ExplainConfig, files: list[str]) -> Explanation:
@@ -669,19 +632,15 @@ def html_of(explanation: Explanation) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Summary:
-    """Means over the pictures of what the tagger sees of a culture.
-
-    Attributes:
-        rise: of the score by restyling.
-        tap, kind, most: where the greatest part of it comes from, and that part.
-        checks: by `MAPS`: fall of the score where the map says, and elsewhere.
-    """
+    """Means over the pictures of what the tagger sees of a culture."""
 
     pictures: int
-    rise: float
+    rise: float  # of the score by restyling
+    # tap, kind, most: where the greatest part of it comes from, and that part
     tap: str
     kind: str
     most: float
+    # By `MAPS`: fall of the score where the map says, and elsewhere
     checks: dict[str, tuple[float, float]]
 
     def probability(self, places: list[Place], culture: str, when: str) -> float:

@@ -36,17 +36,11 @@ WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A picture within the page.
+    """A picture within the page."""
 
-    Attributes:
-        address: a data URI.
-        proportion: width by height.
-        caption: what it shows; also what those hear who do not see it.
-    """
-
-    address: str
-    proportion: float
-    caption: str
+    address: str  # a data URI
+    proportion: float  # width by height
+    caption: str  # what it shows; also what those hear who do not see it
 
 
 def shown(pixels: np.ndarray, caption: str, quality: int = 84) -> Shown:

@@ -27,21 +27,13 @@ Restyle = typing.Callable[[np.ndarray, int], np.ndarray]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Restyler:
-    """One way to restyle.
+    """One way to restyle."""
 
-    Attributes:
-        name: of its column.
-        kind: "model", "method", "control" or "truth".
-        restyle: `(pictures [n, S, S, 3], culture number) -> [n, S, S, 3]`, all in [0, 1].
-        model: of kind "model", else None.
-        facts: of a model: its run.json or model.json.
-    """
-
-    name: str
-    kind: str
-    restyle: Restyle
-    model: CultureModel | None = None
-    facts: dict = dataclasses.field(default_factory=dict)
+    name: str  # of its column
+    kind: str  # "model", "method", "control" or "truth"
+    restyle: Restyle  # `(pictures [n, S, S, 3], culture number) -> [n, S, S, 3]`, all in [0, 1]
+    model: CultureModel | None = None  # of kind "model", else None
+    facts: dict = dataclasses.field(default_factory=dict)  # of a model: its run.json or model.json
 
     def trained_against(self, backbone: keras.Model) -> bool:
         """Whether a model was trained against the very network that the probe sees."""

@@ -98,12 +98,7 @@ class Channels:
 
 @dataclasses.dataclass(frozen=True)
 class Tradition:
-    """What was measured of one tradition alone; histograms and palette as in `looks.Portrait`.
-
-    Attributes:
-        licences: licence to its number of pictures.
-        examples: identifiers of pictures, the most typical first.
-    """
+    """What was measured of one tradition alone; histograms and palette as in `looks.Portrait`."""
 
     pictures: int
     held_out: int
@@ -112,8 +107,8 @@ class Tradition:
     chroma: list[float]
     palette: list[looks.Swatch]
     moments: Channels
-    licences: dict[str, int]
-    examples: list[str]
+    licences: dict[str, int]  # licence to its number of pictures
+    examples: list[str]  # identifiers of pictures, the most typical first
 
     def from_dark_to_light(self) -> list[looks.Swatch]:
         """The palette in the order in which it is shown."""
@@ -122,17 +117,13 @@ class Tradition:
 
 @dataclasses.dataclass(frozen=True)
 class Imbalance:
-    """How unequal the traditions' numbers of pictures are.
-
-    Attributes:
-        ratio: of the largest to the smallest.
-        effective: traditions of equal size that weigh as much, exp of the entropy of the shares
-            (Hill's number of order 1).
-    """
+    """How unequal the traditions' numbers of pictures are."""
 
     largest: int
     smallest: int
-    ratio: float
+    ratio: float  # of the largest to the smallest
+    # Traditions of equal size that weigh as much, exp of the entropy of the shares (Hill's number
+    # of order 1)
     effective: float
 
     @classmethod
@@ -167,20 +158,14 @@ class Features:
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """The map of traditions, of `gaps.survey`.
+    """The map of traditions, of `gaps.survey`."""
 
-    Attributes:
-        points, ellipses: by tradition `(x, y)`, and two half axes and degrees.
-        kept: share of the squared distances' variance that the plane keeps.
-        frechet: distances `[K][K]` in the order of the points.
-        variance_held: share of the features' variance in as many principal `directions`.
-    """
-
+    # points, ellipses: by tradition `(x, y)`, and two half axes and degrees
     points: dict[str, list[float]]
     ellipses: dict[str, tuple[float, float, float]]
-    kept: float
-    frechet: list[list[float]]
-    variance_held: float
+    kept: float  # share of the squared distances' variance that the plane keeps
+    frechet: list[list[float]]  # distances `[K][K]` in the order of the points
+    variance_held: float  # share of the features' variance in as many principal `directions`
     directions: int
     replicates: int
 
@@ -207,31 +192,24 @@ class Neighbours:
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """What study.json holds. Traditions are named by their keys.
-
-    Attributes:
-        titles, origins: of each tradition; region and period, where they are known.
-        what: of each figure what it is.
-        figures: of each figure every tradition's value with its interval.
-        measured: traditions that distances are taken between.
-        without: a sentence on the others.
-        replicates: of the bootstrap, for figures, map and gaps.
-        plane, gaps: None where fewer than two traditions are measured.
-    """
+    """What study.json holds. Traditions are named by their keys."""
 
     data: Data
+    # titles, origins: of each tradition; region and period, where they are known
     titles: dict[str, str]
     origins: dict[str, str]
-    what: dict[str, str]
+    what: dict[str, str]  # of each figure what it is
     traditions: dict[str, Tradition]
+    # Of each figure every tradition's value with its interval
     figures: dict[str, dict[str, Interval]]
     features: Features
-    measured: list[str]
-    without: str
+    measured: list[str]  # traditions that distances are taken between
+    without: str  # a sentence on the others
+    # plane, gaps: None where fewer than two traditions are measured
     plane: Plane | None
     gaps: Gaps | None
     neighbours: list[Neighbours]
-    replicates: dict[str, int]
+    replicates: dict[str, int]  # of the bootstrap, for figures, map and gaps
     config: PageConfig
     versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
     commit: str = dataclasses.field(default_factory=settings.git_commit)
@@ -310,20 +288,14 @@ def run(config: PageConfig, outputs: Outputs) -> str:
 
 @dataclasses.dataclass
 class _Collected:
-    """What one pass over the pictures leaves.
+    """What one pass over the pictures leaves."""
 
-    Attributes:
-        albums: by tradition.
-        collectors: at one tap, for the parts "train" and "held_out".
-        tap: its name.
-        numbers: of the pictures in the source, for each part, in the collectors' order.
-        small: identifiers of pictures that are too small for the backbone and were left out.
-    """
-
-    albums: dict[str, looks.Album]
-    collectors: dict[str, "Collector"]
-    tap: str
+    albums: dict[str, looks.Album]  # by tradition
+    collectors: dict[str, "Collector"]  # at one tap, for the parts "train" and "held_out"
+    tap: str  # its name
+    # Of the pictures in the source, for each part, in the collectors' order
     numbers: dict[str, list[int]]
+    # Identifiers of pictures that are too small for the backbone and were left out
     small: list[str]
 
     def names(self) -> list[str]:

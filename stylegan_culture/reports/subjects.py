@@ -29,26 +29,16 @@ ORNAMENTS_SIZE = 256  # pixels a side
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subjects:
-    """Pictures and the two networks.
+    """Pictures and the two networks."""
 
-    Attributes:
-        model: the generator.
-        tagger: its squares have `side` pixels.
-        cultures: those that the tagger knows, in the order of its logits.
-        titles: culture to its title.
-        names: of the pictures.
-        pictures: their middle squares, `[N, S, S, 3]` float32 in [0, 1].
-        tap: of Grad-CAM and of the channels.
-    """
-
-    model: CultureModel
-    tagger: CultureTagger
+    model: CultureModel  # the generator
+    tagger: CultureTagger  # its squares have `side` pixels
     side: int
-    cultures: tuple[str, ...]
-    titles: dict[str, str]
-    names: tuple[str, ...]
-    pictures: np.ndarray
-    tap: str
+    cultures: tuple[str, ...]  # those that the tagger knows, in the order of its logits
+    titles: dict[str, str]  # culture to its title
+    names: tuple[str, ...]  # of the pictures
+    pictures: np.ndarray  # their middle squares, `[N, S, S, 3]` float32 in [0, 1]
+    tap: str  # of Grad-CAM and of the channels
 
     def code(self, mixture: str) -> np.ndarray:
         """The style code `[D]` of a culture or a mixture, as `stylize` takes them."""
@@ -130,31 +120,20 @@ def _names(files: list[str]) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Artworks:
-    """N artworks of K cultures that both networks know; a picture of several counts for its first.
+    """N artworks of K cultures that both networks know; a picture of several counts for its first."""
 
-    Attributes:
-        source: they alone.
-        cultures: keys.
-        labels: `[N]` numbers of `cultures`.
-        held: `[N]` bool, the held-out fifth.
-        descriptors: `[N, D]` of the tagger.
-        readings: `[N, 2 C]` of these: means, then deviations, of the tap's channels.
-        peaks, places: `[N, C]` greatest activation of each channel, and its position on the map.
-        grid: rows and columns of the tap's maps.
-        codes: `[N, D]` style codes as the generator's encoder reads them.
-        left_out: counts of pictures by cultures that were left out, and of unreadable files.
-    """
-
-    source: Source
-    cultures: tuple[str, ...]
-    labels: np.ndarray
-    held: np.ndarray
-    descriptors: np.ndarray
-    readings: np.ndarray
+    source: Source  # they alone
+    cultures: tuple[str, ...]  # keys
+    labels: np.ndarray  # `[N]` numbers of `cultures`
+    held: np.ndarray  # `[N]` bool, the held-out fifth
+    descriptors: np.ndarray  # `[N, D]` of the tagger
+    readings: np.ndarray  # `[N, 2 C]` of these: means, then deviations, of the tap's channels
+    # peaks, places: `[N, C]` greatest activation of each channel, and its position on the map
     peaks: np.ndarray
     places: np.ndarray
-    grid: tuple[int, int]
-    codes: np.ndarray
+    grid: tuple[int, int]  # rows and columns of the tap's maps
+    codes: np.ndarray  # `[N, D]` style codes as the generator's encoder reads them
+    # Counts of pictures by cultures that were left out, and of unreadable files
     left_out: dict[str, int]
 
     def square(self, number: int, size: int) -> np.ndarray:

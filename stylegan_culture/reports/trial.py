@@ -144,34 +144,22 @@ def model_names(references: Iterable[str]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
-    """What all models and methods restyle; K cultures, N contents, pictures in [0, 1].
+    """What all models and methods restyle; K cultures, N contents, pictures in [0, 1]."""
 
-    Attributes:
-        cultures: keys in order, K.
-        classes: the probe's: the cultures, then "photograph" where photographs were given.
-        contents: `[N, S, S, 3]` float32.
-        sources: `[N]`, the class number of each content.
-        ids: names of the contents.
-        probe: fitted to training pictures of the classes.
-        artworks: culture to `[A, SIDE, SIDE, 3]`, its training and then its held-out pictures.
-        held_out_counts: culture to how many of its artworks are held out.
-        gallery: `[G, SIDE, SIDE, 3]`, photographs that are no contents.
-        training: the pictures that the cultures can be learnt from.
-        held_out: the others.
-        truth: `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None.
-    """
-
-    cultures: tuple[str, ...]
+    cultures: tuple[str, ...]  # keys in order, K
+    # The probe's: the cultures, then "photograph" where photographs were given
     classes: tuple[str, ...]
-    contents: np.ndarray
-    sources: np.ndarray
-    ids: tuple[str, ...]
-    probe: "CultureProbe"
+    contents: np.ndarray  # `[N, S, S, 3]` float32
+    sources: np.ndarray  # `[N]`, the class number of each content
+    ids: tuple[str, ...]  # names of the contents
+    probe: "CultureProbe"  # fitted to training pictures of the classes
+    # Culture to `[A, SIDE, SIDE, 3]`, its training and then its held-out pictures
     artworks: dict[str, np.ndarray]
-    held_out_counts: dict[str, int]
-    gallery: np.ndarray
-    training: Source
-    held_out: Source
+    held_out_counts: dict[str, int]  # culture to how many of its artworks are held out
+    gallery: np.ndarray  # `[G, SIDE, SIDE, 3]`, photographs that are no contents
+    training: Source  # the pictures that the cultures can be learnt from
+    held_out: Source  # the others
+    # `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None
     truth: np.ndarray | None
 
     @property
