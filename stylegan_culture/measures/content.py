@@ -80,8 +80,7 @@ def compared(
 
 
 def pooled(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
-    """Mean over positions of the deepest tap: `[N, D]` float32, for pictures that are compared
-    with no other."""
+    """Mean over positions of the deepest tap: `[N, D]` float32; cheaper than `Perceived.of`."""
     check_size(backbone, *np.shape(pictures)[1:3])
     return in_batches(functools.partial(_pool, backbone), pictures)
 

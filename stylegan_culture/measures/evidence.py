@@ -73,15 +73,14 @@ def strongest_pixels(evidence: ArrayLike, share: float) -> np.ndarray:
 
 
 def elsewhere(mask: ArrayLike, count: int, seed: int) -> np.ndarray:
-    """The mask `[H, W]` moved around the picture at random, what leaves it comes in at the other
-    side: `[count, H, W]`, of the same number of pixels."""
+    """The mask `[H, W]` shifted at random, circularly: `[count, H, W]`, each of as many pixels."""
     generator = np.random.default_rng(seed)
     shifts = generator.integers(0, np.shape(mask), (count, 2))
     return np.stack([np.roll(mask, shift, (0, 1)) for shift in shifts])
 
 
 def covered(picture: ArrayLike, mask: ArrayLike) -> np.ndarray:
-    """A picture `[H, W, 3]` with a mask's pixels blurred beyond recognition, colours kept."""
+    """A picture `[H, W, 3]` in which the mask's pixels are blurred beyond recognition."""
     height, width = mask.shape
     picture = np.asarray(picture, np.float32)
     blurred = images.resize(images.resize(picture, BLUR, BLUR), height, width)
@@ -98,7 +97,7 @@ class Parts:
     bias: np.ndarray  # `[K]`
     maps: dict  # `{(tap, kind): [N, h, w, K]}`, kinds of `KINDS`, taps from shallow to deep
 
-    def totals(self) -> dict:
+    def totals(self) -> dict[tuple[str, str], np.ndarray]:
         """The parts of the logits, `{(tap, kind): [N, K]}`."""
         return {name: one.mean(axis=(1, 2)) for name, one in self.maps.items()}
 
@@ -128,7 +127,7 @@ def take_apart(tagger: keras.Model, pictures: ArrayLike) -> Parts:
     return Parts(bias / temperature, maps)
 
 
-def _statistics(features) -> tuple[np.ndarray, np.ndarray]:
+def _statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What averages to a channel's mean and to its deviation, `[N, h, w, C]` each."""
     squares = (
         np.square(features - features.mean(axis=(1, 2), keepdims=True)) + linalg.DEVIATION_FLOOR
@@ -182,9 +181,9 @@ def eta_squared(values: ArrayLike, labels: ArrayLike, count: int) -> np.ndarray:
 def chance_difference(
     values: ArrayLike, labels: ArrayLike, count: int, permutations: int, seed: int
 ) -> float:
-    """The 95 % quantile of the greatest difference of all channels and cultures where the pictures'
+    """The 95 % quantile of the greatest difference of all channels and cultures when the pictures'
     tags are shuffled: one threshold for all, since the strongest of many channels is strong even
-    where none carries anything (maximum statistic; Westfall and Young, 1993)."""
+    where no channel tells anything (maximum statistic; Westfall and Young, 1993)."""
     generator, labels = np.random.default_rng(seed), np.asarray(labels)
     greatest = [
         np.max(channel_differences(values, generator.permutation(labels), count))
@@ -196,8 +195,7 @@ def chance_difference(
 def difference_intervals(
     values: ArrayLike, labels: ArrayLike, count: int, replicates: int, seed: int
 ) -> np.ndarray:
-    """Differences with their 95 % intervals over pictures, drawn within cultures: `[K, C, 3]` of
-    value, low and high end."""
+    """Differences with 95 % intervals over pictures, `[K, C, 3]` of value, low and high end."""
     value = channel_differences(values, labels, count)
     drawn = statistics.resampled(labels, replicates, seed)
     replicated = np.stack([channel_differences(values, labels, count, row) for row in drawn])
@@ -209,12 +207,12 @@ def strongest_channels(differences: ArrayLike, count: int) -> np.ndarray:
     return np.argsort(-np.asarray(differences), axis=1, kind="stable")[:, :count]
 
 
-def _member(labels, count: int) -> np.ndarray:
+def _member(labels: ArrayLike, count: int) -> np.ndarray:
     """Tags `[N, K]` of labels."""
     return np.eye(count)[np.asarray(labels)]
 
 
-def _moments(values, shares) -> tuple[np.ndarray, np.ndarray]:
+def _moments(values: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance `[K, C]` of each column of `shares [N, K]`."""
     shares = (shares / shares.sum(axis=0)).T
     centre = values.mean(axis=0)  # squares of values far from zero would cancel

@@ -2,13 +2,11 @@
 
 Pure functions of features `[N, D]`, one row a picture, in float64. Each takes `weights [R, N]`, how
 often each picture counts in each of R draws, and then gives R figures, `[R]`; without weights it
-gives one number of every picture counted once. The same measure over another network is another
-measure: `name_of` puts the network and its weights into the name.
+gives one number, every picture counted once. Figures over different networks are not comparable.
 """
 
 import dataclasses
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -23,11 +21,6 @@ LEAST = 16  # pictures on each side, without which there are no figures
 COSTLY_REPLICATES = 100  # where each takes eight FIDs
 POINTS = 8  # sizes of subsets that FID is extended from
 SHARES = ("precision", "recall", "coverage")
-
-
-def name_of(measure: str, backbone: keras.Model) -> str:
-    """A measure's full name: `fid@inception_resnet_v2-1a2b3c4d`."""
-    return f"{measure}@{backbone.name}-{backbone.fingerprint[:8]}"
 
 
 def gaussian(features: ArrayLike) -> Moments:
@@ -181,16 +174,18 @@ def artfid(content: float, distance: float) -> float:
     return (1.0 + content) * (1.0 + distance)
 
 
-def _kernel(first, second) -> np.ndarray:
+def _kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """`(x'y / D + 1)^3` of each two rows of `[N, D]` and `[M, D]`: `[N, M]`."""
     return (first @ second.T / first.shape[1] + 1.0) ** 3
 
 
-def _rows(weights, count: int) -> np.ndarray:
+def _rows(weights: ArrayLike | None, count: int) -> np.ndarray:
+    """The weights; every picture once where there are none."""
     return np.ones((1, count)) if weights is None else np.asarray(weights, np.float64)
 
 
-def _answer(figures: np.ndarray, weights):
+def _answer(figures: np.ndarray, weights: ArrayLike | None) -> float | np.ndarray:
+    """One number where there are no weights."""
     return float(figures[0]) if weights is None else figures
 
 
@@ -259,7 +254,7 @@ class SetMeasures:
 
 
 def few(features: ArrayLike, reference: ArrayLike) -> bool:
-    """Whether either side has fewer than 2048 pictures, or fewer than features: then the FID tells
-    more of their number than of the pictures."""
+    """Whether either side has fewer pictures than 2048 or than features: then FID depends on their
+    number more than on the pictures."""
     least = min(len(features), len(reference))
     return bool(least < max(FEWEST, np.shape(features)[1]))

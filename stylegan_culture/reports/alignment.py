@@ -19,7 +19,6 @@ from stylegan_culture.reports.study_pictures import StudyConfig, sampled
 
 if typing.TYPE_CHECKING:
     import keras
-    from matplotlib.axes import Axes
 
     from stylegan_culture.features.moments import Collector, Moments
     from stylegan_culture.measures.gaps import DdrChoice, Figure, MapFigures, Sampled
@@ -73,8 +72,7 @@ class Alignment:
 
 
 def run(config: AlignmentConfig, outputs: Outputs) -> str:
-    """Fits every map on the training part, measures the held-out part, draws; returns what the
-    command prints."""
+    """Fits every map, measures the held-out part, draws; returns what the command prints."""
     from stylegan_culture.features.alignment import MAPS
 
     names = ("alignment.json", *(f"gaps_{name}.png" for name in MAPS), "measures.png")
@@ -301,7 +299,7 @@ def draw_bars(path: pathlib.Path, groups: dict, title: str) -> None:
         charts.png(figure, path)
 
 
-def _draw_bars_of(axis: "Axes", figures: list["Figure"]) -> None:
+def _draw_bars_of(axis: "charts.Axes", figures: list["Figure"]) -> None:
     """The bars of one measure; the first, of no alignment, in grey."""
     values, low, high = np.array([(each.value, each.low, each.high) for each in figures]).T
     longest = np.sort(high)

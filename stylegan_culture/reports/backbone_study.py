@@ -61,8 +61,7 @@ class BackboneStudy:
 
 
 def run(config: BackbonesConfig, outputs: Outputs) -> str:
-    """Probes every backbone on the same pictures and writes the measures; returns what the command
-    prints."""
+    """Probes every backbone and writes the measures; returns what the command prints."""
     path = pathlib.Path(config.out)
     if path.suffix != ".json":
         raise InputError(f"--out {path} does not end in .json; name such a file")

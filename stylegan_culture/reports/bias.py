@@ -75,14 +75,13 @@ MEASURES = {
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What was restyled: ids of all contents, photographs first, of those that were restyled again
-    and again (`trial`), and of those that the page shows."""
+    """What was restyled."""
 
     count: int
     photographs: int
-    ids: tuple[str, ...]
-    trial: tuple[str, ...]
-    shown: tuple[str, ...]
+    ids: tuple[str, ...]  # of all contents, photographs first
+    trial: tuple[str, ...]  # of those that were restyled again and again
+    shown: tuple[str, ...]  # of those that the page shows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,51 +99,45 @@ class ProbeFigures:
 
 @dataclasses.dataclass(frozen=True)
 class Quality:
-    """How each culture is served, by measure of `MEASURES` and by culture; which culture is served
-    worst, how far apart chance alone would take them, and what results are named as
-    (`confusion [K][classes]`)."""
+    """How each culture is served, by measure of `MEASURES` and by culture."""
 
     figures: dict[str, dict[str, Interval]]
     untouched_kid: dict[str, Interval]
-    worst: dict[str, fairness.Worst]
+    worst: dict[str, fairness.Worst]  # which culture is served worst
     worst_to_best: dict[str, Interval | None]
-    by_chance: dict[str, fairness.Spread]
+    by_chance: dict[str, fairness.Spread]  # how far apart chance alone takes cultures
     paired: dict[str, fairness.Paired]
-    confusion: list[list[float]]
+    confusion: list[list[float]]  # what results are named as, `[K][classes]`
 
 
 @dataclasses.dataclass(frozen=True)
 class Representation:
-    """Training pictures of each culture, and their rank correlation with each measure (None where
-    either is constant). `counted_by_model`: whether the model's record has the numbers."""
+    """Training pictures of each culture, and their rank correlation with each measure."""
 
     counts: dict[str, int]
-    counted_by_model: bool
+    counted_by_model: bool  # whether the model's record has the numbers
     correlations: dict[str, statistics.Correlation]
 
 
 @dataclasses.dataclass(frozen=True)
 class DriftFigures:
-    """After each restyling: content distance to the source, to the picture before, and the share
-    named as asked; and each culture's distances to the source."""
+    """What each restyling after another adds."""
 
-    distance: list[Interval]
-    before: list[Interval]
-    named: list[Interval]
-    cultures: dict[str, list[float]]
+    distance: list[Interval]  # content distance to the source
+    before: list[Interval]  # content distance to the picture before
+    named: list[Interval]  # share named as asked
+    cultures: dict[str, list[float]]  # each culture's `distance`
 
 
 @dataclasses.dataclass(frozen=True)
 class LegFigures:
-    """Distances to the source: after one restyling, after the way back, and where the source is
-    restyled into its style at once; `gain` is the first less the second. `cultures` has the first
-    two of each culture."""
+    """Distances to the source."""
 
-    once: Interval
-    back: Interval
-    direct: Interval
-    gain: Interval
-    cultures: dict[str, tuple[float, float]]
+    once: Interval  # after one restyling
+    back: Interval  # after the way back
+    direct: Interval  # of the source restyled into its own style at once
+    gain: Interval  # `once` less `back`
+    cultures: dict[str, tuple[float, float]]  # `once` and `back` of each culture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,10 +164,9 @@ class LeaningFigures:
 
 @dataclasses.dataclass(frozen=True)
 class ModelFigures(Quality):
-    """All that was measured of one model. `judge_in_training`: whether the model was trained
-    against the network whose features the probe sees."""
+    """All that was measured of one model."""
 
-    judge_in_training: bool
+    judge_in_training: bool  # whether the probe's network took part in the model's training
     representation: Representation
     drift: DriftFigures
     round_trips: dict[str, WayFigures]
@@ -331,12 +323,11 @@ def _require_enough(trial: Trial) -> None:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Seen:
-    """How the probe sees pictures: descriptors `[n, D]`, probabilities `[n, classes]` and content
-    codes `[n, C]`."""
+    """How the probe sees n pictures."""
 
-    features: np.ndarray
-    probabilities: np.ndarray
-    codes: np.ndarray
+    features: np.ndarray  # descriptors `[n, D]`
+    probabilities: np.ndarray  # `[n, classes]`
+    codes: np.ndarray  # content codes `[n, C]`
 
     @property
     def named(self) -> np.ndarray:
@@ -394,8 +385,7 @@ class Bench:
 
 
 def _batched(function: typing.Callable) -> typing.Callable:
-    """Calls a function of rows by batches of one size, the last one filled up, so that TensorFlow
-    traces it once."""
+    """Calls a function of rows by batches of one size, the last filled up: one trace serves all."""
 
     def run_batches(*arrays: np.ndarray) -> np.ndarray:
         results, count = [], len(arrays[0])
@@ -410,13 +400,12 @@ def _batched(function: typing.Callable) -> typing.Callable:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Served:
-    """Every content in every culture: `features [K, N, D]`, `probabilities [K, N, classes]`,
-    content `distance [K, N]` to the source, and `pictures [K, shown, S, S, 3]`."""
+    """Every content in every culture."""
 
-    features: np.ndarray
-    probabilities: np.ndarray
-    distance: np.ndarray
-    pictures: np.ndarray
+    features: np.ndarray  # `[K, N, D]`
+    probabilities: np.ndarray  # `[K, N, classes]`
+    distance: np.ndarray  # content distance to the source, `[K, N]`
+    pictures: np.ndarray  # `[K, shown, S, S, 3]`
 
 
 def into_every_culture(bench: Bench, shown: np.ndarray) -> Served:
@@ -641,8 +630,7 @@ def _weights(trial: Trial, chosen: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _overall(values: np.ndarray, asked: np.ndarray, weights: np.ndarray) -> Interval:
-    """The mean over contents of each one's mean over the cultures asked of it: `[K, n]` to one
-    figure."""
+    """`[K, n]` to one figure: the mean over contents of means over the cultures asked of each."""
     each = np.where(asked, values, 0.0).sum(axis=0) / asked.sum(axis=0)
     return fairness.means(each[None], np.ones((1, len(each)), bool), weights, False).intervals()[0]
 

@@ -88,8 +88,7 @@ def drawing(
 
 
 def svg(figure: "Figure", caption: str, kind: str = "") -> "Markup":
-    """A figure of `drawing`, within its block, as an inline SVG; `kind` is a class of the page's
-    style sheet."""
+    """A figure of `drawing`, within its block, as inline SVG; `kind` is a class of page.css."""
     from markupsafe import Markup
 
     file = io.StringIO()
@@ -369,8 +368,8 @@ def draw_plane(axes: "Axes", places: list[Place], size: tuple[int, int]) -> None
 
 
 def _near_end(dot: np.ndarray, middle: np.ndarray, half: tuple, pictured: bool) -> np.ndarray:
-    """Where the line from a dot to its label ends: at the label's edge, so that it crosses no text;
-    from above and beside it leads behind the picture."""
+    """Where the line from a dot to its label ends: at the label's edge, so that it crosses no text,
+    or, from above and beside, behind the picture."""
     way = middle - dot
     shares = np.divide(half, np.maximum(np.abs(way), 1e-9))
     if pictured and not (way[1] > 0.0 and shares[1] < shares[0]):

@@ -57,12 +57,11 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class ProbeFigures(Network):
-    """How good the probe is: the share that it names rightly of held-out artworks, of each
-    culture's, of all contents untouched, and of photographs; None where there are none."""
+    """How good the probe is: the shares that it names rightly, None where there are no pictures."""
 
-    artworks: float | None
-    cultures: dict[str, float | None]
-    contents: float
+    artworks: float | None  # of held-out artworks
+    cultures: dict[str, float | None]  # of each culture's held-out artworks
+    contents: float  # of all contents untouched
     photographs: float | None
 
 

@@ -92,14 +92,13 @@ class References:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Results:
-    """Every content of a trial in every culture, by one restyler: `pictures [K, N, S, S, 3]`. A
-    network that several measures need sees them once."""
+    """Every content of a trial in every culture by one restyler; a network sees them only once."""
 
     config: EvaluateConfig
     trial: Trial
     references: References
     restyler: Restyler
-    pictures: np.ndarray
+    pictures: np.ndarray  # `[K, N, S, S, 3]`
 
     @functools.cached_property
     def small(self) -> np.ndarray:
@@ -148,12 +147,8 @@ class Results:
         return sets.SetMeasures.of(sets.mean_of(replicates), few), cultures
 
 
-@dataclasses.dataclass(frozen=True)
-class Whole:
-    """A measure that is no mean or median over results: overall, and of cultures if it has them."""
-
-    overall: Interval | None
-    cultures: dict[str, Interval | None] = dataclasses.field(default_factory=dict)
+# A measure that is no mean or median over results: overall, and by culture if it has that.
+Whole = tuple[Interval | None, dict[str, Interval | None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,8 +180,8 @@ def figures_of(results: Results) -> restyled.Summary:
     cultures = {name: dict(each) for name, each in summary.cultures.items()}
     for measure in itertools.chain(*MEASURES.values()):
         if measure.whole and (whole := measure.whole(results)) is not None:
-            figures[measure.key] = whole.overall
-            for culture, figure in whole.cultures.items():
+            figures[measure.key], by_culture = whole
+            for culture, figure in by_culture.items():
                 cultures[culture][measure.key] = figure
     return restyled.Summary(figures, cultures, summary.pairs)
 
@@ -245,28 +240,25 @@ def _style_to_gatys(results: Results) -> Whole | None:
     ratios, generator = np.array(ratios), np.random.default_rng(config.trial.seed)
     drawn = generator.integers(0, len(ratios), (statistics.REPLICATES, len(ratios)))
     medians = np.median(ratios[drawn], axis=1)
-    return Whole(statistics.with_interval(float(np.median(ratios)), medians, 0.0))
+    return statistics.with_interval(float(np.median(ratios)), medians, 0.0), {}
 
 
 def _diversity(results: Results) -> Whole:
     reference, seed = results.references.perceived.pooled, results.config.trial.seed
-    return Whole(content.diversity(results.compared[1], reference, seed))
+    return content.diversity(results.compared[1], reference, seed), {}
 
 
 def _style_diversity(results: Results) -> Whole | None:
     if len(results.trial.cultures) < 2:
         return None
     reference, seed = results.references.perceived.pooled, results.config.trial.seed
-    return Whole(content.style_diversity(results.compared[1], reference, seed))
+    return content.style_diversity(results.compared[1], reference, seed), {}
 
 
 def _of_set(name: str) -> typing.Callable[[Results], Whole]:
     def of(results: Results) -> Whole:
         mean, cultures = results.set_measures
-        return Whole(
-            getattr(mean, name),
-            {culture: getattr(each, name) for culture, each in cultures.items()},
-        )
+        return getattr(mean, name), {key: getattr(each, name) for key, each in cultures.items()}
 
     return of
 
@@ -276,7 +268,7 @@ def _artfid(results: Results) -> Whole | None:
     if fid is None:
         return None
     distances = results.summary.figures["perceptual_distance"]
-    return Whole(Interval(*(sets.artfid(*pair) for pair in zip(distances, fid, strict=True))))
+    return Interval(*(sets.artfid(*pair) for pair in zip(distances, fid, strict=True))), {}
 
 
 SHARE, NUMBER = "{:.0%}", "{:.3f}"

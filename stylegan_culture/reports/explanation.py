@@ -7,7 +7,6 @@ channels of its network carry the culture; what the directions of the generator'
 import dataclasses
 import pathlib
 import time
-import typing
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,9 +22,6 @@ from stylegan_culture.pipelines.sampling import parents
 from stylegan_culture.reports import charts, page, projector, subjects
 from stylegan_culture.reports.explanation_settings import SHEETS, ExplainConfig, projector_of
 from stylegan_culture.reports.subjects import Artworks, Subjects
-
-if typing.TYPE_CHECKING:
-    from markupsafe import Markup
 
 MAPS = ("parts", "grad_cam")
 COVERED = 0.2  # of the picture, where a map is checked
@@ -75,10 +71,6 @@ class Place:
     name: str
     before: Sight
     after: Sight
-
-    def sights(self) -> dict[str, Sight]:
-        """Both, by name."""
-        return {"before": self.before, "after": self.after}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -435,8 +427,8 @@ def _chosen(config: ExplainConfig, artworks: Artworks) -> np.ndarray:
 
 
 def _excited(artworks: Artworks, standard: np.ndarray, channel: int, count: int) -> list[int]:
-    """The artworks that excite a channel most, the most first; of an artwork and its cut-outs, and
-    of impressions whose standardised readings `[N, 2 C]` are alike, the first alone."""
+    """The artworks that excite a channel most, the strongest first; of an artwork and its cut-outs,
+    and of prints with nearly equal `standard [N, 2 C]` readings, only the first."""
     order = np.argsort(-artworks.peaks[:, channel], kind="stable")
     belongs, chosen = parents(artworks.source.ids), []
     for number in order.tolist():
@@ -564,8 +556,7 @@ def _codes(config: ExplainConfig, networks: Subjects, artworks: Artworks) -> Cod
 
 
 def write(config: ExplainConfig, explanation: Explanation) -> pathlib.Path:
-    """Writes sheets, numbers, page and the projector's files, all or none; returns the projector's
-    folder."""
+    """Writes sheets, numbers, page and projector, all or none; returns the projector's folder."""
     folder, embeddings_folder = pathlib.Path(config.out), projector_of(config)
     sheets = _sheets(explanation)
     earlier = [file.name for kind in (*SHEETS, "path") for file in folder.glob(f"{kind}*.png")]
@@ -645,7 +636,7 @@ class _Summary:
 
     def probability(self, places: list[Place], culture: str, when: str) -> float:
         """The mean probability of a culture, `before` or `after`."""
-        return _mean(place.sights()[when].probabilities[culture] for place in places)
+        return _mean(getattr(place, when).probabilities[culture] for place in places)
 
 
 def _summary(places: list[Place]) -> _Summary:
@@ -675,9 +666,9 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _path_charts(record: Record) -> list[list["Markup"]]:
-    """For each picture two drawings of the probabilities along the way, wide and narrow; the style
-    sheet shows the one that fits the page."""
+def _path_charts(record: Record) -> list[list["charts.Markup"]]:
+    """For each picture a wide and a narrow chart of probabilities along the way; the style sheet
+    shows the one that fits the screen."""
     path, drawn = record.path, []
     for strip in path.pictures:
         rows = [
@@ -703,7 +694,7 @@ def way_chart(
     caption: str,
     kind: str,
     size: tuple[int, int],
-) -> "Markup":
+) -> "charts.Markup":
     """Up to three lines over steps; each step is at the middle of one of as many equal columns.
 
     Args:

@@ -76,14 +76,13 @@ class CorruptionCurve:
 
 @dataclasses.dataclass(frozen=True)
 class TaggerFigures:
-    """What misleads a tagger. `cultures`: key to title; `side`: of its pictures; `counts`: how many
-    of each culture; `pictures`: their ids."""
+    """What misleads a tagger."""
 
     name: str
-    cultures: dict[str, str]
-    side: int
-    counts: dict[str, int]
-    pictures: list[str]
+    cultures: dict[str, str]  # key to title
+    side: int  # of its pictures, pixels
+    counts: dict[str, int]  # pictures of each culture
+    pictures: list[str]  # their ids
     attacks: list[AttackCurve]
     corruptions: dict[str, CorruptionCurve]
 
@@ -95,12 +94,11 @@ class TaggerFigures:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """Root mean square changes of photographs (`input`) and of their restyled pictures (`output`)
-    in steps of 255, and the second over the first (`amplification`)."""
+    """Root mean square changes in steps of 255."""
 
-    input: Interval
-    output: Interval
-    amplification: Interval
+    input: Interval  # of photographs
+    output: Interval  # of their restyled pictures
+    amplification: Interval  # the second over the first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,15 +118,14 @@ class CorruptedChanges(CultureChanges):
 
 @dataclasses.dataclass(frozen=True)
 class StylizerFigures:
-    """How much restyled photographs change with theirs: `attacked` and by chance (`random`) at each
-    of `levels`, and under corruptions. `cultures`: key to title; `photographs`: their ids."""
+    """How much restyled pictures change when their photographs do."""
 
     name: str
-    cultures: dict[str, str]
-    photographs: list[str]
+    cultures: dict[str, str]  # key to title
+    photographs: list[str]  # their ids
     levels: tuple[float, ...]
-    attacked: list[CultureChanges]
-    random: list[CultureChanges]
+    attacked: list[CultureChanges]  # at each of `levels`
+    random: list[CultureChanges]  # changed by chance, at each of `levels`
     corruptions: dict[str, list[CorruptedChanges]]
 
 
@@ -145,13 +142,12 @@ class RobustnessRecord:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Misled:
-    """An artwork `[S, S, 3]` before and after the smallest change that misled, by at most `level`
-    steps of 255, with the names (keys) given to either and their probabilities."""
+    """An artwork `[S, S, 3]` before and after the smallest change that misled the tagger."""
 
     before: np.ndarray
     after: np.ndarray
-    level: float
-    names: tuple[str, str]
+    level: float  # the greatest change, in steps of 255
+    names: tuple[str, str]  # keys of the cultures that both were named as
     probabilities: tuple[float, float]
 
     @property

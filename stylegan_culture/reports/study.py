@@ -29,7 +29,6 @@ from stylegan_culture.reports.study_pictures import Stated, StudyConfig
 
 if typing.TYPE_CHECKING:
     import keras
-    from markupsafe import Markup
 
     from stylegan_culture.features.moments import Collector, Moments
     from stylegan_culture.measures.gaps import Figure, MapFigures, Sampled
@@ -270,8 +269,7 @@ class Picture:
 
 
 def run(config: PageConfig, outputs: Outputs) -> str:
-    """Measures all, draws all, and puts it into its folder when it is complete; returns what the
-    command prints."""
+    """Measures, draws, fills the folder when all is complete; returns what the command prints."""
     folder = outputs.claim_folder(config.out, FILES + PLOTS)
     with locked(folder):
         record, shown = measure(config)
@@ -562,43 +560,14 @@ def html_of(record: Study, shown: dict[str, Picture]) -> str:
         record=record,
         measures=MEASURES,
         pictures={name: picture.within(side) for name, picture in shown.items()},
-        dots={
-            key: charts.dots(record.rows(key), MEASURES[key].show, MEASURES[key].heading)
-            for key in record.figures
-        },
-        plates={
-            name: _plate_charts(each, mean, largest, record.titles[name])
-            for name, each in record.traditions.items()
-        },
+        charts=charts,
+        mean=mean,
+        largest=largest,
         maps=_maps(record, shown),
         cells=functools.partial(_cells, record),
         heat=functools.partial(_heat, record),
         show=page.number,
     )
-
-
-def _plate_charts(
-    tradition: Tradition, mean: dict[str, list[float]], largest: float, title: str
-) -> dict[str, "Markup"]:
-    """Histograms and hue rose of a tradition, over the `mean` of all."""
-    count = len(tradition.lightness)
-    return {
-        "Lightness": charts.histogram(
-            tradition.lightness,
-            mean["lightness"],
-            charts.greys(count),
-            ("black", "white"),
-            f"Shares of lightness in {title}, from black to white",
-        ),
-        "Chroma": charts.histogram(
-            tradition.chroma,
-            mean["chroma"],
-            [charts.SOFT] * count,
-            ("grey", "chroma 100"),
-            f"Shares of chroma in {title}, from grey to 100 and more",
-        ),
-        "Hue": charts.rose(tradition.hues, mean["hues"], largest, f"Hues of {title}"),
-    }
 
 
 def _places(record: Study, shown: dict[str, Picture]) -> list[charts.Place]:
@@ -614,7 +583,7 @@ def _places(record: Study, shown: dict[str, Picture]) -> list[charts.Place]:
     ]
 
 
-def _maps(record: Study, shown: dict[str, Picture]) -> list["Markup"]:
+def _maps(record: Study, shown: dict[str, Picture]) -> list["charts.Markup"]:
     """The map with pictures for wide screens, and without for narrow ones."""
     if record.plane is None:
         return []
@@ -636,8 +605,7 @@ def _cells(record: Study, figure: "Figure") -> list[list[tuple[float, str] | Non
 
 
 def _heat(record: Study, key: str) -> typing.Callable[[float], float]:
-    """What makes a measure's number its share of the heat, 1 for the two farthest apart before
-    alignment."""
+    """A function from a measure's number to its heat; 1: the farthest apart before alignment."""
     sign, start = (-1.0, 1.0) if key in SIMILARITIES else (1.0, 0.0)
     before = np.array(record.gaps.before.gaps[key].value)
     greatest = (start + sign * before[~np.eye(len(before), dtype=bool)]).max()
@@ -645,8 +613,7 @@ def _heat(record: Study, key: str) -> typing.Callable[[float], float]:
 
 
 def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None:
-    """Draws a study's plots into a folder: figures.png and palettes.png always, map.png and
-    gaps.png where distances were taken."""
+    """Draws figures.png and palettes.png, and, where distances were taken, map.png and gaps.png."""
     draw_figures(folder / "figures.png", record)
     draw_palettes(folder / "palettes.png", record)
     if record.plane is not None:

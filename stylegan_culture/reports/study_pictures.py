@@ -108,8 +108,7 @@ class Stated:
 
 
 def stated(data: str) -> dict[str, Stated]:
-    """By a picture's identifier what the table says that `--data folder:PATH` names or holds; {}
-    without one."""
+    """Identifier to what the table of `--data folder:PATH` says; {} where there is no table."""
     kind, _, name = data.partition(":")
     if kind != "folder":
         return {}

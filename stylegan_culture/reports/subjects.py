@@ -120,7 +120,7 @@ def _names(files: list[str]) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Artworks:
-    """N artworks of K cultures that both networks know; a picture of several counts for its first."""
+    """N artworks of K cultures that both networks know, each of its first culture."""
 
     source: Source  # they alone
     cultures: tuple[str, ...]  # keys
@@ -142,8 +142,7 @@ class Artworks:
 
 
 def collect(config: ExplainConfig, subjects: Subjects) -> Artworks:
-    """Reads every artwork once; raises `InputError` where a culture that is asked for has too few
-    or fewer than two cultures are left."""
+    """Reads every artwork once; `InputError` where cultures or their pictures are too few."""
     size = ORNAMENTS_SIZE if config.data == "ornaments" else subjects.side
     source = load_source(config.data, size, "all")
     labels, cultures, left_out = _labels(source, subjects)

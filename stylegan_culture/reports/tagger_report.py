@@ -10,9 +10,6 @@ from stylegan_culture.config import visible
 from stylegan_culture.reports import charts
 
 if typing.TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from stylegan_culture.measures.tagging import TaggerFigures
 
 PARTS = {"held_out": "held-out fifth", "folds": "cross-validation"}
@@ -47,7 +44,9 @@ def draw(record: dict[str, "TaggerFigures"], cultures: Sequence[str], folder: pa
         charts.png(figure, pathlib.Path(folder) / "calibration.png")
 
 
-def _confusion(figure: "Figure", shares: np.ndarray, cultures: Sequence[str], title: str) -> None:
+def _confusion(
+    figure: "charts.Figure", shares: np.ndarray, cultures: Sequence[str], title: str
+) -> None:
     """A heat map: rows are tags, columns the most probable culture."""
     names = [name.replace("_", " ") for name in cultures]
     axis, scale = figure.subplots(), {"cmap": "Blues", "vmin": 0.0, "vmax": 1.0}
@@ -61,7 +60,7 @@ def _confusion(figure: "Figure", shares: np.ndarray, cultures: Sequence[str], ti
     figure.colorbar(heat, ax=axis, shrink=0.8)
 
 
-def _calibration(axis: "Axes", figures: "TaggerFigures", title: str) -> None:
+def _calibration(axis: "charts.Axes", figures: "TaggerFigures", title: str) -> None:
     """Accuracy against the probability of the first tag, in bins of equal number."""
     confidence, accuracy, pictures = (
         np.array([getattr(one, name) for one in figures.reliability])
