@@ -177,8 +177,6 @@ def style_diversity(features: ArrayLike, reference: ArrayLike, seed: int = 0) ->
     0: every culture gives the same picture. As `diversity`, for at least two cultures.
     """
     features = np.asarray(features, np.float64)
-    if features.ndim != 3 or len(features) < 2:
-        raise InputError("diversity of styles needs results [K, N, D] in at least two cultures")
     between, count = _between(reference), len(features)
     apart = np.array(
         [_distances(cultures).sum() / (count * (count - 1)) for cultures in features.swapaxes(0, 1)]

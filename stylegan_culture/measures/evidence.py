@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
+from scipy.ndimage import map_coordinates
 
 from stylegan_culture import images
 from stylegan_culture.features import linalg
@@ -52,16 +53,12 @@ def on_picture(evidence: ArrayLike, stride: int, height: int, width: int) -> np.
     Positions lie `stride` pixels apart and the map's middle in the picture's: to a pixel for
     networks that pad, to 3 for the others (backbones of 160-pixel pictures).
     """
-    evidence = np.asarray(evidence, np.float64)
-    for axis, size in enumerate((height, width)):
-        count = evidence.shape[axis]
-        first = (size - 1 - stride * (count - 1)) / 2
-        place = np.clip((np.arange(size) - first) / stride, 0.0, count - 1.0)
-        low = np.minimum(place.astype(int), max(0, count - 2))
-        share = (place - low).reshape((-1, 1) if axis == 0 else (1, -1))
-        after = np.take(evidence, np.minimum(low + 1, count - 1), axis)
-        evidence = (1.0 - share) * np.take(evidence, low, axis) + share * after
-    return evidence
+    places = []
+    for count, size in zip(np.shape(evidence), (height, width), strict=True):
+        first = (size - 1 - stride * (count - 1)) / 2  # pixel of the outermost position
+        places.append((np.arange(size) - first) / stride)
+    grid = np.meshgrid(*places, indexing="ij")
+    return map_coordinates(np.asarray(evidence, np.float64), grid, order=1, mode="nearest")
 
 
 def strongest_pixels(evidence: ArrayLike, share: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import entropy
 
 from stylegan_culture.measures import sets, statistics
 from stylegan_culture.measures.statistics import PERMUTATIONS, Interval
@@ -243,6 +244,6 @@ def leaning(named: ArrayLike, classes: Sequence[str], replicates: int, seed: int
     """
     counts = np.bincount(named, minlength=len(classes))
     shares = proportions(counts, np.full(len(classes), len(named)), replicates, seed)
-    positive = shares.values[shares.values > 0.0]
-    entropy = -np.sum(positive * np.log(positive))
-    return Leaning(dict(zip(classes, shares.intervals(), strict=True)), float(np.exp(entropy)))
+    return Leaning(
+        dict(zip(classes, shares.intervals(), strict=True)), float(np.exp(entropy(shares.values)))
+    )

@@ -227,7 +227,7 @@ def html_of(record: BiasRecord, pictures: Pictures) -> str:
 
     def tile(picture: np.ndarray, caption: str) -> page.Shown:
         small = images.resize(np.asarray(picture, np.float32), SIDE, SIDE)
-        return page.shown(images.to_uint8(small), caption, quality=80)
+        return page.shown(small, caption, quality=80)
 
     def kind(content_id: str) -> str:
         return record.cultures.get(content_id.split("/")[0], "Photograph")

@@ -242,8 +242,8 @@ def draw_lines(axes: "Axes", data: Lines) -> None:
     axes.set_xticks(places, [label(tick) for tick in data.ticks])
     axes.set(xlabel=data.unit, xlim=(-data.margin, len(data.ticks) - 1 + data.margin))
     axes.set(ylim=(-0.03, 1.03))
-    axes.tick_params(length=0, labelsize=FONT - 2)
-    axes.xaxis.label.set(fontsize=FONT - 2, color=SOFT)
+    axes.tick_params(length=0, labelsize=FONT - 1)
+    axes.xaxis.label.set(fontsize=FONT - 1, color=SOFT)
     axes.spines[:].set_visible(False)
     if len(data.series) > 1:
         width = axes.get_window_extent().width * 72 / axes.figure.dpi
@@ -299,10 +299,11 @@ def rose(shares: list[float], mean: list[float], largest: float, caption: str) -
     outline = np.sqrt(np.array(mean) / largest)[(around / turn).astype(int)]
     with drawing(104, 104, layout=None) as figure:
         axes = figure.add_axes((0.02, 0.02, 0.96, 0.96), projection="polar")
-        axes.plot(around, np.ones_like(around), color=LINE, linewidth=1, clip_on=False)
+        rim = np.append(around, 2.0 * math.pi)
+        axes.plot(rim, np.ones_like(rim), color=LINE, linewidth=1, clip_on=False)
         axes.bar(middles, np.sqrt(np.array(shares) / largest), turn, color=fills, linewidth=0)
         closed = {"linewidth": 0.8, "solid_joinstyle": "miter"}
-        axes.plot([*around, 2.0 * math.pi], [*outline, outline[0]], color=INK, **closed)
+        axes.plot(rim, [*outline, outline[0]], color=INK, **closed)
         axes.set(ylim=(0.0, 1.0))
         axes.axis("off")
         return svg(figure, caption, "rose")

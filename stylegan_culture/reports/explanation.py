@@ -272,7 +272,7 @@ def _places(networks: Subjects, culture: str, seed: int) -> tuple[list[Place], l
         taken = evidence.take_apart(networks.tagger, squares)
         probabilities, logits = networks.probabilities(both), taken.logits()[:, number]
         maps = {
-            "parts": parts_map(networks, taken, number, networks.side),
+            "parts": parts_map(networks, taken, number),
             "grad_cam": _grad_cam(networks, squares, number),
         }
         before, after = (
@@ -293,11 +293,11 @@ def _places(networks: Subjects, culture: str, seed: int) -> tuple[list[Place], l
     return records, rows
 
 
-def parts_map(networks: Subjects, taken: evidence.Parts, culture: int, size: int) -> np.ndarray:
-    """The maps of all parts of a logit added up at the picture's pixels, `[N, size, size]`."""
-    scale, total = size / networks.side, 0.0
+def parts_map(networks: Subjects, taken: evidence.Parts, culture: int) -> np.ndarray:
+    """The maps of all parts of a logit, added up at the pixels of the squares: `[N, S, S]`."""
+    size, total = networks.side, 0.0
     for (tap, _), maps in taken.maps.items():
-        stride = networks.tagger.backbone.strides[tap] * scale
+        stride = networks.tagger.backbone.strides[tap]
         total = total + np.stack(
             [evidence.on_picture(one[..., culture], stride, size, size) for one in maps]
         )

@@ -200,7 +200,7 @@ def html_of(record: RobustnessRecord, examples: Examples) -> str:
     def shown(picture: np.ndarray, caption: str) -> page.Shown:
         if picture.shape[0] < LEAST_SHOWN:  # a browser would blur it further
             picture = images.resize(picture, LEAST_SHOWN, LEAST_SHOWN)
-        return page.shown(images.to_uint8(picture), caption)
+        return page.shown(picture, caption)
 
     return page.render(
         "robustness.html.j2",
@@ -209,12 +209,9 @@ def html_of(record: RobustnessRecord, examples: Examples) -> str:
         findings=findings(record),
         norms=NORMS,
         kinds=CORRUPTIONS,
-        attack_chart=lambda norm, targeted, caption: charts.lines(
-            attack_lines(record.tagger, norm, targeted), caption
-        ),
-        corruption_chart=lambda kind, caption: charts.lines(
-            corruption_lines(record.tagger, kind), caption
-        ),
+        attack_lines=attack_lines,
+        corruption_lines=corruption_lines,
+        lines=charts.lines,
         shown=shown,
         times=times,
     )

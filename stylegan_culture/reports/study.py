@@ -128,9 +128,10 @@ class Imbalance:
     @classmethod
     def of(cls, counts: list[int]) -> "Imbalance":
         """Of the number of pictures of each tradition."""
-        shares = [count / sum(counts) for count in counts if count]
-        effective = math.exp(-sum(share * math.log(share) for share in shares))
-        return cls(max(counts), min(counts), max(counts) / max(1, min(counts)), effective)
+        from scipy.stats import entropy
+
+        largest, smallest = max(counts), min(counts)
+        return cls(largest, smallest, largest / max(1, smallest), math.exp(entropy(counts)))
 
 
 @dataclasses.dataclass(frozen=True)

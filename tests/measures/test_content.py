@@ -183,8 +183,7 @@ def test_what_has_no_diversity_is_refused(generator):
     for call in (
         lambda: content.diversity(contents[:1], contents[:1]),
         lambda: content.diversity(contents, np.ones((4, 3))),
-        lambda: content.style_diversity(contents[None], contents),
-        lambda: content.style_diversity(contents, contents),
+        lambda: content.style_diversity(np.ones((2, 4, 3)), np.ones((4, 3))),
     ):
         with pytest.raises(InputError, match="at least two"):
             call()
