@@ -115,7 +115,7 @@ def _length(change: tf.Tensor) -> tf.Tensor:
 
 
 def _somewhere(pictures: tf.Tensor, ball: Ball, seed: int) -> tf.Tensor:
-    """Uniform in the ball of "linf"; in that of "l2" in a random direction, at a uniform length."""
+    """A random start: uniform in the "linf" ball; in the "l2" ball of random direction, length."""
     generator = np.random.default_rng(seed)
     if ball.norm == "linf":
         change = generator.uniform(-ball.radius, ball.radius, pictures.shape)

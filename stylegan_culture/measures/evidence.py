@@ -28,11 +28,11 @@ def grad_cam(
 ) -> tf.Tensor:
     """Grad-CAM: `max(0, sum_c a_c features_c)`, a_c the mean gradient of the culture's logit.
 
-    For any network that can be cut at a tap (Selvaraju et al., arXiv 1610.02391). Several taps may
-    be read: the deeper ones follow the tap at which it is cut, and the shallower ones stay as they
-    are, so that the gradient is that of every way from this tap to the logit. With the deeper taps
-    held too, Grad-CAM would see only the means of a head that reads means and deviations, since
-    the slopes of a deviation average to 0 over the map.
+    For any network that can be cut at a tap (Selvaraju et al., arXiv 1610.02391). The head may read
+    several taps: deeper taps follow a change of this tap, shallower ones do not, so the gradient
+    covers every way from this tap to the logit. If deeper taps were held fixed, Grad-CAM of a head
+    that reads means and deviations would see the means only, since the slopes of a deviation
+    average to 0 over the map.
 
     `network` maps pictures `[B, H, W, 3]` to `{tap: [B, h, w, C]}` and `logits_of` such taps to
     logits `[B, K]`; the map is `[B, h, w]`, at least 0.

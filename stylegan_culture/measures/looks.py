@@ -129,11 +129,11 @@ def plain_share(lightness: ArrayLike, side: int = 8, least: float = 2.0) -> floa
 
 
 def line_strength(picture: ArrayLike, period: float) -> float:
-    """Power at the frequency 1 / period against that of its neighbours, rows or columns.
+    """Power at the frequency 1 / period over that of neighbouring frequencies, in rows or columns.
 
-    The stronger of the two directions; 1 where nothing stands out, in the mean. Power is averaged
-    over the other direction's frequencies, so that a grid whose cells differ shows too. The picture
-    `[H, W, C]` has edges of at least 64 pixels, the period is 2 or more.
+    The stronger of the two directions; about 1 where nothing stands out. Power is averaged over the
+    other direction's frequencies, so that a grid whose cells differ shows too. The picture
+    `[H, W, C]` has sides of at least 64 pixels, the period is 2 or more.
     """
     grey = np.asarray(picture, np.float64).mean(axis=-1)
     windows = [np.hanning(length) for length in grey.shape]

@@ -69,10 +69,10 @@ def fid(
 def fid_without_bias(
     features: ArrayLike, reference: Moments, weights: ArrayLike | None = None, seed: int = 0
 ) -> float | np.ndarray:
-    """FID as it would be of endlessly many pictures: FID over 1/n, extended to 0.
+    """FID extrapolated to infinitely many pictures (FID-infinity, arXiv 1911.07023).
 
-    Random subsets of sizes from half of the pictures to all; the line of least squares through
-    their FIDs at 1/n is read at 0 (FID-infinity, arXiv 1911.07023). The bias of `reference` stays.
+    The line of least squares through the FIDs of random subsets of n pictures, from half of them to
+    all, over 1/n, read at 0. The bias of `reference` stays.
 
     Args:
         features: `[N, D]`, N at least 16.
@@ -101,10 +101,9 @@ def kid(
         - 2 sum_ij w_i k(x_i, y_j) / (M sum_i w_i),    k(x, y) = (x'y / D + 1)^3
 
     Right in the mean for any number of pictures, from two each; may be negative. Only pairs of
-    different pictures count: a picture that was drawn twice is no evidence of how alike two
-    pictures are. Where one alone was drawn, its kernel with itself is taken (of eight pictures
-    that is one draw in two million). Differs from the paper: of all pictures at once, not the mean
-    over blocks of 100.
+    different pictures count, since a picture drawn twice says nothing of how similar two pictures
+    are. A draw of one picture alone takes its kernel with itself (with eight pictures, one draw in
+    two million). Differs from the paper: all pictures at once, not the mean over blocks of 100.
     """
     first, second = np.asarray(features, np.float64), np.asarray(reference, np.float64)
     if min(len(first), len(second)) < 2:
@@ -126,14 +125,12 @@ def kid(
 class Neighbourhoods:
     """Shares of pictures in [0, 1]: numbers, or `[R]` where R draws are counted."""
 
-    # Pictures that lie within the reach of a real one, which is the distance to its k-th nearest
-    # real one
+    # Pictures within the reach of a real one: the distance to its k-th nearest real picture
     precision: float | np.ndarray
-    # The same with the parts changed (arXiv 1904.06991). A picture's reach is that among all,
-    # whatever is drawn: twice the same picture would be its nearest neighbour.
+    # Real pictures within the reach of a picture (arXiv 1904.06991). Reaches are among all
+    # pictures, not those drawn: a picture drawn twice would be its own nearest neighbour.
     recall: float | np.ndarray
-    # Real pictures within whose reach lies a picture (arXiv 2002.09797); outliers shake it less
-    # than recall
+    # Real pictures that have a picture within their reach (arXiv 2002.09797); robuster than recall
     coverage: float | np.ndarray
 
 
@@ -215,7 +212,7 @@ def replicates(
 
 
 def mean_of(sets: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The mean over several sets' `replicates`, drawn alike; empty where one has no figures.
+    """The mean of `replicates` of several sets, of the same draws; empty where one is empty.
 
     Of FIDs against each culture's artworks it is the mean FID of StarGAN v2 (arXiv 1912.01865).
     """

@@ -46,11 +46,10 @@ def interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where an estimate would lie in 95 % of other draws of pictures: `[t + q_low, t + q_high]`.
 
-    q are quantiles of the replicates less their mean: the spread about the estimate t. Repeated
-    pictures make covariances of replicates poorer, and so further apart, than those of the
-    pictures themselves; that bias, which plain quantiles would show as if it were spread, is left
-    out here and not corrected in t. Cut to `[least, most]`; `replicates` are `[R, ...]` of an
-    estimate of any shape, and the two ends have that shape.
+    q are quantiles of the replicates less their mean: the spread about the estimate t. A replicate
+    repeats pictures, which makes its covariances poorer and so further apart; plain quantiles would
+    show this bias as spread, so it is left out here, and t is not corrected for it. The ends are
+    cut to `[least, most]`; `replicates` are `[R, ...]` of an estimate of any shape.
     """
     tail = (1.0 - LEVEL) / 2.0
     apart = replicates - np.mean(replicates, axis=0)

@@ -122,8 +122,8 @@ class EvaluationRecord:
     seconds: float = 0.0  # that it took
 
     def as_json(self) -> dict:
-        """Figures stand beside the other facts of a restyler; measures of sets are named with
-        their network, since those of another are other measures."""
+        """Figures stand beside the other facts of a restyler; names of set measures carry their
+        network, since figures over two networks cannot be compared."""
         record = dataclasses.asdict(self)
         for name, method in self.methods.items():
             cultures = {culture: self._named(each) for culture, each in method.cultures.items()}

@@ -214,9 +214,8 @@ def _style_to_gatys(results: Results) -> Whole | None:
     """How near a model comes to an example's style, against a picture optimised for it.
 
     The median, over contents, of the model's style distance over Gatys's. Both restyle a content
-    like one training artwork, the model by its encoded style, Gatys et al. by optimising the
-    picture over the very network that measures. The distance is that of
-    `restyled.style_distances`, to the example. Contents are spread evenly, cultures take turns.
+    like one training artwork: the model by its encoded style, Gatys et al. by optimising the
+    picture over the network that measures `restyled.style_distances`. Cultures take turns.
     """
     config, trial, model = results.config, results.trial, results.restyler.model
     if not config.gatys or model is None:
