@@ -243,14 +243,11 @@ class Portrait:
         )
 
 
-def neighbours(
-    features: ArrayLike, labels: ArrayLike, count: int, varied: bool = False
-) -> list[tuple[int, int, float]]:
+def neighbours(features: ArrayLike, labels: ArrayLike, count: int) -> list[tuple[int, int, float]]:
     """The `count` pairs of pictures of different traditions that are most alike.
 
     `(picture, picture, cosine similarity)` of the standardised `features [N, D]`, the most alike
-    first; no picture stands twice. With `varied` at most one pair of each two traditions, so that
-    no two fill the list.
+    first; no picture stands twice, and each two traditions have one pair at most.
     """
     standard, labels = statistics.standardised(features), np.asarray(labels)
     lengths = np.linalg.norm(standard, axis=1, keepdims=True)
@@ -266,9 +263,8 @@ def neighbours(
         pairs.append((*pair, float(alike[first, second])))
         for used in pair:
             alike[used] = alike[:, used] = -np.inf
-        if varied:
-            one, other = (labels == labels[picture] for picture in pair)
-            alike[np.ix_(one, other)] = alike[np.ix_(other, one)] = -np.inf
+        one, other = (labels == labels[picture] for picture in pair)
+        alike[np.ix_(one, other)] = alike[np.ix_(other, one)] = -np.inf
     return pairs
 
 

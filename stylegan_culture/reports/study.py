@@ -494,7 +494,7 @@ def _chosen(
         members = np.flatnonzero(whole.labels == label)
         chosen = looks.examples(descriptors[members], EXAMPLES)
         examples[name] = [source.ids[k] for k in numbers[members[chosen]]]
-    near = looks.neighbours(descriptors, whole.labels, config.pairs, varied=True)
+    near = looks.neighbours(descriptors, whole.labels, config.pairs)
     return examples, [
         Neighbours([source.ids[k] for k in pair], [_first(source, k) for k in pair], alike)
         for *pair, alike in ((numbers[one], numbers[other], alike) for one, other, alike in near)
