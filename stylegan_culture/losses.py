@@ -152,7 +152,7 @@ def plain(image: tf.Tensor, content: tf.Tensor, reach: int = 9, faint: float = 0
     return sum(ops.mean(weight * step) for step in _steps(image))
 
 
-def _steps(image):
+def _steps(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Absolute differences to the neighbour below and to the right, 0 at the last."""
     down = ops.abs(image[:, 1:] - image[:, :-1])
     right = ops.abs(image[:, :, 1:] - image[:, :, :-1])
@@ -271,7 +271,7 @@ def class_balanced(tags: tf.Tensor, decay: float) -> tf.Tensor:
     return ops.where(carried > 0.0, weights / mean, 1.0)
 
 
-def _mean_of_samples(values, weights):
+def _mean_of_samples(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
     """Mean of `[B, ...]` over samples, each with its weight."""
     samples = ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
     if weights is None:

@@ -131,7 +131,7 @@ def mixed_covariance(
     return sum(weight * one for weight, one in zip(weights, covariances, strict=True))
 
 
-def _between(outer, inner):
+def _between(outer: tf.Tensor, inner: tf.Tensor) -> tf.Tensor:
     """`A B A`, in float64."""
     return ops.matmul(ops.matmul(outer, ops.cast(inner, "float64")), outer)
 
@@ -167,7 +167,7 @@ class CultureAlignment(keras.layers.Layer):
         self.backward = self._constant("backward", unit)
         self.built = True
 
-    def _constant(self, name, value):
+    def _constant(self, name: str, value: np.ndarray) -> keras.Variable:
         return self.add_weight(
             shape=value.shape,
             initializer=lambda shape, dtype=None: ops.cast(value, dtype),
@@ -220,7 +220,14 @@ class CultureAlignment(keras.layers.Layer):
         means = ops.take(self.means, culture, axis=0)
         return self._mapped(features, self.backward, culture, self.shared_mean[None], means)
 
-    def _mapped(self, features, maps, culture, before, after):
+    def _mapped(
+        self,
+        features: tf.Tensor,
+        maps: tf.Tensor,
+        culture: tf.Tensor,
+        before: tf.Tensor,
+        after: tf.Tensor,
+    ) -> tf.Tensor:
         """`W_k (x - before) + after` in the weights' precision; before and after `[B or 1, C]`."""
         values = ops.cast(features, self.variable_dtype)
         height, width = ops.shape(values)[1], ops.shape(values)[2]
@@ -230,7 +237,7 @@ class CultureAlignment(keras.layers.Layer):
         mapped = ops.reshape(mapped, (-1, height, width, self.channels))
         return ops.cast(mapped, features.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return super().get_config() | {
             "cultures": list(self.cultures),
             "channels": self.channels,

@@ -1,10 +1,10 @@
 """Networks whose weights are a NumPy archive: the distilled VGG-19 and MobileNetV1."""
 
-import typing
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.arrays import read_archive
 from stylegan_culture.config import InputError, reason
@@ -35,7 +35,7 @@ def read_layers(path: str, names: list[str], network: str) -> dict:
     return layers
 
 
-def check_runs(path: str, run: typing.Callable, network: str) -> None:
+def check_runs(path: str, run: Callable, network: str) -> None:
     """Raises `InputError` where layers of a file do not fit each other: `run()`, which passes a
     small picture through all of them and returns arrays, fails or gives numbers without end."""
     try:
@@ -48,7 +48,7 @@ def check_runs(path: str, run: typing.Callable, network: str) -> None:
         raise InputError(f"{path} does not hold {network}: its numbers overflow")
 
 
-def _is_layer(kernel, bias) -> bool:
+def _is_layer(kernel: np.ndarray, bias: np.ndarray) -> bool:
     """Whether arrays are kernel and bias of a convolution; a depthwise one has one filter."""
     if kernel.ndim != 4 or bias.ndim != 1 or kernel.dtype.kind != "f" or bias.dtype.kind != "f":
         return False
@@ -60,7 +60,7 @@ def _is_layer(kernel, bias) -> bool:
     )
 
 
-def gather(walk: typing.Iterable, known: tuple, wanted: tuple | None = None) -> dict:
+def gather(walk: Iterable, known: tuple, wanted: tuple | None = None) -> dict:
     """`{tap: features}` of the taps wanted; what lies deeper than all of them is not computed.
 
     Args:
@@ -105,11 +105,11 @@ class Archived(keras.Model):
         }
         self.built = True
 
-    def call(self, image, taps=None):
+    def call(self, image: KerasTensor, taps: Iterable[str] | None = None) -> dict:
         """Taps `{name: [B, h, w, C]}` of pictures `[B, H, W, 3]` in [0, 1]."""
         return gather(self._walk(image), self.taps, taps)
 
-    def aligned(self, image, taps=None):
+    def aligned(self, image: KerasTensor, taps: Iterable[str] | None = None) -> dict:
         """The same: maps lie on the picture's grid where H and W are multiples of `multiple`."""
         return self(image, taps=taps)
 
@@ -137,7 +137,7 @@ class DistilledVGG19(Archived):
         names += [f"conv{b}{i + 1}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(n)]
         super().__init__(weights, names, "a distilled VGG-19", **kwargs)
 
-    def _walk(self, image):
+    def _walk(self, image: KerasTensor) -> Iterator[tuple[str, KerasTensor]]:
         features = self._convolve("conv0", ops.cast(image, self.compute_dtype))
         for block, depth in enumerate(VGG_DEPTHS, start=1):
             if block > 1:
@@ -147,7 +147,7 @@ class DistilledVGG19(Archived):
                 if position == 1:
                     yield f"relu{block}_1", features
 
-    def _convolve(self, name, features):
+    def _convolve(self, name: str, features: KerasTensor) -> KerasTensor:
         kernel, bias = (ops.cast(x, self.compute_dtype) for x in self.kernels[name])
         if kernel.shape[0] > 1:
             features = ops.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
@@ -178,7 +178,7 @@ class MobileNetV1(Archived):
         names += [f"conv{n}_{kind}" for n in range(1, len(STRIDES) + 1) for kind in ("dw", "pw")]
         super().__init__(weights, names, "a MobileNetV1", **kwargs)
 
-    def _walk(self, image):
+    def _walk(self, image: KerasTensor) -> Iterator[tuple[str, KerasTensor]]:
         features = ops.cast(2.0 * image - 1.0, self.compute_dtype)
         features = self._convolve("conv0", features, ops.conv, 2)
         for block, stride in enumerate(STRIDES, start=1):
@@ -187,6 +187,8 @@ class MobileNetV1(Archived):
             if f"block_{block}" in TAPS:
                 yield f"block_{block}", features
 
-    def _convolve(self, name, features, convolution, stride):
+    def _convolve(
+        self, name: str, features: KerasTensor, convolution: Callable, stride: int
+    ) -> KerasTensor:
         kernel, bias = (ops.cast(x, self.compute_dtype) for x in self.kernels[name])
         return ops.relu6(convolution(features, kernel, strides=stride, padding="same") + bias)

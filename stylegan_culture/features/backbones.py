@@ -54,7 +54,7 @@ class Application(keras.Model):
 
     least_size = 75
 
-    def __init__(self, network, layers: dict, strides: dict, **kwargs):
+    def __init__(self, network: keras.Model, layers: dict, strides: dict, **kwargs):
         super().__init__(trainable=False, **kwargs)
         self.network = network
         self.outputs_by_tap = {tap: network.get_layer(name).output for tap, name in layers.items()}
@@ -88,7 +88,7 @@ class VGG19(Application):
 
     content_tap = "relu4_1"
 
-    def __init__(self, source=None, **kwargs):
+    def __init__(self, source: str | None = None, **kwargs):
         network = _without_top(keras.applications.VGG19, source, kwargs.get("dtype"))
         strides = {tap: 2**level for level, tap in enumerate(VGG19_TAPS)}
         super().__init__(network, VGG19_TAPS, strides, **kwargs)
@@ -112,7 +112,7 @@ class ResNet50(Application):
 
     content_tap = "conv4"
 
-    def __init__(self, source=None, **kwargs):
+    def __init__(self, source: str | None = None, **kwargs):
         network = _without_top(keras.applications.ResNet50, source, kwargs.get("dtype"))
         strides = {tap: 2 ** (level + 1) for level, tap in enumerate(RESNET50_TAPS)}
         super().__init__(network, RESNET50_TAPS, strides, **kwargs)
@@ -146,7 +146,9 @@ def _projection(channels: int) -> np.ndarray:
     return np.linalg.qr(gaussian)[0].astype("float32")
 
 
-def _without_top(application, source, dtype):
+def _without_top(
+    application: typing.Callable, source: str | None, dtype: str | keras.DTypePolicy | None
+) -> keras.Model:
     """A new network without its top; layers of keras.applications take the global policy."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype or policy)
@@ -260,7 +262,7 @@ def noise_pictures(seed: int, count: int = 4, size: int = 96) -> np.ndarray:
     return np.clip(0.5 + noise, 0.0, 1.0).transpose(0, 2, 3, 1).astype(np.float32)
 
 
-def _randomise(backbone, seed: int) -> None:
+def _randomise(backbone: keras.Model, seed: int) -> None:
     """He-normal kernels from a NumPy generator, then a calibration: without one the deep layers of
     a random network hardly tell pictures apart."""
     if backbone.compute_dtype != "float32":
@@ -282,7 +284,7 @@ def _randomise(backbone, seed: int) -> None:
         backbone.calibrate(pictures)
 
 
-def _with_imagenet(name: str, dtype):
+def _with_imagenet(name: str, dtype: str | keras.DTypePolicy | None) -> keras.Model:
     try:
         if name != "inception_resnet_v2":
             return BACKBONES[name](source="imagenet", dtype=dtype, name=name)
@@ -320,7 +322,7 @@ def _path_of(name: str, weights: str) -> pathlib.Path:
     return path
 
 
-def _with_file(name: str, path: pathlib.Path, dtype):
+def _with_file(name: str, path: pathlib.Path, dtype: str | keras.DTypePolicy | None) -> keras.Model:
     try:
         values = read_archive(path, f"weights of {name}")
     except FileNotFoundError:
@@ -347,7 +349,7 @@ def save_weights(path: pathlib.Path, backbone: keras.Model) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def _assign(backbone, arrays: dict) -> None:
+def _assign(backbone: keras.Model, arrays: dict) -> None:
     """Sets every variable, after all have been compared; KeyError or ValueError otherwise."""
     named = backbone.named_variables()
     values = {name: np.asarray(arrays[name], np.float32) for name in named}

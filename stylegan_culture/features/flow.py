@@ -1,6 +1,7 @@
 """Motion between two frames: optical flow by OpenCV (extra `video`), loaded when it is used."""
 
 import importlib.util
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def need_opencv() -> None:
         )
 
 
-def estimate(start, end) -> np.ndarray:
+def estimate(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The flow `[H, W, 2]` in pixels from a frame `start` to a frame `end`, `[H, W, 3]` in [0, 1].
 
     Dense inverse search on luminance at full resolution (Kroeger et al., 2016, arXiv 1603.03590),
@@ -35,7 +36,7 @@ def estimate(start, end) -> np.ndarray:
     return search.calc(*grey, None)
 
 
-def between(previous, current):
+def between(previous: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The flow from a frame to the one before it, and where that one shows the same.
 
     Returns:
@@ -45,7 +46,7 @@ def between(previous, current):
     return flow, visible(flow, estimate(previous, current))
 
 
-def carrier(previous, current):
+def carrier(previous: np.ndarray, current: np.ndarray) -> Callable:
     """A function that carries maps of the previous frame to where things are in the current one.
 
     The motion is found on frames reduced to 320 pixels: feature maps are coarser still.
@@ -74,7 +75,7 @@ def carrier(previous, current):
     return carry
 
 
-def warp(picture, flow) -> np.ndarray:
+def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """The picture carried along a flow, bilinear, its border repeated: float32 `[H, W, C]`.
 
         result[y, x] = picture[y + v, x + u],  (u, v) = flow[y, x]
@@ -99,7 +100,7 @@ def warp(picture, flow) -> np.ndarray:
     return upper * (1 - down) + lower * down
 
 
-def visible(flow, forward) -> np.ndarray:
+def visible(flow: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Where a pixel of the current frame was seen in the previous one: bool `[H, W]`.
 
     With w the flow, u its two parts and w' the forward flow carried along w, a pixel is left out

@@ -2,9 +2,11 @@
 parameters: it builds in a fraction of a second and stops at the deepest tap wanted.
 """
 
+from collections.abc import Iterable, Iterator
+
 import keras
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.features.archived import gather
 
@@ -31,11 +33,11 @@ class ConvolutionNorm(keras.layers.Layer):
     and afterwards are the same.
     """
 
-    def __init__(self, filters, kernel, stride=1, padding="same", **kwargs):
+    def __init__(self, filters: int, kernel: int, stride: int = 1, padding: str = "same", **kwargs):
         super().__init__(**kwargs)
         self.filters, self.size, self.stride, self.padding = filters, kernel, stride, padding
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         keep = {"autocast": False}  # folded in float32, whatever the policy
         kernel = (self.size, self.size, shape[-1], self.filters)
         start = "he_normal" if self.trainable else "zeros"  # the others' values are assigned
@@ -48,21 +50,21 @@ class ConvolutionNorm(keras.layers.Layer):
             shape=(self.filters,), initializer="ones", trainable=False, name="variance", **keep
         )
 
-    def call(self, features, calibrate=False):
+    def call(self, features: KerasTensor, calibrate: bool = False) -> KerasTensor:
         if calibrate:
             self._calibrate(features)
         scale = ops.rsqrt(ops.convert_to_tensor(self.variance) + EPSILON)
         bias = ops.cast(self.beta - self.mean * scale, self.compute_dtype)
         return ops.relu(self._convolve(features, self.kernel * scale) + bias)
 
-    def _calibrate(self, features):
+    def _calibrate(self, features: KerasTensor) -> None:
         """Takes the moments of these features' convolution as the ones to normalise by."""
         convolved = ops.cast(self._convolve(features, self.kernel), "float32")
         mean, variance = ops.moments(convolved, axes=(0, 1, 2))
         self.mean.assign(mean)
         self.variance.assign(variance)
 
-    def _convolve(self, features, kernel):
+    def _convolve(self, features: KerasTensor, kernel: KerasTensor) -> KerasTensor:
         kernel = ops.cast(kernel, self.compute_dtype)
         return ops.conv(features, kernel, strides=self.stride, padding=self.padding)
 
@@ -75,13 +77,13 @@ class Branches(keras.layers.Layer):
         pooled: filters of a further branch that averages 3x3 pixels first; 0 leaves it out.
     """
 
-    def __init__(self, chains, pooled=0, **kwargs):
+    def __init__(self, chains: tuple, pooled: int = 0, **kwargs):
         super().__init__(**kwargs)
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.chains = [[ConvolutionNorm(*size, **policy) for size in chain] for chain in chains]
         self.pooled = ConvolutionNorm(pooled, 1, **policy) if pooled else None
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         for chain in self.chains:
             _build_chain(chain, shape)
         if self.pooled is not None:
@@ -93,7 +95,7 @@ class Branches(keras.layers.Layer):
         ends = [chain[-1] for chain in self.chains] + ([self.pooled] if self.pooled else [])
         return sum(layer.filters for layer in ends)
 
-    def call(self, features, calibrate=False):
+    def call(self, features: KerasTensor, calibrate: bool = False) -> KerasTensor:
         results = []
         for chain in self.chains:
             branch = features
@@ -106,7 +108,7 @@ class Branches(keras.layers.Layer):
         return ops.concatenate(results, axis=-1)
 
 
-def _build_chain(layers, shape) -> None:
+def _build_chain(layers: Iterable, shape: tuple) -> None:
     """Builds layers that follow each other, from the first one's input shape."""
     for layer in layers:
         layer.build(shape)
@@ -116,7 +118,7 @@ def _build_chain(layers, shape) -> None:
 class Block35(keras.layers.Layer):
     """Residual block `relu(x + 0.17 up(branches(x)))` of 35x35 maps (of 299-pixel pictures)."""
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs):
         super().__init__(**kwargs)
         self.filters = channels
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
@@ -124,10 +126,10 @@ class Block35(keras.layers.Layer):
         start = "glorot_uniform" if self.trainable else "zeros"
         self.up = keras.layers.Conv2D(channels, 1, kernel_initializer=start, **policy)
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         _build_chain((self.branches, self.up), shape)
 
-    def call(self, features, calibrate=False):
+    def call(self, features: KerasTensor, calibrate: bool = False) -> KerasTensor:
         change = self.up(self.branches(features, calibrate=calibrate))
         return ops.relu(features + RESIDUAL_SCALE * change)
 
@@ -165,18 +167,23 @@ class InceptionResNetV2(keras.Model):
         self.build((None, None, None, 3))
         self.trainable = trainable  # again: layers made since the first time follow it
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         """Every layer from its known channels: to run them takes seconds."""
         _build_chain((*self.stem, self.mixed, *self.blocks), shape)
 
-    def call(self, image, taps=None, calibrate=False):
+    def call(
+        self,
+        image: KerasTensor,
+        taps: Iterable[str] | None = None,
+        calibrate: bool = False,
+    ) -> dict:
         """`{tap: [B, h, w, C]}` of the wanted taps (None: all), in the order of `taps`.
 
         `calibrate` first makes each layer normalise by its moments on these pictures (eagerly).
         """
         return gather(self._walk(image, calibrate), self.taps, taps)
 
-    def _walk(self, image, calibrate):
+    def _walk(self, image: KerasTensor, calibrate: bool) -> Iterator[tuple[str, KerasTensor]]:
         """Yields (tap, features) from the picture on; the rest is not computed."""
         features = ops.cast(2.0 * image - 1.0, self.compute_dtype)
         for layer in self.stem[:3]:
@@ -193,7 +200,7 @@ class InceptionResNetV2(keras.Model):
             if f"block35_{number}" in STRIDES:
                 yield f"block35_{number}", features
 
-    def aligned(self, image, taps=None):
+    def aligned(self, image: KerasTensor, taps: Iterable[str] | None = None) -> dict:
         """Taps on the picture's grid: `{tap: [B, H / stride, W / stride, C]}`.
 
         The picture is mirrored outwards, so that maps reach to its border, and positions are
@@ -213,7 +220,7 @@ class InceptionResNetV2(keras.Model):
             result[name] = value[:, first : first + rows, first : first + columns]
         return result
 
-    def layers_in_order(self):
+    def layers_in_order(self) -> list:
         """Every layer with a kernel, in Keras's order of creation."""
         layers = []
         for part in (*self.stem, self.mixed, *self.blocks):
@@ -238,7 +245,7 @@ class InceptionResNetV2(keras.Model):
         return named
 
 
-def arrays_of_application(network, built: InceptionResNetV2) -> dict[str, np.ndarray]:
+def arrays_of_application(network: keras.Model, built: InceptionResNetV2) -> dict[str, np.ndarray]:
     """Weights of a `keras.applications.InceptionResNetV2` under the names of `named_variables`.
 
     Keras numbers its unnamed layers in order of creation, which is the order of `built`.
@@ -264,7 +271,7 @@ def arrays_of_application(network, built: InceptionResNetV2) -> dict[str, np.nda
     return arrays
 
 
-def _numbered(network, prefix: str) -> list:
+def _numbered(network: keras.Model, prefix: str) -> list:
     """Layers named `prefix` or `prefix_N`, in the order of N."""
     numbers = {}
     for layer in network.layers:

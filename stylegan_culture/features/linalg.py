@@ -10,6 +10,7 @@ already they call LAPACK through NumPy, which no gradient tape sees: differentia
 
 from __future__ import annotations
 
+import types
 import typing
 
 import keras
@@ -89,7 +90,7 @@ def eigh_root(covariance: tf.Tensor, power: float) -> tf.Tensor:
     return ops.convert_to_tensor(_scaled(vectors, powered, library))
 
 
-def _scaled(vectors, values, library):
+def _scaled(vectors: tf.Tensor, values: tf.Tensor, library: types.ModuleType) -> tf.Tensor:
     """`V diag(values) V'` of values that are not negative, as a product that is symmetric."""
     scaled = vectors * library.expand_dims(library.sqrt(values), -2)
     return library.matmul(scaled, library.swapaxes(scaled, -1, -2))

@@ -219,7 +219,7 @@ _GROUPS = ("pictures", "taps", "counts")
 _FACTS = tuple(f.name for f in dataclasses.fields(CultureMoments) if f.name != "moments")
 
 
-def _checked(path) -> pathlib.Path:
+def _checked(path: pathlib.Path | str) -> pathlib.Path:
     path = pathlib.Path(path)
     if path.suffix != ".npz":
         raise InputError(f"culture moments are kept in an .npz file, not in {path}; rename it")
@@ -251,7 +251,7 @@ def _packed(moments: Moments, precision: str) -> dict:
     }
 
 
-def _read_facts(facts: dict, place) -> tuple[dict, dict, dict]:
+def _read_facts(facts: dict, place: pathlib.Path) -> tuple[dict, dict, dict]:
     """What a JSON says: the fields of `CultureMoments` but the moments, the numbers of each tap,
     and the samples of each culture and tap. Raises `InputError` where it may not be so."""
     keys = facts.get("cultures")
@@ -407,7 +407,7 @@ def culture_moments(
     )
 
 
-def _cropped(picture, multiple: int):
+def _cropped(picture: np.ndarray, multiple: int) -> np.ndarray:
     """The middle of `[H, W, 3]`, height and width multiples of `multiple`."""
     height, width = (size // multiple * multiple for size in picture.shape[:2])
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2

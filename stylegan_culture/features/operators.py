@@ -143,11 +143,11 @@ def nearest_patches(content: tf.Tensor, style: tf.Tensor) -> tuple[tf.Tensor, tf
     return best // places[1], best % places[1]
 
 
-def _mirror(features):
+def _mirror(features: tf.Tensor) -> tf.Tensor:
     return tf.pad(features, [[1, 1], [1, 1], [0, 0]], mode="REFLECT")
 
 
-def _assemble(style, rows, columns):
+def _assemble(style: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     """Lays the chosen patches over each other and averages: `[H, W, C]`."""
     height, width = rows.shape
     style = _mirror(style)
@@ -161,7 +161,7 @@ def _assemble(style, rows, columns):
     return total / count
 
 
-def _shift(values, down: int, right: int):
+def _shift(values: tf.Tensor, down: int, right: int) -> tf.Tensor:
     """Moves a map by at most one position; zeros come in."""
     height, width = values.shape[0], values.shape[1]
     padded = tf.pad(values, [[1, 1], [1, 1], [0, 0]])
@@ -232,23 +232,23 @@ def regions(
     return total + rest * features
 
 
-def _features_of(target: Target, method: str):
+def _features_of(target: Target, method: str) -> tf.Tensor:
     if target.features is None:
         raise InputError(f"the method {method} needs an example picture, not a culture's moments")
     return target.features
 
 
-def _blend(features, restyled, strength):
+def _blend(features: tf.Tensor, restyled: tf.Tensor, strength: float | tf.Tensor) -> tf.Tensor:
     return (1.0 - strength) * features + strength * restyled
 
 
-def _rows(features):
+def _rows(features: tf.Tensor) -> tf.Tensor:
     """`[B, H, W, C] -> [B, H W, C]`."""
     shape = ops.shape(features)
     return ops.reshape(features, (shape[0], shape[1] * shape[2], features.shape[-1]))
 
 
-def _moments(features, mask):
+def _moments(features: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean `[B, C]` and covariance `[B, C, C]` of the positions that the mask names."""
     if mask is None:
         return linalg.moments(_rows(features))
@@ -259,7 +259,7 @@ def _moments(features, mask):
     return mean, ops.matmul(ops.swapaxes(weights * centred, -1, -2), centred)
 
 
-def _channel_moments(features, mask):
+def _channel_moments(features: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and variance of each channel, `[B, 1, 1, C]`."""
     weights = ops.ones_like(features[..., :1]) if mask is None else mask
     weights = weights / ops.sum(weights, axis=(1, 2), keepdims=True)

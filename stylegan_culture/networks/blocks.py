@@ -6,19 +6,19 @@ Written with keras.ops, so that weights load under any Keras backend. Feature ma
 
 import keras
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.features import linalg
 
 ACTIVATED = (2.0 / (1.0 + 0.2**2)) ** 0.5  # keeps variance through the rectifier below
 
 
-def leaky_relu(features):
+def leaky_relu(features: KerasTensor) -> KerasTensor:
     """Leaky rectifier with slope 0.2: the activation of every network here."""
     return ops.leaky_relu(features, negative_slope=0.2)
 
 
-def reflect_pad(features, border: int = 1):
+def reflect_pad(features: KerasTensor, border: int = 1) -> KerasTensor:
     """Mirrors `border` pixels at each border: zeros would show as a frame in the picture.
 
     Slices and concatenations, because TFLite's MIRROR_PAD takes four times as long as the
@@ -33,7 +33,7 @@ def reflect_pad(features, border: int = 1):
     return ops.concatenate(columns, axis=2)
 
 
-def edge_pad(features):
+def edge_pad(features: KerasTensor) -> KerasTensor:
     """Repeats the outermost pixel at each border."""
     rows = ops.concatenate([features[:, :1], features, features[:, -1:]], axis=1)
     return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)
@@ -71,10 +71,10 @@ class Convolution(keras.layers.Layer):
         else:
             self.layer = keras.layers.Conv2D(filters, kernel, kernel_initializer=start, **shared)
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         self.layer.build(shape)
 
-    def call(self, features):
+    def call(self, features: KerasTensor) -> KerasTensor:
         border = (self.kernel - 1) // 2
         return self.layer(reflect_pad(features, border) if border else features)
 
@@ -101,7 +101,7 @@ class UpConvolution(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters, self.smooth, self.lowpass = filters, smooth, lowpass
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         self.kernel = self.add_weight(
             shape=(3, 3, shape[-1], self.filters),
             initializer=keras.initializers.VarianceScaling(
@@ -114,14 +114,14 @@ class UpConvolution(keras.layers.Layer):
             shape=(self.filters,), initializer="zeros", autocast=False, name="bias"
         )
 
-    def folded_kernel(self):
+    def folded_kernel(self) -> KerasTensor:
         """The kernel seen from low resolution, `[3, 3, C, 4 filters]`."""
         kernel = ops.convert_to_tensor(self.kernel)
         taps = DOUBLING[self.smooth]
         folded = ops.einsum("pak,qbl,klio->abipqo", taps, taps, kernel)
         return ops.reshape(folded, (3, 3, kernel.shape[2], 4 * self.filters))
 
-    def call(self, features):
+    def call(self, features: KerasTensor) -> KerasTensor:
         kernel = ops.cast(self.folded_kernel(), self.compute_dtype)
         bias = ops.cast(ops.tile(ops.convert_to_tensor(self.bias), (4,)), self.compute_dtype)
         convolved = ops.conv(edge_pad(features), kernel, padding="valid") + bias
@@ -132,7 +132,7 @@ class UpConvolution(keras.layers.Layer):
         return ops.depthwise_conv(reflect_pad(doubled), binomial, padding="valid")
 
 
-def _doubling_taps(smooth: bool):
+def _doubling_taps(smooth: bool) -> np.ndarray:
     """`[p, a, k]`: how much of low-resolution pixel a - 1 tap k of output pixel p reads."""
     taps = np.zeros((2, 3, 3), "float32")
     for pixel in range(2):
@@ -167,12 +167,12 @@ class StyleDense(keras.layers.Dense):
 class Modulation(keras.layers.Layer):
     """`features * (1 + scale(code)) + shift(code)`; the identity where the code is zero."""
 
-    def build(self, features_shape, code_shape):
+    def build(self, features_shape: tuple, code_shape: tuple) -> None:
         self.channels = features_shape[-1]
         self.affine = StyleDense(2 * self.channels, dtype=self.dtype_policy)
         self.affine.build(code_shape)
 
-    def call(self, features, code):
+    def call(self, features: KerasTensor, code: KerasTensor) -> KerasTensor:
         scale, shift = ops.split(self.affine(code)[:, None, None, :], 2, axis=-1)
         return features * (1.0 + scale) + shift
 
@@ -199,16 +199,16 @@ class Grain(keras.layers.Layer):
             trainable=False,
         )
 
-    def build(self, features_shape, code_shape, noise_shape):
+    def build(self, features_shape: tuple, code_shape: tuple, noise_shape: tuple) -> None:
         self.amount = StyleDense(features_shape[-1], dtype=self.dtype_policy)
         self.amount.build(code_shape)
 
-    def pattern(self, rows: int, columns: int):
+    def pattern(self, rows: int, columns: int) -> KerasTensor:
         """The fixed noise over `rows` x `columns` positions, `[1, rows, columns, 1]`."""
         noise = ops.take(self.noise, ops.arange(rows) % self.period, axis=1)
         return ops.take(noise, ops.arange(columns) % self.period, axis=2)
 
-    def call(self, features, code, noise):
+    def call(self, features: KerasTensor, code: KerasTensor, noise: KerasTensor) -> KerasTensor:
         amount = self.amount(code)[:, None, None, :]
         return features + amount * ops.cast(noise, features.dtype)
 
@@ -227,7 +227,7 @@ class ModulatedBlock(keras.layers.Layer):
         self.modulation = Modulation(**policy)
         self.narrow = Convolution(channels, kernel=1, gain=0.3, **policy)  # near the identity
 
-    def call(self, features, code):
+    def call(self, features: KerasTensor, code: KerasTensor) -> KerasTensor:
         hidden = self.modulation(self.widen(self.spread(features)), code)
         return features + self.narrow(leaky_relu(hidden))
 
@@ -255,7 +255,7 @@ class WhiteningColouring(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.group, self.shrinkage, self.floor = group, shrinkage, floor
 
-    def build(self, features_shape, code_shape):
+    def build(self, features_shape: tuple, code_shape: tuple) -> None:
         self.channels = features_shape[-1]
         if self.channels % self.group:
             raise ValueError(f"{self.channels} channels do not divide into groups of {self.group}")
@@ -266,11 +266,17 @@ class WhiteningColouring(keras.layers.Layer):
         for layer in (self.matrix, self.shift, self.amount):
             layer.build(code_shape)
 
-    def moments(self, features):
+    def moments(self, features: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """Mean `[B, G, g]` and covariance `[B, G, g, g]` of features `[B, H, W, G g]`."""
         return linalg.moments(self._to_groups(ops.cast(features, "float32")))
 
-    def call(self, features, code, strength, moments=None):
+    def call(
+        self,
+        features: KerasTensor,
+        code: KerasTensor,
+        strength: KerasTensor,
+        moments: tuple[KerasTensor, KerasTensor] | None = None,
+    ) -> KerasTensor:
         grouped = self._to_groups(features)
         mean, covariance = linalg.moments(grouped) if moments is None else moments
         _, whiten = linalg.newton_schulz_roots(
@@ -289,12 +295,12 @@ class WhiteningColouring(keras.layers.Layer):
         offset = amount * (shift - ops.matmul(mean, transform))
         return self._from_groups(ops.matmul(grouped, blend) + offset, ops.shape(features))
 
-    def _to_groups(self, features):
+    def _to_groups(self, features: KerasTensor) -> KerasTensor:
         """`[B, H, W, G g] -> [B, G, H W, g]`."""
         height, width = features.shape[1], features.shape[2]
         area = -1 if height is None or width is None else height * width
         split = ops.reshape(features, (ops.shape(features)[0], area, self.groups, self.group))
         return ops.transpose(split, (0, 2, 1, 3))
 
-    def _from_groups(self, grouped, shape):
+    def _from_groups(self, grouped: KerasTensor, shape: tuple) -> KerasTensor:
         return ops.reshape(ops.transpose(grouped, (0, 2, 1, 3)), shape)

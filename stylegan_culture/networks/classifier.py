@@ -1,7 +1,7 @@
 """Culture classifiers: a picture to one logit per culture."""
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.features import linalg
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution
@@ -24,7 +24,7 @@ class CultureClassifier(keras.Model):
         self.norms = [keras.layers.BatchNormalization(momentum=0.9, **policy) for _ in widths]
         self.logits = keras.layers.Dense(cultures, dtype="float32")
 
-    def call(self, image, training=False):
+    def call(self, image: KerasTensor, training: bool = False) -> KerasTensor:
         features = 2.0 * image - 1.0
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             features = ops.relu(norm(convolution(features), training=training))
@@ -52,7 +52,7 @@ class CultureHead(keras.Model):
         self.dropout = keras.layers.Dropout(dropout, seed=seed)
         self.logits = keras.layers.Dense(cultures, kernel_initializer="zeros")
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         size = shape[-1]
         for name, start in (("mean", "zeros"), ("deviation", "ones")):
             weight = self.add_weight(shape=(size,), initializer=start, trainable=False, name=name)
@@ -62,11 +62,11 @@ class CultureHead(keras.Model):
         )
         self.logits.build(shape)
 
-    def call(self, descriptors, training=False):
+    def call(self, descriptors: KerasTensor, training: bool = False) -> KerasTensor:
         standard = ops.clip((descriptors - self.mean) / self.deviation, -OUTMOST, OUTMOST)
         return self.logits(self.dropout(standard, training=training)) / self.temperature
 
-    def probabilities(self, logits):
+    def probabilities(self, logits: KerasTensor) -> KerasTensor:
         """Logits `[B, K]` to the probability of each tag, `[B, K]` in [0, 1]."""
         logits = ops.convert_to_tensor(logits)
         return ops.softmax(logits, axis=-1) if self.exclusive else ops.sigmoid(logits)
@@ -75,17 +75,17 @@ class CultureHead(keras.Model):
 class CultureTagger(keras.Model):
     """Picture `[B, H, W, 3]` in [0, 1] to logits `[B, K]`: a fixed backbone and a trained head."""
 
-    def __init__(self, backbone, head: CultureHead | None = None, **kwargs):
+    def __init__(self, backbone: keras.Model, head: CultureHead | None = None, **kwargs):
         super().__init__(**kwargs, autocast=False)
         self.backbone, self.head = backbone, head
 
-    def describe(self, image):
+    def describe(self, image: KerasTensor) -> KerasTensor:
         """Mean and deviation of every channel of every tap: `[B, D]` float32."""
         return linalg.descriptors(self.backbone(image))
 
-    def call(self, image):
+    def call(self, image: KerasTensor) -> KerasTensor:
         return self.head(self.describe(image))
 
-    def probabilities(self, image):
+    def probabilities(self, image: KerasTensor) -> KerasTensor:
         """The probability of each tag, `[B, K]`."""
         return self.head.probabilities(self(image))

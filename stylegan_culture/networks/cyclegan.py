@@ -5,7 +5,7 @@ Zhu et al., arXiv 1703.10593, section 4 and appendix 7.2; the generator after Jo
 """
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.config import InputError
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
@@ -23,12 +23,12 @@ class InstanceNormalization(keras.layers.Layer):
     Ulyanov et al., arXiv 1607.08022. Statistics are float32 whatever the policy.
     """
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         size = (shape[-1],)
         self.scale = self.add_weight(size, "ones", autocast=False, name="scale")
         self.shift = self.add_weight(size, "zeros", autocast=False, name="shift")
 
-    def call(self, features):
+    def call(self, features: KerasTensor) -> KerasTensor:
         mean, variance = ops.moments(ops.cast(features, "float32"), axes=(1, 2), keepdims=True)
         scale = self.scale * ops.rsqrt(variance + 1e-5)
         shift = self.shift - mean * scale
@@ -44,11 +44,11 @@ class ResidualBlock(keras.layers.Layer):
         self.convolutions = [Convolution(channels, **policy) for _ in range(2)]
         self.norms = [InstanceNormalization(**policy) for _ in range(2)]
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         for layer in (*self.convolutions, *self.norms):
             layer.build(shape)
 
-    def call(self, features):
+    def call(self, features: KerasTensor) -> KerasTensor:
         hidden = ops.relu(self.norms[0](self.convolutions[0](features)))
         return features + self.norms[1](self.convolutions[1](hidden))
 
@@ -75,7 +75,7 @@ class Translator(keras.Model):
         self.norms = [InstanceNormalization(**policy) for _ in range(5)]
         self.leave = Convolution(3, kernel=7, gain=0.1 if config.residual else 0.3, **policy)
 
-    def call(self, image):
+    def call(self, image: KerasTensor) -> KerasTensor:
         hidden = 2.0 * image - 1.0
         before, after = [self.enter, *self.halve], self.double
         for layer, norm in zip(before, self.norms[:3], strict=True):
@@ -116,7 +116,7 @@ class PatchDiscriminator(keras.Model):
         self.norms = [InstanceNormalization(**policy) for _ in range(normed)]
         self.logits = layer(1, 1, 1.0)
 
-    def call(self, image, training=False):
+    def call(self, image: KerasTensor, training: bool = False) -> KerasTensor:
         state = {"training": training} if self.norm == "spectral" else {}
         hidden = 2.0 * image - 1.0
         for number, layer in enumerate(self.layers_):
@@ -141,7 +141,7 @@ class CyclePair(keras.Model):
         self.forth = Translator(config, name="forth", dtype=self.dtype_policy)
         self.back = Translator(config, name="back", dtype=self.dtype_policy)
 
-    def call(self, image):
+    def call(self, image: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         return self.forth(image), self.back(image)
 
     def create_weights(self) -> "CyclePair":

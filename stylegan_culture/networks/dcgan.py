@@ -1,7 +1,7 @@
 """Pictures from noise: the generator that the DCGAN, the conditional GAN and the VAE share."""
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.networks.blocks import (
     ACTIVATED,
@@ -60,12 +60,12 @@ class NoiseGenerator(keras.Model):
         self.blocks = [ModulatedBlock(width, **policy) for width in widths[1:-1]]
         self.to_rgb = Convolution(3, gain=ACTIVATED, **policy)
 
-    def code(self, noise, mixture):
+    def code(self, noise: KerasTensor, mixture: KerasTensor) -> KerasTensor:
         """What modulates every map, `[B, D]`."""
         # A label is as long as noise is on average, else it would hardly be heard beside it.
         return self.mapping(noise, mixture * self.config.noise_size**0.5)
 
-    def call(self, noise, mixture):
+    def call(self, noise: KerasTensor, mixture: KerasTensor) -> KerasTensor:
         code = self.code(noise, mixture)
         hidden = self.start(ops.concatenate([noise, code], axis=-1))
         hidden = leaky_relu(ops.reshape(hidden, (-1, START, START, self._first)))
@@ -88,7 +88,7 @@ class NoiseGenerator(keras.Model):
         return self
 
 
-def standardised(features):
+def standardised(features: KerasTensor) -> KerasTensor:
     """Features `[B, H, W, C]` with mean 0 and deviation 1 per picture and channel."""
     whole = ops.cast(features, "float32")
     mean, variance = ops.moments(whole, axes=(1, 2), keepdims=True)

@@ -1,6 +1,7 @@
 """The decoder of a backbone's tap: features back to the picture that they came from."""
 
 import keras
+from keras import KerasTensor
 
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, UpConvolution, leaky_relu
 
@@ -31,7 +32,7 @@ class Decoder(keras.Model):
             stride //= 2
         self.to_picture = Convolution(3, dtype="float32")
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         """Builds every layer from its channels, which is faster than by running."""
         self.enter.build(shape)
         width = self.enter.filters
@@ -41,7 +42,7 @@ class Decoder(keras.Model):
             width = double.filters
         self.to_picture.build((*shape[:3], width))
 
-    def call(self, features):
+    def call(self, features: KerasTensor) -> KerasTensor:
         hidden = leaky_relu(self.enter(features))
         for mix, double in zip(self.mix, self.double, strict=True):
             hidden = leaky_relu(double(leaky_relu(mix(hidden))))

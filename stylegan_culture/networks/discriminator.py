@@ -3,7 +3,7 @@
 import functools
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, leaky_relu, reflect_pad
 from stylegan_culture.networks.sizes import DiscriminatorConfig, TrunkConfig
@@ -21,7 +21,7 @@ class SpectralConvolution(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters, self.size, self.stride = filters, kernel, stride
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         self.kernel = self.add_weight(
             shape=(self.size, self.size, shape[-1], self.filters),
             initializer=keras.initializers.HeNormal(),
@@ -39,7 +39,7 @@ class SpectralConvolution(keras.layers.Layer):
             name="left",
         )
 
-    def spectral_kernel(self, update: bool):
+    def spectral_kernel(self, update: bool) -> KerasTensor:
         """The kernel divided by its estimated spectral norm; `update` iterates the estimate."""
         kernel = ops.convert_to_tensor(self.kernel)
         matrix = ops.reshape(kernel, (-1, self.filters))
@@ -52,7 +52,7 @@ class SpectralConvolution(keras.layers.Layer):
         norm = ops.sum(ops.matmul(right, matrix) * left)
         return kernel / norm
 
-    def call(self, features, training=False):
+    def call(self, features: KerasTensor, training: bool = False) -> KerasTensor:
         kernel = ops.cast(self.spectral_kernel(training), self.compute_dtype)
         if self.size > 1:
             features = reflect_pad(features)
@@ -60,19 +60,19 @@ class SpectralConvolution(keras.layers.Layer):
         return convolved + ops.cast(self.bias, self.compute_dtype)
 
 
-def _unit(vector):
+def _unit(vector: KerasTensor) -> KerasTensor:
     return vector / (ops.sqrt(ops.sum(vector * vector)) + 1e-12)
 
 
 class RunningScale(keras.layers.Layer):
     """Divides features by a running estimate of their root mean square."""
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         kept = {"trainable": False, "aggregation": "mean"}  # over replicas that share a batch
         self.mean_square = self.add_weight(shape=(), initializer="ones", **kept)
         self.weight = self.add_weight(shape=(), initializer="zeros", **kept)
 
-    def call(self, features, training=False):
+    def call(self, features: KerasTensor, training: bool = False) -> KerasTensor:
         if training:
             square = ops.mean(ops.square(ops.stop_gradient(features)))
             # The weight tells how far the average is filled, so that it starts unbiased.
@@ -102,10 +102,10 @@ class Discriminator(keras.Model):
         self.logits = convolution(cultures, kernel=1, **policy)
         self.shared = convolution(1, kernel=1, **policy) if config.shared_verdict else None
 
-    def call(self, image, training=False):
+    def call(self, image: KerasTensor, training: bool = False) -> KerasTensor:
         return self.with_features(image, training)[0]
 
-    def with_features(self, image, training=False):
+    def with_features(self, image: KerasTensor, training: bool = False) -> tuple[KerasTensor, list]:
         """The logit maps, and the trunk's feature maps `[B, h, w, C]`, one per layer.
 
         With a shared verdict `D_k(x) = u(x) + v_k(x)`, u learns from all cultures what makes
@@ -145,10 +145,10 @@ class FeatureDiscriminator(keras.Model):
         }
         self.scales = {tap: RunningScale(dtype="float32") for tap in taps}
 
-    def call(self, features, training=False):
+    def call(self, features: dict, training: bool = False) -> dict:
         return self.with_features(features, training)[0]
 
-    def with_features(self, features, training=False):
+    def with_features(self, features: dict, training: bool = False) -> tuple[dict, list]:
         """The logit maps by tap, and the heads' feature maps `[B, h, w, C]`, one per layer."""
         logits, hidden = {}, []
         for tap, layers in self.heads.items():
@@ -160,7 +160,7 @@ class FeatureDiscriminator(keras.Model):
         return logits, hidden
 
 
-def of_culture(logits, culture):
+def of_culture(logits: KerasTensor, culture: KerasTensor) -> KerasTensor:
     """The logit map of each sample's culture: `[B, h, w, K], [B] -> [B, h, w]`."""
     chosen = ops.one_hot(culture, logits.shape[-1], dtype=logits.dtype)
     return ops.sum(logits * chosen[:, None, None, :], axis=-1)

@@ -1,7 +1,7 @@
 """What a backbone is distilled by: heads that imitate the teacher's taps, and their standard."""
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.features import linalg
 
@@ -30,7 +30,7 @@ class DistillationHeads(keras.Model):
         self.dropout = keras.layers.Dropout(dropout)
         self.classify = keras.layers.Dense(classes, dtype="float32")
 
-    def call(self, features: dict, training: bool = False):
+    def call(self, features: dict, training: bool = False) -> tuple[dict, KerasTensor]:
         """The teacher's taps as the student sees them, and logits `[B, K]`."""
         seen = {}
         for tap, followed in FOLLOWS.items():
@@ -67,7 +67,7 @@ class Standard(keras.layers.Layer):
             self.mean[tap].assign(mean)
             self.deviation[tap].assign(ops.maximum(deviation, 0.1 * ops.mean(deviation)))
 
-    def call(self, wanted: dict):
+    def call(self, wanted: dict) -> dict:
         return {
             tap: (ops.cast(value, "float32") - self.mean[tap]) / self.deviation[tap]
             for tap, value in wanted.items()

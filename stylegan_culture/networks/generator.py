@@ -5,7 +5,7 @@ Images are `[B, H, W, 3]` in [0, 1], H and W multiples of 8; style codes `[B, D]
 """
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.networks.blocks import (
     ACTIVATED,
@@ -66,7 +66,7 @@ class Generator(keras.Model):
         self.up_full = UpConvolution(max(16, half // 2), smooth=config.smooth, **policy)
         self.to_rgb = Convolution(3, gain=0.3, **policy)
 
-    def encode(self, image) -> dict:
+    def encode(self, image: KerasTensor) -> dict:
         """Content features of a picture.
 
         `coarse [B, H/8, W/8, width]`, `fine [B, H/4, W/4, width/4 or 32]` and
@@ -105,7 +105,14 @@ class Generator(keras.Model):
             "fine": self.fine_grain.pattern(2 * rows, 2 * columns),
         }
 
-    def decode(self, features, code, strength, moments=None, grain=None):
+    def decode(
+        self,
+        features: dict,
+        code: KerasTensor,
+        strength: KerasTensor,
+        moments: dict | None = None,
+        grain: dict | None = None,
+    ) -> KerasTensor:
         """Features, style code and strength to a picture `[B, H, W, 3]`.
 
         Values may pass the ends of [0, 1] a little; `CultureModel` clips them. `moments` and
@@ -139,7 +146,13 @@ class Generator(keras.Model):
         hidden = leaky_relu(self.up_full(hidden))
         return 0.5 + 0.5 * ops.cast(self.to_rgb(hidden), "float32")
 
-    def call(self, image, code, strength, grain=None):
+    def call(
+        self,
+        image: KerasTensor,
+        code: KerasTensor,
+        strength: KerasTensor,
+        grain: dict | None = None,
+    ) -> KerasTensor:
         return self.decode(self.encode(image), code, strength, grain=grain)
 
 
@@ -149,7 +162,7 @@ class MappingNetwork(keras.Model):
     Noise zero gives the culture's default code, the one that its name stands for.
     """
 
-    def __init__(self, cultures: int, config: GeneratorConfig, hidden=MAPPED, **kwargs):
+    def __init__(self, cultures: int, config: GeneratorConfig, hidden: int = MAPPED, **kwargs):
         super().__init__(**kwargs)
         self.cultures, self.config = cultures, config
         self.embedding = keras.layers.Dense(hidden, dtype="float32")
@@ -157,7 +170,7 @@ class MappingNetwork(keras.Model):
         self.hidden = [keras.layers.Dense(hidden, dtype="float32") for _ in range(2)]
         self.code = keras.layers.Dense(config.code_size, dtype="float32")
 
-    def call(self, noise, culture):
+    def call(self, noise: KerasTensor, culture: KerasTensor) -> KerasTensor:
         features = leaky_relu(self.embedding(culture) + self.noise_entry(noise))
         for layer in self.hidden:
             features = leaky_relu(layer(features))
@@ -174,13 +187,13 @@ class StyleFusion(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.mapping = mapping
 
-    def codes(self):
+    def codes(self) -> KerasTensor:
         """The default code of every culture, `[K, D]`."""
         cultures = ops.eye(self.mapping.cultures, dtype="float32")
         noise = ops.zeros((self.mapping.cultures, self.mapping.config.noise_size), dtype="float32")
         return self.mapping(noise, cultures)
 
-    def call(self, mixture, codes=None):
+    def call(self, mixture: KerasTensor, codes: KerasTensor | None = None) -> KerasTensor:
         """`codes`, as `codes()` gives them, save an exported file the mapping network."""
         weights = ops.maximum(mixture, 0.0)
         weights = weights / (ops.sum(weights, axis=-1, keepdims=True) + 1e-9)
@@ -206,7 +219,7 @@ class StyleEncoder(keras.Model):
         self.hidden = keras.layers.Dense(2 * width, dtype="float32")
         self.code = keras.layers.Dense(2 * config.code_size, dtype="float32")
 
-    def call(self, image):
+    def call(self, image: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         features = 2.0 * image - 1.0
         for convolution in self.convolutions:
             features = leaky_relu(convolution(features))
@@ -237,22 +250,26 @@ class CultureModel(keras.Model):
         self.encoder = StyleEncoder(config, dtype=self.dtype_policy)
         self.fusion = StyleFusion(self.mapping)
 
-    def build(self, *shapes):
+    def build(self, *shapes) -> None:
         """The parts build themselves when they are first called; see `create_weights`."""
         self.built = True
 
-    def call(self, image, mixture, strength):
+    def call(self, image: KerasTensor, mixture: KerasTensor, strength: KerasTensor) -> KerasTensor:
         return self.stylize_with(image, self.fusion(mixture), strength)
 
-    def stylize(self, image, mixture, strength):
+    def stylize(
+        self, image: KerasTensor, mixture: KerasTensor, strength: KerasTensor
+    ) -> KerasTensor:
         """Restyles into a mixture of cultures; `[B, H, W, 3], [B, K], [B, 1] -> [B, H, W, 3]`."""
         return self(image, mixture, strength)
 
-    def encode_style(self, image):
+    def encode_style(self, image: KerasTensor) -> KerasTensor:
         """The style code `[B, D]` of example pictures: the mean of the encoder's Gaussian."""
         return self.encoder(image)[0]
 
-    def stylize_with(self, image, style, strength):
+    def stylize_with(
+        self, image: KerasTensor, style: KerasTensor, strength: KerasTensor
+    ) -> KerasTensor:
         """Restyles by style codes `[B, D]`, mixed or interpolated as the caller likes."""
         return ops.clip(self.generator(image, style, strength), 0.0, 1.0)
 

@@ -4,21 +4,21 @@ Pictures are `[B, H, W, 3]` in [0, 1]; masks `[B, H, W, 1]`, 1 in holes and 0 el
 given `[B, H, W, 4]`.
 """
 
-from keras import ops
+from keras import KerasTensor, ops
 
 
-def known(pictures):
+def known(pictures: KerasTensor) -> KerasTensor:
     """Pictures with the plane that says that nothing is missing."""
     return ops.concatenate([pictures, ops.zeros_like(pictures[..., :1])], axis=-1)
 
 
-def with_holes(pictures, mask):
+def with_holes(pictures: KerasTensor, mask: KerasTensor) -> KerasTensor:
     """Pictures whose holes are filled smoothly from what surrounds them, and the mask."""
     mask = ops.cast(mask, "float32")
     return ops.concatenate([filled(pictures, mask), mask], axis=-1)
 
 
-def filled(pictures, mask):
+def filled(pictures: KerasTensor, mask: KerasTensor) -> KerasTensor:
     """Pictures without holes; what lies outside of holes is untouched, bit for bit.
 
     Push and pull: what is known is averaged to ever coarser pictures, and a hole takes what the
@@ -38,7 +38,7 @@ def filled(pictures, mask):
     return ops.where(mask > 0.5, enlarged, pictures)
 
 
-def kept_around(given, restored):
+def kept_around(given: KerasTensor, restored: KerasTensor) -> KerasTensor:
     """Restored pictures `[B, H, W, 3]`; of pictures with holes only what lies in them: what is
     given around a hole is true, and stays bit for bit."""
     mask = given[..., 3:] > 0.5

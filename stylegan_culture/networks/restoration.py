@@ -11,7 +11,7 @@ convolution costs a quarter, and unfolds its correction to single pixels.
 """
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, Modulation, leaky_relu
 from stylegan_culture.networks.generator import Generator
@@ -36,7 +36,7 @@ class RefiningBlock(keras.layers.Layer):
         self.modulation = Modulation(**policy)
         self.second = Convolution(channels, gain=0.3, **policy)  # near the identity
 
-    def call(self, features, code):
+    def call(self, features: KerasTensor, code: KerasTensor) -> KerasTensor:
         return features + self.second(leaky_relu(self.modulation(self.first(features), code)))
 
 
@@ -55,7 +55,7 @@ class Refiner(keras.Model):
         """Pixels that the correction of a pixel sees to each side, a multiple of 8, rounded up."""
         return -(-2 * (2 * len(self.blocks) + 3) // 8) * 8
 
-    def call(self, damaged, draft, code):
+    def call(self, damaged: KerasTensor, draft: KerasTensor, code: KerasTensor) -> KerasTensor:
         seen = ops.concatenate([2.0 * damaged - 1.0, 2.0 * draft - 1.0], axis=-1)
         code = ops.cast(code, self.compute_dtype)
         hidden = self.entry(ops.cast(ops.space_to_depth(seen, 2), self.compute_dtype))
@@ -75,7 +75,7 @@ class KindCodes(keras.layers.Layer):
             name="codes",
         )
 
-    def call(self, kind):
+    def call(self, kind: KerasTensor) -> KerasTensor:
         # No `take`: its gradient is sparse, which replicas do not share.
         return ops.matmul(ops.one_hot(kind, self.codes.shape[0], dtype="float32"), self.codes)
 
@@ -100,25 +100,27 @@ class RestorationModel(keras.Model):
         self.generator = Generator(sizes.generator, dtype=self.dtype_policy)
         self.refiner = Refiner(sizes.refining_width, sizes.refining_blocks, dtype=self.dtype_policy)
 
-    def build(self, *shapes):
+    def build(self, *shapes) -> None:
         """The parts build themselves when they are first called; see `create_weights`."""
         self.built = True
 
-    def stylize_with(self, damaged, code, strength):
+    def stylize_with(
+        self, damaged: KerasTensor, code: KerasTensor, strength: KerasTensor
+    ) -> KerasTensor:
         """The generator's result for a damaged picture, in [0, 1]: 1/2 plus a correction."""
         return ops.clip(self.generator(damaged, code, strength), 0.0, 1.0)
 
-    def refine(self, damaged, drawn, code):
+    def refine(self, damaged: KerasTensor, drawn: KerasTensor, code: KerasTensor) -> KerasTensor:
         """The restored picture, not yet clipped, from what `stylize_with` drew."""
         draft = damaged[..., :3] + drawn - 0.5
         return draft + self.refiner(damaged, draft, code)
 
-    def call(self, damaged, kind):
+    def call(self, damaged: KerasTensor, kind: KerasTensor) -> KerasTensor:
         code = self.codes(kind)
         drawn = self.stylize_with(damaged, code, ops.ones_like(code[:, :1]))
         return self.refine(damaged, drawn, code)
 
-    def restore(self, damaged, kind):
+    def restore(self, damaged: KerasTensor, kind: KerasTensor) -> KerasTensor:
         """The restored picture `[B, H, W, 3]` in [0, 1]; `kind [B]` numbers the damage."""
         return ops.clip(self(damaged, kind), 0.0, 1.0)
 

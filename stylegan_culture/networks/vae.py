@@ -1,7 +1,7 @@
 """The encoder of a variational autoencoder; its decoder is the generator of `networks.dcgan`."""
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from stylegan_culture.networks.blocks import ACTIVATED, Convolution, leaky_relu
 from stylegan_culture.networks.dcgan import NoiseGenerator
@@ -27,7 +27,7 @@ class PictureEncoder(keras.Model):
         ]
         self.code = keras.layers.Dense(2 * config.noise_size, dtype="float32")
 
-    def call(self, image):
+    def call(self, image: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         features = 2.0 * image - 1.0
         for convolution in self.convolutions:
             features = leaky_relu(convolution(features))
@@ -51,11 +51,11 @@ class Vae(keras.Model):
         self.encoder = PictureEncoder(size, config, dtype=self.dtype_policy)
         self.decoder = NoiseGenerator(cultures, size, config, dtype=self.dtype_policy)
 
-    def build(self, *shapes):
+    def build(self, *shapes) -> None:
         """The parts build themselves when they are first called; see `create_weights`."""
         self.built = True
 
-    def call(self, image, mixture):
+    def call(self, image: KerasTensor, mixture: KerasTensor) -> KerasTensor:
         return self.decoder(self.encoder(image)[0], mixture)
 
     def create_weights(self) -> "Vae":

@@ -24,14 +24,14 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     return kinds
 
 
-def augment(images, kinds, seed):
+def augment(images: "tf.Tensor", kinds: tuple[str, ...], seed: "tf.Tensor") -> "tf.Tensor":
     """Square images `[B, S, S, 3]` in [0, 1], changed; `seed` is int32 `[2]`."""
     for number, kind in enumerate(kinds):
         images = CHANGES[kind](images, tf.random.experimental.stateless_fold_in(seed, number))
     return images
 
 
-def _translate(images, seed):
+def _translate(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
     """Shifts by up to an eighth of the side; what comes in is black, as in the paper."""
     batch, size = images.shape[0], images.shape[1]
     reach = size // 8
@@ -43,7 +43,7 @@ def _translate(images, seed):
     return tf.gather(shifted, columns, axis=2, batch_dims=1)
 
 
-def _cut_out(images, seed):
+def _cut_out(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
     """Blanks a square of half the side, placed anywhere; parts may lie outside."""
     batch, size = images.shape[0], images.shape[1]
     centres = uniform([batch, 2], seed, 0, size, "int32")
@@ -55,7 +55,7 @@ def _cut_out(images, seed):
     return images * tf.cast(keep, images.dtype)[..., None]
 
 
-def _shift_colour(images, seed):
+def _shift_colour(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
     """Brightness by up to 0.25 either way, saturation by 0.5 to 1.5, contrast by 0.75 to 1.25.
 
     Half as strong as in the paper: colour is part of what a tradition is told by.

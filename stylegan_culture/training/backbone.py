@@ -80,7 +80,7 @@ class DistillationTrainer(Trainer):
         self,
         cultures: tuple[str, ...],
         config: BackboneTrainConfig,
-        teacher,
+        teacher: "keras.Model",
         batch: dict,
         previews: np.ndarray,
     ):
@@ -129,7 +129,7 @@ class DistillationTrainer(Trainer):
         cells = [column[row] for row in range(len(self.previews)) for column in columns]
         return {"taps": images.grid(cells, len(columns), column_labels=labels)}
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: "tf.Tensor") -> dict:
         """One update of student and heads."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = self._disturb(tf.concat([batch["content"], batch["style"]], 0), seed)
@@ -161,7 +161,7 @@ class DistillationTrainer(Trainer):
         right = tf.cast(tf.argmax(logits, 1) == tf.argmax(labels, 1), tf.float32)
         return parts | missed | {"total": total, "named": tf.reduce_mean(right)}
 
-    def _disturb(self, pictures, seed):
+    def _disturb(self, pictures: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Colour changes, and noise on every other picture: what an optimised picture looks like
         on its way must be seen as the teacher sees it."""
         pictures = augment(pictures, ("colour",), seed)
@@ -172,13 +172,13 @@ class DistillationTrainer(Trainer):
         return tf.clip_by_value(pictures + deviation * noise, 0.0, 1.0)
 
 
-def style_relations(features: dict, wanted: dict):
+def style_relations(features: dict, wanted: dict) -> "tf.Tensor":
     """Mean squared difference of the relative style distances between the pictures of a batch."""
     seen, aim = losses.style_distances(features), losses.style_distances(wanted)
     return tf.reduce_mean((seen - tf.stop_gradient(aim)) ** 2)
 
 
-def principal_colours(target, seen, size: int) -> list[np.ndarray]:
+def principal_colours(target: "tf.Tensor", seen: "tf.Tensor", size: int) -> list[np.ndarray]:
     """Two feature maps `[B, h, w, C]` as pictures `[B, size, size, 3]` in [0, 1].
 
     Their colours are the first three principal components of the first, two deviations either way;

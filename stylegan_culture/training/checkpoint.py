@@ -9,6 +9,7 @@ import math
 import os
 import pathlib
 import re
+import typing
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def latest(folder: pathlib.Path) -> pathlib.Path | None:
     return max(_all(folder), default=None)
 
 
-def _all(folder) -> list[pathlib.Path]:
+def _all(folder: pathlib.Path) -> list[pathlib.Path]:
     """Every checkpoint of a folder, the oldest first."""
     return sorted(path for path in pathlib.Path(folder).glob("*") if NAME.fullmatch(path.name))
 
@@ -82,6 +83,6 @@ def _is_step(value: np.ndarray) -> bool:
     return not value.shape and value.dtype.kind in "iu" and 0 <= value <= MOST_STEPS
 
 
-def _dtype(variable) -> np.dtype:
+def _dtype(variable: typing.Any) -> np.dtype:
     """Of a Keras or a TensorFlow variable."""
     return np.dtype(getattr(variable.dtype, "name", variable.dtype))

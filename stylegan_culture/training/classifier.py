@@ -3,6 +3,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import tqdm
@@ -38,7 +39,9 @@ class TaggingConfig:
     balance: float = fraction(0.99, "of class-balanced weights: 0 none, near 1 all cultures alike")
 
 
-def train_head(descriptors: np.ndarray, tags: np.ndarray, config: TaggingConfig, seed: int = 0):
+def train_head(
+    descriptors: np.ndarray, tags: np.ndarray, config: TaggingConfig, seed: int = 0
+) -> "networks.CultureHead":
     """A `CultureHead` fitted to descriptors `[N, D]` and multi-hot tags `[N, K]`, uncalibrated.
 
     Each tag is learnt by itself, against all other pictures; where every picture has just one, the
@@ -116,7 +119,12 @@ class HardeningConfig:
 
 
 def hardened_views(
-    tagger, source: Source, side: int, views: np.ndarray, fit, config: HardeningConfig
+    tagger: "networks.CultureTagger",
+    source: Source,
+    side: int,
+    views: np.ndarray,
+    fit: Callable[[np.ndarray], "networks.CultureHead"],
+    config: HardeningConfig,
 ) -> np.ndarray:
     """Descriptors `[V, N, D]` with those of attacked pictures added: `[V + rounds, N, D]`.
 
@@ -136,7 +144,9 @@ def hardened_views(
     return views
 
 
-def _attacked(tagger, source, side: int, config: HardeningConfig, seed: int) -> np.ndarray:
+def _attacked(
+    tagger: "networks.CultureTagger", source: Source, side: int, config: HardeningConfig, seed: int
+) -> np.ndarray:
     """Descriptors `[N, D]` of pictures changed to mislead the tagger's head."""
     logits_of = tf.function(lambda batch: tagger(batch), reduce_retracing=True)
     describe = tf.function(tagger.describe, reduce_retracing=True)
@@ -154,7 +164,7 @@ def _attacked(tagger, source, side: int, config: HardeningConfig, seed: int) -> 
     return np.concatenate(described)
 
 
-def _wrongness(logits_of, tags, exclusive: bool):
+def _wrongness(logits_of: Callable, tags: np.ndarray, exclusive: bool) -> Callable:
     """How wrong pictures are tagged, `[B]`: cross-entropy of the one tag, or of every tag."""
     if exclusive:
         return attacks.misnamed(logits_of, tags.argmax(axis=1))
@@ -264,7 +274,7 @@ def _check_pictures(source: Source, config: ClassifierConfig) -> None:
             )
 
 
-def _describe(tagger, source: Source, side: int) -> np.ndarray:
+def _describe(tagger: "networks.CultureTagger", source: Source, side: int) -> np.ndarray:
     """Descriptors of each picture's middle square and of its mirror image: `[2, N, D]`."""
     describe, views = tf.function(tagger.describe, reduce_retracing=True), ([], [])
     for start in tqdm.tqdm(range(0, len(source), BATCH), "features", disable=None):
@@ -277,7 +287,7 @@ def _describe(tagger, source: Source, side: int) -> np.ndarray:
 
 
 def _measure(
-    tagger, views: np.ndarray, source: Source, config: ClassifierConfig
+    tagger: "networks.CultureTagger", views: np.ndarray, source: Source, config: ClassifierConfig
 ) -> dict[str, "tagging.TaggerFigures"]:
     """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
     tags, names = source.tags, source.cultures
@@ -305,7 +315,9 @@ def _measure(
     return measures
 
 
-def _calibrated(views, tags, identifiers, config: ClassifierConfig):
+def _calibrated(
+    views: np.ndarray, tags: np.ndarray, identifiers: list[str], config: ClassifierConfig
+) -> "networks.CultureHead":
     """A head trained on descriptors `[V, N, D]`, its temperature taken from inner folds of them."""
     part = _folds(identifiers, tags, INNER_FOLDS, config.seed)
     logits = np.zeros(tags.shape, np.float32)
@@ -317,21 +329,21 @@ def _calibrated(views, tags, identifiers, config: ClassifierConfig):
     return head
 
 
-def _head(views, tags, config: ClassifierConfig):
+def _head(views: np.ndarray, tags: np.ndarray, config: ClassifierConfig) -> "networks.CultureHead":
     rows = views.reshape(-1, views.shape[-1])
     return train_head(rows, np.tile(tags, (len(views), 1)), config.tagging, config.seed)
 
 
-def _groups(source, chosen) -> list[str]:
+def _groups(source: Source, chosen: np.ndarray) -> list[str]:
     return [name for name, one in zip(source.ids, chosen, strict=True) if one]
 
 
-def _folds(identifiers, tags, count: int, seed: int) -> np.ndarray:
+def _folds(identifiers: list[str], tags: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Each picture's fold `[N]`; cut-outs of a picture share one."""
     belongs = parents(identifiers)
     _, first, number = np.unique(belongs, return_index=True, return_inverse=True)
     return statistics.folds(np.asarray(tags)[first].argmax(axis=1), count, seed)[number]
 
 
-def _probabilities(head, descriptors) -> np.ndarray:
+def _probabilities(head: "networks.CultureHead", descriptors: np.ndarray) -> np.ndarray:
     return np.asarray(head.probabilities(head(descriptors)))

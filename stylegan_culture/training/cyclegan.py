@@ -8,6 +8,7 @@ fool its discriminator by going back to what the discriminator has forgotten.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class ImagePool:
         """What a checkpoint must hold; none where there is no pool."""
         return [self.pictures, self.count] if self.size else []
 
-    def exchange(self, made, seed):
+    def exchange(self, made: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Pictures `[B, H, W, 3]` for the discriminator to see, for the B that were `made` now.
 
         One after the other: while there is room, a picture is kept and given back; afterwards one
@@ -182,7 +183,7 @@ class CycleTrainer(Trainer):
             groups[f"{domain}_pool"] = self.pools[number].variables
         return groups
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: "tf.Tensor") -> dict:
         """One update of both generators and one of both discriminators."""
         for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
             optimizer.learning_rate.assign(rate(seed[1]))
@@ -201,7 +202,7 @@ class CycleTrainer(Trainer):
         parts |= self._train_discriminators(real, made, seed)
         return parts | {"total": total} | _health(made)
 
-    def _translate(self, real):
+    def _translate(self, real: tuple["tf.Tensor", ...]) -> tuple[tuple["tf.Tensor", ...], dict]:
         """Pictures made to be of the first and of the second tradition; picture-space losses.
 
         What a generator translates and what it must leave alone pass it as one batch.
@@ -224,7 +225,9 @@ class CycleTrainer(Trainer):
             ) + losses.absolute_difference(returned[1], second)
         return made, parts
 
-    def _train_discriminators(self, real, made, seed) -> dict:
+    def _train_discriminators(
+        self, real: tuple["tf.Tensor", ...], made: tuple["tf.Tensor", ...], seed: "tf.Tensor"
+    ) -> dict:
         """One update of both discriminators; half of the loss, as in the paper."""
         shown = [
             pool.exchange(tf.stop_gradient(picture), seed + 10 * (number + 1))
@@ -257,7 +260,7 @@ class CycleTrainer(Trainer):
         return sheets
 
 
-def _health(made) -> dict:
+def _health(made: tuple["tf.Tensor", ...]) -> dict:
     """Spread between the pictures of a batch, of more than one, and the share of values at the
     ends of their range."""
     pictures = tf.stack(made)
@@ -347,7 +350,7 @@ def held_out(config: CycleTrainConfig) -> list[np.ndarray]:
     return pictures
 
 
-def measure(pair, config: CycleTrainConfig) -> dict:
+def measure(pair: "networks.CyclePair", config: CycleTrainConfig) -> dict:
     """Figures of a `CyclePair`: cycle PSNR (mean in dB over held-out pictures) of both ways; of
     ornaments also the share that is named as the other tradition by a classifier of all eight,
     which learnt from rendered pictures."""
@@ -374,19 +377,19 @@ def _has_truth(config: CycleTrainConfig) -> bool:
     return config.data.data == "ornaments"
 
 
-def _classifier(config: CycleTrainConfig):
+def _classifier(config: CycleTrainConfig) -> Callable[[np.ndarray], np.ndarray]:
     """`name(pictures [N, S, S, 3]) -> [N]` keys of ornament traditions."""
     keys = np.array([culture.key for culture in ORNAMENTS])
     name = ornament_classifier(config.data.image_size, config.precision)
     return lambda shown: keys[name(shown)]
 
 
-def _through(generator, pictures) -> np.ndarray:
+def _through(generator: "networks.Translator", pictures: np.ndarray) -> np.ndarray:
     batches = np.array_split(pictures, -(-len(pictures) // AT_ONCE))
     return np.concatenate([np.asarray(generator(batch)) for batch in batches])
 
 
-def _tags(source: Source, keys) -> np.ndarray:
+def _tags(source: Source, keys: tuple[str, ...]) -> np.ndarray:
     """The columns of two cultures, bool [N, 2]; `InputError` where the data lack one."""
     for key in keys:
         if key not in source.cultures:

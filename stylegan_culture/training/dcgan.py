@@ -107,7 +107,7 @@ class DcganTrainer(Trainer):
         """The step, and at its interval the gradient penalty."""
         return (self.step, self.penalise) if self.settings.is_due(number) else (self.step,)
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: "tf.Tensor") -> dict:
         """One update of the generator and one of the discriminator."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         self.discriminators.set_rate(seed[1])
@@ -132,7 +132,14 @@ class DcganTrainer(Trainer):
         spread = tf.reduce_mean(tf.math.reduce_std(fakes, axis=0))
         return parts | {"total": total, "spread": spread}
 
-    def _train_discriminator(self, real, fakes, culture, drawn_as, seed):
+    def _train_discriminator(
+        self,
+        real: "tf.Tensor",
+        fakes: "tf.Tensor",
+        culture: "tf.Tensor",
+        drawn_as: "tf.Tensor",
+        seed: "tf.Tensor",
+    ) -> "tf.Tensor":
         """One update of the discriminator on as many real pictures as drawn ones."""
         verdicts = self.discriminators.losses
         with tf.GradientTape() as tape:
@@ -145,7 +152,7 @@ class DcganTrainer(Trainer):
         replicas.update(self.discriminators.optimizer, tape, total, self.discriminators.variables)
         return total
 
-    def _naming(self, pictures, maps, culture):
+    def _naming(self, pictures: "tf.Tensor", maps: "tf.Tensor", culture: "tf.Tensor") -> dict:
         """The auxiliary classifier's loss (Odena et al., arXiv 1610.09585): the picture's culture
         has to have the highest of the logit maps. Where cultures count and it has a weight.
 
@@ -163,7 +170,7 @@ class DcganTrainer(Trainer):
             maps = self.discriminators.networks["picture"](pictures, training=False)
         return {"naming": losses.naming(maps, culture)}
 
-    def penalise(self, batch: dict, seed) -> dict:
+    def penalise(self, batch: dict, seed: "tf.Tensor") -> dict:
         """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
         real, culture = real_pictures(batch, self.conditional)

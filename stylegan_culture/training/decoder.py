@@ -68,7 +68,9 @@ class DecoderTrainer(Trainer):
         previews: pictures for the sheet, `[N, S, S, 3]`.
     """
 
-    def __init__(self, backbone, config: DecoderTrainConfig, batch: dict, previews: np.ndarray):
+    def __init__(
+        self, backbone: "keras.Model", config: DecoderTrainConfig, batch: dict, previews: np.ndarray
+    ):
         self.backbone, self.config = backbone, config.decoder
         self.seed, self.previews = config.data.seed, previews
         policy = keras.DTypePolicy(config.precision)
@@ -93,7 +95,7 @@ class DecoderTrainer(Trainer):
         groups = {tap: decoder.variables for tap, decoder in self.decoders.items()}
         return groups | {"optimizer": self.optimizer.variables}
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: "tf.Tensor") -> dict:
         """One update of every decoder."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
@@ -121,7 +123,7 @@ class DecoderTrainer(Trainer):
         update(self.optimizer, tape, total, self.variables)
         return parts | {"total": total}
 
-    def _mixed(self, features, count: int, seed):
+    def _mixed(self, features: "tf.Tensor", count: int, seed: "tf.Tensor") -> "tf.Tensor":
         """The first `count` maps restyled by the following map of the batch, strengths drawn."""
         if not count:
             return features
@@ -142,7 +144,7 @@ class DecoderTrainer(Trainer):
         return {"decoded": images.grid(cells, len(columns), column_labels=labels)}
 
 
-def taps_of(backbone, text: str) -> tuple[str, ...]:
+def taps_of(backbone: "keras.Model", text: str) -> tuple[str, ...]:
     """The taps that a text names, separated by commas; `InputError` for one that is unknown."""
     taps = tuple(tap.strip() for tap in text.split(",") if tap.strip())
     unknown = [tap for tap in taps if tap not in backbone.taps]
@@ -189,7 +191,7 @@ def main(arguments: list[str] | None = None) -> None:
     run.announce("decoded", decoders=decoders)
 
 
-def _backbone(config: DecoderTrainConfig):
+def _backbone(config: DecoderTrainConfig) -> "keras.Model":
     """The backbone of a run; `InputError` where its pictures are of a size that does not fit."""
     backbone = backbones.build_backbone(config.backbone, config.weights, dtype=config.precision)
     size, taps = config.data.image_size, taps_of(backbone, config.tap)

@@ -123,7 +123,7 @@ class Discriminators:
         sizes: DiscriminatorConfig | TrunkConfig,
         config: AdversarialConfig,
         steps: int,
-        policy,
+        policy: "keras.DTypePolicy",
     ):
         self.networks = {}
         if sizes.trunk_width:
@@ -153,20 +153,24 @@ class Discriminators:
             **{f"{name}_judge": network.variables for name, network in self.networks.items()},
         }
 
-    def build(self, images, features: dict) -> None:
+    def build(self, images: "tf.Tensor", features: dict) -> None:
         """Creates all variables from the shapes of pictures and their backbone features."""
         self.logits(images, features, tf.zeros([2], tf.int32), training=False)
         self.optimizer.build(self.variables)
 
-    def set_rate(self, number) -> None:
+    def set_rate(self, number: "tf.Tensor") -> None:
         """The learning rate at step `number` of the run, however many updates there were."""
         self.optimizer.learning_rate.assign(self.rate(number))
 
-    def logits(self, images, features: dict, seed, training: bool) -> dict[str, list]:
+    def logits(
+        self, images: "tf.Tensor", features: dict, seed: "tf.Tensor", training: bool
+    ) -> dict[str, list]:
         """Logit maps `[B, h, w, K]`: "picture" to one, "features" to one for each head."""
         return self._look(images, features, seed, training)[0]
 
-    def _look(self, images, features: dict, seed, training: bool):
+    def _look(
+        self, images: "tf.Tensor", features: dict, seed: "tf.Tensor", training: bool
+    ) -> tuple[dict[str, list], list]:
         """The logit maps as `logits` gives them, and every layer's feature maps."""
         maps, hidden = {}, []
         if "picture" in self.networks:
@@ -178,7 +182,14 @@ class Discriminators:
             maps["features"], hidden = list(logits.values()), hidden + layers
         return maps, hidden
 
-    def verdicts(self, images, features: dict, culture, seed, models=None) -> dict:
+    def verdicts(
+        self,
+        images: "tf.Tensor",
+        features: dict,
+        culture: "tf.Tensor",
+        seed: "tf.Tensor",
+        models: "tuple[tf.Tensor, dict] | None" = None,
+    ) -> dict:
         """The generator's losses on restyled pictures that are to be of `culture [B]`.
 
         Adversarial ones and, where `models` are given, feature matching: `models` are real pictures
@@ -197,7 +208,7 @@ class Discriminators:
             parts["feature_matching"] = losses.feature_matching(hidden, wanted)
         return parts
 
-    def train(self, shown: Shown, weights: DiscriminatorLossConfig, seed) -> dict:
+    def train(self, shown: Shown, weights: DiscriminatorLossConfig, seed: "tf.Tensor") -> dict:
         """One update on real, restyled and foreign pictures, B of each."""
         count = shown.foreign.shape[0]
         differ = tf.cast(shown.culture[:count] != shown.other, tf.float32)
@@ -221,7 +232,9 @@ class Discriminators:
         replicas.update(self.optimizer, tape, total, self.variables)
         return {"discriminator": total / len(verdicts)}
 
-    def penalise(self, images, culture, weight: float, seed) -> dict:
+    def penalise(
+        self, images: "tf.Tensor", culture: "tf.Tensor", weight: float, seed: "tf.Tensor"
+    ) -> dict:
         """One update by R1, `weight * E|dD/dx|^2 / 2`, of the picture discriminator alone."""
         network = self.networks["picture"]
         images = augment(images, self.kinds, seed)

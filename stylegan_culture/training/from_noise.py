@@ -5,8 +5,8 @@ picture over and over is named well and has no variety; one that copies its trai
 both, and lies much nearer to them than pictures do that it was not trained on.
 """
 
-import collections.abc
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from stylegan_culture.training import later, runs
 from stylegan_culture.training.rendered import ornament_classifier, ornaments
 
 tf = later("tensorflow")
+networks = later("stylegan_culture.networks.dcgan")
 noise = later("stylegan_culture.networks.noise")
 
 DRAWN = 128  # samples of each culture that are measured
@@ -31,14 +32,14 @@ MEASURES = {
 }
 
 
-def pairwise(first, second) -> np.ndarray:
+def pairwise(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Distances between each two of `[N, H, W, 3]` and `[M, H, W, 3]`: `[N, M]`."""
     first, second = (np.reshape(x, (len(x), -1)).astype(np.float64) for x in (first, second))
     squares = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2.0 * first @ second.T
     return np.sqrt(np.maximum(squares, 0.0) / first.shape[1])
 
 
-def mean_distance(pictures) -> float:
+def mean_distance(pictures: np.ndarray) -> float:
     """Mean distance of two different pictures of `[N, H, W, 3]`, N at least 2."""
     distances = pairwise(pictures, pictures)
     return float(distances[~np.eye(len(pictures), dtype=bool)].mean())
@@ -48,7 +49,7 @@ def measure_samples(
     samples: list[np.ndarray],
     training: list[np.ndarray],
     held_out: list[np.ndarray],
-    name_culture: collections.abc.Callable[[np.ndarray], np.ndarray],
+    name_culture: Callable[[np.ndarray], np.ndarray],
 ) -> dict:
     """The measures of `MEASURES`, means over cultures, and `per_culture` lists of each.
 
@@ -104,7 +105,7 @@ def held_out(data: DataConfig) -> Source:
     return source
 
 
-def real_pictures(batch: dict, conditional: bool):
+def real_pictures(batch: dict, conditional: bool) -> "tuple[tf.Tensor, tf.Tensor]":
     """All pictures of a batch `[2B, S, S, 3]`, styles before contents, and their cultures `[2B]`,
     all 0 where those do not count."""
     pictures = tf.concat([batch["style"], batch["content"]], 0)
@@ -112,8 +113,10 @@ def real_pictures(batch: dict, conditional: bool):
     return pictures, culture if conditional else tf.zeros_like(culture)
 
 
-def sample_sheet(generator, cultures: tuple[str, ...], seed: int) -> np.ndarray:
-    """Samples of a generator, one row a culture; of an unconditional one as many rows, unnamed."""
+def sample_sheet(
+    generator: "networks.NoiseGenerator", cultures: tuple[str, ...], seed: int
+) -> np.ndarray:
+    """Samples of a generator, one row a culture; an unconditional one has as many, unnamed."""
     count = len(cultures)
     points = noise.draw(count * SHOWN, generator.config.noise_size, seed)
     conditional = generator.config.conditional
@@ -122,7 +125,7 @@ def sample_sheet(generator, cultures: tuple[str, ...], seed: int) -> np.ndarray:
     return images.grid(list(np.asarray(drawn)), SHOWN, cultures if conditional else None)
 
 
-def draw(generator, culture: int, count: int, seed: int) -> np.ndarray:
+def draw(generator: "networks.NoiseGenerator", culture: int, count: int, seed: int) -> np.ndarray:
     """`count` samples of a culture, `[count, S, S, 3]`; of any where the generator takes none."""
     points = noise.draw(count, generator.config.noise_size, (seed, culture))
     label = np.eye(generator.cultures, dtype=np.float32)[[culture % generator.cultures]]
@@ -130,7 +133,7 @@ def draw(generator, culture: int, count: int, seed: int) -> np.ndarray:
     return np.concatenate([generator(part, np.repeat(label, len(part), 0)) for part in parts])
 
 
-def against_ornaments(generator, config: NoiseConfig) -> dict:
+def against_ornaments(generator: "networks.NoiseGenerator", config: NoiseConfig) -> dict:
     """Measures of samples against the rendered set, by a classifier of rendered pictures only."""
     size = config.data.image_size
     real, other = (ornaments(size, part) for part in ("train", "held_out"))

@@ -1,12 +1,12 @@
 """The training loop: it knows steps, checkpoints, logs, samples and alarms, and no network."""
 
 import collections
-import collections.abc
 import dataclasses
 import math
 import os
 import pathlib
 import time
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tqdm
@@ -56,14 +56,14 @@ class Trainer:
     optimizer = None
     follows: float = 0.0
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: "tf.Tensor") -> dict:
         """One update; losses by name, "total" among them, means over the rows of the batch.
 
         `seed` is int32 `[2]`: the run's and the number of the step.
         """
         raise NotImplementedError
 
-    def pair(self, make: collections.abc.Callable, decay: float) -> None:
+    def pair(self, make: Callable, decay: float) -> None:
         """Sets `model`, and `average` to a copy of it that follows it with this decay."""
         self.model, self.average = (make().create_weights() for _ in range(2))
         self.average.set_weights(self.model.get_weights())
@@ -77,7 +77,7 @@ class Trainer:
             "optimizer": self.optimizer.variables,
         }
 
-    def phases(self, number: int) -> tuple[collections.abc.Callable, ...]:
+    def phases(self, number: int) -> tuple[Callable, ...]:
         """The methods `(batch, seed) -> losses` that make step `number`, one after the other."""
         return (self.step,)
 
@@ -109,10 +109,10 @@ class Trainer:
             self._compiled("follow", lambda: tf.function(self._follow))(seed[1])
         return parts
 
-    def _follow(self, number) -> None:
+    def _follow(self, number: "tf.Tensor") -> None:
         optimisers.follow(self.average, self.model, self.follows, number)
 
-    def _compiled(self, name: str, compiled):
+    def _compiled(self, name: str, compiled: Callable[[], Callable]) -> Callable:
         functions = self.__dict__.setdefault("_functions", {})
         if name not in functions:
             functions[name] = compiled()
@@ -165,11 +165,11 @@ class Alarms:
 
 def train(
     trainer: Trainer,
-    batches: collections.abc.Iterable[dict],
+    batches: Iterable[dict],
     config: LoopConfig,
     folder: pathlib.Path,
     first_step: int = 0,
-    hook: collections.abc.Callable[[int], dict] | None = None,
+    hook: Callable[[int], dict] | None = None,
     writes: bool = True,
 ) -> dict:
     """Trains from `first_step` to `config.steps` and returns the last log entry and the time.
@@ -213,17 +213,17 @@ def train(
     return {"losses": values, "seconds": time.monotonic() - started}
 
 
-def _writer(folder: pathlib.Path, writes: bool):
+def _writer(folder: pathlib.Path, writes: bool) -> "tf.summary.SummaryWriter":
     """TensorBoard's, or one that writes nothing."""
     return tf.summary.create_file_writer(str(folder)) if writes else tf.summary.create_noop_writer()
 
 
-def _events(folder: pathlib.Path):
+def _events(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """TensorBoard's files."""
     return folder.glob("events.out.tfevents.*")
 
 
-def _check_written(paths) -> None:
+def _check_written(paths: Iterable[pathlib.Path]) -> None:
     """Raises `InputError` where a file of TensorBoard ends within a record, as on a full disk:
     TensorFlow does not always tell. A record is its length (8 bytes), 4 bytes, itself, 4 bytes."""
     for path in paths:
@@ -237,7 +237,7 @@ def _check_written(paths) -> None:
             raise InputError(f"{path} could not be written whole; make room on the disk")
 
 
-def _progress(steps: int, first_step: int, shown: bool):
+def _progress(steps: int, first_step: int, shown: bool) -> "_PictureBar":
     """A bar over steps whose rate is shown in pictures a second."""
     return _PictureBar(
         total=steps,
@@ -254,12 +254,12 @@ class _PictureBar(tqdm.tqdm):
 
     pictures = 0
 
-    def update(self, n=1):
+    def update(self, n: int = 1) -> bool | None:
         self.pictures += n
         return super().update(1)
 
     @property
-    def format_dict(self):
+    def format_dict(self) -> dict:
         values = super().format_dict
         rate = self.pictures / max(values["elapsed"], 1e-9)
         values["unit"] = f"step, {rate:.1f} images/s"

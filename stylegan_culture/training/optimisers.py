@@ -22,7 +22,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rate: float, start: int, length: int):
         self.rate, self.start, self.length = rate, start, length
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         past = tf.cast(step, tf.float32) - self.start
         return self.rate * tf.clip_by_value(1.0 - past / self.length, 0.0, 1.0)
 
@@ -47,7 +47,7 @@ def warm_cosine(rate: float, steps: int, warm_up: int) -> keras.optimizers.sched
     )
 
 
-def follow(average: keras.Model, model: keras.Model, decay: float, number) -> None:
+def follow(average: keras.Model, model: keras.Model, decay: float, number: tf.Tensor) -> None:
     """Moves a network's average towards it: `a <- a + (1 - d) (w - a)`.
 
     `d = min(decay, (1 + t) / (10 + t))` at step `number` t, so that a young run's average is not

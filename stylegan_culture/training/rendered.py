@@ -1,6 +1,6 @@
 """Classifiers that learn from pictures with one culture each, such as the rendered ornaments."""
 
-import collections.abc
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,9 +18,7 @@ def ornaments(size: int, part: str) -> list[np.ndarray]:
     return [pictures[labels == k] for k in range(len(source.cultures))]
 
 
-def ornament_classifier(
-    size: int, precision: str
-) -> collections.abc.Callable[[np.ndarray], np.ndarray]:
+def ornament_classifier(size: int, precision: str) -> Callable[[np.ndarray], np.ndarray]:
     """`name(pictures [N, S, S, 3]) -> [N]` int: traditions by a classifier that learnt from the
     rendered training pictures alone."""
     pictures = ornaments(size, "train")
@@ -35,7 +33,7 @@ def train_classifier(
     count: int,
     epochs: int = 6,
     precision: str = "float32",
-):
+) -> "networks.CultureClassifier":
     """A `CultureClassifier` fitted to pictures, with cross-entropy and Adam.
 
     Args:
@@ -55,6 +53,6 @@ def train_classifier(
     return model
 
 
-def named_culture(model, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+def named_culture(model: "keras.Model", images: np.ndarray, batch_size: int = 64) -> np.ndarray:
     """The most probable culture of each picture: `[N, H, W, 3] -> [N]` int."""
     return np.argmax(model.predict(images, batch_size=batch_size, verbose=0), axis=-1)

@@ -12,16 +12,18 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable, Sequence
 
 from stylegan_culture.config import InputError
 from stylegan_culture.training import later
 
-tf = later("tensorflow")
+keras, tf = later("keras"), later("tensorflow")
+loop = later("stylegan_culture.training.loop")
 
 _REPLICA = threading.local()  # each replica of a step is traced in a thread of its own
 
 
-def shared(phase):
+def shared(phase: Callable) -> Callable:
     """Compiles `(batch, seed) -> {name: scalar}`: a step, or a part of one.
 
     In the scope of a strategy it is run by every replica, on its rows of the batch, whose tensors
@@ -54,7 +56,7 @@ def count() -> int:
     return context.num_replicas_in_sync if context else 1
 
 
-def rows_of_replica(values):
+def rows_of_replica(values: "tf.Tensor") -> "tf.Tensor":
     """This replica's rows of values `[R n, ...]` that are of the whole batch: `[n, ...]`.
 
     A replica that has n = k B rows, k > 1, of a batch of which it has B, has put k parts of B rows
@@ -73,17 +75,23 @@ def rows_of_replica(values):
     return tf.reshape(tf.gather(every, number, axis=1), [rows, *rest])
 
 
-def normal(shape, seed):
+def normal(shape: Sequence[int], seed: "tf.Tensor") -> "tf.Tensor":
     """Standard normal numbers `[n, ...]`, each row drawn by itself; `seed` is int32 `[2]`."""
     return rows_of_replica(tf.random.stateless_normal(_whole(shape), seed))
 
 
-def uniform(shape, seed, low=0, high=1, dtype="float32"):
+def uniform(
+    shape: Sequence[int],
+    seed: "tf.Tensor",
+    low: float = 0,
+    high: float = 1,
+    dtype: str = "float32",
+) -> "tf.Tensor":
     """Uniform numbers `[n, ...]` in [low, high), each row drawn by itself; `seed` int32 `[2]`."""
     return rows_of_replica(tf.random.stateless_uniform(_whole(shape), seed, low, high, dtype))
 
 
-def share(weights):
+def share(weights: "tf.Tensor") -> "tf.Tensor | float":
     """What a mean weighted by `[n]` has to be multiplied by, to be this replica's share.
 
     `R max(sum_replica w, 1) / max(sum_all w, 1)`: the mean over replicas then is that over the
@@ -96,7 +104,9 @@ def share(weights):
     return count() * tf.maximum(here, 1.0) / tf.maximum(every, 1.0)
 
 
-def update(optimizer, tape, total, variables) -> None:
+def update(
+    optimizer: "keras.Optimizer", tape: "tf.GradientTape", total: "tf.Tensor", variables: list
+) -> None:
     """Applies the gradients of `total`; a variable that took no part gets a gradient of zero.
 
     `total` is the mean over this replica's part of the batch. Keras adds up the gradients of all
@@ -116,7 +126,7 @@ def update(optimizer, tape, total, variables) -> None:
     optimizer.apply(gradients, variables)
 
 
-def _whole(shape) -> list:
+def _whole(shape: Sequence[int]) -> list:
     return [shape[0] * count(), *shape[1:]]
 
 
@@ -150,11 +160,11 @@ class Team:
         """Whether this process writes checkpoints, logs, sheets and measures."""
         return self.process == 0
 
-    def scope(self):
+    def scope(self) -> contextlib.AbstractContextManager:
         """The context in which a trainer and all its variables have to be created."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def of(self, trainer):
+    def of(self, trainer: "loop.Trainer") -> "loop.Trainer | SharedTrainer":
         """What `loop.train` is to train: the trainer, or the same trainer on all devices."""
         return SharedTrainer(trainer, self) if self.strategy else trainer
 
@@ -182,7 +192,7 @@ class SharedTrainer:
         team: more than one device, or processes.
     """
 
-    def __init__(self, trainer, team: Team):
+    def __init__(self, trainer: "loop.Trainer", team: Team):
         self.trainer, self.team = trainer, team
         self.state, self.samples, self.codes = trainer.state, trainer.samples, trainer.codes
 
@@ -270,7 +280,7 @@ def _task() -> tuple[int, int]:
 MODULE = "stylegan_culture.train"
 
 
-def rejoining(train, arguments: list[str] | None) -> None:
+def rejoining(train: Callable, arguments: list[str] | None) -> None:
     """Runs `train(arguments)`; where a worker is lost meanwhile, this process becomes a new one.
 
     TensorFlow cannot take up a cluster that has lost a member, so the process is replaced by the

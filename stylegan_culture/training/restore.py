@@ -7,6 +7,7 @@ size, and a plane that is 1 where nothing is known. A seed is int32 `[2]`, as of
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -40,7 +41,9 @@ MIDDLE = (0.3, 0.7)  # the brightness that contrast is taken about
 GAMMA = (0.65, 1.55)
 
 
-def damaged(kind: str, pictures, seed, noise: tuple[float, float] = (25.0, 25.0)):
+def damaged(
+    kind: str, pictures: "tf.Tensor", seed: "tf.Tensor", noise: tuple[float, float] = (25.0, 25.0)
+) -> "tf.Tensor":
     """Pictures with one kind of damage; `noise` are the ends of its deviation, in 1/255."""
     if kind == "inpaint":
         return holed.with_holes(pictures, holes(pictures.shape, seed))
@@ -53,7 +56,13 @@ def damaged(kind: str, pictures, seed, noise: tuple[float, float] = (25.0, 25.0)
     return holed.known(reduced(pictures, int(kind[-1])))
 
 
-def mixed(kinds: tuple[str, ...], pictures, chosen, seed, noise: tuple[float, float]):
+def mixed(
+    kinds: tuple[str, ...],
+    pictures: "tf.Tensor",
+    chosen: "tf.Tensor",
+    seed: "tf.Tensor",
+    noise: tuple[float, float],
+) -> "tf.Tensor":
     """Each picture with the kind of damage whose number in `kinds` stands in `chosen [B]`."""
     result = tf.zeros([*pictures.shape[:3], 4])
     for number, kind in enumerate(kinds):
@@ -62,7 +71,7 @@ def mixed(kinds: tuple[str, ...], pictures, chosen, seed, noise: tuple[float, fl
     return result
 
 
-def reduced(pictures, factor: int):
+def reduced(pictures: "tf.Tensor", factor: int) -> "tf.Tensor":
     """Antialiased bicubic reduction by a factor and bicubic enlargement to the old size."""
     height, width = pictures.shape[1:3]
     small = (height // factor, width // factor)
@@ -74,13 +83,13 @@ def reduced(pictures, factor: int):
     return tf.clip_by_value(fine, 0.0, 1.0)
 
 
-def grey(pictures):
+def grey(pictures: "tf.Tensor") -> "tf.Tensor":
     """Luminance in three equal channels."""
     luminance = tf.tensordot(pictures, tf.constant(LUMINANCE), [[-1], [0]])
     return tf.repeat(luminance[..., None], 3, -1)
 
 
-def noisy(pictures, seed, deviations):
+def noisy(pictures: "tf.Tensor", seed: "tf.Tensor", deviations: tuple[float, float]) -> "tf.Tensor":
     """`clip(x + d n)`, n standard normal, d drawn for each picture between two ends in 1/255."""
     count = pictures.shape[0]
     least, most = deviations
@@ -89,7 +98,7 @@ def noisy(pictures, seed, deviations):
     return tf.clip_by_value(pictures + noise, 0.0, 1.0)
 
 
-def flattened(pictures, seed):
+def flattened(pictures: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
     """`m + c (x^g - m)`: contrast c, brightness m and gamma g drawn for each picture."""
     draws = uniform([pictures.shape[0], 3], seed)
     contrast, middle, gamma = (
@@ -100,7 +109,7 @@ def flattened(pictures, seed):
     return tf.clip_by_value(middle + contrast * (bent - middle), 0.0, 1.0)
 
 
-def holes(shape, seed):
+def holes(shape: tuple, seed: "tf.Tensor") -> "tf.Tensor":
     """Masks `[B, H, W, 1]`, 1 in holes: rectangles and strokes at random places."""
     count, height, width = shape[:3]
     row = tf.reshape((tf.range(height, dtype=tf.float32) + 0.5) / height, [1, 1, -1, 1])
@@ -180,7 +189,7 @@ class RestorationTrainer(Trainer):
         )
         self.optimizer.build(self.model.trainable_variables)
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: "tf.Tensor") -> dict:
         """One update of the network."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
@@ -209,7 +218,7 @@ class RestorationTrainer(Trainer):
         return {"kinds": np.asarray(self.average.codes.codes)}
 
 
-def what_counts(mask):
+def what_counts(mask: "tf.Tensor") -> "tf.Tensor":
     """Weights `[B, H, W, 1]` of a picture's pixels, of mean 1: its holes, where it has any.
 
     The rest of a picture with holes is kept bit for bit when it is restored. Were it to count, to
@@ -265,7 +274,13 @@ SEED = 1_000_003  # of the damage: none that a training draws
 TINTS = 400  # pictures, and pixels of each, from which the usual tint is taken
 
 
-def measure(model, size: int, source: Source, content: Source | None, tint: np.ndarray) -> dict:
+def measure(
+    model: "networks.RestorationModel",
+    size: int,
+    source: Source,
+    content: Source | None,
+    tint: np.ndarray,
+) -> dict:
     """`{"data": {kind: {measure: mean}}, "content": ...}` for the sources that hold pictures.
 
     Args:
@@ -315,7 +330,7 @@ def table(measured: dict) -> str:
     return "\n".join(lines)
 
 
-def _restored(restore, given, number: int) -> np.ndarray:
+def _restored(restore: Callable, given: np.ndarray, number: int) -> np.ndarray:
     """All of `given [N, H, W, 4]` restored, as many at once as memory likes."""
     step = max(1, PIXELS // (given.shape[1] * given.shape[2]))
     parts = np.split(given, range(step, len(given), step))
@@ -323,7 +338,9 @@ def _restored(restore, given, number: int) -> np.ndarray:
     return np.concatenate([np.asarray(part) for part in whole])
 
 
-def _measure_kind(kind: str, given, restored, truth, tint) -> dict:
+def _measure_kind(
+    kind: str, given: np.ndarray, restored: np.ndarray, truth: np.ndarray, tint: np.ndarray
+) -> dict:
     colours = given[..., :3]
     before, after = measures.psnr(colours, truth), measures.psnr(restored, truth)
     figures = {"psnr_damaged": before, "psnr_restored": after, "psnr_gain": after - before}

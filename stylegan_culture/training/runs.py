@@ -8,6 +8,7 @@ import json
 import pathlib
 import shlex
 import sys
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def check_strategy(flags: argparse.Namespace) -> None:
         )
 
 
-def alone(flags: argparse.Namespace):
+def alone(flags: argparse.Namespace) -> contextlib.AbstractContextManager:
     """A context in which no other run is at work on the folder of `--run`; of several processes
     that train together the leading one sees to it."""
     if flags.dry_run or not flags.run or not replicas.leads(flags.strategy):
@@ -116,7 +117,7 @@ def alone(flags: argparse.Namespace):
     return locked(flags.run)
 
 
-def claim(flags: argparse.Namespace, config) -> None:
+def claim(flags: argparse.Namespace, config: object) -> None:
     """Takes the folder of a new run; raises `InputError` where it holds anything, or what the run
     reads.
 
@@ -128,7 +129,7 @@ def claim(flags: argparse.Namespace, config) -> None:
     Outputs([*named(*texts), *tabled(*texts)], flags.overwrite).claim_new_folder(flags.run)
 
 
-def _texts(values):
+def _texts(values: dict | tuple) -> Iterator[str]:
     for value in values.values() if isinstance(values, dict) else values:
         if isinstance(value, (dict, tuple)):
             yield from _texts(value)
@@ -136,7 +137,7 @@ def _texts(values):
             yield value
 
 
-def parse(arguments: list[str] | None, description: str, presets: dict):
+def parse(arguments: list[str] | None, description: str, presets: dict) -> tuple:
     """The flags of a trainer and the settings that they make of a preset.
 
     Args:
@@ -229,7 +230,7 @@ class Run:
         source: Source,
         content: Source | None,
         facts: dict,
-        hook=None,
+        hook: Callable[[int], dict] | None = None,
         recorded: tuple[Source, Source | None] | None = None,
     ) -> dict | None:
         """Restores where it resumes, records the run, and trains to its end.
@@ -292,7 +293,7 @@ class Run:
             print(f"{title}: {path}")
 
     @contextlib.contextmanager
-    def measures(self):
+    def measures(self) -> Iterator[dict]:
         """The measures in metrics.json; `InputError` where they cannot be read."""
         measures = read_measures(self.folder)
         try:
@@ -346,7 +347,7 @@ def _may_begin(flags: argparse.Namespace, folder: pathlib.Path) -> bool:
     return flags.strategy == "multiworker" and not (folder / "run.json").exists()
 
 
-def _check_saved(folder: pathlib.Path, trainer: str, config) -> None:
+def _check_saved(folder: pathlib.Path, trainer: str, config: RunConfig) -> None:
     record, path = read_run(folder), pathlib.Path(folder) / "run.json"
     made_by = read_text(record, "trainer", path, "culture")
     if made_by != trainer:
@@ -361,7 +362,7 @@ def _check_saved(folder: pathlib.Path, trainer: str, config) -> None:
         )
 
 
-def _different(first: dict, second: dict):
+def _different(first: dict, second: dict) -> Iterator[str]:
     for name, value in first.items():
         if isinstance(value, dict):
             yield from _different(value, second[name])

@@ -85,7 +85,7 @@ class VaeTrainer(Trainer):
         chosen = cultures if self.conditional else np.zeros_like(cultures)
         return np.eye(self.classes, dtype=np.float32)[chosen]
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: "tf.Tensor") -> dict:
         """One update of encoder and decoder."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures, culture = from_noise.real_pictures(batch, self.conditional)
@@ -117,7 +117,7 @@ class VaeTrainer(Trainer):
         sheets["interpolations"] = self._interpolations(pictures, labels)
         return sheets
 
-    def _interpolations(self, pictures, labels):
+    def _interpolations(self, pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """One row for every two pictures: the first, what lies between their codes, the second."""
         codes, cells = np.asarray(self.average.encoder(pictures)[0]), []
         for one in range(0, len(pictures), 2):
@@ -133,7 +133,7 @@ class VaeTrainer(Trainer):
         return {"previews": np.asarray(self.average.encoder(self.previews.pictures)[0])}
 
 
-def divergence(mean, log_variance):
+def divergence(mean: "tf.Tensor", log_variance: "tf.Tensor") -> "tf.Tensor":
     """`KL(N(mean, exp(log_variance)) || N(0, I))` in nats, the mean over a batch `[B, Z]`."""
     return mean.shape[-1] * losses.style_prior(mean, log_variance, 0.0)
 

@@ -4,9 +4,9 @@ The figures compare checkpoints of one run. They are no claims about a model: th
 on the backbone that training may use as well, and chose among many checkpoints.
 """
 
-import collections.abc
 import math
 import pathlib
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -74,7 +74,7 @@ class Exam:
             figures["truth"] = float(errors[self.wanted].mean())
         return figures
 
-    def _mixtures(self):
+    def _mixtures(self) -> Iterator[tf.Tensor]:
         count = len(self.contents)
         return (
             tf.constant(np.tile(row, (count, 1))) for row in np.eye(len(self.wanted), dtype="f")
@@ -94,7 +94,9 @@ class Sight:
         contents: that are restyled, `[N, S, S, 3]`; all pictures are measured at this size.
     """
 
-    def __init__(self, backbone, source, content, contents):
+    def __init__(
+        self, backbone: keras.Model, source: Source, content: Source | None, contents: np.ndarray
+    ):
         self.backbone, size = backbone, contents.shape[1]
         self.times = -(-backbone.least_size // size)
         classes = [source.select(source.of_culture(k)) for k in range(len(source.cultures))]
@@ -109,7 +111,7 @@ class Sight:
         self.artworks = [self._standard(part) for part in learnt[: len(source.cultures)]]
         self.codes = self._perceived(contents)[1]
 
-    def figures(self, restyled, wanted) -> dict:
+    def figures(self, restyled: np.ndarray, wanted: np.ndarray) -> dict:
         """Figures of results `[K, N, S, S, 3]` where `wanted [K, N]`; see `METRICS_HELP`."""
         descriptors, codes = zip(*(self._perceived(part) for part in restyled), strict=True)
         named = [np.argmax(self.head(part), axis=1) == k for k, part in enumerate(descriptors)]
@@ -126,23 +128,23 @@ class Sight:
             "kid": float(np.mean(kids)),
         }
 
-    def _perceived(self, pictures):
+    def _perceived(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Descriptors `[N, D]` and content codes `[N, E]` of pictures."""
         pictures = np.asarray(pictures).repeat(self.times, axis=1).repeat(self.times, axis=2)
         return content_measures.descriptors_and_codes(self.backbone, pictures)
 
-    def _standard(self, descriptors) -> np.ndarray:
+    def _standard(self, descriptors: np.ndarray) -> np.ndarray:
         """As the head takes them: every channel with deviation 1, and outliers cut off."""
         mean, deviation = np.asarray(self.head.mean), np.asarray(self.head.deviation)
         return np.clip((descriptors - mean) / deviation, -OUTMOST, OUTMOST)
 
 
 @tf.function(reduce_retracing=True)
-def _restyle(model, contents, mixture):
+def _restyle(model: keras.Model, contents: tf.Tensor, mixture: tf.Tensor) -> tf.Tensor:
     return model(contents, mixture, tf.ones((tf.shape(contents)[0], 1)))
 
 
-def _contents(data: DataConfig, count: int):
+def _contents(data: DataConfig, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Held-out contents `[N, S, S, 3]`, the culture of each (-1: none), and their true renderings
     in every culture `[K, N, S, S, 3]`, or None where there are none."""
     size = data.image_size
@@ -185,7 +187,7 @@ class Keeper:
         self,
         folder: pathlib.Path,
         model: keras.Model,
-        measure: collections.abc.Callable[[keras.Model], dict],
+        measure: Callable[[keras.Model], dict],
         metric: str,
         resumed: bool,
     ):
@@ -233,7 +235,7 @@ class Keeper:
         known = self.best["figures"][self.metric]
         return figure >= known if self.more else figure <= known
 
-    def _is_entry(self, entry) -> bool:
+    def _is_entry(self, entry: object) -> bool:
         """Whether something is a step with its figures, that of the metric among them."""
         if not isinstance(entry, dict) or type(entry.get("step")) is not int:
             return False
@@ -242,7 +244,7 @@ class Keeper:
             return False
         return all(type(figure) in (int, float, type(None)) for figure in figures.values())
 
-    def _read(self):
+    def _read(self) -> tuple[dict | None, list[dict]]:
         """The best step and all judged ones as best.json has them; none where there is no file."""
         path = self.folder / RECORD
         if not path.is_file():

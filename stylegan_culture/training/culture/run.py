@@ -38,7 +38,9 @@ def main(arguments: list[str] | None = None) -> None:
     _announce(run)
 
 
-def _make_keeper(run: runs.Run, trainer, source: Source, content: Source | None):
+def _make_keeper(
+    run: runs.Run, trainer: "trainers.CultureTrainer", source: Source, content: Source | None
+) -> "keep_best.Keeper | None":
     """What measures and keeps the averaged model, where `--keep-best` is given."""
     metric = run.config.best.keep_best
     if metric == "none":
@@ -47,7 +49,7 @@ def _make_keeper(run: runs.Run, trainer, source: Source, content: Source | None)
     return keep_best.Keeper(run.folder, trainer.average, exam, metric, run.resume)
 
 
-def _previews(config: TrainConfig):
+def _previews(config: TrainConfig) -> "trainers.Previews":
     """Held-out contents for the sample sheets, and a held-out example picture per culture."""
     data = config.data
     held_out = load_source(data.data, data.image_size, "held_out", data.cache_mib)
@@ -63,7 +65,12 @@ def _previews(config: TrainConfig):
     )
 
 
-def _save(run: runs.Run, trainer, metrics: dict, keeper) -> None:
+def _save(
+    run: runs.Run,
+    trainer: "trainers.CultureTrainer",
+    metrics: dict,
+    keeper: "keep_best.Keeper | None",
+) -> None:
     """Saves the averaged model, of the last step or the best, and its measures."""
     kept = keeper.finish() if keeper else None
     if kept:
@@ -89,7 +96,7 @@ def _announce(run: runs.Run) -> None:
             print(f"  {name.replace('_', ' ')}: {metrics['against_truth'][name]:.1%}")
 
 
-def _against_truth(model, config: TrainConfig) -> dict:
+def _against_truth(model: "trainers.CultureModel", config: TrainConfig) -> dict:
     """The three measures against true renderings, by a classifier of rendered pictures only."""
     size = config.data.image_size
     name = ornament_classifier(size, config.precision)
@@ -97,7 +104,7 @@ def _against_truth(model, config: TrainConfig) -> dict:
     return truth.judge_transfer(functools.partial(_restyle_all, model), name, rendered)
 
 
-def _restyle_all(model, pictures: np.ndarray, target: int) -> np.ndarray:
+def _restyle_all(model: "trainers.CultureModel", pictures: np.ndarray, target: int) -> np.ndarray:
     mixture = np.eye(len(model.cultures), dtype="float32")[[target]]
     batches = np.array_split(pictures, -(-len(pictures) // 32))
     return np.concatenate(

@@ -8,6 +8,7 @@ same contents, so that pairs can be compared.
 
 import dataclasses
 import functools
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -64,7 +65,7 @@ class BatchPlan:
         return self._everywhere(self._others)
 
     @property
-    def is_example(self):
+    def is_example(self) -> tf.Tensor:
         """Whether a restyled picture follows an example: float32 `[B]` in {0, 1}."""
         return tf.cast(tf.range(self.groups * self.size) % self.size >= 2 * self.mapped, tf.float32)
 
@@ -73,39 +74,39 @@ class BatchPlan:
         first = self.mapped + (0 if self.paired else self.mapped)
         return range(first, first + self.encoded)
 
-    def _everywhere(self, rows) -> list[int]:
+    def _everywhere(self, rows: Iterable[int]) -> list[int]:
         return [group * self.size + row for group in range(self.groups) for row in rows]
 
-    def rows(self, values, first: int, last: int):
+    def rows(self, values: tf.Tensor, first: int, last: int) -> tf.Tensor:
         """Rows `first` to `last`, exclusive, of every group of values `[B, ...]`."""
         if self.groups == 1:
             return values[first:last]
         return self._merged(self._split(values)[:, first:last])
 
-    def pairs(self, pictures):
+    def pairs(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Restyled pictures in default codes, and in mapped ones, one to one where `paired`."""
         default = self.rows(pictures, 0, self.mapped)
         return default, self.rows(pictures, self.mapped, 2 * self.mapped)
 
-    def joined(self, parts):
+    def joined(self, parts: list[tf.Tensor]) -> tf.Tensor:
         """Values that hold some rows of every group, put together to all rows of every group."""
         if self.groups == 1:
             return tf.concat(parts, 0)
         return self._merged(tf.concat([self._split(part) for part in parts], 1))
 
-    def rolled(self, values):
+    def rolled(self, values: tf.Tensor) -> tf.Tensor:
         """Values `[B, ...]`, each replaced by that of the row before in its group."""
         return self._merged(tf.roll(self._split(values), 1, 1))
 
-    def spread(self, pictures):
+    def spread(self, pictures: tf.Tensor) -> tf.Tensor:
         """Mean deviation of a value over the pictures `[B, ...]` of a group."""
         return tf.reduce_mean(tf.math.reduce_std(self._split(pictures), axis=1))
 
-    def _split(self, values):
+    def _split(self, values: tf.Tensor) -> tf.Tensor:
         rows = values.shape[0] // self.groups
         return tf.reshape(values, [self.groups, rows, *values.shape[1:]])
 
-    def _merged(self, values):
+    def _merged(self, values: tf.Tensor) -> tf.Tensor:
         shape = values.shape
         return tf.reshape(values, [shape[0] * shape[1], *shape[2:]])
 
@@ -179,7 +180,9 @@ class CultureTrainer(Trainer):
             "examples": self._sheet(contents, example_codes, examples),
         }
 
-    def _sheet(self, contents, codes, header):
+    def _sheet(
+        self, contents: np.ndarray, codes: tf.Tensor, header: np.ndarray | None
+    ) -> np.ndarray:
         """One row per content: itself, then restyled by every code `[K, D]`."""
         count = len(self.average.cultures)
         cells = [] if header is None else [np.ones_like(header[0]), *header]
@@ -208,7 +211,7 @@ class CultureTrainer(Trainer):
             return self.step, self.penalise
         return (self.step,)
 
-    def warm_up(self, batch: dict, seed) -> dict:
+    def warm_up(self, batch: dict, seed: tf.Tensor) -> dict:
         """A step that teaches to return pictures, and restyles none."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         labels = tf.one_hot(batch["culture"], len(self.model.cultures))
@@ -223,13 +226,13 @@ class CultureTrainer(Trainer):
         update(self.optimizer, tape, total, self.model.trainable_variables)
         return parts | {"total": total}
 
-    def penalise(self, batch: dict, seed) -> dict:
+    def penalise(self, batch: dict, seed: tf.Tensor) -> dict:
         """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
         weight = self.of_discriminators.lazy_weight
         return self.discriminators.penalise(batch["style"], batch["culture"], weight, seed + 4)
 
-    def step(self, batch: dict, seed) -> dict:
+    def step(self, batch: dict, seed: tf.Tensor) -> dict:
         """One update of the generator and one of the discriminators."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         self.discriminators.set_rate(seed[1])
@@ -247,13 +250,13 @@ class CultureTrainer(Trainer):
         parts |= self._train_discriminators(batch, restyled, (features, references), seed + 3)
         return parts | {"total": total} | self._health(restyled)
 
-    def _plan(self, batch) -> BatchPlan:
+    def _plan(self, batch: dict) -> BatchPlan:
         """The plan of a batch, or of this replica's rows of one."""
         groups = self.settings.groups // replicas.count()
         rows, paired = batch["content"].shape[0], bool(self.weights.diversity)
         return BatchPlan.of(rows, groups, self.settings.examples, paired)
 
-    def _restyle(self, batch, seed) -> tuple[Restyled, dict]:
+    def _restyle(self, batch: dict, seed: tf.Tensor) -> tuple[Restyled, dict]:
         """Restyled pictures, and the losses in the space of pictures."""
         weights, model, plan = self.weights, self.model, self._plan(batch)
         count, mapped = batch["content"].shape[0], plan.mapped
@@ -287,7 +290,7 @@ class CultureTrainer(Trainer):
         parts |= self._cycle(restyled)
         return restyled, parts
 
-    def _grain(self, contents, seed):
+    def _grain(self, contents: tf.Tensor, seed: tf.Tensor) -> dict:
         """Noise drawn for each picture, so that the network cannot learn fixed noise by its
         places."""
         rows, columns = contents.shape[1] // STRIDE, contents.shape[2] // STRIDE
@@ -298,7 +301,7 @@ class CultureTrainer(Trainer):
             )
         }
 
-    def _picture_losses(self, restyled: Restyled, codes):
+    def _picture_losses(self, restyled: Restyled, codes: tf.Tensor) -> dict:
         """The losses on restyled pictures alone that have a weight."""
         weights, pictures, contents = self.weights, restyled.pictures, restyled.contents
         parts = {}
@@ -315,7 +318,9 @@ class CultureTrainer(Trainer):
             parts["style_code"] = losses.absolute_difference(encoded, tf.stop_gradient(codes))
         return parts
 
-    def _returns(self, batch, plan: BatchPlan, codes, style_codes):
+    def _returns(
+        self, batch: dict, plan: BatchPlan, codes: tf.Tensor, style_codes: tf.Tensor
+    ) -> dict:
         """Losses of pictures that must come back: style pictures by their own code, contents at
         strength 0 whatever the code; of half a batch each, where they have a weight."""
         half = functools.partial(plan.rows, first=0, last=plan.size // 2)
@@ -334,7 +339,7 @@ class CultureTrainer(Trainer):
         error = tf.split(tf.abs(returned - pictures), len(names))
         return {name: tf.reduce_mean(part) for name, part in zip(names, error, strict=True)}
 
-    def _cycle(self, restyled: Restyled):
+    def _cycle(self, restyled: Restyled) -> dict:
         """Contents recovered from pictures restyled by examples, by the codes that the contents
         had."""
         plan = restyled.plan
@@ -346,13 +351,15 @@ class CultureTrainer(Trainer):
         back = self.model.generator(pictures, code, tf.ones([pictures.shape[0], 1]))
         return {"cycle": losses.absolute_difference(back, contents)}
 
-    def _style_codes(self, mean, defaults):
+    def _style_codes(self, mean: tf.Tensor, defaults: tf.Tensor) -> tf.Tensor:
         """The codes by which style pictures are to come back: every other one's encoded code, and
         its culture's default for the rest, so that the default learns the culture's true
         contrast."""
         return tf.where((tf.range(mean.shape[0]) % 2 == 0)[:, None], mean, defaults)
 
-    def _models(self, batch, references, plan: BatchPlan):
+    def _models(
+        self, batch: dict, references: dict, plan: BatchPlan
+    ) -> tuple[tf.Tensor, dict] | None:
         """The real pictures that restyled ones should look like to the discriminators, and their
         features; None where that has no weight."""
         if not self.weights.feature_matching:
@@ -361,13 +368,13 @@ class CultureTrainer(Trainer):
         features = {tap: tf.gather(value[count:], order) for tap, value in references.items()}
         return tf.gather(batch["style"], order), features
 
-    def _features(self, images):
+    def _features(self, images: tf.Tensor) -> dict:
         if self.backbone is None:
             return {}
         features = self.backbone(images)
         return {tap: tf.cast(value, tf.float32) for tap, value in features.items()}
 
-    def _backbone_losses(self, features, references, restyled: Restyled):
+    def _backbone_losses(self, features: dict, references: dict, restyled: Restyled) -> dict:
         if self.backbone is None:
             return {}
         plan, count, parts = restyled.plan, restyled.culture.shape[0], {}
@@ -382,7 +389,9 @@ class CultureTrainer(Trainer):
             parts["style_features"] = losses.style(features, styles, plan.is_example)
         return parts
 
-    def _train_discriminators(self, batch, restyled: Restyled, features, seed):
+    def _train_discriminators(
+        self, batch: dict, restyled: Restyled, features: tuple[dict, dict], seed: tf.Tensor
+    ) -> dict:
         """Real: style pictures. Not of the culture: restyled pictures, and contents of others."""
         pictures = tf.stop_gradient(restyled.pictures)
         made, references = tf.nest.map_structure(tf.stop_gradient, features)
@@ -400,7 +409,7 @@ class CultureTrainer(Trainer):
         return self.discriminators.train(shown, self.of_discriminators, seed)
 
     @staticmethod
-    def _health(restyled: Restyled):
+    def _health(restyled: Restyled) -> dict:
         """Spread between the pictures of a batch, and the share of values at the ends of range."""
         pictures = restyled.pictures
         ends = tf.cast((pictures < 0.005) | (pictures > 0.995), tf.float32)
@@ -410,7 +419,13 @@ class CultureTrainer(Trainer):
 STEP = 1.25  # radii: what the paper found best for one step from a random start
 
 
-def instability(restyle, contents, restyled, radius: float, seed):
+def instability(
+    restyle: Callable,
+    contents: tf.Tensor,
+    restyled: tf.Tensor,
+    radius: float,
+    seed: tf.Tensor,
+) -> tf.Tensor:
     """`E (G(x + d) - G(x))^2`, |d| <= radius: the mean squared change that `shifted` finds.
 
     Args:
@@ -424,7 +439,13 @@ def instability(restyle, contents, restyled, radius: float, seed):
     return tf.reduce_mean((restyle(changed) - restyled) ** 2)
 
 
-def shifted(restyle, contents, restyled, radius: float, seed):
+def shifted(
+    restyle: Callable,
+    contents: tf.Tensor,
+    restyled: tf.Tensor,
+    radius: float,
+    seed: tf.Tensor,
+) -> tf.Tensor:
     """Contents moved, within the radius and [0, 1], to where their restyling changes most.
 
     One step along the sign of the gradient from a random start, since at the contents themselves
