@@ -1,8 +1,8 @@
 """Numbers of networks in files: NumPy archives and Keras weights, as strangers may have made them.
 
-Nothing is believed that such a file says of itself: sizes are compared with limits before memory is
-taken, Python objects and links to other files are refused, and so are numbers that are not finite.
-HDF5 is looked through by a process of its own first, since damage can crash its library.
+Such a file is not trusted: sizes are compared with limits before memory is taken, Python objects
+and links to other files are refused, and so are numbers that are not finite. HDF5 is first checked
+by another process, since damage can crash its library.
 """
 
 import io
@@ -21,6 +21,7 @@ from stylegan_culture import config, files, isolation
 from stylegan_culture.config import InputError
 
 if typing.TYPE_CHECKING:
+    import h5py
     import keras
 
     Network = typing.TypeVar("Network", bound=keras.Model)
@@ -32,6 +33,10 @@ LONGEST_SIDE = 2**26  # of an array, also of one without numbers
 KINDS = "fiubU"  # floats, integers, booleans, text
 _END = struct.Struct("<4s4H2LH")  # of a zip file: its last record
 _LONGEST_COMMENT = 2**16
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def read_archive(
@@ -69,8 +74,8 @@ def load_weights(
 ) -> "Network":
     """The network that `build` gives, with the weights of a Keras file (.h5).
 
-    least: the fewest numbers that a network of these settings has; the file must have as many, so
-    that no network is built that its file cannot fill. Raises `InputError`, whose sentence ends
+    least: the fewest numbers that a network of these settings has; a file with fewer is refused
+    before the network is built. Raises `InputError`, whose sentence ends
     with `remedy`, where the file is missing, damaged, of another network, or holds numbers that are
     not finite.
     """
@@ -142,7 +147,7 @@ def count_weights(path: str) -> int:
     return count
 
 
-def _count_numbers(data) -> int:
+def _count_numbers(data: "h5py.Dataset") -> int:
     """How many numbers an HDF5 data set holds, all of them finite."""
     if not hasattr(data, "is_virtual") or data.external or data.is_virtual:
         raise ValueError("it has data in other files")
@@ -156,7 +161,7 @@ def _count_numbers(data) -> int:
     return int(data.size)
 
 
-def _check_finite(values) -> None:
+def _check_finite(values: np.ndarray) -> None:
     """Raises ValueError where numbers are not finite once they are float32, as networks are."""
     if np.asarray(values).dtype.kind != "f":
         return
@@ -165,7 +170,7 @@ def _check_finite(values) -> None:
             raise ValueError("it has numbers that are not finite")
 
 
-def _check_directory(file) -> None:
+def _check_directory(file: typing.BinaryIO) -> None:
     """Raises ValueError where a zip file's list of members is missing or too long to be read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _END.size - _LONGEST_COMMENT))
@@ -179,7 +184,13 @@ def _check_directory(file) -> None:
     file.seek(0)
 
 
-def _read_file(file, path, what: str, most: int, wanted) -> dict[str, np.ndarray]:
+def _read_file(
+    file: typing.BinaryIO,
+    path: files.Place,
+    what: str,
+    most: int,
+    wanted: typing.Iterable[str] | None,
+) -> dict[str, np.ndarray]:
     try:
         _check_directory(file)
         with zipfile.ZipFile(file) as archive:
@@ -188,7 +199,9 @@ def _read_file(file, path, what: str, most: int, wanted) -> dict[str, np.ndarray
         raise InputError(f"{path} does not hold {what} ({config.reason(error)})") from None
 
 
-def _read_members(archive: zipfile.ZipFile, most: int, wanted) -> dict[str, np.ndarray]:
+def _read_members(
+    archive: zipfile.ZipFile, most: int, wanted: typing.Iterable[str] | None
+) -> dict[str, np.ndarray]:
     members = archive.infolist()
     names = [member.filename.removesuffix(".npy") for member in members]
     if len(set(names)) < len(names):
@@ -208,10 +221,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
         raise ValueError("it is compressed by a method that NumPy does not use")
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
+        read_header = _HEADERS.get(version)
         if read_header is None:
             raise ValueError(f"it has an array of version {version}")
         shape, by_columns, dtype = read_header(file)

@@ -25,9 +25,16 @@ from stylegan_culture import isolation
 from stylegan_culture.config import InputError, add_flags, from_flags, option, reason, run_command
 from stylegan_culture.deploy import tflite
 from stylegan_culture.files import write_result
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.pipelines import folder, preprocess
+from stylegan_culture.pipelines.sampling import Source
 
+interpreters = later("ai_edge_litert.interpreter")
+tf, data = later("tensorflow"), later("stylegan_culture.pipelines.input")
+sizes = later("stylegan_culture.networks.sizes")
+cyclegan = later("stylegan_culture.training.cyclegan")
+loop = later("stylegan_culture.training.loop")
 AHEAD = 4  # batches that a loader prepares in advance
 PLAIN = "Pillow, bilinear"
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -120,13 +127,9 @@ def processor() -> str:
 
 
 def prepare(path: str | pathlib.Path, threads: int) -> typing.Callable[[], typing.Any]:
-    """A function without arguments that runs a file once, on random inputs that are set before.
-
-    A file with signatures runs `stylize`, or its first signature; one without runs as a whole.
-
-    Raises:
-        InputError: the file is missing, no TFLite file, damaged, or cannot be run.
-    """
+    """A function without arguments that runs a file once, on random inputs that are set before:
+    `stylize`, or else its first signature, or else the whole. `InputError` where the file is
+    missing, no TFLite file, damaged, or cannot be run."""
     tflite.look_through(path)
     try:
         return _prepared(path, threads)
@@ -134,10 +137,8 @@ def prepare(path: str | pathlib.Path, threads: int) -> typing.Callable[[], typin
         raise InputError(f"{path} cannot be run ({reason(error)}); give a TFLite file") from None
 
 
-def _prepared(path, threads: int):
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(path), num_threads=threads)
+def _prepared(path: str | pathlib.Path, threads: int) -> typing.Callable[[], typing.Any]:
+    interpreter = interpreters.Interpreter(str(path), num_threads=threads)
     signatures = interpreter.get_signature_list()
     if signatures:
         name = "stylize" if "stylize" in signatures else next(iter(signatures))
@@ -154,8 +155,8 @@ def _prepared(path, threads: int):
 def measure(paths: list[str], threads: int, runs: int) -> list[dict]:
     """Median and 95th percentile in ms over `runs` interleaved rounds, and ratios to the first.
 
-    Each timed run follows an untimed one of the same file: with the files taking turns, a first
-    run would pay for the weights that another file has driven out of the caches.
+    Each timed run follows an untimed one of the same file, because the files before it have pushed
+    its weights out of the processor's caches.
     """
     peaks = [peak_memory(path, threads) for path in paths]  # first: a file may crash what runs it
     functions = [prepare(path, threads) for path in paths]
@@ -185,19 +186,25 @@ def measure(paths: list[str], threads: int, runs: int) -> list[dict]:
 def peak_memory(path: str | pathlib.Path, threads: int) -> float:
     """Megabytes of resident memory that a fresh process takes at most to load and run a file.
 
-    The interpreter and Python are in it: about 60 MB for an empty model.
-
-    Raises:
-        InputError: as `prepare`, and where one run takes longer than `isolation.SECONDS`.
+    Python and the interpreter are in it: about 60 MB for an empty model. `InputError` as of
+    `prepare`, and where one run takes longer than `isolation.SECONDS`.
     """
     tflite.look_through(path)
     return isolation.call(run_alone, str(path), threads, name=str(path))
 
 
 def run_alone(path: str, threads: int) -> float:
-    """Runs a file once; the megabytes that this process took. For `isolation.call`."""
+    """Runs a file once; the peak resident memory of this process in MB. For `isolation.call`.
+
+    From /proc where there is one: getrusage also counts what the parent held before `exec`.
+    """
     _prepared(path, threads)()
-    return _peak_megabytes()
+    status = pathlib.Path("/proc/self/status")
+    if status.is_file():
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 def report(results: list[dict], threads: int, runs: int) -> str:
@@ -214,20 +221,7 @@ def report(results: list[dict], threads: int, runs: int) -> str:
     return "\n".join(lines)
 
 
-def _peak_megabytes() -> float:
-    """Peak resident memory of this process in megabytes.
-
-    From /proc where there is one: getrusage also counts what the parent held before `exec`.
-    """
-    status = pathlib.Path("/proc/self/status")
-    if status.is_file():
-        lines = status.read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024**2 if sys.platform == "darwin" else 1024)
-
-
-def _random(detail) -> np.ndarray:
+def _random(detail: dict) -> np.ndarray:
     """Random values of a tensor's shape and type: floats in [0, 1], integers of their range."""
     generator, kind = np.random.default_rng(0), np.dtype(detail["dtype"])
     shape = tuple(int(size) for size in detail["shape"])
@@ -243,9 +237,7 @@ def measure_input(settings: LoadingConfig) -> list[dict]:
     The ratio is the median of the rounds' ratios to the bilinear Pillow loader, whose filter is the
     quick one of torchvision's and others' random crops.
     """
-    from stylegan_culture.pipelines.input import load_source
-
-    source = load_source(settings.data, settings.image_size, "all", cache_mib=0)
+    source = data.load_source(settings.data, settings.image_size, "all", cache_mib=0)
     if not source.files:
         raise InputError(f"--data {settings.data} holds no picture files; use folder:PATH")
     loaders = {
@@ -323,21 +315,19 @@ def pillow_batches(
             yield [np.stack([future.result() for future in waiting.popleft()])]
 
 
-def pipeline_batches(source, settings: LoadingConfig) -> typing.Iterator[list]:
+def pipeline_batches(source: Source, settings: LoadingConfig) -> typing.Iterator[list]:
     """Contents and styles of the batches that training gets."""
-    from stylegan_culture.pipelines.input import DataConfig, make_dataset
-
-    data = DataConfig(
+    config = data.DataConfig(
         image_size=settings.image_size,
         batch_size=settings.pictures // 2,
         least_scale=settings.least_scale,
     )
-    batches = iter(make_dataset(data, source, None).take(settings.batches))
+    batches = iter(data.make_dataset(config, source, None).take(settings.batches))
     return ([batch["content"], batch["style"]] for batch in batches)
 
 
 def _keep_to(cores: int) -> None:
-    """Keeps this process to so many processors; threads that TensorFlow starts later inherit it."""
+    """Limits this process to `cores` processors; threads that TensorFlow starts later inherit it."""
     if not hasattr(os, "sched_setaffinity"):
         if os.cpu_count() != cores:
             raise InputError(
@@ -380,22 +370,16 @@ def report_steps(results: dict, settings: StepsConfig) -> str:
 
 def _step(settings: StepsConfig, precision: str) -> typing.Callable[[int], float]:
     """`function(number)` that trains once and waits for the result."""
-    import tensorflow as tf
-
-    from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
-    from stylegan_culture.training.cyclegan import CycleTrainConfig, CycleTrainer
-    from stylegan_culture.training.loop import LoopConfig
-
-    config = CycleTrainConfig(
-        loop=LoopConfig(steps=1000),
+    config = cyclegan.CycleTrainConfig(
+        loop=loop.LoopConfig(steps=1000),
         precision=precision,
-        translator=TranslatorConfig(settings.filters, settings.blocks),
-        patch=PatchConfig(settings.filters),
+        translator=sizes.TranslatorConfig(settings.filters, settings.blocks),
+        patch=sizes.PatchConfig(settings.filters),
     )
     generator, size = np.random.default_rng(0), settings.image_size
     pictures = generator.random((2, 1, size, size, 3), np.float32)
     batch = {"content": tf.constant(pictures[0]), "style": tf.constant(pictures[1])}
-    trainer = CycleTrainer(("first", "second"), config, batch)
+    trainer = cyclegan.CycleTrainer(("first", "second"), config, batch)
     return lambda number: float(trainer.train(batch, number)["total"])
 
 

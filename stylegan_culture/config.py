@@ -13,6 +13,7 @@ A command's options are a frozen dataclass whose fields carry their help text:
 import argparse
 import dataclasses
 import errno
+import importlib.metadata
 import math
 import pathlib
 import platform
@@ -31,13 +32,14 @@ EXIT_ALARM = 3
 EXIT_INTERRUPTED = 130
 LONGEST_REASON = 300  # characters of what a library says of a damaged file
 OUTSIDE = "?outside"  # at the end of a table's path: its rows may lead out of its folder
+Options = typing.TypeVar("Options")  # a dataclass of options
 # Control characters, ends of lines, halves of surrogate pairs (bytes of a file's name that are no
-# UTF-8), and what turns the direction of writing or cannot be seen at all.
+# UTF-8), and what changes the direction of writing or cannot be seen at all.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
-# What the system says where nothing more can be written, and what we say.
+# Errors of a full disk: the system's words, and ours.
 FULL = {
     errno.ENOSPC: ("No space left on device", "the disk is full; make room"),
     errno.EDQUOT: ("Disk quota exceeded", "the disk's quota is full; make room"),
@@ -53,7 +55,9 @@ class Alarm(Exception):
     """A run was stopped because its results were no longer worth having."""
 
 
-def run_command(main: typing.Callable[[list[str] | None], None], arguments=None) -> int:
+def run_command(
+    main: typing.Callable[[list[str] | None], None], arguments: list[str] | None = None
+) -> int:
     """Runs a command's `main` and turns its exceptions into the project's exit codes.
 
     Returns 0 when done, 2 for `InputError`, for what the system refuses (no such folder, no
@@ -86,15 +90,14 @@ def run_command(main: typing.Callable[[list[str] | None], None], arguments=None)
 
 
 def reason(error: BaseException) -> str:
-    """Why something failed, in a few words of one line; a full disk is named as that."""
+    """Why something failed, in one short line; a full disk is named as that."""
     text = (str(error).splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return _full(error) or getattr(error, "strerror", None) or text
 
 
 def _full(error: BaseException) -> str:
-    """Words for an error of a full disk, which TensorFlow and HDF5 tell by its text alone; else
-    ""."""
+    """Words for an error of a full disk, else ""; TensorFlow and HDF5 name it in the text alone."""
     number, text = getattr(error, "errno", None), str(error)
     for code, (said, words) in FULL.items():
         if number == code or said in text:
@@ -103,7 +106,7 @@ def _full(error: BaseException) -> str:
 
 
 def _refused(error: Exception) -> str:
-    """The sentence for what the system refuses; "" for other errors, which are faults of ours."""
+    """The sentence for what the system refuses; "" for other errors: those are bugs."""
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f"{error.filename}: {reason(error)}"
     if _full(error):
@@ -112,7 +115,7 @@ def _refused(error: Exception) -> str:
 
 
 def option(
-    default,
+    default: typing.Any,
     help_text: str,
     choices: tuple | None = None,
     low: float | None = None,
@@ -123,18 +126,15 @@ def option(
     table: bool = False,
     metavar: str | None = None,
     once_in: str | None = None,
-):
+) -> typing.Any:
     """A dataclass field with a default, a help text (with units) and the values that it may have.
 
     Args:
-        default: its value where none is given.
         help_text: for --help, which adds choices, bounds and the default.
-        choices: all values that it may have.
-        low, high: the least and the largest number that it may be.
-        above, below: numbers that it may come near to but not be.
-        multiple_of: a whole number has to be a multiple of this one.
-        table: whether it may name a table of pictures; then there is a flag --outside besides,
-            which adds `OUTSIDE` to it.
+        low, high: the least and the largest number allowed.
+        above, below: limits that are not allowed themselves.
+        table: whether it may name a table of pictures; then there is also a flag --outside, which
+            adds `OUTSIDE` to it.
         metavar: what --help shows for the value: FILE, FOLDER, NAME.
         once_in: the group of settings that held this one in older run.json files.
     """
@@ -146,22 +146,22 @@ def option(
     )
 
 
-def weight(default: float, what: str, once_in: str | None = None):
+def weight(default: float, what: str, once_in: str | None = None) -> typing.Any:
     """An `option`: a weight of something, at least 0."""
     return option(default, f"weight of {what}", low=0.0, once_in=once_in)
 
 
-def share(default: float, help_text: str):
+def share(default: float, help_text: str) -> typing.Any:
     """An `option`: a share, 0 to 1."""
     return option(default, help_text, low=0.0, high=1.0)
 
 
-def fraction(default: float, help_text: str):
+def fraction(default: float, help_text: str) -> typing.Any:
     """An `option`: a share that is less than 1."""
     return option(default, help_text, low=0.0, below=1.0)
 
 
-# What each rule of `option` says, and whether a value keeps it.
+# The words for each rule of `option`, and the test of a value.
 RULES = {
     "low": ("at least", lambda value, bound: value >= bound),
     "high": ("at most", lambda value, bound: value <= bound),
@@ -173,9 +173,9 @@ METAVARS = {int: "N", float: "X", tuple: "NAME"}
 
 
 def bounded(name: str, value: float, **rules: float | None) -> None:
-    """Raises `InputError` for a number that breaks one of `RULES`, all of which the message names.
+    """Raises `InputError` for a number that breaks one of `RULES`; the message names all of them.
 
-    A setting's bounds stand in its `option`; this is for bounds that depend on other settings.
+    For bounds that depend on other settings; the others stand in the setting's `option`.
     """
     if not all(RULES[rule][1](value, bound) for rule, bound in rules.items()):
         raise InputError(f"{name} is {shortened(value)} and has to be {_in_words(rules)}")
@@ -192,7 +192,9 @@ def flag_of(name: str) -> str:
 
 
 def add_flags(
-    parser: argparse.ArgumentParser | argparse._ArgumentGroup, options_class: type, defaults=None
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+    options_class: type,
+    defaults: typing.Any = None,
 ) -> None:
     """Adds one `--flag` per field of a dataclass; nested dataclasses become argument groups.
 
@@ -227,7 +229,7 @@ def add_flags(
             add_outside(parser, flag_of(field.name))
 
 
-def _help(field: dataclasses.Field, kind: type, default) -> str:
+def _help(field: dataclasses.Field, kind: type, default: typing.Any) -> str:
     """The help text with the bounds and the default, where there are any."""
     shown = ", ".join(default) if kind is tuple else default
     more = [_in_words(field.metadata["rules"])] if field.metadata["rules"] else []
@@ -238,7 +240,7 @@ def _help(field: dataclasses.Field, kind: type, default) -> str:
 
 
 def add_outside(parser: argparse.ArgumentParser, what: str) -> None:
-    """Adds `--outside`, which `from_flags` heeds for options that may name a table."""
+    """Adds `--outside`, which `from_flags` applies to options that may name a table."""
     parser.add_argument(
         "--outside",
         action="store_true",
@@ -248,12 +250,9 @@ def add_outside(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def from_flags(base, namespace: argparse.Namespace):
+def from_flags(base: Options, namespace: argparse.Namespace) -> Options:
     """`base` with every field replaced that the command line named; nested groups included.
-
-    Raises:
-        InputError: a value that its field's `option` does not allow.
-    """
+    `InputError` for a value that its field's `option` does not allow."""
     changes = {}
     for field in dataclasses.fields(base):
         value = getattr(base, field.name)
@@ -268,13 +267,9 @@ def from_flags(base, namespace: argparse.Namespace):
     return dataclasses.replace(base, **changes)
 
 
-def from_dict(options_class: type, values: dict):
-    """The inverse of `dataclasses.asdict`.
-
-    Raises:
-        InputError: `values` is no dictionary, a key is unknown, or a value is of another type or
-            out of its bounds.
-    """
+def from_dict(options_class: type[Options], values: typing.Any) -> Options:
+    """The inverse of `dataclasses.asdict`; `InputError` where `values` is no dictionary, a key is
+    unknown, or a value is of another type or out of its bounds."""
     if not isinstance(values, dict):
         raise InputError(f"the settings of {options_class.__name__} are no object of names")
     known = {field.name: field for field in dataclasses.fields(options_class)}
@@ -294,8 +289,8 @@ def from_dict(options_class: type, values: dict):
 
 
 def _moved(options_class: type, values: dict) -> dict:
-    """Settings of an older run with each value in the group that holds it today, without those that
-    are gone (`GONE` of the class: a name, and the value that means what is done today)."""
+    """Settings of an older run, each in the group that holds it today, without removed ones: `GONE`
+    of the class has their names, and the values that mean what is done today."""
     values = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
     for name, value in getattr(options_class, "GONE", {}).items():
         if values.pop(name, value) is not value:
@@ -308,16 +303,20 @@ def _moved(options_class: type, values: dict) -> dict:
     return values
 
 
-def check_value(field: dataclasses.Field, value, name: str):
-    """A value that a field may have; a list becomes a tuple, a whole number a float where one is
-    wanted. Raises `InputError`, which calls the value `name`, for another type, or what the field's
+def check_value(field: dataclasses.Field, value: typing.Any, name: str) -> typing.Any:
+    """A value that a field may have; lists become tuples, whole numbers become floats where needed.
+    Raises `InputError`, which calls the value `name`, for another type, or what the field's
     `option` does not allow."""
     kind, choices = _plain_type(field.type), field.metadata.get("choices")
     if value is None and isinstance(field.type, types.UnionType):
         return None
     if kind is float and type(value) is int:
         value = float(value)
-    if kind is tuple and isinstance(value, list) and not any(map(_is_nested, value)):
+    if (
+        kind is tuple
+        and isinstance(value, list)
+        and not any(isinstance(one, (list, dict)) for one in value)
+    ):
         value = tuple(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise InputError(f"{name} is {shortened(value)} and has to be a {kind.__name__}")
@@ -327,25 +326,20 @@ def check_value(field: dataclasses.Field, value, name: str):
     return value
 
 
-def _is_nested(value) -> bool:
-    return isinstance(value, (list, dict))
-
-
-def shortened(value, most: int = 60) -> str:
-    """A value as a message shows it: one line of at most `most` characters without control
-    characters."""
+def shortened(value: object, most: int = 60) -> str:
+    """A value for a message: one line of at most `most` characters, no control characters."""
     text = "".join(c if c.isprintable() else "?" for c in repr(value)[: most + 1])
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def visible(text: str, most: int | None = None) -> str:
-    """Text of a stranger as it may be shown: control characters, those that turn the direction of
-    writing and those that cannot be seen become `\\u202e`, such as Python writes them; of more
-    than `most` characters, an ellipsis stands for the end."""
-    if most is None:
-        return _UNSEEN.sub(_code, text)
-    shown = _UNSEEN.sub(_code, text[: most + 1])
-    return shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    """Text of a stranger, safe to show: control characters, those that change the direction of
+    writing and invisible ones become Python's escapes such as `\\u202e`; a text of more than `most`
+    characters is cut and ends in an ellipsis."""
+    shown = _UNSEEN.sub(_code, text if most is None else text[: most + 1])
+    if most is None or len(shown) <= most:
+        return shown
+    return f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _code(match: re.Match) -> str:
@@ -355,28 +349,21 @@ def _code(match: re.Match) -> str:
 
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide results."""
-    import importlib.metadata as metadata
-
     names = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow", "stylegan_culture")
     versions = {"python": platform.python_version()}
     for name in names:
         try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return versions
 
 
 def git_commit() -> str:
     """The commit of the checkout that holds this file, or "unknown" outside one."""
-    root = pathlib.Path(__file__).resolve().parent
+    command = ["git", "-C", str(pathlib.Path(__file__).resolve().parent), "rev-parse", "HEAD"]
     try:
-        answer = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return answer.stdout.strip()
@@ -396,7 +383,7 @@ def shipped_file(model: str, name: str) -> pathlib.Path | None:
     return path if path.is_file() else None
 
 
-def _plain_type(annotation) -> type:
+def _plain_type(annotation: typing.Any) -> type:
     """`int` for `int` and for `int | None`."""
     if isinstance(annotation, types.UnionType):
         return next(part for part in typing.get_args(annotation) if part is not type(None))

@@ -36,24 +36,24 @@ LOCK = ".stylegan_culture.lock"
 Place = str | os.PathLike  # a path as parameters take it
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 LONGEST_NAME = 100  # bytes of a file's name that a text gives, to which more is added
-# What Windows and other systems have other uses for, in names and at their beginning.
+# Characters and names that Windows and other systems reserve.
 _UNFIT = re.compile(r'[/\\<>:"|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)
 _UNFINISHED = re.compile(r"\.stylegan_culture-[0-9a-f]{16}\.part")
-_cleaned = set()  # folders whose remains of killed runs this process has removed
+_cleaned = set()  # folders from which this process has removed what killed runs left
 
 
 def open_file(path: Place) -> typing.BinaryIO:
     """An ordinary file, opened for reading in binary; `OSError` where it is missing or may not be
-    read. `InputError` for a folder, and at once for a pipe or a device, which may wait for ever."""
+    read. `InputError` for a folder, a pipe or a device: the latter two may never answer."""
     return _ordinary(os.open(path, _READ), path)
 
 
 def open_inside(folder: Place, name: str) -> typing.BinaryIO:
     """An ordinary file within a folder, opened as `open_file` does.
 
-    No symbolic link below the folder is followed, so no name leads out of it, also where a file is
-    exchanged for a link at this moment; links may lead to the folder itself. `InputError` also for
+    No symbolic link below the folder is followed, so no name leads out of it, even where somebody
+    replaces a file by a link meanwhile; links may lead to the folder itself. `InputError` also for
     a link and for a name that leads upwards.
     """
     path, parts = pathlib.Path(folder, name), pathlib.PurePath(name).parts
@@ -82,7 +82,7 @@ def open_inside(folder: Place, name: str) -> typing.BinaryIO:
 
 
 def _ordinary(handle: int, path: Place) -> typing.BinaryIO:
-    """The file of a descriptor; `InputError` where it is another kind of thing."""
+    """The file of a descriptor; `InputError` where it is no ordinary file."""
     kind = os.fstat(handle).st_mode
     if not stat.S_ISREG(kind):
         os.close(handle)
@@ -106,8 +106,8 @@ def parse_json(content: bytes, any_text: bool = False) -> dict:
     """The object that JSON bytes hold.
 
     any_text: whether a text may hold half a surrogate pair, which no file can hold. Raises
-    ValueError for what is no UTF-8, no JSON or no object, more than `DEEPEST_JSON` values within
-    each other, a number that is not finite, and text that is no Unicode.
+    ValueError for bytes that are no UTF-8, no JSON or no object, for more than `DEEPEST_JSON`
+    nested values, for numbers that are not finite, and for text that is no Unicode.
     """
 
     def refuse(name):
@@ -187,15 +187,15 @@ def file_names(texts: typing.Iterable[str]) -> list[str]:
 
 
 def _alike(name: str) -> str:
-    """What is equal of names that a system without upper and lower case takes for one."""
+    """Equal for names that a system which ignores upper and lower case takes for the same."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 @contextlib.contextmanager
 def written_whole(path: Place) -> typing.Iterator[typing.BinaryIO]:
-    """A binary file that takes the place of `path` once all is written; where that fails, what was
-    there stays and nothing else is left. Parent folders are made. Raises `InputError` where it
-    cannot be written (a full disk, no permission), or `path` is a device."""
+    """A binary file that becomes `path` once all is written; where that fails, the earlier file
+    stays and nothing else is left. Parent folders are made. Raises `InputError` where it cannot be
+    written (a full disk, no permission), or `path` is a device."""
     path = pathlib.Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no ordinary file; choose another place")
@@ -219,7 +219,7 @@ def written_whole(path: Place) -> typing.Iterator[typing.BinaryIO]:
 
 
 def shown(path: Place) -> pathlib.Path:
-    """A path as messages name it: a file of `temporary_folder` by where it would have gone."""
+    """A path for messages: a file of `temporary_folder` by the place that it was meant for."""
     parts = pathlib.Path(path).parts
     for number, part in enumerate(parts):
         if _UNFINISHED.fullmatch(part):
@@ -243,7 +243,7 @@ def write_result(path: Place, record: dict) -> None:
     write_json(path, {"software": SOFTWARE, **record})
 
 
-def write_run(folder: pathlib.Path, config: object, **facts: object) -> None:
+def write_run(folder: Place, config: object, **facts: object) -> None:
     """Writes `run.json`: the config, the package versions, the git commit and further facts."""
     record = {
         "config": dataclasses.asdict(config),
@@ -254,7 +254,7 @@ def write_run(folder: pathlib.Path, config: object, **facts: object) -> None:
     write_result(pathlib.Path(folder) / "run.json", record)
 
 
-def read_run(folder: pathlib.Path) -> dict:
+def read_run(folder: Place) -> dict:
     """Reads `run.json` of a run folder; raises `InputError` where there is none."""
     path = pathlib.Path(folder) / "run.json"
     try:
@@ -266,7 +266,7 @@ def read_run(folder: pathlib.Path) -> dict:
         ) from None
 
 
-def read_measures(folder: pathlib.Path) -> dict:
+def read_measures(folder: Place) -> dict:
     """Reads `metrics.json` of a run folder; a note in its place where the run wrote none."""
     try:
         return read_json(pathlib.Path(folder) / "metrics.json", "train or evaluate anew")
@@ -276,8 +276,8 @@ def read_measures(folder: pathlib.Path) -> dict:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Place) -> typing.Iterator[pathlib.Path]:
-    """A new folder in `parent` for what is not complete yet; it goes at the end, with all that was
-    not moved out of it. `InputError` where it cannot be made, or the disk is full."""
+    """A new folder in `parent` for unfinished files; at the end it is removed with all that was not
+    moved out of it. `InputError` where it cannot be made, or the disk is full."""
     parent = pathlib.Path(parent)
     with contextlib.ExitStack() as stack:
         try:
@@ -295,8 +295,8 @@ def temporary_folder(parent: Place) -> typing.Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def locked(folder: Place, beside: bool = False) -> typing.Iterator[None]:
-    """Keeps other runs out of a folder, which is made where it is missing, until this run ends,
-    however it ends.
+    """Keeps other runs out of a folder until this run ends, however it ends; makes the folder where
+    it is missing.
 
     beside: whether the lock lies beside the folder, which then may be missing or replaced. Raises
     `InputError` where another run is at work in it, or it cannot be written.
@@ -319,25 +319,25 @@ def locked(folder: Place, beside: bool = False) -> typing.Iterator[None]:
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # while this run holds it: nobody else's goes
+            with contextlib.suppress(OSError):  # this run still holds it, so it is not another's
                 lock.unlink()
 
 
 @contextlib.contextmanager
-def _made(folder: pathlib.Path):
-    """Makes a folder, and its parents, where it is missing; what stays empty of them goes."""
+def _made(folder: pathlib.Path) -> typing.Iterator[None]:
+    """Makes a folder and its parents where they are missing; at the end empty ones are removed."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # the first that holds something ends it
+        with contextlib.suppress(OSError):  # stops at the first that holds something
             for place in missing:
                 place.rmdir()
 
 
 def remove_remains(folder: pathlib.Path) -> None:
-    """Removes what killed runs left unfinished in a folder; looks once a folder and process."""
+    """Removes what killed runs left unfinished in a folder; each process looks there once."""
     if folder in _cleaned:
         return
     _cleaned.add(folder)
@@ -381,7 +381,7 @@ def _take_lock(path: pathlib.Path) -> typing.BinaryIO | None:
         if not _lock(file):
             file.close()
             return None
-        try:  # the one that had it may have removed its name meanwhile
+        try:  # the run that had the lock may have removed the name meanwhile
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 return file
         except FileNotFoundError:
@@ -390,7 +390,7 @@ def _take_lock(path: pathlib.Path) -> typing.BinaryIO | None:
 
 
 def _lock(file: typing.BinaryIO) -> bool:
-    """Whether the file is this process's alone from now on."""
+    """Locks a file for this process; false where another process has it."""
     try:
         if sys.platform == "win32":
             file.seek(0)

@@ -4,8 +4,8 @@ Everywhere in the project a picture is RGB, float32 in [0, 1], [H, W, 3]. Colour
 not applied: the numbers in the file are taken as sRGB. Animations and multi-page files give their
 first frame.
 
-Files may come from strangers. `picture_files` looks at their structure first; what a picture would
-take in memory is compared with `MEMORY` before it is decoded, and pictures that are decoded at the
+Files may come from strangers. `picture_files` looks at their structure first; the memory that a
+picture needs is compared with `MEMORY` before it is decoded, and pictures that are decoded at the
 same time share it.
 """
 
@@ -28,10 +28,10 @@ from stylegan_culture import config, files, isolation, picture_files
 from stylegan_culture.config import InputError, visible
 from stylegan_culture.picture_files import MAX_PIXELS
 
-FLOAT_PIXELS = 40_000_000  # of a picture in float32, of which a caller makes copies
+FLOAT_PIXELS = 40_000_000  # of a picture in float32; callers make copies of it
 MEMORY = 1_100_000_000  # bytes that decoding may take: TensorFlow and a model have the rest of 2 GB
-BIG_FILE = 32 * 2**20  # bytes; of such files one is read at a time
-STRIP = 2**20  # pixels that are brought to RGB at once
+BIG_FILE = 32 * 2**20  # bytes; such files are read one at a time
+STRIP = 2**20  # pixels that become RGB at once
 _CORE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # bytes a pixel
 # A closed list: Pillow's other readers include EPS, which would start Ghostscript.
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
@@ -46,10 +46,11 @@ WRITABLE = {
 }
 LONGEST_LABEL = 200  # characters, on a sheet
 ORIENTATION, SOFTWARE_TAG = 0x0112, 0x0131  # of EXIF and TIFF
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 PictureSource = str | os.PathLike | bytes  # a file's path, or its bytes
 READABLE_SUFFIXES = (*WRITABLE, ".gif", ".ppm", ".pgm", ".pbm", ".avif")
 STANDARD_INPUT = ("-", "/dev/stdin")
-_limit_lock, _limits = threading.Lock(), []  # Pillow's limit, and one more for each that waits
+_limit_lock, _limits = threading.Lock(), []  # Pillow's limit, once for each picture that is open
 _big_file = threading.RLock()
 
 
@@ -57,9 +58,9 @@ _big_file = threading.RLock()
 class Wanted:
     """What is wanted of a picture file.
 
-    max_pixels: that it may have; remedy: what to do where it has more. short_side: to which a
-    larger one is reduced, pixels; longest: the longest edge to which one of more than `max_pixels`
-    is reduced; None: as it is. eight: uint8, also where 8 bits lose detail.
+    max_pixels: that it may have; remedy: what to do where it has more. short_side: length to which
+    the short side of a larger picture is reduced, pixels; longest: the longest edge to which one of
+    more than `max_pixels` is reduced; None: as it is. eight: uint8, even where 8 bits lose detail.
     """
 
     max_pixels: int
@@ -81,11 +82,10 @@ def read(
     RGB, transparent ones are laid on white, the EXIF orientation is obeyed. Grey 16-bit keeps its
     16 bits; of 16-bit colour Pillow gives the upper 8 bits. Float TIFF has to lie in [0, 1].
 
-    longest: where the caller reduces the picture to this longest edge (pixels) itself: one of more
-    than `max_pixels` is then read reduced to it, up to `MAX_PIXELS`. remedy: the end of the
-    sentence on one that has too many. Raises `InputError` where the file is missing, empty,
-    truncated, no picture, or needs too many pixels, too much memory or time: decided from its
-    structure, before decoding.
+    longest: pixels of the longest edge that the caller needs: a picture of more than `max_pixels`,
+    up to `MAX_PIXELS`, is reduced to it. remedy: the end of the error message for too many pixels.
+    Raises `InputError` where the file is missing, empty, truncated, no picture, or needs too many
+    pixels, too much memory or time: decided from its structure, before decoding.
     """
     pixels = _decode(path, Wanted(max_pixels, longest=longest, remedy=remedy))
     if pixels.dtype == np.float32:
@@ -104,9 +104,23 @@ def read_uint8(
     return _decode(path, Wanted(max_pixels, short_side, eight=True))
 
 
+def read_mask(path: str, shape: tuple[int, int], longest: int | None) -> np.ndarray:
+    """A mask file as `[H, W]` in [0, 1], the mean of its colours, its longest edge brought to
+    `longest` pixels; None: as it is. `InputError` where that does not give the content's height and
+    width, `shape`."""
+    mask = read(path, longest=longest).mean(axis=-1)
+    height, width = mask.shape if longest is None else fitted_size(mask.shape, longest)
+    if (height, width) != tuple(shape):
+        raise InputError(
+            f"the mask {path} has {width}x{height} pixels and its picture {shape[1]}x{shape[0]}; "
+            "make them of one size"
+        )
+    return resize(mask[..., None], height, width)[..., 0]
+
+
 def given(source: str) -> PictureSource:
-    """What `read` takes of a picture that a command line names: its path, or its bytes where that
-    is standard input (- or /dev/stdin). `InputError` where these are too many."""
+    """The path of a picture, or its bytes where the command line names standard input (- or
+    /dev/stdin); `InputError` where these are too many."""
     if source not in STANDARD_INPUT:
         return source
     content = sys.stdin.buffer.read(picture_files.MOST_BYTES + 1)
@@ -172,12 +186,12 @@ def software(path: PictureSource) -> str:
             text = picture.info.get("Software") or picture.getexif().get(SOFTWARE_TAG)
             text = text or picture.info.get("comment", b"").decode("utf-8")
             return text if isinstance(text, str) else ""
-    except Exception:  # Pillow's readers raise whatever they meet; such a file is none of ours
+    except Exception:  # Pillow's readers raise anything; such a file is not this program's
         return ""
 
 
 def _signed(file_format: str, text: str) -> dict:
-    """What Pillow's `save` takes to write the Software tag."""
+    """Arguments of Pillow's `save` that write the Software tag."""
     if file_format == "PNG":
         tags = PngImagePlugin.PngInfo()
         tags.add_text("Software", text)
@@ -220,9 +234,14 @@ def fit_short_side(image: np.ndarray, size: int) -> np.ndarray:
 
 def fit_long_side(image: np.ndarray, size: int) -> np.ndarray:
     """Resizes [H, W, 3] so that the long side is `size` pixels and the proportions stay."""
-    scale = size / max(image.shape[:2])
-    height, width = (max(1, round(edge * scale)) for edge in image.shape[:2])
-    return resize(image, height, width)
+    return resize(image, *fitted_size(image.shape, size))
+
+
+def fitted_size(shape: typing.Sequence[int], longest: int) -> tuple[int, int]:
+    """Height and width of a picture of `shape` (H, W, ...) once its long side is `longest`."""
+    scale = longest / max(shape[:2])
+    height, width = (max(1, round(edge * scale)) for edge in shape[:2])
+    return height, width
 
 
 def check_sheet(
@@ -248,7 +267,7 @@ def grid(
 
     `images` [N, h, w, 3] (float in [0, 1] or uint8); labels are lists of text: row labels stand
     left of the rows, column labels above the columns, wrapped to the cell; of more than
-    `LONGEST_LABEL` characters the end is left out. `gap` is in pixels.
+    `LONGEST_LABEL` characters the end is cut off. `gap` is in pixels.
     """
     images = [to_uint8(np.asarray(image)) for image in images]
     if not images:
@@ -257,14 +276,11 @@ def grid(
     check_sheet(len(images), columns, height, width)
     rows = -(-len(images) // columns)
     font = _font(max(10, min(18, width // 8)))
-    row_texts = [_wrap(_label(text), font, max(96, width)) for text in row_labels or []]
-    column_texts = [_wrap(_label(text), font, width) for text in column_labels or []]
+    row_texts = [_wrap(text, font, max(96, width)) for text in row_labels or []]
+    column_texts = [_wrap(text, font, width) for text in column_labels or []]
     left = max((_text_size(text, font)[0] for text in row_texts), default=-2 * gap) + 2 * gap
     top = max((_text_size(text, font)[1] for text in column_texts), default=-2 * gap) + 2 * gap
-    sheet_size = (
-        left + columns * (width + gap) - gap,
-        top + rows * (height + gap) - gap,
-    )
+    sheet_size = (left + columns * (width + gap) - gap, top + rows * (height + gap) - gap)
     sheet = Image.new("RGB", sheet_size, "white")
     draw = ImageDraw.Draw(sheet)
     for index, image in enumerate(images):
@@ -280,14 +296,14 @@ def grid(
 
 
 class _Memory:
-    """What pictures that are decoded at the same time take, together at most `most` bytes."""
+    """Memory of the pictures that are decoded at the same time, together at most `most` bytes."""
 
     def __init__(self, most: int):
         self.most, self._used, self._changed = most, 0, threading.Condition()
 
     @contextlib.contextmanager
-    def taken(self, count: int):
-        """Waits until so many bytes are free, and takes them."""
+    def taken(self, count: int) -> typing.Iterator[None]:
+        """Waits until `count` bytes are free, and takes them for the context."""
         with self._changed:
             self._changed.wait_for(lambda: self._used + count <= self.most or not self._used)
             self._used += count
@@ -306,9 +322,8 @@ _memory = _Memory(MEMORY)
 def opened(
     source: PictureSource,
 ) -> typing.Iterator[tuple[Image.Image, picture_files.Inspected]]:
-    """A picture file whose header was read and whose structure is sound: the Pillow picture, not
-    decoded yet, and what was found of its structure. `InputError` as of `read`, also for what is
-    raised within the context."""
+    """A picture file whose structure is sound: the Pillow picture, not decoded yet, and the facts
+    of its structure. `InputError` as of `read`, also for errors within the context."""
     name = _name(source)
     try:
         big = not isinstance(source, bytes) and os.path.getsize(source) > BIG_FILE
@@ -327,7 +342,7 @@ def opened(
         raise InputError(f"{name} is damaged, or of a kind that is not read; replace it") from None
     except MemoryError:
         raise InputError(f"{name} needs more memory than there is; reduce it first") from None
-    except Exception as error:  # Pillow's readers raise whatever they meet in a damaged file.
+    except Exception as error:  # Pillow's readers raise anything for a damaged file
         raise InputError(
             f"{name} is damaged or truncated ({config.reason(error)}); replace it"
         ) from None
@@ -353,15 +368,15 @@ def _inspected(source: PictureSource) -> picture_files.Inspected:
 
 
 @contextlib.contextmanager
-def _without_limit():
-    """Sets Pillow's own pixel limit aside, which warns below and above ours."""
+def _without_limit() -> typing.Iterator[None]:
+    """Switches off Pillow's own pixel limit, which warns below and above this module's."""
     with _limit_lock:
         _limits.append(Image.MAX_IMAGE_PIXELS)
         Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
-        with _limit_lock:  # the last that leaves takes the limit of the first that came
+        with _limit_lock:  # the last to leave restores the limit that the first one found
             last = _limits.pop()
             if not _limits:
                 Image.MAX_IMAGE_PIXELS = last
@@ -369,9 +384,7 @@ def _without_limit():
 
 def _decode(source: PictureSource, wanted: Wanted, apart: bool = False) -> np.ndarray:
     """A file's path or bytes to uint8 [H, W, 3], or float32 in [0, 1] where 8 bits lose detail.
-
-    `apart` says that this is the process that may be ended.
-    """
+    `apart`: this already is the process that may be ended."""
     with opened(source) as (picture, facts):
         width, height = picture.size
         wanted = _reduced(wanted, width, height)
@@ -392,7 +405,7 @@ def _decode(source: PictureSource, wanted: Wanted, apart: bool = False) -> np.nd
 
 
 def _reduced(wanted: Wanted, width: int, height: int) -> Wanted:
-    """What is wanted of a picture of that size: without `longest` where it is small enough."""
+    """`wanted` for a picture of that size: `longest` counts only where it has too many pixels."""
     if wanted.longest is None or width * height <= wanted.max_pixels:
         return dataclasses.replace(wanted, longest=None)
     short = max(1, round(wanted.longest * min(width, height) / max(width, height)))
@@ -422,8 +435,8 @@ def _fitted(pixels: np.ndarray, wanted: Wanted) -> np.ndarray:
     return pixels
 
 
-def _turned(pixels: np.ndarray, orientation) -> np.ndarray:
-    """Pixels [H, W, 3] as the orientation of EXIF (1 to 8) says; others leave them."""
+def _turned(pixels: np.ndarray, orientation: object) -> np.ndarray:
+    """Pixels [H, W, 3] turned by the EXIF orientation (1 to 8); other values change nothing."""
     if orientation not in range(2, 9):
         return pixels
     turned = pixels.transpose(1, 0, 2) if orientation >= 5 else pixels
@@ -432,8 +445,8 @@ def _turned(pixels: np.ndarray, orientation) -> np.ndarray:
     return np.ascontiguousarray(turned[::down, ::across])
 
 
-def _decoded_apart(source, wanted: Wanted) -> np.ndarray:
-    """`_decode` in a process that is ended where it takes too much time or memory."""
+def _decoded_apart(source: PictureSource, wanted: Wanted) -> np.ndarray:
+    """`_decode` in another process, which is ended where it takes too much time or memory."""
     with tempfile.TemporaryDirectory() as folder:
         given, made = pathlib.Path(folder) / "given", pathlib.Path(folder) / "made.npy"
         given.write_bytes(_content(source))
@@ -455,8 +468,7 @@ def decode_into(given: str, made: str, wanted: dict) -> None:
 
 
 def check_pillow(picture: Image.Image) -> None:
-    """Raises `InputError` where a picture that a caller gives is larger than `read` allows; one
-    that Pillow has opened and not decoded yet stays so."""
+    """Raises `InputError` where a Pillow picture is larger than `read` allows; decodes nothing."""
     try:
         picture_files.check_size(*picture.size, FLOAT_PIXELS)
     except picture_files.Unreadable as error:
@@ -464,9 +476,9 @@ def check_pillow(picture: Image.Image) -> None:
 
 
 def from_pillow(picture: Image.Image, eight: bool = False) -> np.ndarray:
-    """Any Pillow mode to uint8 [H, W, 3], or to float32 in [0, 1] for 16-bit grey and float, where
-    `eight` gives uint8 too. Transparent pictures are laid on white. ValueError for values outside
-    the mode's range."""
+    """Any Pillow mode to uint8 [H, W, 3], or to float32 in [0, 1] for 16-bit grey and float unless
+    `eight`. Transparent pictures are laid on white. ValueError for values outside the mode's
+    range."""
     deep = picture.mode[0] in "IF"
     kind = np.float32 if deep and not eight else np.uint8
     result = np.empty((picture.height, picture.width, 3), kind)
@@ -496,7 +508,7 @@ def _shallow(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("RGB"))
 
 
-def _font(size: int):
+def _font(size: int) -> Font:
     """DejaVu Sans (Latin, Greek, Cyrillic, Arabic) of Matplotlib, else the plainer one of Pillow.
 
     Neither has Chinese or Japanese characters; they show as boxes.
@@ -509,14 +521,10 @@ def _font(size: int):
     return ImageFont.load_default(size)
 
 
-def _label(text) -> str:
-    return visible(str(text), LONGEST_LABEL)
-
-
-def _wrap(text: str, font, width: int) -> str:
-    """Breaks text at spaces and underscores, and words where they must, to `width` pixels."""
+def _wrap(label: str, font: Font, width: int) -> str:
+    """A label in lines of `width` pixels, broken at spaces, underscores, or within long words."""
     lines = [""]
-    for word in text.replace("_", " ").split():
+    for word in visible(str(label), LONGEST_LABEL).replace("_", " ").split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:
             lines[-1] = longer
@@ -529,7 +537,7 @@ def _wrap(text: str, font, width: int) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _text_size(text: str, font) -> tuple[int, int]:
+def _text_size(text: str, font: Font) -> tuple[int, int]:
     """Width and height in pixels of text of several lines."""
     box = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font)
     return int(box[2]) + 1, int(box[3]) + 1

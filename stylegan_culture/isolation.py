@@ -1,7 +1,7 @@
-"""Calls a function in a process of its own, which may crash, hang or eat memory and is then ended.
+"""Calls a function in another process, which may crash, hang or take all memory and is then ended.
 
-Libraries that read files of strangers in C may do all three. What a function finds comes back as
-JSON; what goes wrong comes back as one sentence.
+Libraries that read files of strangers in C may do all three. The result comes back as JSON, an
+error as one sentence.
 """
 
 import contextlib
@@ -29,9 +29,9 @@ def call(
     seconds: float = SECONDS,
     memory: int = MEMORY,
 ) -> typing.Any:
-    """What `function(*arguments)` gives in a process of its own.
+    """The result of `function(*arguments)` in another process.
 
-    The function is of a module's top level, the arguments and its result are values of JSON; it may
+    The function is at a module's top level, the arguments and its result are values of JSON; it may
     take `seconds` and, not on Windows, `memory` bytes of address space. Raises `InputError`, which
     begins with the `name` of the file, where it raised an error, crashed, or took more of either.
     """
@@ -62,7 +62,7 @@ def call(
 
 
 def serve(given: dict) -> None:
-    """The other side of `call`: runs the function that it names and prints what comes of it."""
+    """The other side of `call`: runs the function and prints its result or error."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     _limit(given["seconds"], given["memory"])

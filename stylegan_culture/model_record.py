@@ -1,7 +1,7 @@
 """What the record of a model says (run.json, model.json, a tagger's facts), typed and bounded.
 
 A record may come from a stranger, so each value is read by one of these functions. They refuse
-another type, an endless text or an absurd number in one sentence.
+another type, an endless text or an absurd number by an `InputError` of one sentence.
 """
 
 import dataclasses
@@ -25,13 +25,8 @@ _JOINERS = "\u200c\u200d"  # Persian and Indian scripts need them; all other mar
 
 @dataclasses.dataclass(frozen=True)
 class Culture:
-    """A culture that a model knows.
-
-    Fields:
-        key: its name in commands, unique within its model.
-        title, region, period: for people; "" where the record does not say.
-        pictures: number of training pictures, or None.
-    """
+    """A culture that a model knows: its key (its name in commands, unique within the model), title,
+    region and period for people ("" where unknown), and its number of training pictures."""
 
     key: str
     title: str = ""
@@ -49,12 +44,9 @@ class Culture:
 class Facts:
     """What a model's record says.
 
-    Fields:
-        kind: which network it is, a key of `models.KINDS`; "" for other runs.
-        trainer: the name that `train --trainer` has for what made it.
-        cultures: in the order of mixtures and labels.
-        place: the file of the record; weights lie beside it.
-        record: the whole record; other values are read from it by the functions below.
+    kind: a key of `models.KINDS`; "" for other runs. trainer: as `train --trainer` takes it.
+    cultures: in the order of mixtures and labels. place: the file of the record; weights lie beside
+    it. record: the whole record; other values are read from it by the functions below.
     """
 
     kind: str
@@ -71,13 +63,11 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """How a run made its model, as model cards repeat it.
+    """How a run made its model, for model cards.
 
-    Fields:
-        data: source of the training pictures, as `--data` takes it.
-        image_size: side of the training pictures, pixels.
-        command, commit, precision: of the run; a note where the record does not say.
-        versions: of packages, by name; today's where the record does not say.
+    data: source of the training pictures, as `--data` takes it; image_size: their side, pixels.
+    command, commit, precision: of the run; a note where the record does not say. versions: of
+    packages, by name; today's where the record does not say.
     """
 
     data: str
@@ -89,7 +79,7 @@ class Origin:
 
 
 def read_origin(record: dict, place: Place) -> Origin:
-    """How a run made its model; `InputError` where a value is not what runs write."""
+    """How a run made its model."""
     versions = read_group({"versions": package_versions()} | record, "versions", place)
     return Origin(
         read_text(record, "data", place),
@@ -102,25 +92,14 @@ def read_origin(record: dict, place: Place) -> Origin:
 
 
 def read_cultures(record: dict, place: Place, least: int = 2) -> tuple[Culture, ...]:
-    """The cultures of a model in the order of its mixtures.
-
-    Args:
-        record: the model's, with a list of objects under "cultures".
-        place: the file that it was read from, for the message.
-        least: how many the model needs; with 0 the list may be missing.
-
-    Raises:
-        InputError: another type, fewer or more than `MOST_CULTURES`, two of one key, or texts that
-            are too long or cannot be shown.
-    """
+    """The cultures of a model in the order of its mixtures: `least` to `MOST_CULTURES`, no two with
+    one key; where `least` is 0 the list may be missing."""
     entries = record.get("cultures", [] if least == 0 else None)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise damaged(place, "it names no list of cultures")
     if not least <= len(entries) <= MOST_CULTURES:
-        raise damaged(
-            place,
-            f"it has a list of {len(entries)} cultures and needs {least} to {MOST_CULTURES}",
-        )
+        has = f"it has a list of {len(entries)} cultures"
+        raise damaged(place, f"{has} and needs {least} to {MOST_CULTURES}")
     cultures = tuple(_culture(entry, place) for entry in entries)
     keys = keys_of(cultures)
     repeated = [key for number, key in enumerate(keys) if key in keys[:number]]
@@ -137,10 +116,8 @@ def keys_of(cultures: typing.Iterable[Culture]) -> tuple[str, ...]:
 def read_text(
     record: dict, name: str, place: Place, default: str | None = None, longest: int = LONGEST_TEXT
 ) -> str:
-    """A text that can be shown in one line, of at most `longest` characters.
-
-    `default` stands for one that is missing or null; without it `InputError` is raised.
-    """
+    """A text that can be shown in one line, of at most `longest` characters; `default`, where there
+    is one, for a text that is missing or null."""
     text = record.get(name)
     if text is None and default is not None:
         return default
@@ -150,7 +127,7 @@ def read_text(
 
 
 def read_number(record: dict, name: str, place: Place, low: int, high: int) -> int:
-    """A whole number from `low` to `high`; `InputError` for anything else, and where it lacks."""
+    """A whole number from `low` to `high`."""
     number = record.get(name)
     if type(number) is not int or not low <= number <= high:
         raise damaged(
@@ -160,15 +137,15 @@ def read_number(record: dict, name: str, place: Place, low: int, high: int) -> i
 
 
 def read_group(record: dict, name: str, place: Place) -> dict:
-    """An object within the record; `InputError` where it is missing or something else."""
+    """An object within the record."""
     group = record.get(name)
     if not isinstance(group, dict):
         raise damaged(place, f"its {name} is {shortened(group)} and has to be an object of names")
     return group
 
 
-def read_settings(settings_class: type, values, place: Place) -> typing.Any:
-    """A settings dataclass from a record's values; `InputError` where one is not allowed."""
+def read_settings(settings_class: type, values: object, place: Place) -> typing.Any:
+    """A settings dataclass from a record's values."""
     try:
         return from_dict(settings_class, values)
     except InputError as error:
@@ -201,7 +178,7 @@ def _culture(record: dict, place: Place) -> Culture:
 
 
 def _is_shown(character: str) -> bool:
-    """Whether a character is printed where it stands; marks that turn text around are not."""
+    """Whether a character can be seen and does not change the direction of writing."""
     return (
         character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
     )

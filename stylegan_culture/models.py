@@ -1,7 +1,6 @@
 """The one door to a model: a shipped name, a model folder or a run folder -> network and facts.
 
-`find` says where a model is, `kind_of` and `read` what it is, and `load` builds its network. The
-networks' modules are imported when a network is built, so that commands start quickly.
+`find` tells where a model is, `kind_of` and `read` what it is, and `load` builds its network.
 """
 
 import dataclasses
@@ -14,7 +13,8 @@ import numpy as np
 from stylegan_culture import arrays, model_record
 from stylegan_culture.arrays import one_text, read_archive
 from stylegan_culture.config import InputError, saved_models, shortened
-from stylegan_culture.files import parse_json, read_json, read_run, written_whole
+from stylegan_culture.files import Place, parse_json, read_json, read_run, written_whole
+from stylegan_culture.later import later
 from stylegan_culture.model_record import Facts
 from stylegan_culture.networks.sizes import (
     LARGEST,
@@ -28,6 +28,8 @@ from stylegan_culture.networks.sizes import (
 )
 
 if typing.TYPE_CHECKING:
+    import keras
+
     from stylegan_culture.networks.classifier import CultureHead, CultureTagger
     from stylegan_culture.networks.cyclegan import CyclePair
     from stylegan_culture.networks.dcgan import NoiseGenerator
@@ -35,6 +37,13 @@ if typing.TYPE_CHECKING:
     from stylegan_culture.networks.generator import CultureModel
     from stylegan_culture.networks.restoration import RestorationModel
 
+backbones = later("stylegan_culture.features.backbones")
+classifier = later("stylegan_culture.networks.classifier")
+cyclegan = later("stylegan_culture.networks.cyclegan")
+dcgan = later("stylegan_culture.networks.dcgan")
+decoder = later("stylegan_culture.networks.decoder")
+generator = later("stylegan_culture.networks.generator")
+restoration = later("stylegan_culture.networks.restoration")
 WEIGHTS = "model.weights.h5"  # of every run folder and model folder
 OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
 TAGGER = "classifier.npz"
@@ -47,14 +56,8 @@ TAGGER_ARRAYS = ("mean", "deviation", "kernel", "bias", "temperature")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model.
-
-    Fields:
-        network: `CultureModel`, `CyclePair`, `RestorationModel`, `NoiseGenerator` or
-            `CultureTagger`, by `facts.kind`; float32, with the averaged weights.
-        facts: what its record says.
-        folder: that holds it.
-    """
+    """A model: its network (see `KINDS`; float32, with the averaged weights), what its record says,
+    and the folder that holds it."""
 
     network: typing.Any
     facts: Facts
@@ -70,18 +73,9 @@ def shipped() -> dict[str, pathlib.Path]:
     }
 
 
-def find(reference: str | pathlib.Path) -> pathlib.Path:
-    """Where a model is.
-
-    Args:
-        reference: a run folder, a model folder, the .npz file of a tagger, or a shipped name.
-
-    Returns:
-        The folder, or the .npz file.
-
-    Raises:
-        InputError: it is none of them.
-    """
+def find(reference: Place) -> pathlib.Path:
+    """The folder of a run, of a model or of a shipped model's name, or the .npz file of a tagger;
+    `InputError` where `reference` is none of them."""
     path = pathlib.Path(reference)
     if path.suffix == ".npz" or any((path / name).is_file() for name in RECORDS):
         return path
@@ -94,7 +88,7 @@ def find(reference: str | pathlib.Path) -> pathlib.Path:
     return known[str(reference)]
 
 
-def kind_of(reference: str | pathlib.Path) -> str:
+def kind_of(reference: Place) -> str:
     """The kind of a model, a key of `KINDS`; "" where there is none, or of another trainer."""
     try:
         path = find(reference)
@@ -103,23 +97,17 @@ def kind_of(reference: str | pathlib.Path) -> str:
     return _open(path)[0]
 
 
-def read(reference: str | pathlib.Path) -> Facts:
+def read(reference: Place) -> Facts:
     """What the record of a model says; `InputError` where it is missing or damaged."""
     return _facts(*_open(find(reference)))
 
 
-def load(
-    reference: str | pathlib.Path, kind: str | None = None, backbone_weights: str = ""
-) -> Loaded:
-    """A model with its network.
+def load(reference: Place, kind: str | None = None, backbone_weights: str = "") -> Loaded:
+    """A model with its network; `reference` as for `find`.
 
-    Args:
-        reference: as for `find`.
-        kind: the key of `KINDS` that it has to be; None takes any.
-        backbone_weights: of a tagger's backbone, where they are not where its file says.
-
-    Raises:
-        InputError: it is missing, damaged or of another kind.
+    kind: the key of `KINDS` that it has to be; None takes any. backbone_weights: of a tagger's
+    backbone, where they are not where its file says. `InputError` where the model is missing,
+    damaged or of another kind.
     """
     opened = _open(find(reference))
     is_kind = opened[0]
@@ -132,7 +120,7 @@ def load(
 
 
 def _open(path: pathlib.Path) -> tuple[str, str, pathlib.Path, dict]:
-    """Kind, trainer, file and content of the record of what `find` gave."""
+    """Kind, trainer, file and content of the record of a path from `find`."""
     trainer, place, record = "classifier", path, {}
     if path.suffix != ".npz":
         places = (path / name for name in RECORDS if (path / name).is_file())
@@ -156,47 +144,40 @@ def _facts(kind: str, trainer: str, place: pathlib.Path, record: dict) -> Facts:
 
 
 def _load_culture(facts: Facts) -> "CultureModel":
-    from stylegan_culture.networks.generator import CultureModel
-
     model_record.read_backbone(facts.record, facts.place)  # before evaluation needs it
     group = facts.record
     if facts.place.name == "run.json":
         group = model_record.read_group(group, "config", facts.place)
     sizes = _read_sizes(GeneratorConfig, group, "generator", facts)
-    return _load_weights(
-        facts,
-        sizes.least_model_weights(len(facts.cultures)),
-        lambda: CultureModel(facts.keys, sizes),
-    )
+    least = sizes.least_model_weights(len(facts.cultures))
+    return _load_weights(facts, least, lambda: generator.CultureModel(facts.keys, sizes))
 
 
 def _load_pair(facts: Facts) -> "CyclePair":
-    from stylegan_culture.networks.cyclegan import CyclePair
-
     if len(facts.cultures) != 2:
         raise model_record.damaged(
             facts.place, f"a CycleGAN has 2 cultures, not {len(facts.cultures)}"
         )
     sizes = _read_sizes(TranslatorConfig, _config_of(facts), "translator", facts)
-    return _load_weights(facts, sizes.least_weights(), lambda: CyclePair(facts.keys, sizes))
+    return _load_weights(
+        facts, sizes.least_weights(), lambda: cyclegan.CyclePair(facts.keys, sizes)
+    )
 
 
 def _load_restoration(facts: Facts) -> "RestorationModel":
-    from stylegan_culture.networks.restoration import RestorationModel
-
     damage = _read_sizes(DamageConfig, _config_of(facts), "damage", facts)
     sizes = _read_sizes(RestorationConfig, _config_of(facts), "sizes", facts)
     try:
         kinds = parse_kinds(damage.damage)
     except InputError as error:
         raise model_record.damaged(facts.place, str(error)) from None
-    return _load_weights(facts, sizes.least_weights(), lambda: RestorationModel(kinds, sizes))
+    return _load_weights(
+        facts, sizes.least_weights(), lambda: restoration.RestorationModel(kinds, sizes)
+    )
 
 
 def _load_sampler(facts: Facts) -> "NoiseGenerator":
     """Its labels are the cultures in order; an unconditional one has a single label."""
-    from stylegan_culture.networks.dcgan import NoiseGenerator
-
     sizes = _read_sizes(SamplerConfig, _config_of(facts), "sampler", facts)
     labels = len(facts.cultures) if sizes.conditional else 1
     side = model_record.read_number(facts.record, "image_size", facts.place, 2 * START, LARGEST)
@@ -204,7 +185,7 @@ def _load_sampler(facts: Facts) -> "NoiseGenerator":
         least = sizes.least_weights(labels, side)
     except ValueError as error:
         raise model_record.damaged(facts.place, f"its image_size is {error}") from None
-    return _load_weights(facts, least, lambda: NoiseGenerator(labels, side, sizes))
+    return _load_weights(facts, least, lambda: dcgan.NoiseGenerator(labels, side, sizes))
 
 
 def _config_of(facts: Facts) -> dict:
@@ -216,7 +197,9 @@ def _read_sizes(settings_class: type, group: dict, name: str, facts: Facts) -> t
     return model_record.read_settings(settings_class, values, facts.place)
 
 
-def _load_weights(facts: Facts, least: int, build: typing.Callable) -> typing.Any:
+def _load_weights(
+    facts: Facts, least: int, build: typing.Callable[[], "keras.Model"]
+) -> typing.Any:
     """The network that `build` gives, with the weights beside the record."""
     path = facts.place.with_name(WEIGHTS)
     if not path.exists() and facts.place.with_name(OLDER_WEIGHTS).exists():
@@ -224,22 +207,20 @@ def _load_weights(facts: Facts, least: int, build: typing.Callable) -> typing.An
     return arrays.load_weights(path, least, lambda: build().create_weights(), REMEDY)
 
 
-def save_decoders(
-    path: str | pathlib.Path, decoders: "dict[str, Decoder]", fingerprint: str
-) -> None:
+def save_decoders(path: Place, decoders: "dict[str, Decoder]", fingerprint: str) -> None:
     """Writes `{tap: Decoder}` as float16 to one .npz file, with the backbone's fingerprint."""
     values = {"fingerprint": np.array(fingerprint)}
-    for tap, decoder in decoders.items():
-        for number, variable in enumerate(decoder.variables):
+    for tap, one in decoders.items():
+        for number, variable in enumerate(one.variables):
             values[f"{tap}/{number:03d}"] = np.asarray(variable, np.float16)
     with written_whole(path) as file:
         np.savez_compressed(file, **values)
 
 
 def load_decoders(
-    path: str | pathlib.Path, backbone: typing.Callable, taps: typing.Iterable[str] | None = None
+    path: Place, backbone: "keras.Model", taps: typing.Iterable[str] | None = None
 ) -> "dict[str, Decoder]":
-    """The decoders of a file for a backbone, all or of some taps: `{tap: Decoder}`.
+    """The decoders of a file for a backbone, by tap: all, or those of `taps`.
 
     Raises `InputError` where the file is missing or damaged, belongs to other weights of the
     backbone, or lacks a tap.
@@ -283,25 +264,21 @@ def load_decoders(
 
 def _build_decoder(weights: list[np.ndarray], stride: int) -> "Decoder":
     """A decoder with these weights; ValueError or IndexError where they do not fit it."""
-    from stylegan_culture.networks.decoder import MOST_CHANNELS, WIDTHS, Decoder
-
     height, width, channels, filters = weights[0].shape
-    if (height, width, filters) != (3, 3, WIDTHS[stride]) or not 1 <= channels <= MOST_CHANNELS:
+    right = (height, width, filters) == (3, 3, decoder.WIDTHS[stride])
+    if not right or not 1 <= channels <= decoder.MOST_CHANNELS:
         raise ValueError
-    decoder = Decoder(stride)
-    decoder.build((None, None, None, channels))
-    decoder.set_weights([value.astype(np.float32) for value in weights])
-    return decoder
+    built = decoder.Decoder(stride)
+    built.build((None, None, None, channels))
+    built.set_weights([value.astype(np.float32) for value in weights])
+    return built
 
 
-def save_tagger(path: str | pathlib.Path, tagger: "CultureTagger", facts: dict) -> None:
-    """Writes the head as an .npz file, with facts as JSON in it.
+def save_tagger(path: Place, tagger: "CultureTagger", facts: dict) -> None:
+    """Writes the tagger's head as an .npz file, whole or not at all, with facts as JSON in it.
 
-    Args:
-        path: of the file, which appears whole or not at all.
-        tagger: with its head.
-        facts: `cultures` in the order of the logits, `backbone` and `weights` as
-            `build_backbone` takes them, `side` of the squares in pixels; further ones are kept.
+    facts: `cultures` in the order of the logits, `backbone` and `weights` as `build_backbone` takes
+    them, `side` of the squares in pixels; others are kept too.
     """
     head = tagger.head
     weights = (head.mean, head.deviation, *head.logits.weights, head.temperature)
@@ -328,9 +305,6 @@ def _no_tagger(path: pathlib.Path, reason: str) -> InputError:
 
 
 def _load_tagger(facts: Facts, backbone_weights: str) -> "CultureTagger":
-    from stylegan_culture.features.backbones import build_backbone
-    from stylegan_culture.networks.classifier import CultureTagger
-
     path = facts.place
     values, record = _read_tagger(path, ("facts", *TAGGER_ARRAYS))
     model_record.read_number(record, "side", path, *TAGGER_SIDES)
@@ -339,12 +313,12 @@ def _load_tagger(facts: Facts, backbone_weights: str) -> "CultureTagger":
     name, weights, fingerprint = (
         model_record.read_text(record, key, path) for key in ("backbone", "weights", "fingerprint")
     )
-    backbone = build_backbone(name, backbone_weights or weights)
+    backbone = backbones.build_backbone(name, backbone_weights or weights)
     if backbone.fingerprint != fingerprint:
         raise InputError(
             f"{path} was trained on other weights of {name}; name those with --weights"
         )
-    tagger = CultureTagger(backbone)
+    tagger = classifier.CultureTagger(backbone)
     channels = tagger.describe(np.zeros((1, *2 * (backbone.least_size,), 3), np.float32)).shape[-1]
     tagger.head = _build_head(values, channels, len(facts.cultures), record["exclusive"], path)
     return tagger
@@ -354,8 +328,6 @@ def _build_head(
     values: dict, channels: int, cultures: int, exclusive: bool, path: pathlib.Path
 ) -> "CultureHead":
     """The head with the arrays of a file, for descriptors `[B, channels]`."""
-    from stylegan_culture.networks.classifier import CultureHead
-
     shapes = ((channels,), (channels,), (channels, cultures), (cultures,), ())
     for name, shape in zip(TAGGER_ARRAYS, shapes, strict=True):
         if values[name].shape != shape or values[name].dtype.kind != "f":
@@ -364,7 +336,7 @@ def _build_head(
             )
     if values["deviation"].min() <= 0.0 or values["temperature"] <= 0.0:
         raise _no_tagger(path, "it divides by numbers that are not above 0")
-    head = CultureHead(cultures, exclusive)
+    head = classifier.CultureHead(cultures, exclusive)
     head.build((None, channels))
     variables = (head.mean, head.deviation, *head.logits.weights, head.temperature)
     for variable, name in zip(variables, TAGGER_ARRAYS, strict=True):
@@ -374,14 +346,8 @@ def _build_head(
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A kind of network.
-
-    Fields:
-        trainers: that make it.
-        cultures: the fewest that it has.
-        missing: what a folder of another kind holds, the end of the sentence "FOLDER holds ...".
-        load: `Facts` to network.
-    """
+    """A kind of network: the trainers that make it, the fewest cultures that it has, the end of the
+    message "FOLDER holds ..." about a folder of another kind, and how `Facts` become a network."""
 
     trainers: tuple[str, ...]
     cultures: int

@@ -17,7 +17,7 @@ import unicodedata
 from stylegan_culture import files, images
 from stylegan_culture.config import InputError, shipped_file
 
-# A folder with one of them that says so, or with a page, is ours.
+# A folder is this program's where one of them says so; so is one with a page.
 RECORDS = (
     *("run.json", "model.json", "study.json", "alignment.json", "evaluation.json", "bias.json"),
     *("robustness.json", "explain.json"),
@@ -42,7 +42,7 @@ def add_flag(parser: argparse.ArgumentParser, default: object = False) -> None:
 
 def named(*texts: str | os.PathLike | None) -> list[pathlib.Path]:
     """Files and folders that values of a command's options may name: paths, KIND:PATH as --data
-    takes it, names of shipped models; empty ones are passed over."""
+    takes it, names of shipped models; empty values are ignored."""
     paths = []
     for text in map(str, filter(None, texts)):
         plain = text.partition(":")[2]
@@ -57,8 +57,8 @@ def named(*texts: str | os.PathLike | None) -> list[pathlib.Path]:
 class Outputs:
     """What one command reads and writes.
 
-    inputs: files and folders that the command reads; what does not exist, such as names of shipped
-    models, is passed over. overwrite: whether files of others may be replaced.
+    inputs: files and folders that the command reads; those that do not exist, such as names of
+    shipped models, are ignored. overwrite: whether files of others may be replaced.
     """
 
     def __init__(self, inputs: typing.Iterable[files.Place] = (), overwrite: bool = False):
@@ -84,13 +84,10 @@ class Outputs:
         return path
 
     def check(self, path: files.Place, header: typing.Sequence[str] | None = None) -> None:
-        """Raises `InputError` where a file must not be written: as `claim`, but it may be named
-        again."""
+        """Raises `InputError` as `claim` does, but the file may be named again."""
         path = pathlib.Path(path)
-        exists, ours_by_header = (
-            os.path.lexists(path),
-            header is not None and has_header(path, header),
-        )
+        exists = os.path.lexists(path)
+        ours_by_header = header is not None and has_header(path, header)
         known = self._same(path)
         if known is None and exists and not ours_by_header:  # such a table is not read as data
             known = self._around(path)
@@ -167,7 +164,7 @@ class Outputs:
         return path
 
     def free(self, path: files.Place) -> pathlib.Path:
-        """Takes a file that is not there, `path` or the like with a number; returns its path."""
+        """Takes a new file, `path` or the same name with a number; returns its path."""
         path, number = pathlib.Path(path), 2
         place = path
         while os.path.lexists(place) or _key(place) in self._claimed:
@@ -184,12 +181,12 @@ class Outputs:
                     f"{folder} holds {name}, which the command reads; choose another place"
                 )
 
-    def _same(self, path: pathlib.Path):
-        """The input that a path leads to, by whatever name; None where it leads to none."""
+    def _same(self, path: pathlib.Path) -> files.Place | None:
+        """The input that a path leads to, by any name; None where it leads to none."""
         return self._inputs.get(_place(path)) or self._identities.get(_identity(path))
 
-    def _around(self, path: pathlib.Path):
-        """The input folder in which a path lies; None without."""
+    def _around(self, path: pathlib.Path) -> files.Place | None:
+        """The input folder in which a path lies, or None."""
         parents = (self._same(parent) for parent in _place(path).parents)
         return next((known for known in parents if known is not None), None)
 
@@ -229,8 +226,8 @@ def holds_files(folder: files.Place) -> bool:
 
 
 def _says_software(path: pathlib.Path) -> bool:
-    """Whether a JSON file has the key "software" of this program, or the key that such a record
-    had before."""
+    """Whether a JSON file has this program's key "software", or the key that earlier versions
+    wrote."""
     try:
         record = files.parse_json(files.read_bytes(path, files.LARGEST_JSON))
     except (OSError, ValueError, InputError):
@@ -250,7 +247,7 @@ def _is_page(path: pathlib.Path) -> bool:
 
 
 def _head(path: pathlib.Path) -> bytes:
-    """The first bytes of a file; none of what cannot be read."""
+    """The first bytes of a file; b"" where it cannot be read."""
     try:
         with files.open_file(path) as file:
             return file.read(HEAD)
@@ -277,20 +274,20 @@ def _check_above(path: pathlib.Path) -> None:
             raise InputError(f"{path} lies below {place}, which is a file; name another folder")
 
 
-def _place(path) -> pathlib.Path:
+def _place(path: files.Place) -> pathlib.Path:
     try:
         return pathlib.Path(path).resolve()
     except RuntimeError:  # a link to itself
         return pathlib.Path(path).absolute()
 
 
-def _key(path) -> str:
+def _key(path: files.Place) -> str:
     """One text for all names that some system takes for the same."""
     return unicodedata.normalize("NFC", str(_place(path))).casefold()
 
 
-def _identity(path):
-    """What a path leads to, as the system counts it; None where there is nothing."""
+def _identity(path: files.Place) -> tuple[int, int] | None:
+    """Device and number of the file that a path leads to; None where there is nothing."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
 """The structure of picture files, looked at before a decoder sees them: a closed list of formats.
 
-A decoder believes what a file says of itself. So its structure is read here first: how many pixels
-it has, how much memory and work its decoding takes. Metadata is skipped, however long it is: a
-decoder is given only what decides pixels and orientation, of an animation or a file of several
-pages the first picture alone.
+A decoder trusts the numbers in a file. So its structure is read here first: how many pixels it has,
+and how much memory and time its decoding takes. Metadata is skipped, however long it is: a decoder
+gets only the parts that decide pixels and orientation, and only the first picture of an animation
+or of a file with several pages.
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ _TIFF_NUMBERS |= {277: "samples", 278: "rows", 322: "tile_width", 323: "tile_hei
 
 
 class Unreadable(Exception):
-    """Why a picture file is not decoded: a sentence without its beginning, the file's name."""
+    """Why a picture file is not decoded: a sentence that lacks its first word, the file's name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Inspected:
 
     format: Pillow's name of it. content: the bytes that a decoder needs. width, height: in pixels;
     0 where only the decoder knows. extra: bytes of memory that decoding takes beside the decoded
-    picture. scans: how often its pixels are gone through. isolated: whether it has to be decoded in
-    a process of its own, because its time and memory do not follow from its structure.
+    picture. scans: how many times the decoder passes over its pixels. isolated: whether it has to
+    be decoded in another process, because its structure does not tell its time and memory.
     """
 
     format: str
@@ -342,11 +342,11 @@ def _pnm(content: bytes) -> Inspected:
         size = samples * (1 if scale < 256 else 2)
     body = content[place + 1 : place + 1 + max(0, size)]
     if kind in (b"P5", b"P6") and scale not in ((255, 65535) if kind == b"P5" else (255,)):
-        header, body = _scaled(kind, (words[0], words[1]), int(scale), body)
+        header, body = _scaled(kind, words[:2], int(scale), body)
     return Inspected("PPM", header + body, width, height)
 
 
-def _scaled(kind: bytes, size, largest: int, body: bytes) -> tuple[bytes, bytes]:
+def _scaled(kind: bytes, size: list[bytes], largest: int, body: bytes) -> tuple[bytes, bytes]:
     """The header and the values of a binary PNM file brought to 8 bits, grey of 16 bits to 16."""
     deep = largest > 255
     wanted = 65535 if deep and kind == b"P5" else 255

@@ -18,15 +18,8 @@ Picture = np.ndarray | Image.Image | str | os.PathLike
 
 
 class Stylizer:
-    """A trained generator with its cultures.
-
-    Make one with `Stylizer.load`. Calling it restyles a picture; the same object serves any number
-    of pictures and styles.
-
-    Attributes:
-        cultures: the keys that it knows, in the order of mixtures.
-        model: the Keras `CultureModel`.
-    """
+    """A trained generator, for any number of pictures and styles: `Stylizer.load(name)(picture,
+    style)`. `cultures` has the keys that it knows, in the order of mixtures."""
 
     def __init__(self, model: "CultureModel"):
         self.model, self.cultures = model, tuple(model.cultures)
@@ -69,9 +62,9 @@ class Stylizer:
             result = feedforward.keep_colour(content, result)
         if not isinstance(picture, np.ndarray):
             return Image.fromarray(images.to_uint8(result))
-        return (
-            images.to_uint8(result) if picture.dtype == np.uint8 else result.astype(picture.dtype)
-        )
+        if picture.dtype == np.uint8:
+            return images.to_uint8(result)
+        return result.astype(picture.dtype)
 
     def style_code(self, style: Picture | dict[str, float]) -> np.ndarray:
         """The style code `[1, D]` of any style that `__call__` takes; codes may be mixed."""

@@ -22,6 +22,7 @@ TOP_LEVEL = {
 # module imports lower floors, or within its unit. The ground floor has steps of its own.
 FLOORS = {
     "__init__": 0,
+    "later": 0,
     "quiet": 0,
     "config": 0.05,
     "saved_models": 0,

@@ -3,9 +3,9 @@
 The headers forbid the page to load from or send to any other place (content security policy), and
 isolate it from other pages (COOP, COEP), which browsers ask for before they give it threads.
 
-A client may be slow, silent or hostile. So each connection carries one request, has a time for
-everything that it does, and is one of a limited number. The server answers only to its names:
-a page of another site cannot reach it by a name that was made to lead here (DNS rebinding).
+A client may be slow, silent or hostile. So the number of connections is limited, and each carries
+one request and has a time limit for every step. The server answers only to its own names: a page of
+another site cannot reach it by a name that was made to lead here (DNS rebinding).
 """
 
 import base64
@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import time
+import typing
 
 from stylegan_culture import config
 from stylegan_culture.config import InputError
@@ -34,7 +35,7 @@ POLICY = (
 )
 LONGEST_HEAD = 64 * 2**10  # bytes of a request line with all its headers
 PIECE = 64 * 2**10  # bytes of a file that are in memory at once, for each connection
-SEND_BUFFER = 2 * PIECE  # bytes in the system for a client that takes nothing; else 4 MB
+SEND_BUFFER = 2 * PIECE  # bytes that wait in the system for a slow client; the default is 4 MB
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{0,5})?")
 WHOLE_ADDRESS = re.compile(r"http://(?P<host>[^/?]*)(?P<path>.*)", re.IGNORECASE)
@@ -43,7 +44,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What the server gives to its clients; times in seconds."""
+    """Limits of the server for its clients; times in seconds."""
 
     connections: int = 64  # at once; for one more, the one that was quiet longest is ended
     request: float = 10.0  # from the connection to the end of the request's headers
@@ -69,14 +70,7 @@ def headers(page: bytes) -> dict[str, str]:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers GET and HEAD for the addresses of `resources`, each connection in its own thread.
-
-    Args:
-        address: host and port to listen at.
-        family: of the host's address, `socket.AF_INET` or `socket.AF_INET6`.
-        resources: what is served.
-        limits: what each client, and all together, may take.
-    """
+    """Answers GET and HEAD for the addresses of `resources`, each connection in its own thread."""
 
     daemon_threads = True
     request_queue_size = 512  # of connections that wait to be accepted
@@ -96,14 +90,14 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(address, Handler)
         self.hosts = {*LOCAL_HOSTS, _plain(address[0]), _plain(self.server_address[0])}
 
-    def process_request(self, request: socket.socket, client_address) -> None:
+    def process_request(self, request: socket.socket, client_address: tuple) -> None:
         """Starts the connection's thread, once there is room for it."""
         with self._changed:
             while len(self._connections) >= self.limits.connections:
                 quiet = next(iter(self._connections))
                 _end(quiet)
                 if not self._changed.wait_for(lambda one=quiet: one not in self._connections, 1):
-                    self.close_request(request)  # the thread hangs, at a slow disk say
+                    self.close_request(request)  # its thread hangs, for instance at a slow disk
                     return
             self._connections[request] = None
         super().process_request(request, client_address)
@@ -128,8 +122,8 @@ class Server(http.server.ThreadingHTTPServer):
             for connection in self._connections:
                 _end(connection)
 
-    def handle_error(self, request: socket.socket, client_address) -> None:
-        """Says nothing of a client that has gone, or was ended, before it had its answer."""
+    def handle_error(self, request: socket.socket, client_address: tuple) -> None:
+        """Prints nothing where a client has gone, or was ended, before it had its answer."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -187,8 +181,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content)
         self._take_the_rest()
 
-    def log_request(self, code="-", size="-"):
-        """Says nothing of requests that were answered: a page makes dozens."""
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Prints nothing about requests that were answered: a page makes dozens."""
 
     def _receive_head(self) -> bytes:
         """The request line and the headers, and what came with them; less where the client sends
@@ -213,10 +207,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return b""
 
     def _refusal(self) -> tuple[int, str] | None:
-        """Why a request is not answered, as a status and a sentence; None where it is.
-
-        An address in full, as clients send it to proxies, is cut to its path.
-        """
+        """Why a request is not answered, as a status and a sentence; None where it is. A full address,
+        as clients send it to proxies, is cut to its path."""
         hosts = self.headers.get_all("Host", [])
         if len(hosts) != 1:
             return http.HTTPStatus.BAD_REQUEST, "a request has one Host header"
@@ -267,7 +259,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         tags = ",".join(self.headers.get_all("If-None-Match", []))
         return tag in [one.strip().removeprefix("W/") for one in tags.split(",")] or tags == "*"
 
-    def _send_headers(self, code, content_type: str, size: int | None, tag=None) -> None:
+    def _send_headers(
+        self, code: int, content_type: str, size: int | None, tag: str | None = None
+    ) -> None:
         """The status and the headers; `size` in bytes is None where no content belongs to it."""
         self.send_response(code)
         for name, value in self.server.extra_headers.items():
@@ -281,7 +275,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(size))
         self.end_headers()
 
-    def _send(self, file, size: int) -> None:
+    def _send(self, file: typing.BinaryIO, size: int) -> None:
         """The first `size` bytes of a file, in pieces; fewer where it has become shorter."""
         deadline = time.monotonic() + self.server.limits.answer
         while size > 0 and (piece := file.read(min(size, PIECE))):
@@ -292,8 +286,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             size -= len(piece)
 
     def _take_the_rest(self) -> None:
-        """Takes for a moment what a refused client still sends, and drops it: a connection that is
-        closed before is reset, and the client may lose the answer."""
+        """Reads and drops for a moment what a refused client still sends: a connection that is closed
+        earlier is reset, and the client may lose the answer."""
         deadline = time.monotonic() + self.server.limits.farewell
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
@@ -328,7 +322,7 @@ def _plain(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _end(connection) -> None:
-    """Ends a connection that another thread waits for, which wakes the thread."""
+def _end(connection: socket.socket) -> None:
+    """Ends a connection and so wakes the thread that waits for it."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)

@@ -20,7 +20,7 @@ from stylegan_culture.config import InputError
 
 LITERT = "build/demo/node_modules/@litertjs"
 PAGE = pathlib.Path(__file__).parent / "page"
-EXAMPLE = PAGE.with_name("example.png")  # an evening at a lake, painted by a program for this use
+EXAMPLE = PAGE.with_name("example.png")  # an evening at a lake, drawn by a program for the demo
 MODEL_FILE = re.compile(r".+_(?P<size>[0-9]+)_(?P<precision>int8|float16|float32)\.tflite")
 PRECISIONS = ("int8", "float16", "float32")  # in the order of preference: what a phone likes best
 USUAL_SIZE = 256  # px; the size to begin with
@@ -75,12 +75,8 @@ class File:
     name: str
 
     def open(self) -> Opened:
-        """The file, ready to be read.
-
-        Raises:
-            InputError: no ordinary file, one that a symbolic link leads to, or too large.
-            OSError: it has gone or may not be read.
-        """
+        """The file, ready to be read; `InputError` where it is no ordinary file, a symbolic link leads
+        to it, or it is too large; OSError where it has gone or may not be read."""
         file = files.open_inside(self.folder, self.name)
         facts = os.fstat(file.fileno())
         if facts.st_size > LARGEST_FILE:
@@ -99,12 +95,9 @@ Resource = Content | File
 def collect(model: str, litert: str | pathlib.Path) -> dict[str, Resource]:
     """Every address that is served, with its resource.
 
-    Args:
-        model: a model folder, or the name of a shipped model.
-        litert: folder with the npm packages `core` and `wasm-utils` of LiteRT.js.
-
-    Raises `InputError` where the model or LiteRT.js is missing, incomplete or not what it should
-    be: too many files, links to other places, sizes that no browser computes.
+    model: a folder or a shipped name; litert: folder with the npm packages `core` and `wasm-utils`
+    of LiteRT.js. Raises `InputError` where one is missing, incomplete or unfit: too many files,
+    links to other places, sizes that no browser computes.
     """
     folder = models.find(model)
     described = describe(folder)
@@ -132,26 +125,19 @@ def _example(width: int) -> bytes:
 
 
 def describe(folder: pathlib.Path) -> dict:
-    """What the page has to know of a model: its name, its cultures, its TFLite files.
-
-    Returns `name`, `cultures` (key, title, region, period; in the order of every mixture), `files`
-    (name, size in px, precision, bytes; small before large, int8 first) and `chosen`, the name of
-    the file to begin with: the 256 px int8 one, or else what is nearest to it.
+    """What the page needs to know of a model: `name`, `cultures` (key, title, region, period; in the
+    order of every mixture), `files` (name, size in px, precision, bytes; small before large, int8
+    first) and `chosen`, the name of the first file to run: that of 256 px and int8, or the nearest.
     """
     record = folder / "model.json"
     if not record.is_file():
         raise InputError(f"{folder} has no files for a browser; show what export made of it")
     _file(folder, "model.json")  # and no link to a file of the user
     facts = files.read_json(record, EXPORT_AGAIN)
-    cultures = [
-        {
-            "key": culture.key,
-            "title": culture.title or culture.key,
-            "region": culture.region,
-            "period": culture.period,
-        }
-        for culture in model_record.read_cultures(facts, record)
-    ]
+    cultures = []
+    for one in model_record.read_cultures(facts, record):
+        texts = {"title": one.title or one.key, "region": one.region, "period": one.period}
+        cultures.append({"key": one.key, **texts})
     tflite_files = _tflite_files(folder)
     if not tflite_files:
         raise InputError(f"{folder} has no TFLite file NAME_SIZE_PRECISION.tflite; {EXPORT_AGAIN}")
@@ -180,14 +166,8 @@ def _tflite_files(folder: pathlib.Path) -> list[dict]:
             )
         opened = _file(folder, path.name).open()
         opened.file.close()
-        described.append(
-            {
-                "name": path.name,
-                "size": size,
-                "precision": match["precision"],
-                "bytes": opened.size,
-            }
-        )
+        facts = {"name": path.name, "size": size, "precision": match["precision"]}
+        described.append({**facts, "bytes": opened.size})
         if len(described) > MOST_FILES or len({file["size"] for file in described}) > MOST_SIZES:
             raise InputError(
                 f"{folder} has more than {MOST_FILES} TFLite files or {MOST_SIZES} sizes; move "
@@ -203,11 +183,8 @@ def _rank(file: dict) -> int:
 def _litert(folder: pathlib.Path) -> dict[str, Resource]:
     """The two modules of LiteRT.js and its WebAssembly builds."""
     modules = ["core/dist/index.js", "wasm-utils/dist/index.js"]
-    builds = sorted(
-        f"core/wasm/{path.name}"
-        for path in folder.glob("core/wasm/*")
-        if path.suffix in (".js", ".wasm")
-    )
+    builds = [path for path in folder.glob("core/wasm/*") if path.suffix in (".js", ".wasm")]
+    builds = sorted(f"core/wasm/{path.name}" for path in builds)
     names = modules + builds
     if not 0 < len(builds) <= MOST_BUILDS or not all((folder / name).is_file() for name in names):
         raise InputError(
@@ -218,7 +195,7 @@ def _litert(folder: pathlib.Path) -> dict[str, Resource]:
 
 
 def _file(folder: pathlib.Path, name: str) -> File:
-    """A file that is served, opened once: one that cannot be served is refused at the start."""
+    """A file to serve; it is opened once, so that a wrong one is refused at the start."""
     file = File(CONTENT_TYPES[pathlib.PurePath(name).suffix], folder, name)
     file.open().file.close()
     return file

@@ -1,8 +1,4 @@
-"""From a network to its files: SavedModel, TFLite in every precision, and whether they agree.
-
-An `Exportable` holds what differs between networks: signatures, calls to compare, what int8 keeps
-in float.
-"""
+"""From a network to its files: SavedModel, TFLite in every precision, and whether they agree."""
 
 import contextlib
 import dataclasses
@@ -17,10 +13,9 @@ import numpy as np
 from stylegan_culture.config import InputError
 from stylegan_culture.deploy import tflite
 from stylegan_culture.files import write_json
+from stylegan_culture.later import later
 
-if typing.TYPE_CHECKING:
-    import tensorflow as tf
-
+keras, tf = later("keras"), later("tensorflow")
 PRECISIONS = ("float32", "float16", "int8")
 LARGEST_DIFFERENCE = 1e-3  # of SavedModel and float32 files from Keras
 WANTED_INT8_PSNR = 31.5  # dB against Keras: more stays in float until it is reached
@@ -30,12 +25,8 @@ Call = tuple[str, dict[str, np.ndarray]]  # a signature's name and its inputs
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Signature:
-    """An entry point of a network's files.
-
-    Fields:
-        function: of the inputs in order, to `{name: tensor}`.
-        inputs: shapes by name; None stands for the sides of a picture.
-    """
+    """An entry point of a network's files: a function of the inputs in order to `{name: tensor}`,
+    and the inputs' shapes by name, where None stands for the sides of a picture."""
 
     function: typing.Callable[..., dict[str, "tf.Tensor"]]
     inputs: dict[str, tuple[int | None, ...]]
@@ -52,16 +43,16 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Exportable:
-    """A network as it becomes files.
+    """What differs between networks that become files.
 
     Fields:
         name: part of its files' names; "" for the only network of a folder.
         signatures: by name.
         run: the Keras network itself: `run(signature, **inputs)` to an array.
-        calls: what is compared: `calls(number, picture [1, H, W, 3])` of a test picture.
+        calls: the calls to compare: `calls(number, picture [1, H, W, 3])` of a test picture.
         limits: how far files may differ.
         facts: for model.json and the files' metadata, such as source and target.
-        calibration: every call for the ranges of int8, of pictures `[N, S, S, 3]`.
+        calibration: the calls that set the ranges of int8, of pictures `[N, S, S, 3]`.
         float_layers: `float_layers(calibrated file, level)` names operations that int8 keeps in
             float; each higher level, up to `levels`, names more.
         columns: functions `[1, H, W, 3] -> [1, H', W', 3]` of the sample sheet.
@@ -92,12 +83,7 @@ def save(
     network: Exportable, folder: str | pathlib.Path, facts: dict, size: int | None = None
 ) -> None:
     """Writes a SavedModel with the network's signatures and `model.json` in its assets.
-
-    `size` fixes height and width in pixels; None leaves them free.
-    """
-    import keras
-    import tensorflow as tf
-
+    `size` fixes height and width in pixels; None leaves them free."""
     archive = keras.export.ExportArchive()  # tracks what endpoints use; `track` writes it twice
     for name, signature in network.signatures.items():
         specifications = [
@@ -120,14 +106,9 @@ def convert(
 ) -> dict[str, bytes]:
     """TFLite content by precision, all signatures in each, `facts` in its metadata.
 
-    Args:
-        network: to convert.
-        facts: for the metadata.
-        size: of the pictures that the files take, pixels a side.
-        precisions: of `PRECISIONS`.
-        pictures: `[N, size, size, 3]`, for the ranges of int8; a few dozen are enough.
-        checked: `[M, size, size, 3]`, on which int8 is compared with the network to decide how
-            much stays in float; None takes `pictures`.
+    size: of the pictures that the files take, pixels a side. pictures: `[N, size, size, 3]`, for
+    the ranges of int8; a few dozen are enough. checked: `[M, size, size, 3]`, on which int8 is
+    compared with the network to decide how much stays in float; None takes `pictures`.
     """
     contents = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -150,12 +131,8 @@ def parity(
     saved_model: pathlib.Path,
     files: dict[str, pathlib.Path],
 ) -> dict[str, Agreement]:
-    """Compares a SavedModel and TFLite files (by precision) with Keras on `[N, H, W, 3]`.
-
-    Returns the agreement by file name; raises `InputError` where it is too small.
-    """
-    import tensorflow as tf
-
+    """Compares a SavedModel and TFLite files (by precision) with Keras on `[N, H, W, 3]`: the
+    agreement by file name; `InputError` where it is too small."""
     signatures = tf.saved_model.load(str(saved_model)).signatures
 
     def run_saved(name: str, **inputs: np.ndarray) -> np.ndarray:
@@ -211,7 +188,7 @@ def _outputs(network: Exportable, pictures: np.ndarray, run: typing.Callable) ->
 
 
 def _squares(outputs: list[np.ndarray], expected: list[np.ndarray]) -> np.ndarray:
-    """The mean squared difference of each picture; style codes are passed over."""
+    """The mean squared difference of each picture; style codes are left out."""
     pairs = zip(outputs, expected, strict=True)
     return np.array([np.mean(np.square(a - b)) for a, b in pairs if b.ndim == 4])
 
@@ -220,9 +197,14 @@ def _psnr(mean_square: float) -> float:
     return float(-10.0 * np.log10(max(mean_square, 1e-12)))
 
 
-def _quantise(network: Exportable, converter, pictures: np.ndarray, checked: np.ndarray) -> bytes:
-    """Calibrates a float file on pictures, then quantises all but the network's float layers, of
-    the first level that reaches the PSNR; the last, where none does.
+def _quantise(
+    network: Exportable,
+    converter: "tf.lite.TFLiteConverter",
+    pictures: np.ndarray,
+    checked: np.ndarray,
+) -> bytes:
+    """Calibrates a float file on pictures, then quantises all but the network's float layers: those
+    of the first level that reaches the PSNR, or else of the last level.
 
     QuantizationDebugger offers the same choice but knows a single signature; these are its steps.
     """
@@ -245,9 +227,7 @@ def _quantise(network: Exportable, converter, pictures: np.ndarray, checked: np.
     return content
 
 
-def _converter(network: Exportable, folder: str, precision: str):
-    import tensorflow as tf
-
+def _converter(network: Exportable, folder: str, precision: str) -> "tf.lite.TFLiteConverter":
     converter = tf.lite.TFLiteConverter.from_saved_model(
         folder, signature_keys=list(network.signatures)
     )

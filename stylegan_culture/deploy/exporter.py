@@ -27,10 +27,12 @@ from stylegan_culture.deploy.conversion import (
 )
 from stylegan_culture.deploy.markdown import code, json_block, markdown
 from stylegan_culture.deploy.signatures import EXPORTED, ExportKind
+from stylegan_culture.later import later
 from stylegan_culture.model_record import Facts, Origin, read_origin
 from stylegan_culture.outputs import Outputs, named
 
-# All that an earlier export may have left beside TFLite files; the rest is the user's.
+data = later("stylegan_culture.pipelines.input")
+# All files that an earlier export may have written beside TFLite files; others are the user's.
 WRITTEN = (
     r"model\.json|model_card\.md|samples\.jpg|weights\.h5|model\.weights\.h5"
     r"|saved_model\w*/(saved_model\.pb|fingerprint\.pb|assets/model\.json"
@@ -89,23 +91,17 @@ class Plan:
 
 
 def export(settings: ExportConfig, overwrite: bool) -> list[pathlib.Path]:
-    """Makes the model folder, or replaces an earlier one; returns what is in it.
-
-    Raises:
-        InputError: a wrong setting, a run that cannot be exported, a target that holds files of
-            the user, or files that do not agree with the network.
-    """
+    """Makes the model folder, or replaces an earlier one; returns what is in it. `InputError` for a
+    wrong setting, a run that cannot be exported, a target that holds files of the user, and files
+    that do not agree with the network."""
     plan = make_plan(settings)
     target = pathlib.Path(settings.out)
     _claim(plan, target, overwrite)
-    with (
-        files.locked(target, beside=True),
-        files.temporary_folder(target.parent) as temporary,
-    ):
+    with files.locked(target, beside=True), files.temporary_folder(target.parent) as temporary:
         folder = temporary / "model"
         folder.mkdir()
         build(plan, folder)
-        _claim(plan, target, overwrite)  # what came meanwhile
+        _claim(plan, target, overwrite)  # again: files may have come meanwhile
         _replace(folder, target, temporary / "old")
     return sorted(target.iterdir())
 
@@ -135,9 +131,8 @@ def make_plan(settings: ExportConfig) -> Plan:
             )
     usual = USUAL_SIZE if facts.kind == "culture" else origin.image_size
     texts = _parts(settings.sizes) or [str(usual)]
-    sizes = [int(text) if text.isdigit() else 0 for text in texts]
-    for text, size in zip(texts, sizes, strict=True):
-        if size < kind.least or size % kind.multiple:
+    for text in texts:
+        if not text.isdigit() or int(text) < kind.least or int(text) % kind.multiple:
             raise InputError(
                 f"--sizes {text}: use multiples of {kind.multiple} from {kind.least} on"
             )
@@ -145,7 +140,7 @@ def make_plan(settings: ExportConfig) -> Plan:
     for path in notes:
         if not path.is_file():
             raise InputError(f"--notes {path} does not exist; name Markdown files")
-    return Plan(settings, facts, origin, kind, sizes, precisions, notes)
+    return Plan(settings, facts, origin, kind, [int(text) for text in texts], precisions, notes)
 
 
 def _parts(text: str) -> list[str]:
@@ -208,21 +203,15 @@ def describe(plan: Plan, of_kind: dict, folder: pathlib.Path) -> dict:
 
 
 def _file_names(networks: list[Exportable]) -> list[str]:
-    """What the files of each network are named by; "" where there is one without a name."""
+    """The part of file names that each network has; "" for a single network without a name."""
     if len(networks) == 1 and not networks[0].name:
         return [""]
     return files.file_names(network.name for network in networks)
 
 
 def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[str]) -> str:
-    """The model card as Markdown; whatever comes from a record is escaped.
-
-    Args:
-        plan: with the run's facts.
-        networks: that are exported; each has a line, but for a culture model, which lists cultures.
-        measures: of the run, as its metrics.json has them.
-        rows: of the table of files.
-    """
+    """The model card as Markdown; texts of a record are escaped. `measures` are those of the run's
+    metrics.json, `rows` those of the table of files."""
     origin = plan.origin
     if plan.facts.kind == "culture":
         lines = [
@@ -258,9 +247,7 @@ def load_pictures(folder: str, wanted: int, facts: Facts) -> list[np.ndarray]:
 
 
 def _run_pictures(origin: Origin, wanted: int, facts: Facts) -> list[np.ndarray]:
-    from stylegan_culture.pipelines.input import load_source
-
-    source = load_source(origin.data, origin.image_size, "held_out")
+    source = data.load_source(origin.data, origin.image_size, "held_out")
     of_model = source.tags[:, [key in facts.keys for key in source.cultures]].any(axis=1)
     source = source.select(np.flatnonzero(of_model)) if of_model.any() else source
     steps = np.linspace(0, len(source) - 1, min(wanted, len(source))).astype(int)
@@ -292,10 +279,8 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
 
 
 def _squares(pictures: list[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Squares for calibration, and others for the comparison, if there are enough.
-
-    Those of the comparison are spread over the cultures.
-    """
+    """Squares for calibration, and others, if there are enough, for the comparison; the latter are
+    spread over the cultures."""
     squares = np.stack([square(picture, size) for picture in pictures])
     every = max(1, len(squares) // CHECKED)
     checked = squares[::every][:CHECKED]
@@ -326,7 +311,7 @@ def _row(path: pathlib.Path, agreement: Agreement) -> str:
 def _write_sheet(
     plan: Plan, networks: list[Exportable], pictures: list[np.ndarray], path: pathlib.Path
 ) -> None:
-    """Contents in the first column, then every culture, or what each network makes of them."""
+    """Contents in the first column, then every culture, or the result of each network."""
     size = min(plan.sizes)
     columns = [column for network in networks for column in network.columns]
     rows = []
@@ -361,7 +346,7 @@ def _earlier_name(target: pathlib.Path) -> str:
 
 
 def _replace(folder: pathlib.Path, target: pathlib.Path, old: pathlib.Path) -> None:
-    """Puts a folder into the place of another; where that fails, the other stays."""
+    """Replaces the folder `target` by another one; where that fails, the first one stays."""
     if not target.exists():
         folder.replace(target)
         return

@@ -1,4 +1,4 @@
-"""What each kind of network offers in its files: signatures, test calls, what int8 keeps in float.
+"""What the files of each kind of network hold: signatures, test calls, what int8 keeps in float.
 
 - A culture model: `stylize(image, mixture, strength) -> stylized`, `encode_style(image) -> style`
   and `stylize_with(image, style, strength) -> stylized`.
@@ -16,26 +16,28 @@ import numpy as np
 
 from stylegan_culture.deploy import tflite
 from stylegan_culture.deploy.conversion import PRECISIONS, Call, Exportable, Limits, Signature
+from stylegan_culture.later import later
 from stylegan_culture.models import Loaded
 
 if typing.TYPE_CHECKING:
     from stylegan_culture.networks.generator import CultureModel
 
+holes = later("stylegan_culture.networks.holes")
 PICTURE = (1, None, None, 3)
 IN_WORDS = "image [1,H,W,3] in [0,1]"
-CULTURES_A_PICTURE = 3  # that each picture is calibrated and compared in
+CULTURES_A_PICTURE = 3  # for calibration and comparison
 ENCODER_ACTIVATIONS, STYLED_ACTIVATIONS = 2, 4  # of the generator itself, from the first on
-# What stays in float in int8 files besides the least, where less does not reach the PSNR wanted.
+# What int8 files keep in float besides the minimum, until the PSNR is reached, level by level.
 FLOAT_LAYERS = ((), ("fine_modulation", "detail_modulation"), ("fine_block",))
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportKind:
-    """What can be exported of a kind of model.
+    """How a kind of model is exported.
 
     Fields:
         networks: the networks of a loaded model.
-        record: what model.json says of the kind alone.
+        record: the part of model.json that only this kind has.
         signatures: their inputs in words, for model.json.
         precisions: of its TFLite files.
         multiple, least: of the sides of pictures, pixels.
@@ -122,11 +124,11 @@ def float_operations(calibrated: bytes, level: int = 0) -> list[str]:
     """Names of the operations that int8 files of a culture model keep in float.
 
     The whitening layers (roots of covariances do not survive 8 bits), the content encoder's second
-    convolution with the activations around it (whitening magnifies what they lose; its other
-    convolutions cost 0.1 dB and save time), what makes the style code out of a mixture, and the
-    style encoder from its first mean on (channel statistics): little work, and the places where
-    most of the error would arise. From level 1 on also the modulations at 1/4 and 1/2 resolution,
-    with the sums before and the activations after them; from level 2 on the block at 1/4.
+    convolution with the activations around it (whitening magnifies their error; its other
+    convolutions cost 0.1 dB and save time), the layers from a mixture to its style code, and the
+    style encoder from its first mean on (channel statistics): little work, but most of the error.
+    From level 1 on also the modulations at 1/4 and 1/2 resolution, with the sums before and the
+    activations after them; from level 2 on the block at 1/4.
     """
     names, statistics_reached, activations = [], set(), collections.Counter()
     layers = [name for part in FLOAT_LAYERS[: level + 1] for name in part]
@@ -164,19 +166,13 @@ def translation(name: str, network: typing.Callable, facts: dict) -> Exportable:
 def _directions(loaded: Loaded) -> list[Exportable]:
     """Both directions of a CycleGAN."""
     cultures = loaded.facts.cultures
-    return [
-        translation(
-            f"{source.key}_to_{target.key}",
-            loaded.network.towards(target.key),
-            {
-                "source": source.key,
-                "target": target.key,
-                "source_title": source.title,
-                "target_title": target.title,
-            },
-        )
-        for source, target in (cultures, cultures[::-1])
-    ]
+    exported = []
+    for source, target in (cultures, cultures[::-1]):
+        facts = {"source": source.key, "target": target.key}
+        facts |= {"source_title": source.title, "target_title": target.title}
+        network = loaded.network.towards(target.key)
+        exported.append(translation(f"{source.key}_to_{target.key}", network, facts))
+    return exported
 
 
 def _repairs(loaded: Loaded) -> list[Exportable]:
@@ -185,12 +181,10 @@ def _repairs(loaded: Loaded) -> list[Exportable]:
     Holes need a mask, which the signature has not, so inpainting is left to Keras; an enlargement
     takes the picture already enlarged.
     """
-    from stylegan_culture.networks.holes import known
-
     model = loaded.network
 
     def repair(number: int) -> typing.Callable:
-        return lambda image: model.restore(known(image), np.array([number]))
+        return lambda image: model.restore(holes.known(image), np.array([number]))
 
     note = "what is restored is likely, not certain: no evidence"
     return [

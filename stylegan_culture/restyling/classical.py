@@ -1,15 +1,14 @@
 """Restyles pictures without training anything for it: encode, bring to a target, decode.
 
-At each level, from the deepest tap to the shallowest, the picture is encoded, its features are
-brought to the target's by one of the operators of `features.operators`, and decoded again (multi-
-level, Li et al., arXiv 1705.08086). Differs from the paper in two points. What a decoder loses of
-the picture that it was given is added back, so that a deep level changes style without blurring
-content:
+At each level, from the deepest tap to the shallowest, the picture is encoded, an operator of
+`features.operators` moves its features to the target's, and they are decoded again (multi-level,
+Li et al., arXiv 1705.08086). Differs from the paper in two points. What the decoder loses of a
+picture is added back, so that a deep level changes style without blurring content:
 
     picture <- picture + (decode(restyled) - decode(features))
 
-And where all levels act, deep ones draw and shallow ones colour: of a deep level's change, what is
-broader than its positions are wide is left out, for it shows as halos about things and as stains.
+And where all levels act, deep ones draw and shallow ones colour: the part of a deep level's change
+that is broader than its positions is left out, because it shows as halos around things and stains.
 
 Pictures `[H, W, 3]` in [0, 1]; strength in [0, 1].
 """
@@ -23,12 +22,23 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import CULTURE_BACKBONE, InputError, option, shipped_file
+from stylegan_culture.later import later
 from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.feedforward import fit
 from stylegan_culture.restyling.request import Request, culture_weights, normalised_weights
 
-DRAWING_STRIDE = 8  # pixels: levels from this stride on draw and do not colour
-BROAD = 4  # positions: what is broader belongs to colouring
+if typing.TYPE_CHECKING:
+    import keras
+
+    from stylegan_culture.features.operators import Target
+    from stylegan_culture.networks.decoder import Decoder
+
+tf, models = later("tensorflow"), later("stylegan_culture.models")
+backbones = later("stylegan_culture.features.backbones")
+feature_moments = later("stylegan_culture.features.moments")
+operators = later("stylegan_culture.features.operators")
+DRAWING_STRIDE = 8  # pixels: levels of this stride or more draw and do not colour
+BROAD = 4  # positions: broader changes belong to colouring
 LONGEST = 1024  # pixels of the longest edge where --size asks for no other
 MOST_PIXELS = 2048 * 2048  # of a training-free method: wct took 6.7 GB of memory
 
@@ -80,8 +90,6 @@ class Operation:
 def operation(name: str, kind: str = "transport") -> Operation:
     """The operation of a method, with the strength where none is given; `kind`: the map of
     `moments`."""
-    from stylegan_culture.features import operators
-
     return {
         "alpha": Operation(operators.alpha_fusion, False, 0.4),
         "adain": Operation(operators.adain, True, 1.0),
@@ -93,24 +101,19 @@ def operation(name: str, kind: str = "transport") -> Operation:
 
 def build(name: str, settings: ClassicalSettings, request: Request) -> typing.Callable:
     """`function(content [H, W, 3], preview) -> [H, W, 3]` of one of the methods in `operation`."""
-    from stylegan_culture import models
-    from stylegan_culture.features import backbones
-
     chosen = operation(name, getattr(settings, "map", "transport"))
     if request.strength is not None:
         chosen = dataclasses.replace(chosen, strength=request.strength)
     weights = request.style_weights() if request.style else None
     backbone = backbones.build_backbone(settings.backbone, settings.backbone_weights)
-    decoders = models.load_decoders(
-        _file(settings.decoders, "decoders.npz", "--decoders"), backbone
-    )
+    file = _file(settings.decoders, "decoders.npz", "--decoders")
+    decoders = models.load_decoders(file, backbone)
     taps = levels(decoders, backbone, chosen)
     targets = _targets(backbone, taps, settings, request)
 
     def run(content, preview):
-        masks = [
-            feedforward.read_mask(path, content.shape[:2], request.size) for path in request.mask
-        ]
+        shape = content.shape[:2]
+        masks = [images.read_mask(path, shape, request.size) for path in request.mask]
         if request.size is None and max(content.shape[:2]) > LONGEST:
             content = fit(content, LONGEST)
             masks = [fit(mask[..., None], LONGEST)[..., 0] for mask in masks]
@@ -120,16 +123,18 @@ def build(name: str, settings: ClassicalSettings, request: Request) -> typing.Ca
     return run
 
 
-def _targets(backbone, taps, settings: ClassicalSettings, request: Request) -> list[dict]:
-    """What to restyle towards: the example pictures, or one mixture of cultures' moments."""
+def _targets(
+    backbone: "keras.Model", taps: list[str], settings: ClassicalSettings, request: Request
+) -> list[dict[str, "Target"]]:
+    """The targets: the example pictures, or one mixture of cultures' moments."""
     if request.style:
         longest = request.size or feedforward.EXAMPLE_PIXELS
         pictures = (images.read(path, longest=longest) for path in request.style)
         pictures = (fit(p, min(longest, max(p.shape[:2]))) for p in pictures)  # never enlarged
         return [example_target(backbone, taps, picture) for picture in pictures]
-    from stylegan_culture.features.moments import CultureMoments
-
-    moments = CultureMoments.load(_file(settings.moments, "moments.npz", "--moments"))
+    moments = feature_moments.CultureMoments.load(
+        _file(settings.moments, "moments.npz", "--moments")
+    )
     moments.check(backbone)
     weights = culture_weights(request.culture, moments.cultures)
     return [moments_target(moments.mixture(weights, settings.rule), taps)]
@@ -146,20 +151,18 @@ def _file(given: str | None, name: str, flag: str) -> pathlib.Path:
     return path
 
 
-def example_target(backbone, taps: typing.Iterable[str], picture: np.ndarray) -> dict:
-    """The target that a style picture `[h, w, 3]` gives at each tap: `{tap: Target}`."""
-    from stylegan_culture.features import operators
-    from stylegan_culture.features.backbones import check_size, features_inside
-
-    check_size(backbone, *picture.shape[:2])
-    features = features_inside(backbone, fit_grid(picture, backbone.multiple)[None], taps)
+def example_target(
+    backbone: "keras.Model", taps: typing.Iterable[str], picture: np.ndarray
+) -> dict[str, "Target"]:
+    """The target that a style picture `[h, w, 3]` gives at each tap."""
+    backbones.check_size(backbone, *picture.shape[:2])
+    grid = fit_grid(picture, backbone.multiple)[None]
+    features = backbones.features_inside(backbone, grid, taps)
     return {tap: operators.Target.of_features(value) for tap, value in features.items()}
 
 
-def moments_target(moments: dict, taps: typing.Iterable[str]) -> dict:
+def moments_target(moments: dict, taps: typing.Iterable[str]) -> dict[str, "Target"]:
     """The target that moments, for instance of a whole culture, give at each tap."""
-    from stylegan_culture.features import operators
-
     missing = [tap for tap in taps if tap not in moments]
     if missing:
         raise InputError(f"the moments have no tap {missing[0]}; make them anew with this tap")
@@ -169,36 +172,22 @@ def moments_target(moments: dict, taps: typing.Iterable[str]) -> dict:
 
 
 def transfer(
-    backbone,
-    decoders: dict,
+    backbone: "keras.Model",
+    decoders: dict[str, "Decoder"],
     image: np.ndarray,
     chosen: Operation,
-    targets: list[dict],
+    targets: list[dict[str, "Target"]],
     weights: typing.Sequence[float] | None = None,
     masks: typing.Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Restyles one picture towards one target or several.
+    """Restyles one picture `[H, W, 3]` towards one target or several: float32 `[H, W, 3]`.
 
-    Args:
-        backbone: see `features.backbones`.
-        decoders: `{tap: Decoder}` of this backbone.
-        image: `[H, W, 3]`, at least `backbone.least_size` a side.
-        chosen: see `operation`.
-        targets: list of `{tap: Target}`.
-        weights: of the targets, non-negative, normalised here; None: equal.
-        masks: `[K, H, W]` in [0, 1], one for each target: then each target fills its region and
-            weights are not used.
-
-    Returns:
-        float32 `[H, W, 3]` in [0, 1].
+    decoders: of this backbone, by tap; targets: by tap. weights: of the targets, non-negative,
+    normalised here; None: equal. masks: `[K, H, W]` in [0, 1], one for each target: then each
+    target fills its region and weights are not used.
     """
-    import tensorflow as tf
-
-    from stylegan_culture.features import operators
-    from stylegan_culture.features.backbones import check_size, features_inside
-
     height, width = image.shape[:2]
-    check_size(backbone, height, width)
+    backbones.check_size(backbone, height, width)
     strength = chosen.strength
     if masks is None:
         weights = normalised_weights(weights, len(targets))
@@ -216,7 +205,7 @@ def transfer(
         total = np.sum(masks, axis=0, dtype=np.float32)[..., None]
         covered = fit_grid(total, backbone.multiple)[None]
     for tap in levels(decoders, backbone, chosen):
-        features = features_inside(backbone, picture, (tap,))[tap]
+        features = backbones.features_inside(backbone, picture, (tap,))[tap]
         at_tap = [target[tap] for target in targets]
         if masks is None:
             changed = operators.fuse(chosen.operator, features, at_tap, weights, strength)
@@ -231,7 +220,7 @@ def transfer(
     return picture[0, :height, :width]
 
 
-def levels(decoders: dict, backbone, chosen: Operation) -> list[str]:
+def levels(decoders: dict[str, "Decoder"], backbone: "keras.Model", chosen: Operation) -> list[str]:
     """Taps in the order of work, deepest first; only the content tap for a one-level operation.
 
     Of several taps of one stride the shallowest acts: a deeper one adds a woven grain in plain
@@ -255,17 +244,15 @@ def fit_grid(image: np.ndarray, multiple: int) -> np.ndarray:
     return np.pad(image, [(0, extra[0]), (0, extra[1]), (0, 0)], "reflect")
 
 
-def _broad(change, size: int):
-    """What of `[1, H, W, 3]` is broader than about `size` pixels."""
-    import tensorflow as tf
-
+def _broad(change: np.ndarray, size: int) -> np.ndarray:
+    """The part of `[1, H, W, 3]` that is broader than about `size` pixels."""
     height, width = change.shape[1:3]
     small = [max(1, round(edge / size)) for edge in (height, width)]
     reduced = tf.image.resize(change, small, antialias=True)
     return np.asarray(tf.image.resize(reduced, (height, width), "bicubic"))
 
 
-def _to_grid(mask, backbone, tap: str):
+def _to_grid(mask: np.ndarray, backbone: "keras.Model", tap: str) -> np.ndarray:
     """A mask `[H, W]` averaged over each position of a tap's map."""
     stride = backbone.strides[tap]
     mask = fit_grid(np.asarray(mask, np.float32)[..., None], backbone.multiple)

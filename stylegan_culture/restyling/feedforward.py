@@ -3,9 +3,9 @@
 `FeedForward` is what such networks share: the culture generator with a style code, a CycleGAN's
 translator, and in `restoration` the restoring network, whose pictures have a fourth channel.
 
-Only the generator's two whitening layers read picture-wide statistics. So a big picture is encoded
-tile by tile into its whole feature maps (a sixteenth of the numbers that the decoder's widest map
-takes), their moments are computed once, and the decoder runs tile by tile with these moments over
+Only the generator's two whitening layers read statistics of the whole picture. So a big picture is
+encoded tile by tile into whole feature maps (a sixteenth of the numbers in the decoder's widest
+map), their moments are computed once, and the decoder runs tile by tile with these moments, over
 tiles wider by its receptive field: tiled and untiled results agree to rounding, without seams.
 
 Pictures are `[H, W, 3]` in [0, 1]; style codes `[1, D]`; strength in [0, 1].
@@ -18,12 +18,16 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option
+from stylegan_culture.later import later
 from stylegan_culture.restyling.request import Request, mixture_of
 
 if typing.TYPE_CHECKING:  # importing them takes seconds, and --help imports this module
+    import tensorflow as tf
+
     from stylegan_culture.networks.cyclegan import Translator
     from stylegan_culture.networks.generator import CultureModel
 
+models = later("stylegan_culture.models")
 CULTURE_MODEL = "culture256"  # shipped: the model where --model names none
 STRIDE = 8  # pixels that a position of the coarsest features stands for, of every network here
 ENCODER_MARGIN = 2  # positions at 1/8: the receptive field is 7 pixels to a side, plus alignment
@@ -32,9 +36,9 @@ ENCODER_MARGIN = 2  # positions at 1/8: the receptive field is 7 pixels to a sid
 DECODER_MARGIN = 3
 TILE = 512  # pixels; 2 cores reach full speed from about 256 on
 UNTILED_PIXELS = 1024 * 1024
-# What a whole picture may take: TensorFlow, the network and a tile have the rest of 2 GB.
+# Limits of a whole picture: TensorFlow, the network and a tile have the rest of 2 GB.
 WHOLE_PIXELS = 18_000_000
-# Of content and result, 12 each a pixel, and features: 32; and what `pad` adds.
+# A pixel has 12 of the content, 12 of the result and 32 of features; `pad` adds a hundredth.
 WHOLE_BYTES = 1.01 * 56 * WHOLE_PIXELS
 EXAMPLE_PIXELS = 512  # longest edge of a style picture as the style encoder sees it
 # Rows: luminance Y, chrominance I and Q (NTSC), for RGB columns.
@@ -54,8 +58,6 @@ class GeneratorSettings:
 
 def build(settings: GeneratorSettings, request: Request) -> typing.Callable:
     """`function(content [H, W, 3], preview) -> [H, W, 3]` by the network that `--model` names."""
-    from stylegan_culture import models
-
     if is_translation(settings.model):
         network = _translation(settings.model, request)
     else:
@@ -67,15 +69,11 @@ def build(settings: GeneratorSettings, request: Request) -> typing.Callable:
 
 def is_translation(model: str) -> bool:
     """Whether `--model` names the folder of a CycleGAN."""
-    from stylegan_culture import models
-
     return models.kind_of(model) == "cyclegan"
 
 
 def _translation(model: str, request: Request) -> "TranslatorNetwork":
     """The direction of a CycleGAN whose results are of `--culture`."""
-    from stylegan_culture import models
-
     pair = models.load(model, "cyclegan")
     keys = pair.facts.keys
     does = f"{model} is a CycleGAN, which turns {keys[0]} into {keys[-1]} and back"
@@ -108,7 +106,7 @@ def example_code(model: "CultureModel", picture: np.ndarray) -> np.ndarray:
 class FeedForward:
     """A network that makes a picture from a picture `[H, W, C]`, of any height and width.
 
-    Its classes say how they draw a batch (`whole`) and, with `in_tiles`, a big picture (`tiled`).
+    Subclasses define how a batch is drawn (`whole`) and, where `in_tiles`, a big picture (`tiled`).
     """
 
     in_tiles = True
@@ -116,16 +114,10 @@ class FeedForward:
     def __call__(
         self, picture: np.ndarray, strength: float = 1.0, tile: int | None = None
     ) -> np.ndarray:
-        """The network's result for one picture.
+        """A picture `[H, W, C]` to float32 `[H, W, 3]` in [0, 1]; strength 0 gives the content.
 
-        Args:
-            picture: `[H, W, C]`, any height and width from 1 on.
-            strength: 0 gives the content back, 1 the full style.
-            tile: edge of a tile in pixels, a multiple of 8; None: whole up to a megapixel, else
-                512.
-
-        Returns:
-            float32 `[H, W, 3]` in [0, 1]; `InputError` where 2 GB of memory are too little.
+        tile: edge of a tile in pixels, a multiple of 8; None: whole up to a megapixel, else 512.
+        `InputError` where 2 GB of memory are too little.
         """
         height, width = picture.shape[:2]
         check_size(height, width)
@@ -137,9 +129,8 @@ class FeedForward:
             result = np.clip(finite(drawn)[0], 0.0, 1.0)
         return result[:height, :width]
 
-    def whole(self, pictures: np.ndarray, strength: np.ndarray):
-        """Pictures `[B, H, W, C]`, sides multiples of 8, and strengths `[B, 1]` to
-        `[B, H, W, 3]`."""
+    def whole(self, pictures: np.ndarray, strength: np.ndarray) -> "tf.Tensor | np.ndarray":
+        """`[B, H, W, C]`, sides multiples of 8, and strengths `[B, 1]` to `[B, H, W, 3]`."""
         raise NotImplementedError
 
     def tiled(self, picture: np.ndarray, strength: float, tile: int) -> np.ndarray:
@@ -156,7 +147,7 @@ class TranslatorNetwork(FeedForward):
     def __init__(self, translator: "Translator"):
         self.translator = translator
 
-    def whole(self, pictures, strength):
+    def whole(self, pictures: np.ndarray, strength: np.ndarray) -> "tf.Tensor":
         """As of `FeedForward`."""
         return self.translator(pictures)
 
@@ -167,11 +158,11 @@ class CultureNetwork(FeedForward):
     def __init__(self, model: "CultureModel", code: np.ndarray):
         self.model, self.code = model, np.asarray(code, np.float32)
 
-    def whole(self, pictures, strength):
+    def whole(self, pictures: np.ndarray, strength: np.ndarray) -> "tf.Tensor":
         """As of `FeedForward`."""
         return self.model.generator(pictures, self.code.repeat(len(pictures), 0), strength)
 
-    def tiled(self, picture, strength, tile):
+    def tiled(self, picture: np.ndarray, strength: float, tile: int) -> np.ndarray:
         """As of `FeedForward`."""
         features = self.encode(picture, tile)
         del picture  # a picture's memory
@@ -229,33 +220,13 @@ def fit(picture: np.ndarray, longest: int | None) -> np.ndarray:
     """The picture reduced or enlarged until its longest edge is `longest` pixels; None: as is."""
     if longest is None:
         return picture
-    scale = longest / max(picture.shape[:2])
-    check_size(*(max(1, round(edge * scale)) for edge in picture.shape[:2]))
+    check_size(*images.fitted_size(picture.shape, longest))
     return images.fit_long_side(picture, longest)
 
 
-def read_mask(path: str, shape: tuple[int, int], size: int | None) -> np.ndarray:
-    """A mask file as `[H, W]` in [0, 1], brought to --size; `InputError` where it has not the
-    content's height and width, `shape`."""
-    mask = images.read(path, longest=size).mean(axis=-1)
-    if size is not None:
-        mask = fit(mask[..., None], size)[..., 0]
-    if mask.shape != tuple(shape):
-        raise InputError(
-            f"the mask {path} has {mask.shape[1]}x{mask.shape[0]} pixels and its picture "
-            f"{shape[1]}x{shape[0]}; make them of one size"
-        )
-    return mask
-
-
 def check_size(height: int, width: int, most: float = WHOLE_PIXELS, remedy: str = "") -> None:
-    """Raises `InputError` where a picture of that size is too large to be made whole.
-
-    Args:
-        height, width: in pixels.
-        most: pixels that it may have.
-        remedy: the end of the sentence, instead of the advice to give `--size`.
-    """
+    """Raises `InputError` where a picture of more than `most` pixels would not fit into memory.
+    remedy: the end of the message, instead of the advice to give `--size`."""
     if height * width > most:
         size = int(max(height, width) * (most / (height * width)) ** 0.5)
         raise InputError(
@@ -304,24 +275,28 @@ def keep_colour(content: np.ndarray, restyled: np.ndarray) -> np.ndarray:
     return np.clip(shifted, 0.0, 1.0, out=shifted)
 
 
-def finite(drawn) -> np.ndarray:
-    """What a network drew; `InputError` where its numbers overflowed, which would be black."""
+def finite(drawn: "tf.Tensor | np.ndarray") -> np.ndarray:
+    """A network's result as float32; `InputError` where numbers overflowed, which show as black."""
     drawn = np.asarray(drawn, np.float32)
     if not np.isfinite(drawn).all():
         raise InputError("the model draws no picture: its numbers overflow; use another model")
     return drawn
 
 
-def _part(maps, outer, rows: int) -> dict[str, np.ndarray]:
-    """The places `outer`, counted at 1/8 resolution, of maps at several resolutions."""
+def _part(
+    maps: dict[str, np.ndarray], outer: tuple[slice, slice], rows: int
+) -> dict[str, np.ndarray]:
+    """The positions `outer`, counted at 1/8 resolution, of maps at several resolutions."""
     return {name: value[:, *_scaled(outer, value.shape[1] // rows)] for name, value in maps.items()}
 
 
-def tiles(rows: int, columns: int, size: int, margin: int) -> typing.Iterator[tuple]:
+def tiles(
+    rows: int, columns: int, size: int, margin: int
+) -> typing.Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     """Yields (core, outer), each a pair of slices, that cover a map of rows x columns.
 
-    Cores do not overlap; outers are wider by `margin` where the picture goes on, so that the
-    network's border padding acts at the picture's true borders alone.
+    Cores do not overlap; outers are wider by `margin` except at the picture's borders, so that the
+    network pads at these true borders alone.
     """
     if size < 1:
         raise ValueError(f"a tile is at least {STRIDE} pixels wide")

@@ -1,10 +1,10 @@
 """Neural style transfer by optimising the picture itself, coarse to fine.
 
-It needs no training: only a backbone, whose features say what is in a picture (content) and how it
-is painted (statistics of style). Gatys, Ecker and Bethge, arXiv 1508.06576. Differs from the paper:
-the loss of each tap is relative to the content picture's, so that every tap counts equally in
-any backbone; covariances with means by default instead of Gram matrices; scales from coarse to
-fine; and, where set, shifts, which blur the grid that strides may leave in a picture.
+It needs no training, only a backbone, whose features describe what is in a picture (content) and
+how it is painted (statistics of style). Gatys, Ecker and Bethge, arXiv 1508.06576. Differs from the
+paper: the loss of each tap is divided by that of the content picture, so that every tap counts
+equally in any backbone; means and covariances by default instead of Gram matrices; scales from
+coarse to fine; and, as an option, shifts, which blur the grid that strides may leave in a picture.
 """
 
 import dataclasses
@@ -16,11 +16,19 @@ import tqdm
 
 from stylegan_culture import images
 from stylegan_culture.config import option
+from stylegan_culture.later import later
 from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.classical import MOST_PIXELS, BackboneSettings
 from stylegan_culture.restyling.feedforward import fit
 from stylegan_culture.restyling.request import Request, normalised_weights
 
+if typing.TYPE_CHECKING:
+    import keras
+
+alignment = later("stylegan_culture.features.alignment")
+backbones = later("stylegan_culture.features.backbones")
+linalg = later("stylegan_culture.features.linalg")
+optimisation = later("stylegan_culture.restyling.optimisation")
 LONGEST = 512  # pixels of the longest edge where --size asks for no other
 PREVIEW_STEPS = 20
 STARTS = ("recoloured", "content", "noise")
@@ -61,8 +69,6 @@ class GatysSettings(BackboneSettings):
 
 def build(settings: GatysSettings, request: Request) -> typing.Callable:
     """`function(content [H, W, 3], preview) -> [H, W, 3]`, which writes a preview on the way."""
-    from stylegan_culture.features import backbones
-
     weights = request.style_weights()
     backbone = backbones.build_backbone(settings.backbone, settings.backbone_weights)
 
@@ -107,45 +113,38 @@ class Iterate:
 
 
 def restyle(
-    backbone,
+    backbone: "keras.Model",
     content: np.ndarray,
     styles: list[np.ndarray],
     settings: GatysSettings | None = None,
     weights: typing.Sequence[float] | None = None,
 ) -> typing.Iterator[Iterate]:
-    """Optimises a picture towards the content's features and the styles' statistics.
+    """Optimises a picture towards the features of the content `[H, W, 3]` and the statistics of the
+    styles `[h, w, 3]`; an `Iterate` after each step.
 
-    Args:
-        backbone: see `features.backbones`.
-        content: `[H, W, 3]` in [0, 1], at least `backbone.least_size` a side.
-        styles: list of `[h, w, 3]`, each brought to the content's longest edge at every scale, so
-            that a brush stroke's size belongs to the style picture's size.
-        settings: `GatysSettings`.
-        weights: of the styles, normalised; None: equal.
-
-    Returns:
-        An `Iterate` after each step.
-
-    Raises:
-        InputError: a picture is too small or the weights cannot be normalised.
+    Every scale brings the styles to the content's longest edge, so that brush strokes keep their
+    size relative to the style picture. weights: of the styles, normalised here; None: equal.
+    `InputError` where a picture is too small or the weights cannot be normalised.
     """
-    from stylegan_culture.features.backbones import check_size
-
     weights = normalised_weights(weights, len(styles))
     for picture in (content, *styles):
-        check_size(backbone, *picture.shape[:2])
+        backbones.check_size(backbone, *picture.shape[:2])
     return _iterates(backbone, content, styles, weights, settings or GatysSettings())
 
 
-def _iterates(backbone, content, styles, weights, settings):
-    from stylegan_culture.restyling.optimisation import Scale
-
+def _iterates(
+    backbone: "keras.Model",
+    content: np.ndarray,
+    styles: list[np.ndarray],
+    weights: list[float],
+    settings: GatysSettings,
+) -> typing.Iterator[Iterate]:
     sizes = scale_sizes(content.shape[:2], settings.scales, backbone.least_size)
     generator = np.random.default_rng(settings.seed)
     picture = _start(content, styles, weights, settings.start, generator)
     number = 0
     for size in sizes:
-        scale = Scale(backbone, content, styles, weights, size, settings)
+        scale = optimisation.Scale(backbone, content, styles, weights, size, settings)
         for coarse, values in scale.run(picture, generator):
             picture, number = coarse, number + 1
             shown = np.clip(images.resize(picture, *content.shape[:2]), 0.0, 1.0)
@@ -161,21 +160,24 @@ def scale_sizes(size: tuple, scales: int, least: int) -> list[tuple]:
 def recoloured(picture: np.ndarray, styles: list[np.ndarray], weights: list[float]) -> np.ndarray:
     """The picture in the styles' colours: its pixels' mean and covariance moved to theirs by the
     optimal-transport map, clipped to [0, 1]."""
-    from stylegan_culture.features import linalg
-    from stylegan_culture.features.alignment import transport
-
     mean, covariance = linalg.moments(np.asarray(picture, np.float32).reshape(-1, 3))
     moments = [linalg.moments(np.asarray(style, np.float32).reshape(-1, 3)) for style in styles]
     target_mean, target = (
         sum(weight * part for weight, part in zip(weights, parts, strict=True))
         for parts in zip(*moments, strict=True)
     )
-    matrix = transport(linalg.shrink(covariance, 1e-3), linalg.shrink(target, 1e-3))
+    matrix = alignment.transport(linalg.shrink(covariance, 1e-3), linalg.shrink(target, 1e-3))
     moved = (picture - mean) @ np.asarray(matrix).T + target_mean
     return np.clip(np.asarray(moved, np.float32), 0.0, 1.0)
 
 
-def _start(content, styles, weights, start: str, generator):
+def _start(
+    content: np.ndarray,
+    styles: list[np.ndarray],
+    weights: list[float],
+    start: str,
+    generator: np.random.Generator,
+) -> np.ndarray:
     if start == "recoloured":
         return recoloured(content, styles, weights)
     if start == "noise":

@@ -18,14 +18,14 @@ NO_MASK = ("--mask", "use wct, adain, match or moments")
 class Method:
     """A way to restyle pictures.
 
-    Attributes:
+    Fields:
         help: what it does, a few words for --help.
         settings: frozen dataclass of `config.option`s, whose fields are flags.
         build: `(settings, request)` to `function(content [H, W, 3], preview) -> [H, W, 3]`; loads
-            what the method needs once, however many pictures follow. `preview` is the path of a
-            picture that may be written on the way, or None.
+            what the method needs once for all pictures. `preview` is the path of a picture that
+            may be written meanwhile, or None.
         longest: pixels that a picture's longest edge is reduced to where --size is not given.
-        targets: of "culture" and "style", what a picture may be restyled into; none: needs neither.
+        targets: "culture", "style" or both: the targets that it accepts; (): it needs none.
         refused: flags of a `Request` that it does not follow, and what to do instead.
     """
 
@@ -37,9 +37,14 @@ class Method:
     refused: tuple[tuple[str, str], ...] = ()
 
 
-def _classical(name: str, text: str, settings: type = classical.ClassicalSettings, **more):
+def _classical(
+    name: str,
+    text: str,
+    settings: type = classical.ClassicalSettings,
+    targets: tuple[str, ...] = Method.targets,
+) -> Method:
     build = functools.partial(classical.build, name)
-    return Method(text, settings, build, classical.LONGEST, **more)
+    return Method(text, settings, build, classical.LONGEST, targets)
 
 
 METHODS = {

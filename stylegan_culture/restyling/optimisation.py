@@ -1,5 +1,5 @@
-"""Optimises the pixels of one picture: the objective of neural style transfer at one size, and
-optimisers whose objective may differ from step to step. For `gatys`."""
+"""Optimises the pixels of one picture for `gatys`: the objective of neural style transfer at one
+size, and optimisers whose objective may change from step to step."""
 
 import collections
 import math
@@ -13,21 +13,28 @@ from stylegan_culture import images, losses
 from stylegan_culture.features.operators import smooth, spread
 from stylegan_culture.restyling.classical import fit_grid
 
+if typing.TYPE_CHECKING:
+    from stylegan_culture.restyling.gatys import GatysSettings
+
+Features = dict[str, tf.Tensor]  # by tap, [1, h, w, C]
+Objective = typing.Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # [n] to loss and gradient
 RANGE_WEIGHT = 100.0  # of squared excess beyond [0, 1]
 FLOOR = 0.01  # share of a style's size below which its distance to the content is not divided
 
 
 class Scale:
-    """The objective at one size: targets of content and style, and the loss of a picture.
+    """The objective at one size (height, width): targets of content and style, and the loss of a
+    picture. The other parameters are those of `gatys.restyle`, with weights of sum 1."""
 
-    Args:
-        backbone, content, styles: as of `restyle`.
-        weights: of the styles, sum 1.
-        size: height and width.
-        settings: `gatys.GatysSettings`.
-    """
-
-    def __init__(self, backbone, content, styles, weights, size, settings):
+    def __init__(
+        self,
+        backbone: keras.Model,
+        content: np.ndarray,
+        styles: list[np.ndarray],
+        weights: list[float],
+        size: tuple[int, int],
+        settings: "GatysSettings",
+    ):
         self.backbone, self.size, self.settings = backbone, size, settings
         self.content = fit_grid(images.resize(content, *size), backbone.multiple)
         self.temperatures = {}
@@ -74,24 +81,23 @@ class Scale:
             numbers = {name: float(value) for name, value in values.items()}
             yield picture[:height, :width], numbers | {"total": total}
 
-    def _style(self, style, longest: int):
-        """The style with its longest edge at `longest` pixels, as far as the backbone allows."""
-        factor = max(
-            longest / max(style.shape[:2]), self.backbone.least_size / min(style.shape[:2])
-        )
+    def _style(self, style: np.ndarray, longest: int) -> np.ndarray:
+        """The style with its longest edge at `longest` pixels, or more where the backbone needs."""
+        least = self.backbone.least_size / min(style.shape[:2])
+        factor = max(longest / max(style.shape[:2]), least)
         height, width = (max(1, round(size * factor)) for size in style.shape[:2])
         return fit_grid(images.resize(style, height, width), self.backbone.multiple)
 
-    def _features(self, picture):
+    def _features(self, picture: tf.Tensor | np.ndarray) -> Features:
         features = self.backbone.aligned(picture, taps=self.backbone.taps)
         return {tap: tf.cast(value, tf.float32) for tap, value in features.items()}
 
-    def _smooth(self, features):
+    def _smooth(self, features: Features) -> Features:
         if not self.settings.smoothing:
             return features
         return {tap: smooth(value, self.temperatures[tap]) for tap, value in features.items()}
 
-    def _statistics(self, features) -> dict:
+    def _statistics(self, features: Features) -> dict:
         """Tensors by (tap, kind); all count equally."""
         values = {}
         for tap, value in features.items():
@@ -106,19 +112,21 @@ class Scale:
                 values[tap, "deviation"] = tf.sqrt(variance + 1e-6)
         return values
 
-    def _shifted(self, picture, offset):
+    def _shifted(self, picture: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
         reach = self.settings.jitter
         if not reach:
             return picture[None]
         padded = tf.pad(picture, [[reach, reach], [reach, reach], [0, 0]], "REFLECT")
         return tf.slice(padded, [offset[0], offset[1], 0], picture.shape)[None]
 
-    def _content(self, offset):
+    def _content(self, offset: tf.Tensor) -> tf.Tensor:
         """The features of the shifted content at the backbone's content tap."""
         shifted = self._shifted(tf.constant(self.content, tf.float32), offset)
         return self._smooth(self._features(shifted))[self.backbone.content_tap]
 
-    def _evaluate(self, flat, offset, content):
+    def _evaluate(
+        self, flat: tf.Tensor, offset: tf.Tensor, content: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
         """Loss, gradient and parts at a picture's pixels `[H W 3]`."""
         with tf.GradientTape() as tape:
             tape.watch(flat)
@@ -145,7 +153,7 @@ class Scale:
         return total, tape.gradient(total, flat), parts
 
 
-def _squares(value):
+def _squares(value: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(value**2)
 
 
@@ -168,24 +176,21 @@ class LBFGS:
     not descend, or along which no point is lower, clears the memory: the next direction is then
     the steepest.
 
-    Args:
-        start: `[n]` float32 or float64.
-        history: pairs of differences that are remembered.
-        first_move: root mean square change of a variable in the very first trial, when nothing is
-            known of the curvature.
+    start: `[n]` float32 or float64. history: pairs of differences that are remembered. first_move:
+    root mean square change of a variable in the very first trial, when the curvature is unknown.
     """
 
-    def __init__(self, start, history: int = 10, first_move: float = 0.01):
+    def __init__(self, start: tf.Tensor, history: int = 10, first_move: float = 0.01):
         self.position = tf.convert_to_tensor(start)
         self.first_move = first_move
         self.pairs = collections.deque(maxlen=history)
         self.known = None  # loss and gradient at the position
 
-    def step(self, objective: typing.Callable) -> float:
+    def step(self, objective: Objective) -> float:
         """One iteration; returns the loss at the new position.
 
-        `objective(position [n]) -> (loss, gradient [n])`. Where no point is lower even
-        along the steepest descent, the position stays: it is a minimum to rounding.
+        Where no point is lower even along the steepest descent, the position stays: it is a minimum
+        to rounding.
         """
         if self.known is None:
             self.known = objective(self.position)
@@ -207,11 +212,11 @@ class LBFGS:
         return float(loss)
 
     def function_changed(self) -> None:
-        """To be called where the next step's objective differs: what was known of the loss here
-        is forgotten, and the curvature, which changes less, is kept."""
+        """To be called where the next step's objective differs: the loss here is forgotten, the
+        curvature, which changes less, is kept."""
         self.known = None
 
-    def _direction(self, gradient):
+    def _direction(self, gradient: tf.Tensor) -> tf.Tensor:
         """`-H g` by the two loops over the pairs, H_0 = (s'y / y'y) I of the newest pair."""
         if not self.pairs:
             return -gradient
@@ -225,9 +230,11 @@ class LBFGS:
             vector = vector + (factor - _dot(y, vector) / curvature) * s
         return -vector
 
-    def _search(self, objective, direction, slope: float):
-        """`(position, loss, gradient)` of a point that obeys the Wolfe conditions, or of the
-        lowest that was tried; None where none was lower."""
+    def _search(
+        self, objective: Objective, direction: tf.Tensor, slope: float
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None:
+        """`(position, loss, gradient)` of a point that satisfies the Wolfe conditions, or of the
+        lowest one that was tried; None where none was lower."""
         start = float(self.known[0])
         rounding = 4.0 * abs(start) * np.finfo(self.position.dtype.as_numpy_dtype).eps
         low, high, best = 0.0, math.inf, None
@@ -247,11 +254,11 @@ class LBFGS:
             length = 2.0 * low if math.isinf(high) else 0.5 * (low + high)
         return best
 
-    def _first_length(self, direction) -> float:
+    def _first_length(self, direction: tf.Tensor) -> float:
         size = math.sqrt(_dot(direction, direction) / max(1, int(tf.size(direction))))
         return self.first_move / size if size > 0.0 else 1.0
 
-    def _remember(self, s, y) -> None:
+    def _remember(self, s: tf.Tensor, y: tf.Tensor) -> None:
         """Keeps a pair whose curvature is positive beyond rounding."""
         curvature = _dot(s, y)
         if curvature > LEAST_CURVATURE * math.sqrt(_dot(s, s) * _dot(y, y)):
@@ -259,31 +266,27 @@ class LBFGS:
 
 
 class Adam:
-    """keras's Adam behind the same `position`, `step` and `function_changed`.
+    """Keras's Adam with the same `position`, `step` and `function_changed`. start: `[n]` float32.
+    rate: learning rate, in units of the variables."""
 
-    Args:
-        start: `[n]` float32.
-        rate: learning rate, in units of the variables.
-    """
-
-    def __init__(self, start, rate: float = 0.02):
+    def __init__(self, start: tf.Tensor, rate: float = 0.02):
         self._variable = tf.Variable(start)
         self._optimizer = keras.optimizers.Adam(rate)
 
     @property
-    def position(self):
+    def position(self) -> tf.Tensor:
         """`[n]`."""
         return self._variable.value()
 
-    def step(self, objective: typing.Callable) -> float:
+    def step(self, objective: Objective) -> float:
         """One step; returns the loss before it."""
         loss, gradient = objective(self._variable.value())
         self._optimizer.apply([gradient], [self._variable])
         return float(loss)
 
     def function_changed(self) -> None:
-        """Adam remembers gradients alone, which may vary."""
+        """Nothing to forget: Adam remembers only gradients, which may vary."""
 
 
-def _dot(first, second) -> float:
+def _dot(first: tf.Tensor, second: tf.Tensor) -> float:
     return float(tf.tensordot(first, second, 1))

@@ -32,8 +32,8 @@ class Restyler:
             result = keep_colour(fit(content, max(result.shape[:2])), result)
         return result
 
-    def _read(self, source) -> np.ndarray:
-        """A content picture from its path or its bytes, no larger than it is wanted."""
+    def _read(self, source: images.PictureSource) -> np.ndarray:
+        """A content picture from its path or its bytes, no larger than wanted."""
         size = self.request.size
         remedy = "give --size" if size is None else images.Wanted.remedy
         content = images.read(source, longest=size or self.longest, remedy=remedy)
@@ -124,8 +124,8 @@ def write_sheet(
     images.write(place, images.grid(cells, len(labels), column_labels=labels))
 
 
-def _cell(picture) -> np.ndarray:
-    """The picture in the middle of a white square: pictures of a sheet have one size."""
+def _cell(picture: np.ndarray) -> np.ndarray:
+    """The picture in the middle of a white square: all pictures of a sheet have one size."""
     picture = fit(picture, SHEET_PIXELS)
     height, width = picture.shape[:2]
     square = np.ones((SHEET_PIXELS, SHEET_PIXELS, 3), np.float32)

@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 
-from stylegan_culture.config import InputError, option
+from stylegan_culture.config import InputError, flag_of, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +37,12 @@ class Request:
         "gatys and 1024 for the other training-free methods",
         low=1,
     )
+
+    def refuse(self, sentence: str, *names: str) -> None:
+        """Raises `InputError`, `sentence` with the flag, where one of these options is given."""
+        for name in names:
+            if getattr(self, name):
+                raise InputError(sentence.format(flag_of(name)))
 
     def style_weights(self) -> list[float]:
         """Weights of the styles, sum 1; `InputError` where --weights does not fit them."""

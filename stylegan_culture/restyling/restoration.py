@@ -1,8 +1,8 @@
 """Restores pictures of any size by a trained network, and lets a repair end in a culture's style:
 `stylize FILE --restore KIND [--model RUN]`.
 
-Pictures are `[H, W, 3]` in [0, 1]. What is restored is likely, not certain: no evidence of what was
-there.
+Pictures are `[H, W, 3]` in [0, 1]. A restored picture is likely, not certain: it is no evidence of
+what was there.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option
+from stylegan_culture.later import later
 from stylegan_culture.networks.sizes import KINDS
 from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.feedforward import (
@@ -23,14 +24,17 @@ from stylegan_culture.restyling.feedforward import (
     finite,
     inside_of,
     pad,
-    read_mask,
     tiles,
 )
 from stylegan_culture.restyling.request import Request
 
-if typing.TYPE_CHECKING:  # importing it takes seconds, and --help imports this module
+if typing.TYPE_CHECKING:  # importing them takes seconds, and --help imports this module
+    import tensorflow as tf
+
     from stylegan_culture.networks.restoration import RestorationModel
 
+models = later("stylegan_culture.models")
+holes = later("stylegan_culture.networks.holes")
 SHIPPED = "restore64"  # the model where --model names none
 WARNING = (
     "what is restored is likely, not certain: results are no evidence of what was there; where "
@@ -74,14 +78,7 @@ def check(settings: RestorationSettings, request: Request) -> None:
         return
     if request.size is not None and kind.startswith("enlarge"):
         raise InputError(f"--restore {kind} says how large; leave out --size")
-    refused = {
-        "--style": request.style,
-        "--weights": request.weights,
-        "--keep-colour": request.keep_colour,
-    }
-    for flag, value in refused.items():
-        if value:
-            raise InputError(f"--restore takes no {flag}; leave it out")
+    request.refuse("--restore takes no {}; leave it out", "style", "weights", "keep_colour")
     if (kind == "inpaint") != bool(request.mask) or len(request.mask) > 1:
         raise InputError("--restore inpaint takes one --mask, white in the holes; no other kind")
     if settings.faithful and request.culture is not None:
@@ -99,15 +96,13 @@ def build(settings: RestorationSettings, request: Request) -> typing.Callable:
     print(f"note: {WARNING}", file=sys.stderr)
     finish = None
     if request.culture is not None:
-        from stylegan_culture import models
-
         culture_model = models.load(settings.fuse_model, "culture").network
         finish = CultureNetwork(culture_model, feedforward.style_code(culture_model, request))
 
     def run(content, preview):
         hole = None
         if settings.restore == "inpaint":
-            hole = read_mask(request.mask[0], content.shape[:2], request.size)
+            hole = images.read_mask(request.mask[0], content.shape[:2], request.size)
         repaired = restore(model, content, settings.restore, hole)
         return repaired if finish is None else fuse(repaired, finish(repaired), strength)
 
@@ -116,8 +111,6 @@ def build(settings: RestorationSettings, request: Request) -> typing.Callable:
 
 def load(reference: str) -> "RestorationModel":
     """The restoring model of a run folder, a model folder, or the name of a shipped model."""
-    from stylegan_culture import models
-
     if models.kind_of(reference) != "restore":
         raise InputError(
             f"{reference} is no model that restores; train one with `python -m "
@@ -130,18 +123,18 @@ class RestoringNetwork(CultureNetwork):
     """A `RestorationModel` for one kind of damage: the generator drafts, the refiner finishes.
 
     Pictures have a fourth channel, 1 in holes. The refiner is local, so tiles that are wider by
-    what it sees give the same picture.
+    its reach give the same picture.
     """
 
     def __init__(self, model: "RestorationModel", kind: str):
         super().__init__(model, model.codes(np.array([model.kinds.index(kind)])))
 
-    def whole(self, pictures, strength):
+    def whole(self, pictures: np.ndarray, strength: np.ndarray) -> "tf.Tensor":
         """As of `FeedForward`."""
         drawn = np.clip(finite(super().whole(pictures, strength)), 0.0, 1.0)
         return self.model.refine(pictures, drawn, self.code.repeat(len(pictures), 0))
 
-    def tiled(self, picture, strength, tile):
+    def tiled(self, picture: np.ndarray, strength: float, tile: int) -> np.ndarray:
         """As of `FeedForward`."""
         drawn = super().tiled(picture, strength, tile)
         result = np.empty_like(drawn)
@@ -159,24 +152,13 @@ def restore(
     hole: np.ndarray | None = None,
     tile: int | None = None,
 ) -> np.ndarray:
-    """One picture restored from one kind of damage.
+    """One picture `[h, w, 3]` restored from one kind of damage: float32 `[H, W, 3]` in [0, 1].
 
-    Args:
-        model: with its weights.
-        picture: `[h, w, 3]`, any height and width from 1 on.
-        kind: one of `model.kinds`; enlarge2 and enlarge4 give a picture of 2 or 4 times the sides.
-        hole: `[h, w]`, above 0.5 where inpaint shall fill; everything else stays bit for bit.
-        tile: edge of a tile in pixels, a multiple of 8; None: whole up to a megapixel, else 512.
-
-    Returns:
-        float32 `[H, W, 3]` in [0, 1].
-
-    Raises:
-        InputError: a kind that the model has not learnt, a hole for another kind, or a
-            result that is too large for memory.
+    kind: one of `model.kinds`; enlarge2 and enlarge4 give a picture of 2 or 4 times the sides.
+    hole: `[h, w]`, above 0.5 where inpaint shall fill; all other pixels stay bit for bit. tile: as
+    of `FeedForward`. `InputError` for a kind that the model has not learnt, a hole for another
+    kind, and a result that is too large for memory.
     """
-    from stylegan_culture.networks.holes import known, with_holes
-
     if kind not in model.kinds:
         raise InputError(f"this model restores {', '.join(model.kinds)}, not {kind!r}")
     if (kind == "inpaint") != (hole is not None):
@@ -191,18 +173,19 @@ def restore(
     else:
         check_size(*picture.shape[:2], RESTORED_PIXELS)
     height, width = picture.shape[:2]
+    network = RestoringNetwork(model, kind)
     if hole is None:
-        given = np.asarray(known(pad(picture)[None]))[0]
-        picture = None  # an enlarged one is not needed any more
-    else:
-        masked = pad(np.concatenate([picture, hole[..., None] > 0.5], -1, dtype=np.float32))
-        given = np.asarray(with_holes(masked[None, ..., :3], masked[None, ..., 3:]))[0]
-    restored = RestoringNetwork(model, kind)(given, tile=tile)[:height, :width]
-    return restored if hole is None else np.where(hole[..., None] > 0.5, restored, picture)
+        given = np.asarray(holes.known(pad(picture)[None]))[0]
+        del picture  # memory: it may be an enlarged one
+        return network(given, tile=tile)[:height, :width]
+    filled = hole[..., None] > 0.5
+    masked = pad(np.concatenate([picture, filled], -1, dtype=np.float32))
+    given = np.asarray(holes.with_holes(masked[None, ..., :3], masked[None, ..., 3:]))[0]
+    return np.where(filled, network(given, tile=tile)[:height, :width], picture)
 
 
 def fuse(repaired: np.ndarray, restyled: np.ndarray, strength: float = 1.0) -> np.ndarray:
-    """A repair that ends in a culture's style: the restyled picture, but less where detail counts.
+    """A repair that ends in a culture's style: the restyled picture, weaker where it is detailed.
 
         result = repaired + strength (1 - KEPT w) (restyled - repaired)
 
@@ -220,7 +203,7 @@ def fuse(repaired: np.ndarray, restyled: np.ndarray, strength: float = 1.0) -> n
     return result
 
 
-def _smoothed(plane):
+def _smoothed(plane: np.ndarray) -> np.ndarray:
     """`[H, W]` without what is smaller than `COARSE` pixels."""
     height, width = plane.shape
     coarse = (max(1, height // COARSE), max(1, width // COARSE))
@@ -228,7 +211,7 @@ def _smoothed(plane):
 
 
 LEVELS = 256
-LEAST, MOST = 0.25, 2.5  # slopes before scaling; 1 where values are as frequent as on average
+LEAST, MOST = 0.25, 2.5  # slopes before scaling; a value of average frequency has 1
 REACH = 4  # levels to each side over which frequencies are averaged
 
 
@@ -237,8 +220,8 @@ def tone_curve(picture: np.ndarray, strength: float = 1.0) -> np.ndarray:
 
         slope(v) ~ min(max(f(v), LEAST), MOST)
 
-    where f is the smoothed frequency of value v: equalisation of the histogram, limited so that no
-    tones fall together and no noise is blown up (after Pizer et al., "Adaptive histogram
+    where f is the smoothed frequency of value v: equalisation of the histogram, limited so that
+    tones stay distinct and noise is not amplified (after Pizer et al., "Adaptive histogram
     equalization", 1987, of the whole picture at once). `strength` 0 is the identity, 1 the curve.
     """
     counts = sum(
@@ -260,7 +243,7 @@ def spread_tones(picture: np.ndarray, strength: float = 1.0) -> np.ndarray:
     return result
 
 
-def _strips(picture):
-    """The picture `[H, W, ...]` in bands of rows, views: copies are of bands alone."""
+def _strips(picture: np.ndarray) -> list[np.ndarray]:
+    """The picture `[H, W, ...]` as views of bands of rows, so that only bands are copied."""
     rows = max(1, images.STRIP // max(1, picture.shape[1]))
     return [picture[top : top + rows] for top in range(0, len(picture), rows)]

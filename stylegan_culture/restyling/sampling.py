@@ -1,8 +1,9 @@
 """Draws from noise: `stylize --sample N`, new pictures of cultures, or new styles of one.
 
 Without a picture, `--model` is a run of `train --trainer dcgan` or `vae`, and each culture gives
-one row of samples of the same noise. With a picture, `--model` is a culture model, and the row
+one row of samples from the same noise. With a picture, `--model` is a culture model, and the row
 shows the picture in new styles of the culture. `--walk STEPS` goes from each sample to the next.
+In this file `first` is a picture that stands before every row of a sheet, or None.
 """
 
 import dataclasses
@@ -18,11 +19,13 @@ from PIL import Image
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option, reason
 from stylegan_culture.files import SOFTWARE, file_names, written_whole
+from stylegan_culture.later import later
 from stylegan_culture.networks import noise
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.restyling.feedforward import CULTURE_MODEL, CultureNetwork, finite, fit
 from stylegan_culture.restyling.request import Request, mixture_of
 
+models = later("stylegan_culture.models")
 SHEET_PIXELS = 256  # longest edge of a restyled picture on a sheet or in a GIF
 FRAME_MILLISECONDS = 80  # of a GIF
 GIF_PIXELS = 400_000_000  # of all frames, a byte each
@@ -69,10 +72,7 @@ def check(settings: SamplingSettings, request: Request, pictures: tuple[str, ...
         )
     if settings.walk is not None and settings.sample < 2:
         raise InputError("--walk needs --sample of at least 2 to go between")
-    refused = {"--style": request.style, "--mask": request.mask, "--weights": request.weights}
-    for flag, value in refused.items():
-        if value:
-            raise InputError(f"--sample draws new styles; leave {flag} out")
+    request.refuse("--sample draws new styles; leave {} out", "style", "mask", "weights")
     if pictures and request.culture is None:
         raise InputError("say of which culture the new styles are to be: --culture KEY")
     if len(pictures) > 1:
@@ -126,8 +126,6 @@ def draw(
 
 def _cultures(model: str, culture: str | None) -> tuple[list[Row], int]:
     """A row for every culture of a sampler, or one for a culture or mixture."""
-    from stylegan_culture import models
-
     if models.kind_of(model) != "sampler":
         raise InputError(
             f"{model} restyles pictures: name one, or give --model a run of "
@@ -154,13 +152,11 @@ def _cultures(model: str, culture: str | None) -> tuple[list[Row], int]:
 def _styles(
     settings: SamplingSettings, request: Request, picture: str, longest: int | None
 ) -> tuple[list[Row], int, np.ndarray]:
-    """One row: the picture in styles about the culture's code, `code + spread noise`.
+    """One row: the picture in styles around the culture's code, `code + spread noise`.
 
-    The prior that the style encoder was trained towards has the deviation 1, but encoded artworks
-    lie within about a third of that, and styles from farther off leave the culture.
+    The style encoder's prior has the deviation 1, but encoded artworks lie within about a third of
+    that; styles farther away leave the culture.
     """
-    from stylegan_culture import models
-
     if models.kind_of(settings.model) == "sampler":
         raise InputError(f"{settings.model} draws without a picture; leave {picture} out")
     model = models.load(settings.model, "culture").network
@@ -176,11 +172,10 @@ def _styles(
     return [Row(request.culture, draw_styles)], model.config.code_size, content
 
 
-def _sheet(rows, points, steps, first) -> np.ndarray:
-    """Rows of samples or, with `steps`, of the ways from each sample to the next, both included.
-
-    `first`, a picture, stands before every row.
-    """
+def _sheet(
+    rows: list[Row], points: np.ndarray, steps: int | None, first: np.ndarray | None
+) -> np.ndarray:
+    """Rows of samples or, with `steps`, of the ways from each sample to the next, both included."""
     if steps is None:
         legs = [points]
     else:
@@ -197,20 +192,20 @@ def _sheet(rows, points, steps, first) -> np.ndarray:
     return images.grid(cells, columns, labels if any(labels) else None)
 
 
-def _cell(rows, points, first) -> tuple[int, int]:
+def _cell(rows: list[Row], points: np.ndarray, first: np.ndarray | None) -> tuple[int, int]:
     """Height and width of one picture of a sheet."""
     return (rows[0].draw(points[:1])[0] if first is None else first).shape[:2]
 
 
-def _frames(rows, path):
-    """For every point of a walk one picture: all rows beside each other."""
+def _frames(rows: list[Row], path: np.ndarray) -> typing.Iterator[np.ndarray]:
+    """One picture uint8 `[H, W, 3]` for every point of a walk: all rows beside each other."""
     with _progress(len(path) * len(rows)) as bar:
         for point in path:
             cells = [next(_drawn(row, point[None], bar)) for row in rows]
             yield images.to_uint8(images.grid(cells, len(cells)))
 
 
-def _write_gif(place, frames) -> None:
+def _write_gif(place: pathlib.Path, frames: typing.Iterable[np.ndarray]) -> None:
     """A GIF that repeats for ever, each frame with 256 colours of its picture."""
     pictures, content = [Image.fromarray(frame).quantize(256) for frame in frames], io.BytesIO()
     try:
@@ -231,7 +226,7 @@ def _write_gif(place, frames) -> None:
         file.write(content.getvalue())
 
 
-def _names(rows, count: int, steps: int | None) -> list[str]:
+def _names(rows: list[Row], count: int, steps: int | None) -> list[str]:
     """Names of a folder's pictures: `CULTURE_0001.png`, row by row, or `0001.png` for a walk's."""
     if steps is not None:
         return [f"{number:04d}.png" for number in range(1, count * steps + 1)]
@@ -240,7 +235,9 @@ def _names(rows, count: int, steps: int | None) -> list[str]:
     return [f"{name}_{number:04d}.png" for name in names for number in range(1, count + 1)]
 
 
-def _write_folder(names, rows, points, steps) -> None:
+def _write_folder(
+    names: list[pathlib.Path], rows: list[Row], points: np.ndarray, steps: int | None
+) -> None:
     """Samples, or a walk's frames, under the names that `_names` gave."""
     if steps is not None:
         path = noise.walk(points, steps, closed=True)
@@ -254,13 +251,13 @@ def _write_folder(names, rows, points, steps) -> None:
                 images.write(next(left), picture)
 
 
-def _drawn(row: Row, points, bar):
-    """Yields the pictures of a row; a few are drawn at a time, so that memory is bounded."""
+def _drawn(row: Row, points: np.ndarray, bar: tqdm.tqdm) -> typing.Iterator[np.ndarray]:
+    """Yields the pictures of a row; a few are drawn at a time, to limit memory."""
     for begin in range(0, len(points), BATCH):
         for picture in row.draw(points[begin : begin + BATCH]):
             bar.update()
             yield picture
 
 
-def _progress(total: int):
+def _progress(total: int) -> tqdm.tqdm:
     return tqdm.tqdm(total=total, unit="picture", dynamic_ncols=True, disable=None)

@@ -19,15 +19,8 @@ SHRINKAGE = 1e-3
 
 
 class StageTransfer:
-    """Multi-level WCT, coarse to fine.
-
-    Args:
-        encoder: path of the whole encoder's archive.
-        stages: path of the archive of stage encoders and decoders.
-
-    Raises:
-        InputError: a file is missing, damaged, or its layers do not fit each other.
-    """
+    """Multi-level WCT, coarse to fine, by two archives: of the whole encoder, and of the stages'
+    encoders and decoders. `InputError` where one is missing, damaged, or its layers do not fit."""
 
     def __init__(self, encoder: str, stages: str):
         self.layers = {}
@@ -54,7 +47,7 @@ class StageTransfer:
             picture = tf.clip_by_value(self._decode(stage, mixed), 0.0, 1.0)
         return picture[0].numpy()
 
-    def _encode(self, stage: int, picture):
+    def _encode(self, stage: int, picture: tf.Tensor) -> tf.Tensor:
         entry, *layers = self.layers[f"enc{stage}"]
         features = tf.nn.conv2d(picture, entry[0], 1, "VALID") + entry[1]
         for name, layer in zip(_names(stage), layers, strict=True):
@@ -63,7 +56,7 @@ class StageTransfer:
             features = _convolve(features, layer)
         return features
 
-    def _decode(self, stage: int, features):
+    def _decode(self, stage: int, features: tf.Tensor) -> tf.Tensor:
         layers = dict(zip(_names(stage), self.layers[f"dec{stage}"], strict=True))
         for name in reversed(layers):
             features = _convolve(features, layers[name])
@@ -78,12 +71,12 @@ def _names(stage: int) -> list[str]:
     return whole[: whole.index(f"conv{stage}1") + 1]
 
 
-def _convolve(features, layer):
+def _convolve(features: tf.Tensor, layer: tuple[np.ndarray, np.ndarray]) -> tf.Tensor:
     padded = tf.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
     return tf.nn.relu(tf.nn.conv2d(padded, layer[0], 1, "VALID") + layer[1])
 
 
-def _whiten_and_colour(features, wanted):
+def _whiten_and_colour(features: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     rows, target = (tf.reshape(x, (1, -1, x.shape[-1])) for x in (features, wanted))
     mean, covariance = linalg.moments(rows)
     target_mean, target_covariance = linalg.moments(target)
@@ -93,6 +86,6 @@ def _whiten_and_colour(features, wanted):
     return tf.reshape(moved, features.shape)
 
 
-def _cut(image):
+def _cut(image: np.ndarray) -> np.ndarray:
     height, width = (edge // MULTIPLE * MULTIPLE for edge in image.shape[:2])
     return np.asarray(image, np.float32)[:height, :width]

@@ -20,8 +20,8 @@ quick, so what loads TensorFlow is named by `later` at the top of the file.
 """
 
 import dataclasses
-import importlib
-import typing
+
+from stylegan_culture.later import later as later
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,13 +59,3 @@ TRAINERS = {
         True,
     ),
 }
-
-
-class later:
-    """A module that is imported when something of it is first used: `tf = later("tensorflow")`."""
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __getattr__(self, attribute: str) -> typing.Any:
-        return getattr(importlib.import_module(self._name), attribute)

@@ -3,9 +3,8 @@
 A clip has `frames()`, which starts anew at each call, and the times of its frames as whole numbers
 of `time_base` seconds. PyAV (extra `video`) is loaded when a video is opened.
 
-A video may come from a stranger. FFmpeg is given an opened file and a closed list of formats, so
-that no playlist leads it to other files, and a process that may be ended goes through the file
-before this one does.
+A video may come from a stranger. FFmpeg gets an opened file and a closed list of formats, so that
+no playlist leads it to other files, and another process, which may be ended, reads the file first.
 """
 
 import contextlib
@@ -22,16 +21,21 @@ import numpy as np
 
 from stylegan_culture import config, files, images, isolation
 from stylegan_culture.config import InputError
+from stylegan_culture.later import later
 
+if typing.TYPE_CHECKING:
+    import av as pyav
+
+av = later("av")
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv")
 PICTURES = (*images.WRITABLE, ".ppm", ".avif")
-FOLDER_RATE = 25  # frames a second that a folder of pictures is taken for
+FOLDER_RATE = 25  # frames a second of a folder of pictures
 HIGH_DYNAMIC_RANGE = (16, 18)  # transfer characteristics PQ and HLG of ITU-T H.273
 SHORTFALL = 0.25  # seconds that a file may end before the length that its header tells
 # FFmpeg's demuxers of `VIDEOS` and of what is written; none of them opens other files.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,ogg,asf,gif,nut"
 FRAME_PIXELS = 9_000_000  # of a frame that is decoded: 4096 x 2160
-WALKED = 50_000_000  # bytes of a clip that may be looked through in a second, beside 10 seconds
+WALKED = 50_000_000  # bytes of a clip a second that its first reading may take, after 10 seconds
 FASTEST = 1000  # frames a second, and seconds a frame
 LONGEST = 100 * 3600  # seconds of a clip
 STRETCHED = 100  # times that a pixel may be wider than high, or higher than wide
@@ -118,8 +122,6 @@ class VideoClip:
 
     def frames(self) -> typing.Iterator[Frame]:
         """Yields every `Frame`, upright; damage raises `InputError`."""
-        import av
-
         number, last = 0, None
         with opened(self.path) as container:
             stream = _picture_stream(container, self.path)
@@ -132,7 +134,7 @@ class VideoClip:
                     if abs(time * self.time_base) > LONGEST:
                         raise InputError(f"{self.path} has a frame at an absurd time; repair it")
                     if last is not None and time <= last:
-                        continue  # a second picture for the same moment: it would not be seen
+                        continue  # another picture for the same moment: nobody would see it
                     yield Frame(_upright(frame, self.path), time, frame.duration or step)
                     number, last = number + 1, time
             except av.error.FFmpegError as error:
@@ -152,10 +154,8 @@ Clip = FolderClip | VideoClip
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike):
+def opened(path: str | os.PathLike) -> "typing.Iterator[pyav.container.InputContainer]":
     """The file's PyAV container for reading; `InputError` where there is none."""
-    import av
-
     try:
         file = files.open_file(path)
     except FileNotFoundError:
@@ -179,7 +179,7 @@ def _decoder() -> dict[str, str]:
 
 
 def count_frames(path: str) -> int:
-    """How many frames a video has, whose numbers make sense; for `isolation.call`."""
+    """How many frames a video has, once its header is checked; for `isolation.call`."""
     try:
         with opened(path) as container:
             stream = _picture_stream(container, path)
@@ -189,8 +189,8 @@ def count_frames(path: str) -> int:
         raise InputError(str(error).removeprefix(f"{path} ")) from None
 
 
-def _check(stream, path) -> None:
-    """Raises `InputError` where what the header says cannot be, or cannot be shown as RGB."""
+def _check(stream: "pyav.VideoStream", path: str) -> None:
+    """Raises `InputError` where the header has impossible numbers, or cannot be shown as RGB."""
     context = stream.codec_context
     if context.color_trc in HIGH_DYNAMIC_RANGE:
         raise InputError(f"{path} has a high dynamic range; convert it to BT.709 first")
@@ -206,7 +206,7 @@ def _check(stream, path) -> None:
         raise InputError(f"{path} is damaged (its pixels are {aspect} times as wide as high)")
 
 
-def _size(path) -> int:
+def _size(path: str | os.PathLike) -> int:
     """Bytes of an ordinary file; `InputError` otherwise."""
     try:
         with files.open_file(path) as file:
@@ -215,21 +215,17 @@ def _size(path) -> int:
         raise InputError(f"{path} is missing; check the path") from None
 
 
-def _picture_stream(container, path):
+def _picture_stream(
+    container: "pyav.container.InputContainer", path: str | os.PathLike
+) -> "pyav.VideoStream":
     """The first stream of moving pictures; a cover picture of a song is none."""
     for stream in container.streams.video:
-        if not int(stream.disposition) & _attached():
+        if not int(stream.disposition) & int(av.stream.Disposition.attached_pic):
             return stream
     raise InputError(f"{path} has no moving pictures; name a video")
 
 
-def _attached() -> int:
-    import av
-
-    return int(av.stream.Disposition.attached_pic)
-
-
-def _walk(container, stream, path) -> int:
+def _walk(container: "pyav.container.InputContainer", stream: "pyav.VideoStream", path: str) -> int:
     """Counts the frames by reading all packets without decoding; a file cut off is refused."""
     count, end = 0, 0.0
     for packet in container.demux():
@@ -244,7 +240,7 @@ def _walk(container, stream, path) -> int:
     return count
 
 
-def _upright(frame, path) -> np.ndarray:
+def _upright(frame: "pyav.VideoFrame", path: pathlib.Path) -> np.ndarray:
     """The frame's pixels, uint8 `[H, W, 3]`, turned as the file asks."""
     if frame.width * frame.height > FRAME_PIXELS:
         raise InputError(f"{path} has frames of {frame.width}x{frame.height} pixels; reduce it")
@@ -254,12 +250,12 @@ def _upright(frame, path) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), quarters % 4))
 
 
-def _number(file: pathlib.Path):
-    """Sorts 2.png before 10.png."""
+def _number(file: pathlib.Path) -> list[int | str]:
+    """A key that sorts 2.png before 10.png."""
     parts = re.split(r"(\d+)", file.stem)
     return [int(part) if part.isdigit() else part for part in parts]
 
 
-def _digest(file) -> str:
+def _digest(file: pathlib.Path) -> str:
     with files.open_file(file) as opened_file:
         return hashlib.file_digest(opened_file, "sha256").hexdigest()

@@ -1,12 +1,11 @@
 """Restyles the frames of a video one after another, with statistics that are smoothed over time.
 
-Two things flicker in a video that is restyled frame by frame. The moments that the whitening takes
-out change when something large passes by, and with them the colours of all the rest. And the
-encoder keeps every fourth and eighth position: which of them changes with every pixel that things
-move, and so do the lines that are drawn from them. So the moments are smoothed over time,
-and the feature maps are smoothed over time along the motion, before anything is drawn. Both start
-anew at a scene cut. No frame that was drawn is blended with another; the grain that strokes are
-drawn from stays fixed in place.
+Two things flicker in a video that is restyled frame by frame. The moments that whitening removes
+change when something large passes by, and the colours of everything else change with them. And the
+encoder keeps every fourth and eighth position: which ones changes whenever things move by a pixel,
+and so do the lines drawn from them. So the moments are smoothed over time, and the feature maps are
+smoothed over time along the motion, before anything is drawn. Both start again at a scene cut.
+Drawn frames are never blended; the noise that strokes are drawn from stays fixed in place.
 
 Frames are `[H, W, 3]` in [0, 1].
 """
@@ -44,11 +43,11 @@ def thumb(frame: np.ndarray) -> np.ndarray:
 def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether two thumbs belong to different scenes.
 
-    Both have to hold: the histograms of luminance, 16 bins from 0 to 2.5 times the mean, differ by
+    Two conditions: the histograms of luminance, 16 bins from 0 to 2.5 times the mean, differ by
     more than 0.1 of the pixels, and the pictures by more than 0.15 of the mean brightness on
-    average. Motion alone hardly changes the histogram and a change of exposure changes neither; of
-    77 cuts between photographs none was missed, and pans, zooms and cut-outs at up to 30 pixels a
-    frame of 640 with 5 % flicker gave no false one (the largest change of the histogram: 0.085).
+    average. Motion alone hardly changes the histogram, a change of exposure changes neither. Of 77
+    cuts between photographs none was missed; pans, zooms and cut-outs at up to 30 pixels a frame of
+    640 with 5 % flicker gave no false one (the largest change of the histogram: 0.085).
     """
     counts = [
         np.histogram(np.clip(picture, 0.0, BRIGHTEST), BINS, (0.0, BRIGHTEST))[0] / picture.size
@@ -59,21 +58,17 @@ def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
 
 
 class FrameRestyler:
-    """Restyles frames in their order; keeps what it has learnt of the past between them.
+    """Restyles frames in their order and keeps what the next one needs; `cuts` counts scene cuts.
 
     Args:
-        model: `CultureModel` with its weights.
         code: style code `[1, D]`.
         strength: 0 gives the content back, 1 the full style.
-        smoothing: time constant in seconds of the exponential means: after this long the past
+        smoothing: time constant in seconds of the exponential means: after this time the past
             counts 1/e as much. 0 restyles frame by frame.
-        motion: `function(previous, current)` of two frames, uint8 `[H, W, 3]`, that gives
-            `carry(map)`, a function of a feature map `[h, w, C]` of the previous frame at any
-            resolution that gives it as the current frame has it, and where that was seen,
-            `[h, w]` in [0, 1]. None smooths the moments alone.
-
-    Attributes:
-        cuts: how many scene cuts there were.
+        motion: `function(previous, current)` of two frames, uint8 `[H, W, 3]`, that returns
+            `carry`. `carry(map)` moves a feature map `[h, w, C]` of the previous frame, at any
+            resolution, to the current one, and tells where it was visible, `[h, w]` in [0, 1].
+            None smooths the moments alone.
     """
 
     def __init__(
@@ -114,11 +109,7 @@ class FrameRestyler:
         return {**self._past, "cuts": np.array(self.cuts)}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Goes on from what `state` gave.
-
-        Raises:
-            ValueError: it is no state of such a restyler.
-        """
+        """Continues from a `state`; ValueError where it is none of such a restyler."""
         past = {name: np.asarray(value) for name, value in state.items()}
         cuts = past.pop("cuts", None)
         if cuts is None or cuts.shape or cuts.dtype.kind not in "iu" or cuts < 0:
@@ -132,8 +123,8 @@ class FrameRestyler:
                 raise ValueError(f"its {name} is {past[name].dtype} {past[name].shape}")
         self._past, self.cuts = past, int(cuts)
 
-    def _shapes(self, frame) -> dict:
-        """Of all that is kept of a frame `[H, W, 3]` in uint8, its sides multiples of 8."""
+    def _shapes(self, frame: np.ndarray | None) -> dict[str, tuple[int, ...]]:
+        """Shapes of all that is kept of a frame uint8 `[H, W, 3]`, its sides multiples of 8."""
         if frame is None or frame.ndim != 3 or not all(frame.shape) or frame.dtype != np.uint8:
             raise ValueError("it has no frame")
         height, width = frame.shape[0] // STRIDE, frame.shape[1] // STRIDE
@@ -147,11 +138,11 @@ class FrameRestyler:
             shapes[f"{name}/mean"], shapes[f"{name}/covariance"] = mean.shape, covariance.shape
         return shapes
 
-    def _is_new_scene(self, present) -> bool:
+    def _is_new_scene(self, present: dict[str, np.ndarray]) -> bool:
         same_size = self._past["frame"].shape == present["frame"].shape
         return not same_size or is_cut(self._past["thumb"], present["thumb"])
 
-    def _follow(self, features, frame, new: float) -> None:
+    def _follow(self, features: dict[str, np.ndarray], frame: np.ndarray, new: float) -> None:
         """Mixes the past, carried along the motion, into the whitened features where it was seen.
 
         y_t = s (1 - a) warp(y_(t-1)) + (1 - s (1 - a)) x_t,  s where seen, a the share of the new
@@ -163,7 +154,9 @@ class FrameRestyler:
             features[name] *= 1.0 - kept  # in place: frames may be large
             features[name] += kept * carried
 
-    def _moments(self, features, new: float) -> dict:
+    def _moments(
+        self, features: dict[str, np.ndarray], new: float
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Mean and covariance of the whitened features, m_t = (1 - a) m_(t-1) + a m(y_t)."""
         moments = self.network.moments(features)
         if not self._past or new >= 1.0:

@@ -1,11 +1,13 @@
 """Where the frames of a restyled clip go: a video with the source's sound, a GIF, or a folder.
 
-Each kind writes pieces first (`piece` gives a function that takes frames), then, once all are
-there, puts them together (`finish`). The output appears whole or not at all.
+Each kind writes pieces first (`piece`, a context whose value takes frames) and joins them once all
+are there (`finish`). `claim` takes the output, or raises `InputError` where it must not be written.
+The output appears whole or not at all.
 """
 
 import contextlib
 import errno
+import fractions
 import heapq
 import os
 import pathlib
@@ -14,10 +16,18 @@ import typing
 
 from stylegan_culture import config, files, images
 from stylegan_culture.config import InputError
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.restyling.video.clips import Clip, opened
+from stylegan_culture.restyling.video.clips import Clip, Frame, opened
 from stylegan_culture.restyling.video.pieces import Segments
 
+if typing.TYPE_CHECKING:
+    import av as pyav
+    import numpy as np
+
+av = later("av")
+# Takes the number, the pixels uint8 or float [H, W, 3] and the source's frame.
+Write = typing.Callable[[int, "np.ndarray", Frame], None]
 # B-frames would make the pieces' decoding times overlap where frames come at uneven times.
 ENCODER = {"preset": "medium", "bf": "0"}
 BT709, LIMITED = 1, 1  # ITU-T H.273; AVColorRange
@@ -29,9 +39,7 @@ def is_clip_place(path: str | os.PathLike) -> bool:
     return pathlib.Path(path).suffix.lower() in (*CONTAINERS, ".gif")
 
 
-def output_for(
-    clip: Clip, place: pathlib.Path, crf: int
-) -> "VideoOutput | GifOutput | FolderOutput":
+def output_for(clip: Clip, place: pathlib.Path, crf: int) -> "Output":
     """The output that a path names; `InputError` where there is none or the sound does not fit."""
     suffix = place.suffix.lower()
     if suffix == ".gif":
@@ -56,18 +64,16 @@ class VideoOutput:
             self._check_sound()
 
     def claim(self, outputs: Outputs) -> None:
-        """Takes the output; `InputError` where it must not be written."""
+        """Takes the video file."""
         outputs.claim(self._place)
 
-    def piece(self, segments: Segments) -> typing.ContextManager:
-        """A context whose value takes (number, pixels, frame) and writes the next piece."""
+    def piece(self, segments: Segments) -> typing.ContextManager[Write]:
+        """Writes the next piece."""
         options = {**ENCODER, "crf": str(self._crf)}
         return _encoded(self._clip, segments, "libx264", "yuv420p", options)
 
     def finish(self, segments: Segments) -> None:
         """Copies the packets of the pieces and of the sound into the output."""
-        import av
-
         with contextlib.ExitStack() as stack:
             temporary = stack.enter_context(_renamed(self._place))
             container = CONTAINERS[self._place.suffix.lower()]
@@ -84,9 +90,7 @@ class VideoOutput:
                 output.mux(packet)
 
     def _check_sound(self) -> None:
-        """Copies the sound into nothing, so that what does not fit shows before hours of work."""
-        import av
-
+        """Copies the sound to nowhere: sound that does not fit is refused before hours of work."""
         container = CONTAINERS[self._place.suffix.lower()]
         try:
             with (
@@ -111,11 +115,11 @@ class GifOutput:
         self._clip, self._place = clip, place
 
     def claim(self, outputs: Outputs) -> None:
-        """As of `VideoOutput`."""
+        """Takes the GIF."""
         outputs.claim(self._place)
 
-    def piece(self, segments: Segments) -> typing.ContextManager:
-        """As of `VideoOutput`; lossless."""
+    def piece(self, segments: Segments) -> typing.ContextManager[Write]:
+        """Writes the next piece, lossless."""
         return _encoded(self._clip, segments, "ffv1", "bgr0", {})
 
     def finish(self, segments: Segments) -> None:
@@ -125,9 +129,7 @@ class GifOutput:
             self._write(unsigned, segments)
             _sign(unsigned, temporary)
 
-    def _write(self, place, segments) -> None:
-        import av
-
+    def _write(self, place: pathlib.Path, segments: Segments) -> None:
         with av.open(str(place), "w", format="gif") as out:
             graph = stream = None
             times = iter(segments.times.tolist())
@@ -146,7 +148,9 @@ class GifOutput:
                             out.mux(packet)
             out.mux(stream.encode(None))
 
-    def _stream(self, out, frame):
+    def _stream(
+        self, out: "pyav.container.OutputContainer", frame: "pyav.VideoFrame"
+    ) -> "pyav.VideoStream":
         stream = out.add_stream("gif", rate=self._clip.rate)
         stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "pal8"
         stream.codec_context.time_base = self._clip.time_base
@@ -163,15 +167,15 @@ class FolderOutput:
         self._digits = max(4, len(str(clip.total)))
 
     def claim(self, outputs: Outputs) -> None:
-        """As of `VideoOutput`, for each picture."""
+        """Takes every picture."""
         outputs.check_folder(self._place)
         for number in range(self._clip.total):
             outputs.claim(self._place / self._name(number))
         self._outputs = outputs
 
     @contextlib.contextmanager
-    def piece(self, segments: Segments) -> typing.ContextManager:
-        """As of `VideoOutput`: pictures beside the other pieces."""
+    def piece(self, segments: Segments) -> typing.Iterator[Write]:
+        """Writes pictures beside the other pieces."""
         yield lambda number, pixels, frame: images.write(
             segments.folder / self._name(number), pixels
         )
@@ -179,7 +183,7 @@ class FolderOutput:
     def finish(self, segments: Segments) -> None:
         """Moves the pictures to their folder."""
         names = [self._name(number) for number in range(segments.done)]
-        for name in names[self._clip.total :]:  # more frames than the file's packets promised
+        for name in names[self._clip.total :]:  # more frames than the file has packets
             self._outputs.claim(self._place / name)
         self._place.mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -193,11 +197,14 @@ class FolderOutput:
         return name.name if name.suffix.lower() in images.WRITABLE else f"{name.stem}.png"
 
 
-@contextlib.contextmanager
-def _encoded(clip, segments, codec: str, pixel_format: str, options: dict):
-    """Encodes the next piece under a temporary name; `segments.times` keeps the exact times."""
-    import av
+Output = VideoOutput | GifOutput | FolderOutput
 
+
+@contextlib.contextmanager
+def _encoded(
+    clip: Clip, segments: Segments, codec: str, pixel_format: str, options: dict[str, str]
+) -> typing.Iterator[Write]:
+    """Encodes the next piece under a temporary name; `segments.times` keeps the exact times."""
     path = segments.path(segments.count)
     with _renamed(path) as temporary, av.open(str(temporary), "w", format="nut") as container:
         stream = container.add_stream(codec, rate=clip.rate, options=options)
@@ -226,14 +233,9 @@ def _encoded(clip, segments, codec: str, pixel_format: str, options: dict):
 
 
 @contextlib.contextmanager
-def _renamed(place: pathlib.Path):
-    """A path that becomes `place` when all went well, and goes otherwise.
-
-    Raises:
-        InputError: FFmpeg cannot write it, such as on a full disk.
-    """
-    import av
-
+def _renamed(place: pathlib.Path) -> typing.Iterator[pathlib.Path]:
+    """A path that becomes `place` when all went well, and is removed otherwise; `InputError` where
+    FFmpeg cannot write it, such as on a full disk."""
     with files.temporary_folder(place.parent) as folder:
         try:
             yield folder / place.name
@@ -265,10 +267,10 @@ def _sign(source: pathlib.Path, target: pathlib.Path) -> None:
         shutil.copyfileobj(unsigned, signed)
 
 
-def _pieces(segments, target, time_base):
+def _pieces(
+    segments: Segments, target: "pyav.VideoStream", time_base: fractions.Fraction
+) -> "typing.Iterator[pyav.Packet]":
     """The packets of all pieces. Each holds one frame, in the order in which they are shown."""
-    import av
-
     times = iter(segments.times.tolist())
     for path in segments.paths():
         with av.open(str(path)) as piece:
@@ -280,8 +282,11 @@ def _pieces(segments, target, time_base):
                     yield packet
 
 
-def _sound(source, output):
-    """The packets of all sound, each turned to a like track of the output."""
+def _sound(
+    source: "pyav.container.InputContainer", output: "pyav.container.OutputContainer"
+) -> "typing.Iterator[pyav.Packet]":
+    """The packets of all sound, each moved to a like track of the output; the tracks are made at
+    once, before any packet is written."""
     tracks = source.streams.audio
     targets = {track.index: output.add_stream_from_template(track) for track in tracks}
 
@@ -294,15 +299,13 @@ def _sound(source, output):
     return packets()
 
 
-def _time(packet):
+def _time(packet: "pyav.Packet") -> fractions.Fraction | float:
     stamp = packet.dts if packet.dts is not None else packet.pts
     return float("-inf") if stamp is None else stamp * packet.time_base
 
 
-def _palette_graph(stream):
+def _palette_graph(stream: "pyav.VideoStream") -> "pyav.filter.Graph":
     """A filter that gives each frame its palette, so that no frame waits for the others."""
-    import av
-
     graph = av.filter.Graph()
     source = graph.add_buffer(template=stream)
     split, sink = graph.add("split"), graph.add("buffersink")

@@ -1,15 +1,15 @@
-"""Finished pieces of a clip that is being restyled, so that a run that was killed goes on.
+"""Finished pieces of a clip that is being restyled, so that a run that was killed can continue.
 
-They lie in a hidden folder beside the output, named by a key of all that decides the result. When
-the output is complete the folder goes, and with it the folders that earlier runs for the same
-output with other options left. A file in it says that this program made it: no other folder is
-removed.
+They lie in a hidden folder beside the output, named by a hash of all that decides the result. When
+the output is complete, the folder is removed, with those of earlier runs that had other options. A
+file in it says that this program made it: no other folder is removed.
 """
 
 import contextlib
 import pathlib
 import re
 import shutil
+import typing
 
 import numpy as np
 
@@ -38,13 +38,10 @@ class Segments:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, place: pathlib.Path, key: str):
-        """A context whose value is the pieces of an output and a key (hexadecimal), which no other
-        run works on; a folder without a finished piece goes at the end.
-
-        Raises:
-            InputError: another run is at work on the output, or the folder is somebody else's.
-        """
+    def opened(cls, place: pathlib.Path, key: str) -> typing.Iterator["Segments"]:
+        """A context whose value is the pieces of an output and a key (hexadecimal), locked for this
+        run; a folder without a finished piece is removed at the end. `InputError` where another run
+        is at work on the output, or the folder is somebody else's."""
         folder = place.with_name(f".{place.name}.{key[:16]}.parts")
         with files.locked(place, beside=True):
             if folder.is_dir() and holds_files(folder) and not _is_ours(folder):
@@ -74,7 +71,7 @@ class Segments:
         self.times, self.count = times, int(count)
 
     def path(self, number: int) -> pathlib.Path:
-        """Where piece `number` lies."""
+        """The file of piece `number`."""
         return self.folder / f"{number:06d}.nut"
 
     def paths(self) -> list[pathlib.Path]:
@@ -106,8 +103,8 @@ def _is_ours(folder: pathlib.Path) -> bool:
     return not folder.is_symlink() and made_here(folder / MARK)
 
 
-def _fit(times, count) -> bool:
-    """Whether arrays are the number of finished pieces and the times of their frames in order."""
+def _fit(times: np.ndarray | None, count: np.ndarray | None) -> bool:
+    """Whether arrays are the times of frames in order, and the number of pieces that hold them."""
     if times is None or count is None or count.shape or times.ndim != 2 or times.shape[1] != 2:
         return False
     if times.dtype != np.int64 or count.dtype.kind not in "iu" or not 1 <= count <= MOST_PIECES:

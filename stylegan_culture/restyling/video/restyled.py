@@ -18,14 +18,20 @@ import tqdm
 from stylegan_culture import config
 from stylegan_culture.config import InputError, option
 from stylegan_culture.features import flow
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.restyling import feedforward
 from stylegan_culture.restyling.feedforward import check_size, fit, keep_colour
 from stylegan_culture.restyling.request import Request
-from stylegan_culture.restyling.video.clips import is_clip, open_clip
-from stylegan_culture.restyling.video.outputs import is_clip_place, output_for
+from stylegan_culture.restyling.video.clips import Clip, is_clip, open_clip
+from stylegan_culture.restyling.video.outputs import Output, is_clip_place, output_for
 from stylegan_culture.restyling.video.pieces import FRAMES, Segments
 
+if typing.TYPE_CHECKING:
+    from stylegan_culture.restyling.video.frames import FrameRestyler
+
+frames = later("stylegan_culture.restyling.video.frames")
+models = later("stylegan_culture.models")
 SMALLEST = 16  # pixels
 FRAME_PIXELS = 5_500_000  # that are restyled and encoded within 2 GB of memory
 
@@ -66,7 +72,7 @@ class ClipJob:
 
 
 def restyle_clip(job: ClipJob, outputs: Outputs) -> None:
-    """Restyles the clip; a run that was killed goes on with the frame after its last piece."""
+    """Restyles the clip; a run that was killed continues with the frame after its last piece."""
     place = job.place
     clip = open_clip(job.source)
     output = output_for(clip, place, job.settings.crf)
@@ -91,8 +97,8 @@ def restyle_clip(job: ClipJob, outputs: Outputs) -> None:
 
 
 @contextlib.contextmanager
-def _in_one_sentence(place: pathlib.Path):
-    """Turns what FFmpeg says of frames and times that it cannot write into an `InputError`."""
+def _in_one_sentence(place: pathlib.Path) -> typing.Iterator[None]:
+    """Turns FFmpeg's errors about frames and times that it cannot write into `InputError`."""
     try:
         yield
     except Exception as error:
@@ -104,10 +110,7 @@ def _in_one_sentence(place: pathlib.Path):
         ) from None
 
 
-def _restyler(job: ClipJob):
-    from stylegan_culture import models
-    from stylegan_culture.restyling.video.frames import FrameRestyler
-
+def _restyler(job: ClipJob) -> "FrameRestyler":
     name, request = job.generator.model, job.request
     if feedforward.is_translation(name):
         raise InputError(
@@ -117,10 +120,10 @@ def _restyler(job: ClipJob):
     model = models.load(name, "culture").network
     code = feedforward.style_code(model, request)
     strength = 1.0 if request.strength is None else request.strength
-    return FrameRestyler(model, code, strength, job.settings.steady, flow.carrier)
+    return frames.FrameRestyler(model, code, strength, job.settings.steady, flow.carrier)
 
 
-def _key(clip, restyler, job: ClipJob) -> str:
+def _key(clip: Clip, restyler: "FrameRestyler", job: ClipJob) -> str:
     """A hash of all that decides the frames: the clip, the model, the style and the options."""
     whole = hashlib.sha256(clip.digest().encode())
     for array in (*restyler.network.model.get_weights(), restyler.network.code):
@@ -137,7 +140,9 @@ def _key(clip, restyler, job: ClipJob) -> str:
     return whole.hexdigest()
 
 
-def _frame_function(restyler, request: Request, even: bool) -> typing.Callable:
+def _frame_function(
+    restyler: "FrameRestyler", request: Request, even: bool
+) -> typing.Callable[[np.ndarray, float], np.ndarray]:
     """`function(pixels uint8 [H, W, 3], seconds since the last frame) -> [H, W, 3]`."""
 
     def restyle(pixels, seconds):
@@ -146,7 +151,7 @@ def _frame_function(restyler, request: Request, even: bool) -> typing.Callable:
         content = fit(pixels.astype(np.float32) / 255, request.size)
         if min(content.shape[:2]) < SMALLEST:
             raise InputError(f"frames have to be {SMALLEST} pixels high and wide; choose a --size")
-        if even:  # colours are kept at half the size, so that an odd last line is left out
+        if even:  # colours are stored at half the size, so an odd last line is cut off
             content = content[: content.shape[0] // 2 * 2, : content.shape[1] // 2 * 2]
         result = restyler.restyle(content, seconds)
         return keep_colour(content, result) if request.keep_colour else result
@@ -154,16 +159,22 @@ def _frame_function(restyler, request: Request, even: bool) -> typing.Callable:
     return restyle
 
 
-def _write_pieces(clip, output, segments, restyler, restyle) -> None:
+def _write_pieces(
+    clip: Clip,
+    output: Output,
+    segments: Segments,
+    restyler: "FrameRestyler",
+    restyle: typing.Callable[[np.ndarray, float], np.ndarray],
+) -> None:
     """Restyles the frames that no finished piece holds yet, piece by piece."""
-    frames, last = clip.frames(), None
-    for frame in itertools.islice(frames, segments.done):
+    left, last = clip.frames(), None
+    for frame in itertools.islice(left, segments.done):
         last = frame.time
     bar = tqdm.tqdm(
         total=clip.total, initial=segments.done, unit="frame", dynamic_ncols=True, disable=None
     )
-    with bar, contextlib.closing(frames):
-        frame = next(frames, None)
+    with bar, contextlib.closing(left):
+        frame = next(left, None)
         while frame is not None:
             times = []
             with output.piece(segments) as write:
@@ -172,5 +183,5 @@ def _write_pieces(clip, output, segments, restyler, restyle) -> None:
                     write(segments.done + len(times), restyle(frame.pixels, seconds), frame)
                     bar.update()
                     times.append((frame.time, frame.duration))
-                    last, frame = frame.time, next(frames, None)
+                    last, frame = frame.time, next(left, None)
             segments.finished(times, restyler.state())
