@@ -116,15 +116,26 @@ def _broken_rules(source, module):
 
 
 def _graph():
-    """Every module of the library with the modules that it imports, itself left out."""
+    """Every module of the library with the modules that it imports to run, itself left out."""
     return {
         module: {
             target
-            for target in _imports(path.read_text(encoding="utf-8"), module)
+            for target in _imports(_run(path.read_text(encoding="utf-8")), module)
             if target in MODULES and target != module
         }
         for module, path in MODULES.items()
     }
+
+
+def _run(source):
+    """The source without what is imported under `if typing.TYPE_CHECKING:`, for annotations."""
+    tree = ast.parse(source)
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"))
+    ]
+    return ast.unparse(tree)
 
 
 def test_every_unit_has_its_floor():
