@@ -27,7 +27,7 @@ from stylegan_culture.files import written_whole
 if typing.TYPE_CHECKING:
     import tensorflow as tf
 
-# Means of ImageNet in blue, green, red order, 0 to 255: what both networks were trained to get.
+# Means of ImageNet in blue, green, red order, 0 to 255; both networks were trained without them.
 IMAGENET_BGR = (103.939, 116.779, 123.68)
 VGG19_TAPS = {f"relu{block}_1": f"block{block}_conv1" for block in range(1, 6)}
 RESNET50_TAPS = {
@@ -131,8 +131,8 @@ class ResNet50(Application):
     def embedding(self, image: tf.Tensor) -> tf.Tensor:
         """The picture as 128 numbers of length 1: `[B, H, W, 3] -> [B, 128]`.
 
-        The mean of the last stage through a fixed orthonormal projection (seeded), which keeps
-        distances as well as 128 dimensions can without training (Johnson and Lindenstrauss, 1984).
+        The mean of the last stage through a fixed, seeded orthonormal projection, which keeps
+        distances approximately (Johnson and Lindenstrauss, 1984).
         """
         last = ops.cast(self(image, taps=("conv5",))["conv5"], "float32")
         pooled = ops.mean(last, axis=(1, 2))
@@ -233,12 +233,10 @@ def check_size(backbone: keras.Model, height: int, width: int) -> None:
 def features_inside(backbone: keras.Model, image: tf.Tensor, taps: Iterable[str]) -> dict:
     """The features that a picture would have in the middle of a larger one.
 
-    Zeros around the maps inside a backbone change its features for many positions inwards, and
-    moments and restyled pictures would show it as a frame. So the picture is mirrored outwards by
-    `MARGIN` pixels, and the maps are cut back to its grid.
-
-    Of an image `[B, H, W, 3]` in [0, 1], H and W multiples of `backbone.multiple`:
-    `{tap: [B, H / stride, W / stride, C]}` float32.
+    `[B, H, W, 3]` in [0, 1], H and W multiples of `backbone.multiple`, to
+    `{tap: [B, H / stride, W / stride, C]}` float32. The picture is mirrored outwards by `MARGIN`
+    pixels, and the maps are cut back: the zeros that a backbone pads with change features many
+    positions inwards, which restyled pictures would show as a frame.
     """
     sides = [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)]
     features = backbone.aligned(np.pad(image, sides, "reflect"), taps=tuple(taps))
@@ -263,8 +261,8 @@ def noise_pictures(seed: int, count: int = 4, size: int = 96) -> np.ndarray:
 
 
 def _randomise(backbone: keras.Model, seed: int) -> None:
-    """He-normal kernels from a NumPy generator, then a calibration: without one the deep layers of
-    a random network hardly tell pictures apart."""
+    """He-normal kernels from a NumPy generator, then a calibration, without which the deep layers
+    hardly tell pictures apart."""
     if backbone.compute_dtype != "float32":
         # Drawn and calibrated in float32, so that a seed has the same weights in any precision.
         single = type(backbone)(dtype="float32")
@@ -290,19 +288,15 @@ def _with_imagenet(name: str, dtype: str | keras.DTypePolicy | None) -> keras.Mo
             return BACKBONES[name](source="imagenet", dtype=dtype, name=name)
         application = keras.applications.InceptionResNetV2(include_top=False, weights="imagenet")
     except Exception as error:  # urllib, h5py and keras each raise their own
+        # where keras.utils.get_file looks for weights
+        home = pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras")) / "models"
         raise InputError(
             f"the ImageNet weights could not be downloaded or read ({reason(error)}); put "
-            f"{IMAGENET_FILES[name]} into {_keras_folder()}, or "
-            f"choose other weights: {WEIGHTS_HELP}"
+            f"{IMAGENET_FILES[name]} into {home}, or choose other weights: {WEIGHTS_HELP}"
         ) from None
     backbone = InceptionResNetV2(dtype=dtype, name=name)
     _assign(backbone, arrays_of_application(application, backbone))
     return backbone
-
-
-def _keras_folder() -> pathlib.Path:
-    """Where keras.utils.get_file looks for weights."""
-    return pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras")) / "models"
 
 
 def _path_of(name: str, weights: str) -> pathlib.Path:
@@ -336,11 +330,8 @@ def _with_file(name: str, path: pathlib.Path, dtype: str | keras.DTypePolicy | N
 
 
 def save_weights(path: pathlib.Path, backbone: keras.Model) -> None:
-    """Writes a backbone's weights for `build_backbone(name, path)`: an .npz file in float16.
-
-    Variances, which may be too small or too large for it, stay in float32. The file appears whole
-    or not at all.
-    """
+    """Writes a backbone's weights for `build_backbone(name, path)`: an .npz file in float16, but
+    for variances, which may not fit. The file appears whole or not at all."""
     arrays = {
         name: np.asarray(variable, np.float32 if name.endswith("variance") else np.float16)
         for name, variable in backbone.named_variables().items()

@@ -28,9 +28,8 @@ class ConvolutionNorm(keras.layers.Layer):
 
         relu((K * x - mean) / sqrt(variance + 1e-3) + beta)
 
-    computed as one convolution with the normalisation folded into kernel and bias. The moments
-    stay as they were assigned or calibrated: batches never change them, so features in training
-    and afterwards are the same.
+    computed as one convolution with the normalisation folded into kernel and bias. Batches never
+    change the moments, so features in training and afterwards are the same.
     """
 
     def __init__(self, filters: int, kernel: int, stride: int = 1, padding: str = "same", **kwargs):
@@ -142,8 +141,8 @@ class InceptionResNetV2(keras.Model):
     least 75 px a side. The stem pads VALID: 256 px give maps of 125, 60, 29, 29 and 29 px, whose
     first position lies 3 to 13 pixels inside the picture; `aligned` gives 128, 64 and 32.
 
-    Until they are assigned (see `backbones.build_backbone`) the weights are those of new layers,
-    with normalisation that changes nothing, or, where not `trainable`, zero kernels.
+    Weights are assigned by `backbones.build_backbone`: new kernels are random where `trainable`,
+    otherwise zero.
     """
 
     content_tap = "mixed_5b"
@@ -168,7 +167,7 @@ class InceptionResNetV2(keras.Model):
         self.trainable = trainable  # again: layers made since the first time follow it
 
     def build(self, shape: tuple) -> None:
-        """Every layer from its known channels: to run them takes seconds."""
+        """Builds every layer from its known channels, which is seconds faster than a call."""
         _build_chain((*self.stem, self.mixed, *self.blocks), shape)
 
     def call(
@@ -203,9 +202,8 @@ class InceptionResNetV2(keras.Model):
     def aligned(self, image: KerasTensor, taps: Iterable[str] | None = None) -> dict:
         """Taps on the picture's grid: `{tap: [B, H / stride, W / stride, C]}`.
 
-        The picture is mirrored outwards, so that maps reach to its border, and positions are
-        dropped until position i lies within pixels `stride i` to `stride (i + 1)`. Height and
-        width have to be multiples of 8.
+        The picture is mirrored outwards, so that maps reach its border, and cut so that position i
+        lies within pixels `stride i` to `stride (i + 1)`. H and W are multiples of 8.
         """
         height, width = image.shape[1], image.shape[2]
         if height % MULTIPLE or width % MULTIPLE:

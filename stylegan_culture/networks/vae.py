@@ -38,7 +38,7 @@ class PictureEncoder(keras.Model):
 
 
 class Vae(keras.Model):
-    """Encoder and decoder: what is trained and averaged together.
+    """Encoder and decoder, which are trained and averaged together.
 
     Args:
         cultures: K of the decoder, 1 for an unconditional one.

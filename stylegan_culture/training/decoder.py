@@ -57,9 +57,9 @@ class DecoderTrainConfig(runs.RunConfig):
 class DecoderTrainer(Trainer):
     """Decoders of several taps of one fixed backbone, and the step that trains them all.
 
-    Half of the features that a decoder meets at work were never seen together in a picture: they
-    are a content's, brought to another picture's moments. So part of each batch is restyled by
-    another picture of it, and decoded to a picture that must have those features.
+    In use a decoder gets a content's features with another picture's moments, as no single picture
+    has them. So part of each batch is restyled by another picture of the batch, and decoded to a
+    picture that must have the restyled features.
 
     Args:
         backbone: see `features.backbones`.
