@@ -29,14 +29,6 @@ if typing.TYPE_CHECKING:
 
 # Means of ImageNet in blue, green, red order, 0 to 255; both networks were trained without them.
 IMAGENET_BGR = (103.939, 116.779, 123.68)
-VGG19_TAPS = {f"relu{block}_1": f"block{block}_conv1" for block in range(1, 6)}
-RESNET50_TAPS = {
-    "conv1": "conv1_relu",
-    "conv2": "conv2_block3_out",
-    "conv3": "conv3_block4_out",
-    "conv4": "conv4_block6_out",
-    "conv5": "conv5_block3_out",
-}
 EMBEDDING = 128
 
 
@@ -46,20 +38,20 @@ class Application(keras.Model):
     Pictures `[B, H, W, 3]` in [0, 1], at least `least_size` px a side; taps `{name: [B, h, w, C]}`
     in order of depth, computed no deeper than the deepest wanted.
 
-    Args:
-        network: functional, without its top.
-        layers: tap to layer name, in order of depth.
-        strides: pixels between two positions of each tap.
+    A subclass names the `application`, the layer of each tap in order of depth (`layer_of`), and
+    the pixels between two positions of the first tap (`finest`), which double from tap to tap.
+    `source` of the weights: None for new ones, or "imagenet".
     """
 
     least_size = 75
 
-    def __init__(self, network: keras.Model, layers: dict, strides: dict, **kwargs):
+    def __init__(self, source: str | None = None, **kwargs):
         super().__init__(trainable=False, **kwargs)
-        self.network = network
-        self.outputs_by_tap = {tap: network.get_layer(name).output for tap, name in layers.items()}
-        self.taps, self.strides = tuple(layers), strides
-        self.multiple = max(strides.values())  # pixels; heights and widths of `aligned`
+        self.network = network = _without_top(self.application, source, kwargs.get("dtype"))
+        self.outputs_by_tap = {t: network.get_layer(n).output for t, n in self.layer_of.items()}
+        self.taps = tuple(self.layer_of)
+        self.strides = {tap: self.finest * 2**level for level, tap in enumerate(self.taps)}
+        self.multiple = max(self.strides.values())  # pixels; heights and widths of `aligned`
         self.cuts = {}
         self.built = True
 
@@ -86,12 +78,9 @@ class Application(keras.Model):
 class VGG19(Application):
     """VGG19 (arXiv 1409.1556), taps relu1_1 to relu5_1 with strides 1 to 16."""
 
-    content_tap = "relu4_1"
-
-    def __init__(self, source: str | None = None, **kwargs):
-        network = _without_top(keras.applications.VGG19, source, kwargs.get("dtype"))
-        strides = {tap: 2**level for level, tap in enumerate(VGG19_TAPS)}
-        super().__init__(network, VGG19_TAPS, strides, **kwargs)
+    application = staticmethod(keras.applications.VGG19)
+    layer_of = {f"relu{block}_1": f"block{block}_conv1" for block in range(1, 6)}
+    finest, content_tap = 1, "relu4_1"
 
     def calibrate(self, pictures: np.ndarray) -> None:
         """Scales kernels and biases, first to last, so that each channel's pre-activation has
@@ -110,12 +99,15 @@ class VGG19(Application):
 class ResNet50(Application):
     """ResNet50 (arXiv 1512.03385), taps conv1 to conv5 (after each stage) with strides 2 to 32."""
 
-    content_tap = "conv4"
-
-    def __init__(self, source: str | None = None, **kwargs):
-        network = _without_top(keras.applications.ResNet50, source, kwargs.get("dtype"))
-        strides = {tap: 2 ** (level + 1) for level, tap in enumerate(RESNET50_TAPS)}
-        super().__init__(network, RESNET50_TAPS, strides, **kwargs)
+    application = staticmethod(keras.applications.ResNet50)
+    layer_of = {
+        "conv1": "conv1_relu",
+        "conv2": "conv2_block3_out",
+        "conv3": "conv3_block4_out",
+        "conv4": "conv4_block6_out",
+        "conv5": "conv5_block3_out",
+    }
+    finest, content_tap = 2, "conv4"
 
     def calibrate(self, pictures: np.ndarray) -> None:
         """Makes every batch normalisation use its moments on these pictures."""

@@ -2,6 +2,7 @@
 parameters: it builds in a fraction of a second and stops at the deepest tap wanted.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -38,16 +39,14 @@ class ConvolutionNorm(keras.layers.Layer):
 
     def build(self, shape: tuple) -> None:
         keep = {"autocast": False}  # folded in float32, whatever the policy
-        kernel = (self.size, self.size, shape[-1], self.filters)
+        size, fixed = (self.filters,), {"trainable": False, **keep}
         start = "he_normal" if self.trainable else "zeros"  # the others' values are assigned
-        self.kernel = self.add_weight(shape=kernel, initializer=start, name="kernel", **keep)
-        self.beta = self.add_weight(shape=(self.filters,), initializer="zeros", name="beta", **keep)
-        self.mean = self.add_weight(
-            shape=(self.filters,), initializer="zeros", trainable=False, name="mean", **keep
+        self.kernel = self.add_weight(
+            (self.size, self.size, shape[-1], self.filters), start, name="kernel", **keep
         )
-        self.variance = self.add_weight(
-            shape=(self.filters,), initializer="ones", trainable=False, name="variance", **keep
-        )
+        self.beta = self.add_weight(size, "zeros", name="beta", **keep)
+        self.mean = self.add_weight(size, "zeros", name="mean", **fixed)
+        self.variance = self.add_weight(size, "ones", name="variance", **fixed)
 
     def call(self, features: KerasTensor, calibrate: bool = False) -> KerasTensor:
         if calibrate:
@@ -248,34 +247,30 @@ def arrays_of_application(network: keras.Model, built: InceptionResNetV2) -> dic
 
     Keras numbers its unnamed layers in order of creation, which is the order of `built`.
     """
-    convolutions = _numbered(network, "conv2d")
-    norms = _numbered(network, "batch_normalization")
-    arrays, normed, block = {}, 0, 0
+    convolutions, norms, ups = (
+        iter(_numbered(network, name))
+        for name in ("conv2d{}", "batch_normalization{}", "block35{}_conv")
+    )
+    arrays = {}
     for number, layer in enumerate(built.layers_in_order()):
         if isinstance(layer, ConvolutionNorm):
-            norm = norms[normed]
+            norm = next(norms)
             values = {
-                "kernel": convolutions[normed].kernel,
+                "kernel": next(convolutions).kernel,
                 "beta": norm.beta,
                 "mean": norm.moving_mean,
                 "variance": norm.moving_variance,
             }
-            normed += 1
         else:
-            block += 1
-            up = network.get_layer(f"block35_{block}_conv")
+            up = next(ups)
             values = {"kernel": up.kernel, "bias": up.bias}
         arrays |= {f"{number:03d}/{kind}": np.asarray(value) for kind, value in values.items()}
     return arrays
 
 
-def _numbered(network: keras.Model, prefix: str) -> list:
-    """Layers named `prefix` or `prefix_N`, in the order of N."""
-    numbers = {}
-    for layer in network.layers:
-        stem, _, number = layer.name.rpartition("_")
-        if layer.name == prefix:
-            numbers[layer] = 0
-        elif stem == prefix and number.isdigit():
-            numbers[layer] = int(number)
+def _numbered(network: keras.Model, name: str) -> list:
+    """Layers whose name has "" or "_N" in the place of `{}`, in the order of N."""
+    pattern = re.compile(name.format(r"(?:_(\d+))?"))
+    numbers = {layer: pattern.fullmatch(layer.name) for layer in network.layers}
+    numbers = {layer: int(match[1] or 0) for layer, match in numbers.items() if match}
     return sorted(numbers, key=numbers.get)

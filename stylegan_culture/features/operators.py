@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import typing
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -32,9 +31,9 @@ class Target:
     `[B, h, w, C]`, which matching and alpha fusion need.
     """
 
-    mean: typing.Any
-    covariance: typing.Any
-    features: typing.Any = None
+    mean: tf.Tensor
+    covariance: tf.Tensor
+    features: tf.Tensor | None = None
 
     @classmethod
     def of_features(cls, features: tf.Tensor) -> Target:

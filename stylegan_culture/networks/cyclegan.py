@@ -127,12 +127,8 @@ class PatchDiscriminator(keras.Model):
 
 
 class CyclePair(keras.Model):
-    """Both generators: `forth` from the first of two traditions to the second, `back` again.
-
-    Args:
-        domains: keys of the two traditions.
-        config: size of both generators.
-    """
+    """Both generators: `forth` from the first of two traditions (`domains`) to the second, `back`
+    again."""
 
     def __init__(self, domains: tuple[str, str], config: TranslatorConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)

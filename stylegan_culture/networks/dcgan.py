@@ -40,7 +40,7 @@ class NoiseGenerator(keras.Model):
     Args:
         cultures: K, at least 1.
         size: S, 4 times a power of two, from 8 to `LARGEST`.
-        config: `SamplerConfig`.
+        config: its other sizes.
     """
 
     def __init__(self, cultures: int, size: int, config: SamplerConfig, **kwargs):

@@ -234,11 +234,7 @@ class StyleEncoder(keras.Model):
 
 class CultureModel(keras.Model):
     """Generator, mapping network, style encoder and style fusion: averaged over training (EMA),
-    saved and exported.
-
-    Args:
-        cultures: keys of the cultures, in the order of every mixture.
-        config: sizes.
+    saved and exported. `cultures` are their keys, in the order of every mixture.
     """
 
     def __init__(self, cultures: tuple[str, ...], config: GeneratorConfig, **kwargs):
@@ -248,10 +244,7 @@ class CultureModel(keras.Model):
         self.mapping = MappingNetwork(len(self.cultures), config)
         self.encoder = StyleEncoder(config, dtype=self.dtype_policy)
         self.fusion = StyleFusion(self.mapping)
-
-    def build(self, *shapes) -> None:
-        """The parts build themselves when they are first called; see `create_weights`."""
-        self.built = True
+        self.built = True  # the parts build themselves when they are first called
 
     def call(self, image: KerasTensor, mixture: KerasTensor, strength: KerasTensor) -> KerasTensor:
         """Restyles into a mixture of cultures; `[B, H, W, 3], [B, K], [B, 1] -> [B, H, W, 3]`."""

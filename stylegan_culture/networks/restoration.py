@@ -86,11 +86,8 @@ class RestorationModel(keras.Model):
         draft    = damaged + G(damaged, code) - 1/2
         restored = draft + R(damaged, draft, code)
 
-    It is averaged over training (EMA), saved and exported.
-
-    Args:
-        kinds: names of the kinds of damage, in the order of their numbers.
-        sizes: `RestorationConfig`.
+    It is averaged over training (EMA), saved and exported. `kinds` are the names of the kinds of
+    damage, in the order of their numbers.
     """
 
     def __init__(self, kinds: tuple[str, ...], sizes: RestorationConfig, **kwargs):
@@ -99,10 +96,7 @@ class RestorationModel(keras.Model):
         self.codes = KindCodes(len(self.kinds), sizes.code_size)
         self.generator = Generator(sizes.generator, dtype=self.dtype_policy)
         self.refiner = Refiner(sizes.refining_width, sizes.refining_blocks, dtype=self.dtype_policy)
-
-    def build(self, *shapes) -> None:
-        """The parts build themselves when they are first called; see `create_weights`."""
-        self.built = True
+        self.built = True  # the parts build themselves when they are first called
 
     def stylize_with(
         self, damaged: KerasTensor, code: KerasTensor, strength: KerasTensor

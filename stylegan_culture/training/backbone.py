@@ -55,7 +55,6 @@ class BackboneTrainConfig(runs.RunConfig):
     teacher: str = option("", "the .npz file of a distilled VGG-19", metavar="FILE")
 
     def checked(self, devices: int) -> "BackboneTrainConfig":
-        """See `runs.RunConfig`."""
         if not self.teacher:
             raise InputError(
                 "name the teacher with --teacher FILE, the .npz file of a distilled VGG-19 "
@@ -108,7 +107,6 @@ class DistillationTrainer(Trainer):
         return self.student.trainable_variables + self.heads.trainable_variables
 
     def groups(self) -> dict:
-        """Every variable of the training state."""
         return {
             "student": self.student.variables,
             "heads": self.heads.variables + self.standard.variables,
@@ -130,7 +128,6 @@ class DistillationTrainer(Trainer):
         return {"taps": images.grid(cells, len(columns), column_labels=labels)}
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of student and heads."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = self._disturb(tf.concat([batch["content"], batch["style"]], 0), seed)
         cultures = tf.concat([batch["content_culture"], batch["culture"]], 0)

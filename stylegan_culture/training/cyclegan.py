@@ -112,7 +112,6 @@ class CycleTrainConfig(runs.RunConfig):
     domains: str = option("", "the two cultures of the data, such as seigaiha,girih", metavar="A,B")
 
     def checked(self, devices: int) -> "CycleTrainConfig":
-        """See `runs.RunConfig`."""
         least = max(networks.LEAST_SIZE, 4 * 2**self.patch.patch_layers)
         bounded("--image-size", self.data.image_size, low=least, multiple_of=networks.STRIDE)
         if self.data.content or self.data.content_share != 1.0:

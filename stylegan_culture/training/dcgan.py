@@ -63,7 +63,6 @@ class DcganConfig(from_noise.NoiseConfig):
     loop: LoopConfig = LoopConfig(steps=3000)
 
     def checked(self, devices: int) -> "DcganConfig":
-        """See `runs.RunConfig`."""
         for name in ("trunk_width", "trunk_layers"):
             bounded(flag_of(name), getattr(self.discriminator, name), low=1)
         parse_kinds(self.adversarial.augmentation)
@@ -169,7 +168,6 @@ class DcganTrainer(Trainer):
         return {"naming": losses.naming(maps, culture)}
 
     def penalise(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
         real, culture = real_pictures(batch, self.conditional)
         return self.discriminators.penalise(real, culture, self.settings.lazy_weight, seed + 6)

@@ -49,7 +49,6 @@ class DecoderTrainConfig(runs.RunConfig):
     )
 
     def checked(self, devices: int) -> "DecoderTrainConfig":
-        """See `runs.RunConfig`."""
         bounded("--image-size", self.data.image_size, low=LEAST_SIZE)
         return self
 
@@ -91,12 +90,10 @@ class DecoderTrainer(Trainer):
         return [v for decoder in self.decoders.values() for v in decoder.trainable_variables]
 
     def groups(self) -> dict:
-        """Every variable of the training state."""
         groups = {tap: decoder.variables for tap, decoder in self.decoders.items()}
         return groups | {"optimizer": self.optimizer.variables}
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of every decoder."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         count = round(pictures.shape[0] * self.config.restyled)

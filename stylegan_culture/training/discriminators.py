@@ -1,7 +1,6 @@
 """The discriminators of the GANs: their losses for the generator, and their updates."""
 
 import dataclasses
-import typing
 
 from stylegan_culture.config import fraction, option, share, weight
 from stylegan_culture.networks.sizes import DiscriminatorConfig, TrunkConfig
@@ -69,11 +68,11 @@ class Shown:
     culture than that. other: `[B]`, cultures that the real pictures are judged as besides.
     """
 
-    images: typing.Any
+    images: "tf.Tensor"
     features: dict
-    culture: typing.Any
-    foreign: typing.Any
-    other: typing.Any
+    culture: "tf.Tensor"
+    foreign: "tf.Tensor"
+    other: "tf.Tensor"
 
 
 class Discriminators:

@@ -85,7 +85,6 @@ class NoiseConfig(runs.RunConfig):
     sampler: SamplerConfig = SamplerConfig(width=16)
 
     def checked(self, devices: int) -> "NoiseConfig":
-        """See `runs.RunConfig`."""
         if self.data.content:
             raise InputError("pictures without a culture teach no sampling; leave --content out")
         try:

@@ -12,13 +12,13 @@ import json
 import os
 import sys
 import threading
+import typing
 from collections.abc import Callable, Sequence
 
 from stylegan_culture.config import InputError
 from stylegan_culture.training import later
 
 keras, tf = later("keras"), later("tensorflow")
-loop = later("stylegan_culture.training.loop")
 
 _REPLICA = threading.local()  # each replica of a step is traced in a thread of its own
 
@@ -164,7 +164,7 @@ class Team:
         """The context in which a trainer and all its variables have to be created."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def of(self, trainer: "loop.Trainer") -> "loop.Trainer | SharedTrainer":
+    def of(self, trainer: typing.Any) -> typing.Any:
         """The trainer for `loop.train`: the same, on all devices where there are several."""
         return SharedTrainer(trainer, self) if self.strategy else trainer
 
@@ -192,7 +192,7 @@ class SharedTrainer:
         team: more than one device, or processes.
     """
 
-    def __init__(self, trainer: "loop.Trainer", team: Team):
+    def __init__(self, trainer: typing.Any, team: Team):
         self.trainer, self.team = trainer, team
         self.state, self.samples, self.codes = trainer.state, trainer.samples, trainer.codes
 

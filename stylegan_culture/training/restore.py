@@ -153,7 +153,6 @@ class RestorationTrainConfig(runs.RunConfig):
     loop: LoopConfig = LoopConfig(steps=3000)
 
     def checked(self, devices: int) -> "RestorationTrainConfig":
-        """See `runs.RunConfig`."""
         parse_kinds(self.damage.damage)
         bounded("--image-size", self.data.image_size, low=LEAST_SIZE, multiple_of=STRIDE)
         if self.damage.least_noise > self.damage.most_noise:
@@ -189,7 +188,6 @@ class RestorationTrainer(Trainer):
         self.optimizer.build(self.model.trainable_variables)
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of the network."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         chosen = (tf.range(pictures.shape[0]) + seed[1]) % len(self.kinds)

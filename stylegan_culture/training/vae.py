@@ -86,7 +86,6 @@ class VaeTrainer(Trainer):
         return np.eye(self.classes, dtype=np.float32)[chosen]
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of encoder and decoder."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures, culture = from_noise.real_pictures(batch, self.conditional)
         beta = self.settings.beta * tf.minimum(

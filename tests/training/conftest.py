@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from sharing import CULTURES, EVERY
 
 from stylegan_culture.networks.sizes import DiscriminatorConfig
 from stylegan_culture.training.culture import settings
@@ -11,7 +10,18 @@ from stylegan_culture.training.culture.trainer import CultureTrainer, Previews
 from stylegan_culture.training.discriminators import DiscriminatorLossConfig
 from stylegan_culture.training.loop import LoopConfig
 
+CULTURES = ("alpha", "beta", "gamma")
 STEPS = 40
+EVERY = settings.LossConfig(
+    layout=1.0,
+    content_features=1.0,
+    style_features=1.0,
+    total_variation=1.0,
+    plain=1.0,
+    stability=1.0,
+    feature_matching=1.0,
+)
+
 RELABELLED = DiscriminatorLossConfig(relabelled=0.5)
 
 

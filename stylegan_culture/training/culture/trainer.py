@@ -223,7 +223,6 @@ class CultureTrainer(Trainer):
         return parts | {"total": total}
 
     def penalise(self, batch: dict, seed: tf.Tensor) -> dict:
-        """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
         weight = self.of_discriminators.lazy_weight
         return self.discriminators.penalise(batch["style"], batch["culture"], weight, seed + 4)
