@@ -6,7 +6,9 @@ A sum of losses returns `total, parts`.
 
 from __future__ import annotations
 
+import dataclasses
 import typing
+from collections.abc import Callable
 
 from keras import ops
 
@@ -25,34 +27,46 @@ def weighted_sum(parts: dict, weights: dict) -> tuple[tf.Tensor, dict]:
     return total, parts
 
 
-def generator_adversarial(fake_logits: tf.Tensor) -> tf.Tensor:
-    """Non-saturating loss `E[softplus(-D(G))]` (Goodfellow et al., arXiv 1406.2661)."""
-    return ops.mean(ops.softplus(-ops.cast(fake_logits, "float32")))
+@dataclasses.dataclass(frozen=True)
+class Adversarial:
+    """An adversarial loss, by what a single logit d of the discriminator costs.
+
+    made: of a made picture, in the generator's loss. true, false: of a picture that is of the
+    tradition and of one that is not, in the discriminator's.
+    """
+
+    made: Callable
+    true: Callable
+    false: Callable
+
+    def generator(self, logits: tf.Tensor) -> tf.Tensor:
+        """The generator's loss on its pictures: `E made(D(G))`."""
+        return ops.mean(self.made(ops.cast(logits, "float32")))
+
+    def real(self, logits: tf.Tensor) -> tf.Tensor:
+        """The discriminator's loss on pictures of the tradition: `E true(D(x))`."""
+        return ops.mean(self.true(ops.cast(logits, "float32")))
+
+    def fake(self, logits: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
+        """The discriminator's on pictures that are not: `E false(D(x))`; `weights [B]` leaves
+        samples out."""
+        return _mean_of_samples(self.false(ops.cast(logits, "float32")), weights)
 
 
-def discriminator_real(real_logits: tf.Tensor) -> tf.Tensor:
-    """`E[softplus(-D(x))]` over pictures of the tradition."""
-    return ops.mean(ops.softplus(-ops.cast(real_logits, "float32")))
-
-
-def discriminator_fake(fake_logits: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
-    """`E[softplus(D(x))]` over pictures that are not; `weights [B]` leaves samples out."""
-    return _mean_of_samples(ops.softplus(ops.cast(fake_logits, "float32")), weights)
-
-
-def generator_hinge(fake_logits: tf.Tensor) -> tf.Tensor:
-    """`-E[D(G)]`, the generator's side of the hinge loss (Lim and Ye, arXiv 1705.02894)."""
-    return -ops.mean(ops.cast(fake_logits, "float32"))
-
-
-def discriminator_hinge_real(real_logits: tf.Tensor) -> tf.Tensor:
-    """`E[max(0, 1 - D(x))]` over pictures of the tradition."""
-    return ops.mean(ops.relu(1.0 - ops.cast(real_logits, "float32")))
-
-
-def discriminator_hinge_fake(fake_logits: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
-    """`E[max(0, 1 + D(x))]` over pictures that are not; `weights [B]` leaves samples out."""
-    return _mean_of_samples(ops.relu(1.0 + ops.cast(fake_logits, "float32")), weights)
+ADVERSARIAL = {
+    # Mao et al., arXiv 1611.04076
+    "least_squares": Adversarial(
+        made=lambda d: ops.square(d - 1.0), true=lambda d: ops.square(d - 1.0), false=ops.square
+    ),
+    # Goodfellow et al., arXiv 1406.2661
+    "non_saturating": Adversarial(
+        made=lambda d: ops.softplus(-d), true=lambda d: ops.softplus(-d), false=ops.softplus
+    ),
+    # Lim and Ye, arXiv 1705.02894
+    "hinge": Adversarial(
+        made=lambda d: -d, true=lambda d: ops.relu(1.0 - d), false=lambda d: ops.relu(1.0 + d)
+    ),
+}
 
 
 def naming(logits: tf.Tensor, culture: tf.Tensor) -> tf.Tensor:
@@ -70,31 +84,14 @@ def feature_matching(features: list[tf.Tensor], reference: list[tf.Tensor]) -> t
     """`mean_l E|P f_l(a) - P f_l(b)|`, where P takes the mean over positions (arXiv 1905.01723).
 
     `features` and `reference` are a discriminator's feature maps `[B, h, w, C]`, one per layer, of
-    restyled pictures and of real ones that they should look like. Without P (pix2pixHD, arXiv
-    1711.11585) it would ask for what is where in the real picture, which is another content.
+    restyled pictures and of real ones. Without P (pix2pixHD, arXiv 1711.11585) things would have to
+    be where they are in the real picture, which has another content.
     """
     total = ops.zeros(())
     for pair in zip(features, reference, strict=True):
         means = [ops.mean(ops.cast(x, "float32"), axis=(1, 2)) for x in pair]
         total = total + absolute_difference(*means)
     return total / len(features)
-
-
-def generator_least_squares(fake_logits: tf.Tensor) -> tf.Tensor:
-    """`E[(D(G) - 1)^2]` (Mao et al., arXiv 1611.04076)."""
-    return ops.mean(ops.square(ops.cast(fake_logits, "float32") - 1.0))
-
-
-def discriminator_least_squares_real(real_logits: tf.Tensor) -> tf.Tensor:
-    """`E[(D(x) - 1)^2]` over pictures of the tradition."""
-    return ops.mean(ops.square(ops.cast(real_logits, "float32") - 1.0))
-
-
-def discriminator_least_squares_fake(
-    fake_logits: tf.Tensor, weights: tf.Tensor | None = None
-) -> tf.Tensor:
-    """`E[D(x)^2]` over pictures that are not; `weights [B]` leaves samples out."""
-    return _mean_of_samples(ops.square(ops.cast(fake_logits, "float32")), weights)
 
 
 def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
@@ -142,8 +139,8 @@ def plain(image: tf.Tensor, content: tf.Tensor, reach: int = 9, faint: float = 0
 
         w = exp(-(g / faint)^2),  g: mean step between neighbours of the content over reach x reach
 
-    so that a sky stays a sky: a discriminator of local features does not mind rows of marks on it
-    where each of them might be in an artwork.
+    so that a sky stays a sky: a discriminator of local features accepts rows of marks on it, since
+    each mark alone might be in an artwork.
     """
     image, content = ops.cast(image, "float32"), ops.cast(content, "float32")
     steps = [ops.mean(step, axis=-1, keepdims=True) for step in _steps(content)]
@@ -165,10 +162,10 @@ def _steps(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def coarse_colour(image: tf.Tensor, reference: tf.Tensor, cell: int = 8) -> tf.Tensor:
     """`E|P(a) - P(b)|` where P takes the mean of each square of `cell` pixels.
 
-    Keeps where which colour lies, and leaves line, texture and ornament free.
+    Keeps each colour in its place, and leaves line, texture and ornament free.
     """
-    pooled = [ops.average_pool(ops.cast(x, "float32"), cell, cell) for x in (image, reference)]
-    return ops.mean(ops.abs(pooled[0] - pooled[1]))
+    pooled = (ops.average_pool(ops.cast(x, "float32"), cell, cell) for x in (image, reference))
+    return absolute_difference(*pooled)
 
 
 def normalised(features: tf.Tensor) -> tf.Tensor:
@@ -180,10 +177,10 @@ def normalised(features: tf.Tensor) -> tf.Tensor:
 
 
 def content(features: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-    """`E (n(a) - n(b))^2` of features normalised per picture and channel.
+    """`E (n(a) - n(b))^2` of features that `normalised` n has freed of the style's statistics.
 
-    Gatys et al. (arXiv 1508.06576) without normalisation; with it, content is what is left when
-    each channel's mean and contrast, which belong to the style, may change freely.
+    Differs from the paper (Gatys et al., arXiv 1508.06576), which does not normalise: each
+    channel's mean and contrast belong to the style and may change.
     """
     return ops.mean((normalised(features) - normalised(reference)) ** 2)
 
@@ -243,8 +240,8 @@ def focal(
 
         E sum_k -(1 - p_k)^focus log p_k,   p_k: probability of what tag k is, 0 or 1
 
-    `focus` 0 is binary cross-entropy; the greater, the less do easy tags count. `weights [B]`, as
-    `class_balanced` gives them, weigh pictures. Differs from the paper: no alpha for positive tags.
+    `focus` 0 is binary cross-entropy; the greater it is, the less easy tags count. `weights [B]` of
+    pictures are those of `class_balanced`. Differs from the paper: no alpha for positive tags.
     """
     tags = ops.cast(tags, "float32")
     signed = ops.cast(logits, "float32") * (2.0 * tags - 1.0)
@@ -258,8 +255,8 @@ def class_balanced(tags: tf.Tensor, decay: float) -> tf.Tensor:
 
         w_k ~ (1 - decay) / (1 - decay^n_k),   n_k: pictures with tag k of `[B, K]`
 
-    The mean over a picture's tags, scaled to the mean 1; `decay` 0 weighs all pictures alike, near
-    1 each tag. A picture without a tag weighs 1.
+    A picture has the mean weight of its tags, scaled so that the mean over pictures is 1. With
+    `decay` 0 all pictures count alike, near 1 all tags. A picture without a tag weighs 1.
     """
     tags = ops.cast(tags, "float32")
     counts = ops.maximum(ops.sum(tags, axis=0), 1.0)

@@ -156,7 +156,7 @@ def test_scores_are_the_taggers_and_their_parts_add_up(made, tagger, model, cult
         for name, row in zip(FILES, rows, strict=True):
             pixels = images.read_uint8(culture_folder / "photographs" / name)
             picture = center_crop(pixels, SIDE)[None].astype(np.float32) / 255
-            restyled = np.asarray(model.stylize(picture, mixture, np.ones((1, 1), np.float32)))
+            restyled = np.asarray(model(picture, mixture, np.ones((1, 1), np.float32)))
             for when, shown in (("before", picture), ("after", restyled)):
                 own, logits = row[when], np.asarray(tagger(shown))[0]
                 assert own["logit"] == pytest.approx(logits[keys.index(culture)], abs=2e-3)

@@ -8,6 +8,7 @@ from keras import ops
 
 from stylegan_culture import losses
 
+SOFTPLUS = losses.ADVERSARIAL["non_saturating"]
 LOGITS = np.linspace(-6.0, 6.0, 24).reshape(4, 2, 3).astype(np.float32)
 
 
@@ -24,55 +25,64 @@ def test_a_part_without_a_weight_raises():
         losses.weighted_sum({"sycle": tf.constant(3.0)}, {"cycle": 2.0})
 
 
-def test_adversarial_losses_are_the_softplus_of_the_signed_logits():
+@pytest.mark.parametrize(
+    ("name", "made", "true", "false"),
+    [
+        (
+            "non_saturating",
+            oracles.softplus(-LOGITS),
+            oracles.softplus(-LOGITS),
+            oracles.softplus(LOGITS),
+        ),
+        ("hinge", -LOGITS, np.maximum(0.0, 1.0 - LOGITS), np.maximum(0.0, 1.0 + LOGITS)),
+        ("least_squares", (LOGITS - 1.0) ** 2, (LOGITS - 1.0) ** 2, LOGITS**2),
+    ],
+)
+def test_adversarial_losses_are_the_means_of_their_formulas(name, made, true, false):
+    sides, weights = losses.ADVERSARIAL[name], np.array([1.0, 0.0, 1.0, 0.0], np.float32)
+    np.testing.assert_allclose(sides.generator(LOGITS), made.mean(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(sides.real(LOGITS), true.mean(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(sides.fake(LOGITS), false.mean(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
-        losses.generator_adversarial(LOGITS), oracles.softplus(-LOGITS).mean(), rtol=1e-6
+        sides.fake(LOGITS, weights), false[[0, 2]].mean(), rtol=1e-5, atol=1e-6
     )
-    np.testing.assert_allclose(
-        losses.discriminator_real(LOGITS), oracles.softplus(-LOGITS).mean(), rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        losses.discriminator_fake(LOGITS), oracles.softplus(LOGITS).mean(), rtol=1e-6
-    )
+    assert float(sides.fake(LOGITS, np.zeros(4, np.float32))) == 0.0
 
 
 def test_an_undecided_discriminator_loses_log_two_on_either_side():
     zeros = np.zeros((2, 3, 3), np.float32)
-    for loss in (
-        losses.generator_adversarial,
-        losses.discriminator_real,
-        losses.discriminator_fake,
-    ):
+    for loss in (SOFTPLUS.generator, SOFTPLUS.real, SOFTPLUS.fake):
         assert float(loss(zeros)) == pytest.approx(np.log(2.0), rel=1e-6)
+
+
+def test_a_least_squares_discriminator_that_cannot_tell_does_best_by_one_half():
+    """Equal real and made pictures: `(d - 1)^2 + d^2` is least, 1/2, at d = 1/2."""
+    sides = losses.ADVERSARIAL["least_squares"]
+    shown = {value: np.full((2, 3), value, np.float32) for value in (0.25, 0.5, 0.75)}
+    totals = {value: float(sides.real(x) + sides.fake(x)) for value, x in shown.items()}
+    assert totals[0.5] == pytest.approx(0.5) and min(totals, key=totals.get) == 0.5
 
 
 def test_the_softplus_of_a_logit_and_of_its_negative_differ_by_the_logit():
     """`softplus(x) - softplus(-x) = x`, so fake minus real is the mean logit."""
     shifted = LOGITS + 1.5
-    gap = losses.discriminator_fake(shifted) - losses.discriminator_real(shifted)
+    gap = SOFTPLUS.fake(shifted) - SOFTPLUS.real(shifted)
     assert float(gap) == pytest.approx(shifted.mean(), rel=1e-5)
 
 
 def test_a_certain_verdict_costs_its_logit_and_stays_finite():
     far = np.full((2, 2, 2), 500.0, np.float32)
-    assert float(losses.generator_adversarial(-far)) == 500.0
-    assert float(losses.generator_adversarial(far)) == 0.0
-    assert float(losses.discriminator_fake(far)) == 500.0
+    assert float(SOFTPLUS.generator(-far)) == 500.0
+    assert float(SOFTPLUS.generator(far)) == 0.0
+    assert float(SOFTPLUS.fake(far)) == 500.0
 
 
 def test_bfloat16_logits_are_judged_in_float32():
     logits = tf.cast(LOGITS, tf.bfloat16)
-    value = losses.discriminator_real(logits)
+    value = SOFTPLUS.real(logits)
     assert value.dtype == tf.float32
     expected = oracles.softplus(-np.asarray(tf.cast(logits, tf.float32))).mean()
     np.testing.assert_allclose(value, expected, rtol=1e-6)
-
-
-def test_weights_leave_samples_out():
-    weights = np.array([1.0, 0.0, 1.0, 0.0], np.float32)
-    expected = oracles.softplus(LOGITS[[0, 2]]).mean()
-    np.testing.assert_allclose(losses.discriminator_fake(LOGITS, weights), expected, rtol=1e-6)
-    assert float(losses.discriminator_fake(LOGITS, np.zeros(4, np.float32))) == 0.0
 
 
 def test_the_penalty_of_a_linear_discriminator_is_half_its_squared_norm(generator):

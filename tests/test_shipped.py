@@ -76,7 +76,7 @@ def test_phone_files_give_what_python_gives(stylizer, scene, precision):
     for mixture in np.eye(len(known), dtype=np.float32)[:, None]:
         strength = np.ones((1, 1), np.float32)
         found = runner("stylize", image=scene[None], mixture=mixture, strength=strength)
-        expected = stylizer.model.stylize(scene[None], mixture, strength)
+        expected = stylizer.model(scene[None], mixture, strength)
         errors.append(np.abs(found["stylized"] - np.asarray(expected)))
     limits = signatures.culture_network(stylizer.model).limits
     if precision == "int8":

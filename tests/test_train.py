@@ -85,55 +85,61 @@ def test_help_names_every_preset_with_its_duration(capsys):
 
 
 @pytest.fixture
-def wrong(culture_folder, finished, tmp_path):
-    """Wrong command lines by name, and a part of the sentence that each has to give."""
-    art, new = culture_folder / "art", tmp_path / "new"
-    single = tmp_path / "single"
-    shutil.copytree(art / "waves", single / "waves")
-    bare, damaged = tmp_path / "bare", tmp_path / "damaged"
-    for folder in (bare, damaged):
-        folder.mkdir()
-        shutil.copy(finished[0] / "run.json", folder)
-    (damaged / "checkpoints").mkdir()
-    (damaged / "checkpoints" / "step_00000002.npz").write_bytes(b"PK damaged")
+def places(culture_folder, finished, tmp_path):
+    """Places that wrong command lines name."""
+    art = culture_folder / "art"
+    shutil.copytree(art / "waves", tmp_path / "single" / "waves")
+    for name in ("bare", "damaged"):
+        (tmp_path / name).mkdir()
+        shutil.copy(finished[0] / "run.json", tmp_path / name)
+    (tmp_path / "damaged" / "checkpoints").mkdir()
+    (tmp_path / "damaged" / "checkpoints" / "step_00000002.npz").write_bytes(b"PK damaged")
     (tmp_path / "file").write_text("no folder")
-    return {
-        "no run": (("--preset", "smoke"), "--run"),
-        "run exists": (finished[1], "--resume"),
-        "run is a file": (_flags(art, tmp_path / "file"), str(tmp_path / "file")),
-        "no run to resume": (resuming(finished, tmp_path / "none"), "run.json"),
-        "no checkpoint": (resuming(finished, bare), "no checkpoint"),
-        "damaged checkpoint": (resuming(finished, damaged), "step_00000002.npz"),
-        "other configuration": (resuming(finished, finished[0], "--cycle", "0.5"), "cycle"),
-        "unknown data": (("--data", "paintings", "--run", new), "'paintings'"),
-        "missing folder": (_flags(tmp_path / "none", new), str(tmp_path / "none")),
-        "single culture": (_flags(single, new), "'waves'"),
-        "unknown content": (_flags(art, new, "--content", "pictures"), "'pictures'"),
-        "missing content": (_flags(art, new, "--content", f"folder:{tmp_path}/none"), "none"),
-        "unknown augmentation": (_flags(art, new, "--augmentation", "rotate"), "rotate"),
-        "unknown backbone": (_flags(art, new, "--backbone", "vgg99"), "'vgg99'"),
-        "missing backbone": (
-            _flags(art, new, *["--backbone", "vgg19_16x", "--backbone-weights", "none.npz"])
-            + ("--image-size", "64"),
-            "none.npz",
-        ),
-        "pictures too small for the backbone": (
-            _flags(art, new, "--backbone", "inception_resnet_v2"),
-            "75",
-        ),
-        "batch not in fours": (_flags(art, new, "--batch-size", "6"), "--batch-size"),
-        "size not in eights": (_flags(art, new, "--image-size", "36"), "--image-size"),
-        "width not in 64s": (_flags(art, new, "--width", "72"), "--width"),
-        "no steps": (_flags(art, new, "--steps", "0"), "--steps"),
-        "no log interval": (_flags(art, new, "--log-interval", "0"), "--log-interval"),
-        "no penalty interval": (_flags(art, new, "--r1-interval", "0"), "--r1-interval"),
-    }
+    return {"art": art, "run": finished[0], "tmp": tmp_path}
 
 
-def test_wrong_input_is_one_sentence_and_exit_code_2(wrong, capsys, tmp_path):
-    for flags, words in wrong.values():
-        refused(capsys, train, *flags, words=words)
-        assert not (tmp_path / "new").exists(), words
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("--run=", "--run"),
+        ("--run {run}", "--resume"),
+        ("--run {tmp}/file", "{tmp}/file"),
+        ("--data paintings", "'paintings'"),
+        ("--data folder:{tmp}/none", "{tmp}/none"),
+        ("--data folder:{tmp}/single", "'waves'"),
+        ("--content pictures", "'pictures'"),
+        ("--content folder:{tmp}/none", "none"),
+        ("--augmentation rotate", "rotate"),
+        ("--backbone vgg99", "'vgg99'"),
+        ("--backbone vgg19_16x --backbone-weights none.npz --image-size 64", "none.npz"),
+        ("--backbone inception_resnet_v2", "75"),  # pictures too small for it
+        ("--batch-size 6", "--batch-size"),
+        ("--image-size 36", "--image-size"),
+        ("--width 72", "--width"),
+        ("--steps 0", "--steps"),
+        ("--log-interval 0", "--log-interval"),
+        ("--r1-interval 0", "--r1-interval"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(places, tmp_path, capsys, more, words):
+    more, new = (part.format(**places) for part in more.split()), tmp_path / "new"
+    words = words.format(**places)
+    refused(capsys, train, *_flags(places["art"], new), *more, words=words)
+    assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("--run {tmp}/none", "run.json"),
+        ("--run {tmp}/bare", "no checkpoint"),
+        ("--run {tmp}/damaged", "step_00000002.npz"),
+        ("--cycle 0.5", "cycle"),
+    ],
+)
+def test_what_cannot_be_resumed_is_one_sentence(places, finished, capsys, more, words):
+    more = (part.format(**places) for part in more.split())
+    refused(capsys, train, *resuming(finished, finished[0], *more), words=words)
 
 
 def test_cultures_of_two_pictures_can_be_trained(culture_folder, tmp_path, uncompiled):

@@ -47,39 +47,37 @@ def finished(flags_of, culture_folder, tmp_path_factory):
 
 
 @pytest.fixture
-def wrong(flags_of, finished, tmp_path):
-    """Wrong command lines and a part of their sentence; what all refuse is tested for decoders."""
-    new = tmp_path / "new"
+def places(tmp_path):
+    """Places that wrong command lines name; what all trainers refuse is tested for decoders."""
     (tmp_path / "damaged.npz").write_bytes(b"PK damaged")
     np.savez(tmp_path / "another.npz", kernel=np.zeros(3))
-    return {
-        "no run": (("--preset", "smoke", "--teacher", "none.npz"), "--run"),
-        "no teacher": (("--preset", "smoke", "--run", new), "--teacher FILE"),
-        "missing teacher": (flags_of(new, teacher="none.npz"), "none.npz"),
-        "damaged teacher": (flags_of(new, teacher=tmp_path / "damaged.npz"), "damaged.npz"),
-        "another archive": (flags_of(new, teacher=tmp_path / "another.npz"), "another.npz"),
-        "other losses": (
-            resuming(finished, finished[0], "--culture", "0.5", "--dropout", "0.1"),
-            "(culture, dropout differ)",
-        ),
-        "other teacher": (
-            resuming(finished, finished[0], "--teacher", tmp_path / "another.npz"),
-            "(teacher differ)",
-        ),
-        "picture too small": (flags_of(new, "--image-size", "48"), "at least 64"),
-        "picture off the grid": (flags_of(new, "--image-size", "72"), "multiple of 16"),
-        "all dropped": (flags_of(new, "--dropout", "1"), "--dropout"),
-        "less than none dropped": (flags_of(new, "--dropout", "-0.1"), "--dropout"),
-    }
+    return {"tmp": tmp_path}
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("--run=", "--run"),
+        ("--teacher=", "--teacher FILE"),
+        ("--teacher none.npz", "none.npz"),
+        ("--teacher {tmp}/damaged.npz", "damaged.npz"),
+        ("--teacher {tmp}/another.npz", "another.npz"),
+        ("--resume --culture 0.5 --dropout 0.1", "(culture, dropout differ)"),
+        ("--resume --teacher {tmp}/another.npz", "(teacher differ)"),
+        ("--image-size 48", "at least 64"),
+        ("--image-size 72", "multiple of 16"),
+        ("--dropout 1", "--dropout"),
+        ("--dropout -0.1", "--dropout"),
+    ],
+)
 def test_wrong_input_is_one_sentence_and_leaves_everything_as_it_was(
-    wrong, finished, capsys, tmp_path
+    flags_of, places, finished, tmp_path, capsys, more, words
 ):
-    before = contents(finished[0])
-    for flags, words in wrong.values():
-        refused(capsys, train, "--trainer", "backbone", *flags, words=words)
-        assert not (tmp_path / "new").exists() and contents(finished[0]) == before, words
+    before, new = contents(finished[0]), tmp_path / "new"
+    first = resuming(finished, finished[0]) if more.startswith("--resume") else flags_of(new)
+    more, words = [part.format(**places) for part in more.split()], words.format(**places)
+    refused(capsys, train, "--trainer", "backbone", *first, *more, words=words)
+    assert not new.exists() and contents(finished[0]) == before
 
 
 def test_a_run_leaves_everything_that_is_promised(finished):

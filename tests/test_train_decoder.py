@@ -79,9 +79,8 @@ def test_an_unknown_trainer_ends_with_the_known_names(capsys):
 
 
 @pytest.fixture
-def wrong(flags_of, finished, culture_folder, tmp_path):
-    """Wrong command lines by name, and a part of the sentence that each has to give."""
-    new = tmp_path / "new"
+def places(finished, culture_folder, tmp_path):
+    """Places that wrong command lines name."""
     shutil.copytree(culture_folder / "art" / "waves", tmp_path / "single" / "waves")
     for name in ("bare", "older", "backbone"):
         (tmp_path / name).mkdir()
@@ -92,47 +91,52 @@ def wrong(flags_of, finished, culture_folder, tmp_path):
     write_json(tmp_path / "older" / "run.json", record)
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "damaged.npz").write_bytes(b"PK damaged")
-    return {
-        "no run": (("--preset", "smoke"), "--run"),
-        "run exists": (finished[1], "--resume"),
-        "run is a file": (flags_of(tmp_path / "file"), str(tmp_path / "file")),
-        "no run to resume": (resuming(finished, tmp_path / "none"), "run.json"),
-        "no checkpoint": (resuming(finished, tmp_path / "bare"), "no checkpoint"),
-        "run of another trainer": (resuming(finished, tmp_path / "backbone"), "--trainer backbone"),
-        "run of the first trainer": (resuming(finished, tmp_path / "older"), "--trainer culture"),
-        "other loss": (resuming(finished, finished[0], "--restyled", "0.2"), "(restyled differ)"),
-        "other taps": (resuming(finished, finished[0], "--tap", "relu4_1"), "(tap differ)"),
-        "fewer steps": (resuming(finished, finished[0], "--steps", "2"), "4 steps already"),
-        "missing weights": (flags_of(new, weights="none.npz"), "none.npz"),
-        "damaged weights": (flags_of(new, weights=tmp_path / "damaged.npz"), "damaged.npz"),
-        "weights of another backbone": (flags_of(new, weights="culture"), "'culture'"),
-        "unknown backbone": (flags_of(new, "--backbone", "vgg99"), "'vgg99'"),
-        "unknown tap": (flags_of(new, "--tap", "relu2_1,mixed_5b"), "'mixed_5b'"),
-        "no tap": (flags_of(new, "--tap", " , "), "relu1_1, relu2_1"),
-        "picture too small": (flags_of(new, "--image-size", "48"), "at least 64"),
-        "picture off the grid": (flags_of(new, "--image-size", "72"), "multiple of 16"),
-        "no batch": (flags_of(new, "--batch-size", "0"), "--batch-size"),
-        "no steps": (flags_of(new, "--steps", "0"), "--steps"),
-        "no log interval": (flags_of(new, "--log-interval", "-1"), "--log-interval"),
-        "no sample interval": (flags_of(new, "--sample-interval", "0"), "--sample-interval"),
-        "no save interval": (flags_of(new, "--save-interval", "0"), "--save-interval"),
-        "share above one": (flags_of(new, "--restyled", "1.5"), "--restyled"),
-        "share that is no number": (flags_of(new, "--restyled", "nan"), "--restyled"),
-        "scale above one": (flags_of(new, "--least-scale", "2"), "--least-scale"),
-        "unknown data": (flags_of(new, "--data", "paintings"), "'paintings'"),
-        "missing folder": (flags_of(new, data=tmp_path / "none"), str(tmp_path / "none")),
-        "single culture": (flags_of(new, data=tmp_path / "single"), "'waves'"),
-        "missing content": (flags_of(new, "--content", f"folder:{tmp_path}/none"), "none"),
-    }
+    return {"run": finished[0], "tmp": tmp_path}
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("--run=", "--run"),
+        ("--run {run}", "--resume"),
+        ("--run {tmp}/file", "{tmp}/file"),
+        ("--resume --run {tmp}/none", "run.json"),
+        ("--resume --run {tmp}/bare", "no checkpoint"),
+        ("--resume --run {tmp}/backbone", "--trainer backbone"),
+        ("--resume --run {tmp}/older", "--trainer culture"),
+        ("--resume --restyled 0.2", "(restyled differ)"),
+        ("--resume --tap relu4_1", "(tap differ)"),
+        ("--resume --steps 2", "4 steps already"),
+        ("--weights none.npz", "none.npz"),
+        ("--weights {tmp}/damaged.npz", "damaged.npz"),
+        ("--weights culture", "'culture'"),  # of another backbone
+        ("--backbone vgg99", "'vgg99'"),
+        ("--tap relu2_1,mixed_5b", "'mixed_5b'"),
+        ("--tap ,", "relu1_1, relu2_1"),
+        ("--image-size 48", "at least 64"),
+        ("--image-size 72", "multiple of 16"),
+        ("--batch-size 0", "--batch-size"),
+        ("--steps 0", "--steps"),
+        ("--log-interval -1", "--log-interval"),
+        ("--sample-interval 0", "--sample-interval"),
+        ("--save-interval 0", "--save-interval"),
+        ("--restyled 1.5", "--restyled"),
+        ("--restyled nan", "--restyled"),
+        ("--least-scale 2", "--least-scale"),
+        ("--data paintings", "'paintings'"),
+        ("--data folder:{tmp}/none", "{tmp}/none"),
+        ("--data folder:{tmp}/single", "'waves'"),
+        ("--content folder:{tmp}/none", "none"),
+    ],
+)
 def test_wrong_input_is_one_sentence_and_leaves_everything_as_it_was(
-    wrong, finished, capsys, tmp_path
+    flags_of, places, finished, tmp_path, capsys, more, words
 ):
-    before = contents(finished[0])
-    for flags, words in wrong.values():
-        refused(capsys, train, "--trainer", "decoder", *flags, words=words)
-        assert not (tmp_path / "new").exists() and contents(finished[0]) == before, words
+    before, new = contents(finished[0]), tmp_path / "new"
+    first = resuming(finished, finished[0]) if more.startswith("--resume") else flags_of(new)
+    more, words = [part.format(**places) for part in more.split()], words.format(**places)
+    refused(capsys, train, "--trainer", "decoder", *first, *more, words=words)
+    assert not new.exists() and contents(finished[0]) == before
 
 
 def test_a_picture_has_to_leave_the_deepest_tap_three_positions(

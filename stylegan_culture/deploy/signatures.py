@@ -62,7 +62,7 @@ def culture_network(model: "CultureModel") -> Exportable:
         return {"stylized": model.stylize_with(image, model.fusion(mixture, codes), strength)}
 
     def column(mixture: np.ndarray) -> typing.Callable:
-        return lambda image: model.stylize(image, mixture, np.ones((1, 1), np.float32))
+        return lambda image: model(image, mixture, np.ones((1, 1), np.float32))
 
     return Exportable(
         "",

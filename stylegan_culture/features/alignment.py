@@ -1,10 +1,10 @@
-"""Linear maps between features of cultures, and those that carry them to a shared space.
+"""Linear maps between features of cultures, and between features and a space that cultures share.
 
 Features are columns x with covariance Ss (source) and Sc (target); a map W takes x to W x, and
 covariance Ss to W Ss W'. In the words of the source documents, **DDA** is the alignment by
 per-culture and shared means and covariances and a global transform W, and **DDR** the same,
-regularised. What multiplies two covariances is calculated in float64 whatever it is given, since in
-float32 nothing would be left of their small directions; maps have the type of the source.
+regularised. Products of two covariances are always calculated in float64, since float32 would lose
+their small directions; maps have the type of the source.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ RULES = ("linear", "barycentre")
 def dda_as_published(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """`W = Ss^-1/2 Sc Ss^-1/2`, as the source documents have it.
 
-    It does not take Ss to Sc: `W Ss W' = Ss^-1/2 Sc^2 Ss^-1/2`, which is Sc only where Ss = Sc.
-    Kept for comparison; `transport` is the map that does. Both `[..., d, d]`.
+    It does not take Ss to Sc, as `transport` does: `W Ss W' = Ss^-1/2 Sc^2 Ss^-1/2`, which is Sc
+    only where Ss = Sc. Kept for comparison. Both `[..., d, d]`.
     """
     inverse = linalg.eigh_roots(ops.cast(source, "float64"))[1]
     return ops.cast(_between(inverse, target), source.dtype)
@@ -41,7 +41,7 @@ def transport(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
     The one symmetric positive map with `W Ss W' = Sc`; of all maps that take Ss to Sc it moves
     features least in mean square (Olkin and Pukelsheim, 1982; Peyre and Cuturi, arXiv 1803.00567,
-    remark 2.31). Where `dda_as_published` squares the scale of what differs, this takes the root.
+    remark 2.31).
 
     Args:
         source, target: `[..., d, d]`, positive definite; on empty directions of the source W is 0.
@@ -72,12 +72,7 @@ def ddr(
     return identity * unit + (1.0 - identity) * transport(*shrunk)
 
 
-MAPS = {
-    "dda_as_published": dda_as_published,
-    "transport": transport,
-    "coral": coral,
-    "ddr": ddr,
-}
+MAPS = {function.__name__: function for function in (dda_as_published, transport, coral, ddr)}
 
 
 def barycentre(
@@ -89,11 +84,9 @@ def barycentre(
 
         K(B) = sum_k w_k (B^1/2 S_k B^1/2)^1/2,   B <- B^-1/2 K(B)^2 B^-1/2
 
-    until `|K(B) - B| <= tolerance |B|` (Frobenius norms).
-
-    One of the covariances `[K, d, d]` with a weight has to be positive definite for B, `[d, d]`
-    float64, to be so; `weights [K]` are at least 0, of sum 1. Raises `InputError` where the
-    iteration does not converge.
+    until `|K(B) - B| <= tolerance |B|` (Frobenius norms). B, `[d, d]` float64, is positive definite
+    where one of the covariances `[K, d, d]` with a weight is; `weights [K]` are at least 0, of sum
+    1. Raises `InputError` where the iteration does not converge.
     """
     weights = np.asarray(weights, np.float64)
     covariances = [ops.cast(covariance, "float64") for covariance in covariances]
@@ -172,7 +165,7 @@ class CultureAlignment(keras.layers.Layer):
             shape=value.shape,
             initializer=lambda shape, dtype=None: ops.cast(value, dtype),
             trainable=False,
-            autocast=False,  # maps of half precision would not undo each other
+            autocast=False,  # in half precision a map's inverse would not undo it
             name=name,
         )
 

@@ -36,11 +36,11 @@ def read_layers(path: str, names: list[str], network: str) -> dict:
 
 
 def check_runs(path: str, run: Callable, network: str) -> None:
-    """Raises `InputError` where layers of a file do not fit each other: `run()`, which passes a
-    small picture through all of them and returns arrays, fails or gives numbers without end."""
+    """Raises `InputError` where the layers of a file do not fit each other: where `run()`, which
+    passes a small picture through all of them, fails or returns arrays that are not finite."""
     try:
         good = all(np.isfinite(np.asarray(value, np.float32)).all() for value in run())
-    except Exception as error:  # whatever a convolution says of shapes that do not fit
+    except Exception as error:  # convolutions raise errors of many types
         raise InputError(
             f"{path} does not hold {network}: its layers do not fit each other ({reason(error)})"
         ) from None
@@ -61,15 +61,10 @@ def _is_layer(kernel: np.ndarray, bias: np.ndarray) -> bool:
 
 
 def gather(walk: Iterable, known: tuple, wanted: tuple | None = None) -> dict:
-    """`{tap: features}` of the taps wanted; what lies deeper than all of them is not computed.
+    """`{tap: features}` of the taps `wanted`, in any order (None: all); no deeper tap is computed.
 
-    Args:
-        walk: yields (tap, features `[B, h, w, C]`) in the order of `known`.
-        known: names of all taps.
-        wanted: names of some, in any order; None: all.
-
-    Raises:
-        ValueError: a tap that the network has not.
+    `walk` yields (tap, features `[B, h, w, C]`) in the order of the names `known`. Raises
+    ValueError for a tap that is not among them.
     """
     wanted, features = tuple(known) if wanted is None else tuple(wanted), {}
     for name, value in walk:
@@ -81,12 +76,9 @@ def gather(walk: Iterable, known: tuple, wanted: tuple | None = None) -> dict:
 
 
 class Archived(keras.Model):
-    """A fixed network whose kernels and biases are an archive; `_walk` yields its taps.
+    """A fixed network of the layers `names`, whose kernels and biases are in the archive `weights`.
 
-    Args:
-        weights: path of the archive.
-        names: of the layers; they are `NAME/kernel` and `NAME/bias` in it.
-        network: what it is called in messages.
+    `_walk` yields its taps; messages call it `network`.
     """
 
     def __init__(self, weights: str, names: list[str], network: str, **kwargs):

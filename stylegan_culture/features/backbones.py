@@ -27,16 +27,8 @@ from stylegan_culture.files import written_whole
 if typing.TYPE_CHECKING:
     import tensorflow as tf
 
-# Means of ImageNet in blue, green, red order, 0 to 255: what both networks were trained to get.
+# Means of ImageNet in blue, green, red order, 0 to 255; both networks were trained without them.
 IMAGENET_BGR = (103.939, 116.779, 123.68)
-VGG19_TAPS = {f"relu{block}_1": f"block{block}_conv1" for block in range(1, 6)}
-RESNET50_TAPS = {
-    "conv1": "conv1_relu",
-    "conv2": "conv2_block3_out",
-    "conv3": "conv3_block4_out",
-    "conv4": "conv4_block6_out",
-    "conv5": "conv5_block3_out",
-}
 EMBEDDING = 128
 
 
@@ -46,20 +38,20 @@ class Application(keras.Model):
     Pictures `[B, H, W, 3]` in [0, 1], at least `least_size` px a side; taps `{name: [B, h, w, C]}`
     in order of depth, computed no deeper than the deepest wanted.
 
-    Args:
-        network: functional, without its top.
-        layers: tap to layer name, in order of depth.
-        strides: pixels between two positions of each tap.
+    A subclass names the `application`, the layer of each tap in order of depth (`layer_of`), and
+    the pixels between two positions of the first tap (`finest`), which double from tap to tap.
+    `source` of the weights: None for new ones, or "imagenet".
     """
 
     least_size = 75
 
-    def __init__(self, network: keras.Model, layers: dict, strides: dict, **kwargs):
+    def __init__(self, source: str | None = None, **kwargs):
         super().__init__(trainable=False, **kwargs)
-        self.network = network
-        self.outputs_by_tap = {tap: network.get_layer(name).output for tap, name in layers.items()}
-        self.taps, self.strides = tuple(layers), strides
-        self.multiple = max(strides.values())  # pixels; heights and widths of `aligned`
+        self.network = network = _without_top(self.application, source, kwargs.get("dtype"))
+        self.outputs_by_tap = {t: network.get_layer(n).output for t, n in self.layer_of.items()}
+        self.taps = tuple(self.layer_of)
+        self.strides = {tap: self.finest * 2**level for level, tap in enumerate(self.taps)}
+        self.multiple = max(self.strides.values())  # pixels; heights and widths of `aligned`
         self.cuts = {}
         self.built = True
 
@@ -86,12 +78,9 @@ class Application(keras.Model):
 class VGG19(Application):
     """VGG19 (arXiv 1409.1556), taps relu1_1 to relu5_1 with strides 1 to 16."""
 
-    content_tap = "relu4_1"
-
-    def __init__(self, source: str | None = None, **kwargs):
-        network = _without_top(keras.applications.VGG19, source, kwargs.get("dtype"))
-        strides = {tap: 2**level for level, tap in enumerate(VGG19_TAPS)}
-        super().__init__(network, VGG19_TAPS, strides, **kwargs)
+    application = staticmethod(keras.applications.VGG19)
+    layer_of = {f"relu{block}_1": f"block{block}_conv1" for block in range(1, 6)}
+    finest, content_tap = 1, "relu4_1"
 
     def calibrate(self, pictures: np.ndarray) -> None:
         """Scales kernels and biases, first to last, so that each channel's pre-activation has
@@ -110,12 +99,15 @@ class VGG19(Application):
 class ResNet50(Application):
     """ResNet50 (arXiv 1512.03385), taps conv1 to conv5 (after each stage) with strides 2 to 32."""
 
-    content_tap = "conv4"
-
-    def __init__(self, source: str | None = None, **kwargs):
-        network = _without_top(keras.applications.ResNet50, source, kwargs.get("dtype"))
-        strides = {tap: 2 ** (level + 1) for level, tap in enumerate(RESNET50_TAPS)}
-        super().__init__(network, RESNET50_TAPS, strides, **kwargs)
+    application = staticmethod(keras.applications.ResNet50)
+    layer_of = {
+        "conv1": "conv1_relu",
+        "conv2": "conv2_block3_out",
+        "conv3": "conv3_block4_out",
+        "conv4": "conv4_block6_out",
+        "conv5": "conv5_block3_out",
+    }
+    finest, content_tap = 2, "conv4"
 
     def calibrate(self, pictures: np.ndarray) -> None:
         """Makes every batch normalisation use its moments on these pictures."""
@@ -131,8 +123,8 @@ class ResNet50(Application):
     def embedding(self, image: tf.Tensor) -> tf.Tensor:
         """The picture as 128 numbers of length 1: `[B, H, W, 3] -> [B, 128]`.
 
-        The mean of the last stage through a fixed orthonormal projection (seeded), which keeps
-        distances as well as 128 dimensions can without training (Johnson and Lindenstrauss, 1984).
+        The mean of the last stage through a fixed, seeded orthonormal projection, which keeps
+        distances approximately (Johnson and Lindenstrauss, 1984).
         """
         last = ops.cast(self(image, taps=("conv5",))["conv5"], "float32")
         pooled = ops.mean(last, axis=(1, 2))
@@ -233,12 +225,10 @@ def check_size(backbone: keras.Model, height: int, width: int) -> None:
 def features_inside(backbone: keras.Model, image: tf.Tensor, taps: Iterable[str]) -> dict:
     """The features that a picture would have in the middle of a larger one.
 
-    Zeros around the maps inside a backbone change its features for many positions inwards, and
-    moments and restyled pictures would show it as a frame. So the picture is mirrored outwards by
-    `MARGIN` pixels, and the maps are cut back to its grid.
-
-    Of an image `[B, H, W, 3]` in [0, 1], H and W multiples of `backbone.multiple`:
-    `{tap: [B, H / stride, W / stride, C]}` float32.
+    `[B, H, W, 3]` in [0, 1], H and W multiples of `backbone.multiple`, to
+    `{tap: [B, H / stride, W / stride, C]}` float32. The picture is mirrored outwards by `MARGIN`
+    pixels, and the maps are cut back: the zeros that a backbone pads with change features many
+    positions inwards, which restyled pictures would show as a frame.
     """
     sides = [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)]
     features = backbone.aligned(np.pad(image, sides, "reflect"), taps=tuple(taps))
@@ -263,8 +253,8 @@ def noise_pictures(seed: int, count: int = 4, size: int = 96) -> np.ndarray:
 
 
 def _randomise(backbone: keras.Model, seed: int) -> None:
-    """He-normal kernels from a NumPy generator, then a calibration: without one the deep layers of
-    a random network hardly tell pictures apart."""
+    """He-normal kernels from a NumPy generator, then a calibration, without which the deep layers
+    hardly tell pictures apart."""
     if backbone.compute_dtype != "float32":
         # Drawn and calibrated in float32, so that a seed has the same weights in any precision.
         single = type(backbone)(dtype="float32")
@@ -290,19 +280,15 @@ def _with_imagenet(name: str, dtype: str | keras.DTypePolicy | None) -> keras.Mo
             return BACKBONES[name](source="imagenet", dtype=dtype, name=name)
         application = keras.applications.InceptionResNetV2(include_top=False, weights="imagenet")
     except Exception as error:  # urllib, h5py and keras each raise their own
+        # where keras.utils.get_file looks for weights
+        home = pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras")) / "models"
         raise InputError(
             f"the ImageNet weights could not be downloaded or read ({reason(error)}); put "
-            f"{IMAGENET_FILES[name]} into {_keras_folder()}, or "
-            f"choose other weights: {WEIGHTS_HELP}"
+            f"{IMAGENET_FILES[name]} into {home}, or choose other weights: {WEIGHTS_HELP}"
         ) from None
     backbone = InceptionResNetV2(dtype=dtype, name=name)
     _assign(backbone, arrays_of_application(application, backbone))
     return backbone
-
-
-def _keras_folder() -> pathlib.Path:
-    """Where keras.utils.get_file looks for weights."""
-    return pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras")) / "models"
 
 
 def _path_of(name: str, weights: str) -> pathlib.Path:
@@ -336,11 +322,8 @@ def _with_file(name: str, path: pathlib.Path, dtype: str | keras.DTypePolicy | N
 
 
 def save_weights(path: pathlib.Path, backbone: keras.Model) -> None:
-    """Writes a backbone's weights for `build_backbone(name, path)`: an .npz file in float16.
-
-    Variances, which may be too small or too large for it, stay in float32. The file appears whole
-    or not at all.
-    """
+    """Writes a backbone's weights for `build_backbone(name, path)`: an .npz file in float16, but
+    for variances, which may not fit. The file appears whole or not at all."""
     arrays = {
         name: np.asarray(variable, np.float32 if name.endswith("variance") else np.float16)
         for name, variable in backbone.named_variables().items()

@@ -1,4 +1,4 @@
-"""Motion between two frames: optical flow by OpenCV (extra `video`), loaded when it is used."""
+"""Motion between two frames: optical flow by OpenCV (extra `video`), loaded at first use."""
 
 import importlib.util
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 
-CARRIER_PIXELS = 320  # longest edge that motion is looked for at where feature maps follow it
+CARRIER_PIXELS = 320  # longest edge of the frames whose motion feature maps follow
 
 
 def need_opencv() -> None:
@@ -37,25 +37,16 @@ def estimate(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 def between(previous: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The flow from a frame to the one before it, and where that one shows the same.
-
-    Returns:
-        flow `[H, W, 2]` as `warp` takes it, and `visible` of it, bool `[H, W]`.
-    """
+    """The flow `[H, W, 2]` from a frame to the one before it, and where it is `visible` there."""
     flow = estimate(current, previous)
     return flow, visible(flow, estimate(previous, current))
 
 
 def carrier(previous: np.ndarray, current: np.ndarray) -> Callable:
-    """A function that carries maps of the previous frame to where things are in the current one.
+    """A function that moves maps of the previous frame to the places of the current one.
 
-    The motion is found on frames reduced to 320 pixels: feature maps are coarser still.
-
-    Args:
-        previous: uint8 `[H, W, 3]`, as `current`.
-
-    Returns:
-        `carry(map [h, w, C]) -> (map [h, w, C], seen [h, w] in [0, 1])`, for any h and w.
+    `carry(map [h, w, C]) -> (map [h, w, C], seen [h, w] in [0, 1])`, for any h and w. Frames are
+    uint8 `[H, W, 3]`; motion is estimated at 320 pixels, since feature maps are coarser still.
     """
     need_opencv()
     import cv2
@@ -76,16 +67,12 @@ def carrier(previous: np.ndarray, current: np.ndarray) -> Callable:
 
 
 def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The picture carried along a flow, bilinear, its border repeated: float32 `[H, W, C]`.
+    """A picture `[H, W, C]` moved along a flow `[H, W, 2]`, bilinear, its border repeated; float32.
 
         result[y, x] = picture[y + v, x + u],  (u, v) = flow[y, x]
 
     Not by `cv2.remap`: OpenCV 4 rounds places to 1/32 pixel, and so does 5.0 for maps of other
     than 1, 3 or 4 channels, where noise came out wrong by 0.1.
-
-    Args:
-        picture: `[H, W, C]`, any range.
-        flow: `[H, W, 2]`.
     """
     picture = np.asarray(picture, np.float32)
     height, width = picture.shape[:2]

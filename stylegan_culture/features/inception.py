@@ -2,6 +2,7 @@
 parameters: it builds in a fraction of a second and stops at the deepest tap wanted.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -28,9 +29,8 @@ class ConvolutionNorm(keras.layers.Layer):
 
         relu((K * x - mean) / sqrt(variance + 1e-3) + beta)
 
-    computed as one convolution with the normalisation folded into kernel and bias. The moments
-    stay as they were assigned or calibrated: batches never change them, so features in training
-    and afterwards are the same.
+    computed as one convolution with the normalisation folded into kernel and bias. Batches never
+    change the moments, so features in training and afterwards are the same.
     """
 
     def __init__(self, filters: int, kernel: int, stride: int = 1, padding: str = "same", **kwargs):
@@ -39,16 +39,14 @@ class ConvolutionNorm(keras.layers.Layer):
 
     def build(self, shape: tuple) -> None:
         keep = {"autocast": False}  # folded in float32, whatever the policy
-        kernel = (self.size, self.size, shape[-1], self.filters)
+        size, fixed = (self.filters,), {"trainable": False, **keep}
         start = "he_normal" if self.trainable else "zeros"  # the others' values are assigned
-        self.kernel = self.add_weight(shape=kernel, initializer=start, name="kernel", **keep)
-        self.beta = self.add_weight(shape=(self.filters,), initializer="zeros", name="beta", **keep)
-        self.mean = self.add_weight(
-            shape=(self.filters,), initializer="zeros", trainable=False, name="mean", **keep
+        self.kernel = self.add_weight(
+            (self.size, self.size, shape[-1], self.filters), start, name="kernel", **keep
         )
-        self.variance = self.add_weight(
-            shape=(self.filters,), initializer="ones", trainable=False, name="variance", **keep
-        )
+        self.beta = self.add_weight(size, "zeros", name="beta", **keep)
+        self.mean = self.add_weight(size, "zeros", name="mean", **fixed)
+        self.variance = self.add_weight(size, "ones", name="variance", **fixed)
 
     def call(self, features: KerasTensor, calibrate: bool = False) -> KerasTensor:
         if calibrate:
@@ -142,8 +140,8 @@ class InceptionResNetV2(keras.Model):
     least 75 px a side. The stem pads VALID: 256 px give maps of 125, 60, 29, 29 and 29 px, whose
     first position lies 3 to 13 pixels inside the picture; `aligned` gives 128, 64 and 32.
 
-    Until they are assigned (see `backbones.build_backbone`) the weights are those of new layers,
-    with normalisation that changes nothing, or, where not `trainable`, zero kernels.
+    Weights are assigned by `backbones.build_backbone`: new kernels are random where `trainable`,
+    otherwise zero.
     """
 
     content_tap = "mixed_5b"
@@ -168,7 +166,7 @@ class InceptionResNetV2(keras.Model):
         self.trainable = trainable  # again: layers made since the first time follow it
 
     def build(self, shape: tuple) -> None:
-        """Every layer from its known channels: to run them takes seconds."""
+        """Builds every layer from its known channels, which is seconds faster than a call."""
         _build_chain((*self.stem, self.mixed, *self.blocks), shape)
 
     def call(
@@ -203,9 +201,8 @@ class InceptionResNetV2(keras.Model):
     def aligned(self, image: KerasTensor, taps: Iterable[str] | None = None) -> dict:
         """Taps on the picture's grid: `{tap: [B, H / stride, W / stride, C]}`.
 
-        The picture is mirrored outwards, so that maps reach to its border, and positions are
-        dropped until position i lies within pixels `stride i` to `stride (i + 1)`. Height and
-        width have to be multiples of 8.
+        The picture is mirrored outwards, so that maps reach its border, and cut so that position i
+        lies within pixels `stride i` to `stride (i + 1)`. H and W are multiples of 8.
         """
         height, width = image.shape[1], image.shape[2]
         if height % MULTIPLE or width % MULTIPLE:
@@ -250,34 +247,30 @@ def arrays_of_application(network: keras.Model, built: InceptionResNetV2) -> dic
 
     Keras numbers its unnamed layers in order of creation, which is the order of `built`.
     """
-    convolutions = _numbered(network, "conv2d")
-    norms = _numbered(network, "batch_normalization")
-    arrays, normed, block = {}, 0, 0
+    convolutions, norms, ups = (
+        iter(_numbered(network, name))
+        for name in ("conv2d{}", "batch_normalization{}", "block35{}_conv")
+    )
+    arrays = {}
     for number, layer in enumerate(built.layers_in_order()):
         if isinstance(layer, ConvolutionNorm):
-            norm = norms[normed]
+            norm = next(norms)
             values = {
-                "kernel": convolutions[normed].kernel,
+                "kernel": next(convolutions).kernel,
                 "beta": norm.beta,
                 "mean": norm.moving_mean,
                 "variance": norm.moving_variance,
             }
-            normed += 1
         else:
-            block += 1
-            up = network.get_layer(f"block35_{block}_conv")
+            up = next(ups)
             values = {"kernel": up.kernel, "bias": up.bias}
         arrays |= {f"{number:03d}/{kind}": np.asarray(value) for kind, value in values.items()}
     return arrays
 
 
-def _numbered(network: keras.Model, prefix: str) -> list:
-    """Layers named `prefix` or `prefix_N`, in the order of N."""
-    numbers = {}
-    for layer in network.layers:
-        stem, _, number = layer.name.rpartition("_")
-        if layer.name == prefix:
-            numbers[layer] = 0
-        elif stem == prefix and number.isdigit():
-            numbers[layer] = int(number)
+def _numbered(network: keras.Model, name: str) -> list:
+    """Layers whose name has "" or "_N" in the place of `{}`, in the order of N."""
+    pattern = re.compile(name.format(r"(?:_(\d+))?"))
+    numbers = {layer: pattern.fullmatch(layer.name) for layer in network.layers}
+    numbers = {layer: int(match[1] or 0) for layer, match in numbers.items() if match}
     return sorted(numbers, key=numbers.get)

@@ -3,9 +3,8 @@
 Written with keras.ops so that the same lines serve eager analysis, a training graph and an
 exported file. Covariances are symmetric positive semi-definite matrices `[..., C, C]` in float32;
 every leading dimension is a batch. Lower-case letters beside a formula: `d` channels, `n` samples.
-The functions by eigen-decomposition keep float64 where it is given. On arrays that have values
-already they call LAPACK through NumPy, which no gradient tape sees: differentiate them inside a
-`tf.function`.
+Functions by eigen-decomposition keep float64. On arrays with values they call LAPACK through NumPy,
+which no gradient tape sees: differentiate them inside a `tf.function`.
 """
 
 from __future__ import annotations
@@ -54,10 +53,9 @@ def descriptors(taps: dict) -> tf.Tensor:
 def shrink(covariance: tf.Tensor, amount: float, floor: float = 1e-8) -> tf.Tensor:
     """Shrinkage towards a scaled identity: `(1 - l) S + l tr(S)/d I + floor I`.
 
-    `amount` is l in [0, 1]; `floor` a variance below which a direction counts as empty, so that
+    `amount` is l in [0, 1]; below the variance `floor` a direction counts as empty, so that
     whitening does not turn the rounding noise of a plain sky into texture. The result is positive
-    definite even where n < d or a channel is constant, so that no root of it can fail
-    (Ledoit and Wolf, 2004, with a given l).
+    definite even where n < d or a channel is constant (Ledoit and Wolf, 2004, with a given l).
     """
     size = covariance.shape[-1]
     identity = ops.eye(size, dtype=covariance.dtype)
@@ -83,7 +81,7 @@ def eigh_root(covariance: tf.Tensor, power: float) -> tf.Tensor:
     Eigenvalues below 1e-10 of the largest are raised to that floor before a negative power.
     """
     values, vectors = eigh(covariance)
-    # In one library throughout: threads of two on the same cores wait for each other.
+    # All in one library: the threads of two on the same cores wait for each other.
     library = np if isinstance(values, np.ndarray) else ops
     floor = 1e-10 * library.max(values, axis=-1, keepdims=True)
     powered = library.power(library.maximum(values, floor + 1e-30), power)
@@ -121,9 +119,9 @@ def eigh_roots(covariance: tf.Tensor) -> tuple[tf.Tensor, ...]:
     """`S^1/2` and `S^-1/2` from one eigen-decomposition, in the covariance's precision.
 
     Directions whose eigenvalue is below the rounding of the largest (10 units of the last place)
-    are empty in both: of a singular covariance the second is the root of the pseudo-inverse, so
-    that the rounding noise of a dead channel is never enlarged. Rows of nothing but zeros stay so
-    exactly; a decomposition leaves a little of other channels in them.
+    are empty in both, so that the rounding noise of a dead channel is never enlarged: of a singular
+    covariance the second is the root of the pseudo-inverse. Rows of zeros stay exactly zero, where
+    a decomposition would leave a little of other channels.
     """
     values, vectors = eigh(covariance)
     library = np if isinstance(values, np.ndarray) else ops

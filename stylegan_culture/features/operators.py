@@ -1,16 +1,15 @@
 """Restyling operators over a fixed encoder: features of a content towards those of a target.
 
 Each is `operator(features, target, strength, mask=None) -> features` on features `[B, H, W, C]` of
-one tap, float32. `strength` 0 returns the features as they are, 1 the full style. `mask`
-`[B, H, W, 1]` in [0, 1] says which positions' moments count as the content's; the operator still
-answers everywhere, and `regions` lays the answers together.
+one tap, float32. `strength` 0 returns the features unchanged, 1 the full style. `mask`
+`[B, H, W, 1]` in [0, 1] marks the positions that the content's moments are taken from; the operator
+still changes all positions, and `regions` puts the results together.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import typing
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -26,15 +25,15 @@ MATCH_VALUES = 2**25  # similarities held at a time, 128 MiB
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What features of one tap should become.
+    """The style that features of one tap are brought to.
 
-    mean `[B, C]` and covariance `[B, C, C]` (B may be 1), and the features `[B, h, w, C]`
-    themselves where an example picture gave them: which matching and alpha fusion need.
+    mean `[B, C]` and covariance `[B, C, C]` (B may be 1) and, of an example picture, its features
+    `[B, h, w, C]`, which matching and alpha fusion need.
     """
 
-    mean: typing.Any
-    covariance: typing.Any
-    features: typing.Any = None
+    mean: tf.Tensor
+    covariance: tf.Tensor
+    features: tf.Tensor | None = None
 
     @classmethod
     def of_features(cls, features: tf.Tensor) -> Target:
@@ -53,8 +52,8 @@ def alpha_fusion(
 ) -> tf.Tensor:
     """`(1 - s) content + s style`, position by position, the style's map resized to the content's.
 
-    The source documents' case over InceptionResNetV2: what stands where in the style picture comes
-    along, so that higher strengths show it through the content.
+    The source documents' case over InceptionResNetV2: objects of the style picture keep their
+    places, and higher strengths show them through the content.
     """
     style = _features_of(target, "alpha")
     height, width = ops.shape(features)[1], ops.shape(features)[2]
@@ -178,14 +177,13 @@ def smooth(features: tf.Tensor, temperature: float | tf.Tensor) -> tf.Tensor:
 
         n exp(f / T) / sum exp(f / T)      n = H W C, the sum over positions and channels
 
-    Sums of residual blocks have few, high peaks (low entropy), and a Gram matrix of them sees
-    little else. After the softmax every position counts again. Wang, Li and Vasconcelos,
-    "Rethinking and improving the robustness of image style transfer" (SWAG), arXiv 2104.05623.
+    Sums of residual blocks have few, high peaks (low entropy), which dominate a Gram matrix. After
+    the softmax every position counts. Wang, Li and Vasconcelos, "Rethinking and improving the
+    robustness of image style transfer" (SWAG), arXiv 2104.05623.
 
-    Differs from the paper: multiplied by n, so that maps of any size have mean 1 and statistics
-    of pictures of different sizes can be compared; and with a temperature `T > 0` (a number, or
-    one for each picture `[B]`), to be given in units of the features' spread, since backbones'
-    features differ in scale by orders of magnitude and exp is not homogeneous.
+    Differs from the paper: multiplied by n, so that maps of any size have mean 1 and can be
+    compared; and with a temperature `T > 0` (one, or one for each picture `[B]`) in units of the
+    features' spread, since backbones' features differ in scale by orders of magnitude.
     """
     features = ops.cast(features, "float32")
     shape = ops.shape(features)
@@ -201,13 +199,12 @@ def fuse(
     targets: list[Target],
     weights: list[float],
     strength: float | tf.Tensor,
-    mask: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Several targets at once: the operator's answers, averaged by `weights` (of sum 1)."""
+    """Several targets at once: the operator's results, averaged by `weights` (of sum 1)."""
     total = ops.zeros_like(features)
     for target, weight in zip(targets, weights, strict=True):
         if weight:
-            total = total + weight * operator(features, target, strength, mask)
+            total = total + weight * operator(features, target, strength)
     return total
 
 
@@ -218,9 +215,9 @@ def regions(
     masks: tf.Tensor,
     strength: float | tf.Tensor,
 ) -> tf.Tensor:
-    """Another target in each region: `masks` `[K, H, W]` on the features' grid, sums at most 1.
+    """A target for each region: `masks` `[K, H, W]` on the features' grid, their sum at most 1.
 
-    Each region is restyled by its moments; where the masks leave something, the content stays.
+    Each region is restyled by its moments; the share that masks leave keeps the content.
     """
     total, rest = ops.zeros_like(features), ops.ones_like(features[..., :1])
     for target, mask in zip(targets, masks, strict=True):

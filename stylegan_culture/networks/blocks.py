@@ -21,8 +21,8 @@ def leaky_relu(features: KerasTensor) -> KerasTensor:
 def reflect_pad(features: KerasTensor, border: int = 1) -> KerasTensor:
     """Mirrors `border` pixels at each border: zeros would show as a frame in the picture.
 
-    Slices and concatenations, because TFLite's MIRROR_PAD takes four times as long as the
-    convolution that follows it.
+    By slices and concatenations: TFLite's MIRROR_PAD takes four times as long as the convolution
+    after it.
     """
     before, after = range(border, 0, -1), range(1, border + 1)
     rows = [features[:, i : i + 1] for i in before]
@@ -82,19 +82,18 @@ class Convolution(keras.layers.Layer):
 class UpConvolution(keras.layers.Layer):
     """Doubling and a 3x3 convolution: `[B, H, W, C] -> [B, 2H, 2W, filters]`.
 
-    Computed at the low resolution: seen from there, each of the four pixels that come out of one
-    is a 3x3 convolution with a kernel whose taps are sums of the original ones, so one convolution
-    to `4 filters` channels and a depth-to-space give the same picture with a quarter of the pixels
-    to visit. Repeating the border equals reflecting it after doubling. Training the sums freely
-    (a sub-pixel convolution) reconstructs no better and leaves a grid of dots in skies.
+    Computed at the low resolution: there each of the four output pixels of a pixel is a 3x3
+    convolution whose taps are sums of the kernel's, so one convolution to `4 filters` channels and
+    a depth-to-space give the same picture from a quarter of the pixels. Repeating the border equals
+    reflecting it after doubling. Training the sums freely (a sub-pixel convolution) reconstructs no
+    better and leaves a grid of dots in skies.
 
     Args:
         filters: output channels.
         smooth: double by bilinear interpolation, at no further cost, instead of by repeating
-            pixels, whose edges adversarial training turns into a maze of lines.
-        lowpass: filter the result by the binomial kernel 1, 2, 1. Interpolation treats neighbours
-            unequally, which a rectifier turns into lines at the doubling's period; the filter
-            takes that frequency out.
+            pixels, whose edges adversarial training turns into lines.
+        lowpass: filter the result by the binomial kernel 1, 2, 1, which removes the lines of the
+            doubling's period that a rectifier makes of interpolated pixels.
     """
 
     def __init__(self, filters: int, smooth: bool = False, lowpass: bool = False, **kwargs):
@@ -178,13 +177,13 @@ class Modulation(keras.layers.Layer):
 
 
 class Grain(keras.layers.Layer):
-    """`features + amount(code) noise`: one number a position, as much a channel as a style asks.
+    """`features + amount(code) noise`: one number for each position, an amount for each channel.
 
-    On a plain area a convolutional network can only enlarge the area's faint traces, which ends in
-    regular weave; noise gives it something irregular to draw strokes from
-    (StyleGAN, arXiv 1812.04948, section 3.2). Differs from the paper: the style says how much, and
-    outside training the noise is fixed in place, a pattern repeated every `period` positions, so
-    that equal pictures give equal results on every device.
+    On a plain area a convolutional network can only enlarge faint traces, which gives a regular
+    weave; from noise it can draw irregular strokes (StyleGAN, arXiv 1812.04948, section 3.2).
+    Differs from the paper: the style sets the amount, and outside training the noise is fixed in
+    place, a pattern repeated every `period` positions, so that equal pictures give equal results
+    on every device.
     """
 
     def __init__(self, period: int, seed: int, **kwargs):
@@ -239,11 +238,11 @@ class WhiteningColouring(keras.layers.Layer):
         coloured = A whitened + b                 A = I + A(code), b = b(code)
         result   = (1 - a) x + a coloured         a = strength sigmoid(a(code))
 
-    computed as one affine map per group. The covariance root is Newton-Schulz in float32.
-    Reference: GDWCT, arXiv 1812.09912. Differs from the paper: the colouring matrix is a free
-    linear function of the code rather than an orthogonal matrix times a norm, so that it needs no
-    eigen-decomposition and no penalty; and a style learns for each group how much of the picture's
-    statistics it replaces (a), since a picture's colours are partly its content.
+    computed as one affine map per group. The covariance root is Newton-Schulz in float32 (GDWCT,
+    arXiv 1812.09912). Differs from the paper: the colouring matrix is a free linear function of the
+    code, which needs no eigen-decomposition and no penalty, instead of an orthogonal matrix times a
+    norm; and a style learns for each group how much of the picture's statistics it replaces (a),
+    since a picture's colours are partly its content.
 
     Args:
         group: channels in a group; must divide the number of channels.
@@ -297,7 +296,7 @@ class WhiteningColouring(keras.layers.Layer):
 
     def _to_groups(self, features: KerasTensor) -> KerasTensor:
         """`[B, H, W, G g] -> [B, G, H W, g]`."""
-        height, width = features.shape[1], features.shape[2]
+        _, height, width, _ = features.shape
         area = -1 if height is None or width is None else height * width
         split = ops.reshape(features, (ops.shape(features)[0], area, self.groups, self.group))
         return ops.transpose(split, (0, 2, 1, 3))

@@ -13,8 +13,8 @@ from stylegan_culture.networks.discriminator import SpectralConvolution
 from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
 
 STRIDE = 4  # pixels that a position of the generator's residual blocks stands for
-LEAST_SIZE = 16  # pixels: less leaves nothing to be mirrored at the borders
-WIDEST = 8  # times `patch_filters`: where a discriminator's layers stop to grow
+LEAST_SIZE = 16  # pixels: smaller maps have nothing to mirror at their borders
+WIDEST = 8  # times `patch_filters`: channels of a discriminator's widest layers
 
 
 class InstanceNormalization(keras.layers.Layer):
@@ -77,12 +77,11 @@ class Translator(keras.Model):
 
     def call(self, image: KerasTensor) -> KerasTensor:
         hidden = 2.0 * image - 1.0
-        before, after = [self.enter, *self.halve], self.double
-        for layer, norm in zip(before, self.norms[:3], strict=True):
+        for layer, norm in zip((self.enter, *self.halve), self.norms[:3], strict=True):
             hidden = ops.relu(norm(layer(hidden)))
         for block in self.blocks:
             hidden = block(hidden)
-        for layer, norm in zip(after, self.norms[3:], strict=True):
+        for layer, norm in zip(self.double, self.norms[3:], strict=True):
             hidden = ops.relu(norm(layer(hidden)))
         drawn = ops.cast(self.leave(hidden), "float32")
         if self.residual:
@@ -128,12 +127,8 @@ class PatchDiscriminator(keras.Model):
 
 
 class CyclePair(keras.Model):
-    """Both generators: `forth` from the first of two traditions to the second, `back` again.
-
-    Args:
-        domains: keys of the two traditions.
-        config: size of both generators.
-    """
+    """Both generators: `forth` from the first of two traditions (`domains`) to the second, `back`
+    again."""
 
     def __init__(self, domains: tuple[str, str], config: TranslatorConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)

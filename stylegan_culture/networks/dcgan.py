@@ -18,19 +18,19 @@ from stylegan_culture.networks.sizes import (
     stage_sizes,
 )
 
-PLACE_GAIN = 4.0  # learned places move so much faster than kernels, which every picture shares
+PLACE_GAIN = 4.0  # learned constants of places change this much faster than kernels
 
 
 class NoiseGenerator(keras.Model):
     """Noise `[B, Z]` and culture weights `[B, K]` to pictures `[B, S, S, 3]` in [0, 1].
 
-    A dense layer makes a map of 4 x 4 px, which is doubled until it has S; culture and noise also
-    modulate every map through a mapping network (StyleGAN, arXiv 1812.04948), which is how a
-    conditional GAN (arXiv 1411.1784) receives its label here. With K = 1, the weight being 1, it
-    is the unconditional generator of the DCGAN (arXiv 1511.06434).
+    A dense layer makes a map of 4 x 4 px, which is doubled up to S; through a mapping network
+    culture and noise also modulate every map (StyleGAN, arXiv 1812.04948), which gives the label to
+    a conditional GAN (arXiv 1411.1784). With K = 1 and the weight 1 it is the unconditional
+    generator of the DCGAN (arXiv 1511.06434).
 
-    To every map a learned constant is added, as the first map of StyleGAN is one: convolutions that
-    reflect at the border cannot tell places apart, and ornaments stand in places.
+    A learned constant is added to every map, as StyleGAN's first map is one: convolutions that
+    reflect at the border cannot tell places apart, and ornaments have fixed places.
 
     Differs from the DCGAN: doubling by interpolation and a convolution instead of a transposed
     convolution, which leaves a checkerboard; features are normalised per picture and channel
@@ -40,7 +40,7 @@ class NoiseGenerator(keras.Model):
     Args:
         cultures: K, at least 1.
         size: S, 4 times a power of two, from 8 to `LARGEST`.
-        config: `SamplerConfig`.
+        config: its other sizes.
     """
 
     def __init__(self, cultures: int, size: int, config: SamplerConfig, **kwargs):
@@ -62,13 +62,13 @@ class NoiseGenerator(keras.Model):
 
     def code(self, noise: KerasTensor, mixture: KerasTensor) -> KerasTensor:
         """What modulates every map, `[B, D]`."""
-        # A label is as long as noise is on average, else it would hardly be heard beside it.
+        # As long as noise is on average: a shorter label would hardly count beside it.
         return self.mapping(noise, mixture * self.config.noise_size**0.5)
 
     def call(self, noise: KerasTensor, mixture: KerasTensor) -> KerasTensor:
         code = self.code(noise, mixture)
         hidden = self.start(ops.concatenate([noise, code], axis=-1))
-        hidden = leaky_relu(ops.reshape(hidden, (-1, START, START, self._first)))
+        hidden = leaky_relu(ops.reshape(hidden, (-1, START, START, hidden.shape[-1] // START**2)))
         hidden, code = (ops.cast(value, self.compute_dtype) for value in (hidden, code))
         for number, doubling in enumerate(self.doublings):
             place = ops.cast(ops.convert_to_tensor(self.places[number]), self.compute_dtype)
@@ -77,10 +77,6 @@ class NoiseGenerator(keras.Model):
             if number < len(self.blocks):
                 hidden = self.blocks[number](hidden, code)
         return ops.sigmoid(ops.cast(self.to_rgb(hidden), "float32"))
-
-    @property
-    def _first(self) -> int:
-        return self.start.units // START**2
 
     def create_weights(self) -> "NoiseGenerator":
         """Builds every part by one picture, so that weights can be loaded."""

@@ -12,9 +12,9 @@ from stylegan_culture.networks.sizes import DiscriminatorConfig, TrunkConfig
 class SpectralConvolution(keras.layers.Layer):
     """Convolution whose kernel is divided by its largest singular value (arXiv 1802.05957).
 
-    The kernel `[k, k, C, F]` is taken as a matrix `[k k C, F]`; one power iteration a training
-    call keeps the estimate. Keras's `SpectralNormalization` overwrites the kernel instead and
-    so leaves the norm out of the gradient, which the paper keeps.
+    The kernel `[k, k, C, F]` is taken as a matrix `[k k C, F]`; each training call makes one power
+    iteration. Keras's `SpectralNormalization` overwrites the kernel, so that the gradient lacks the
+    norm, which the paper keeps.
     """
 
     def __init__(self, filters: int, kernel: int = 3, stride: int = 1, **kwargs):

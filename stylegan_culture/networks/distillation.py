@@ -1,4 +1,4 @@
-"""What a backbone is distilled by: heads that imitate the teacher's taps, and their standard."""
+"""Heads that imitate a teacher's taps, by which a backbone is distilled, and their standard."""
 
 import keras
 from keras import KerasTensor, ops
@@ -16,7 +16,7 @@ FOLLOWS = {
 
 
 class DistillationHeads(keras.Model):
-    """What is thrown away after training: heads for the teacher's taps, and for cultures."""
+    """Heads for the teacher's taps and for cultures; deleted after training."""
 
     def __init__(self, channels: dict, classes: int, dropout: float, **kwargs):
         super().__init__(**kwargs)

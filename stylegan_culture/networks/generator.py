@@ -115,9 +115,9 @@ class Generator(keras.Model):
     ) -> KerasTensor:
         """Features, style code and strength to a picture `[B, H, W, 3]`.
 
-        Values may pass the ends of [0, 1] a little; `CultureModel` clips them. `moments` and
-        `grain`, as the methods of these names give them, replace what the features give where they
-        are of a part of the picture only.
+        Values may lie a little outside [0, 1]; `CultureModel` clips them. Where features are of a
+        part of the picture only, `moments` and `grain` are those of the whole, from the methods of
+        these names.
         """
         if grain is None:
             grain = self.grain(*ops.shape(features["coarse"])[1:3])
@@ -194,7 +194,7 @@ class StyleFusion(keras.layers.Layer):
         return self.mapping(noise, cultures)
 
     def call(self, mixture: KerasTensor, codes: KerasTensor | None = None) -> KerasTensor:
-        """`codes`, as `codes()` gives them, save an exported file the mapping network."""
+        """Mixture and, where an exported file has no mapping network, the result of `codes()`."""
         weights = ops.maximum(mixture, 0.0)
         weights = weights / (ops.sum(weights, axis=-1, keepdims=True) + 1e-9)
         return ops.matmul(weights, self.codes() if codes is None else codes)
@@ -203,8 +203,8 @@ class StyleFusion(keras.layers.Layer):
 class StyleEncoder(keras.Model):
     """Picture `[B, H, W, 3]` in [0, 1] to a Gaussian over style codes: mean and log-variance.
 
-    Convolutions whose channel-wise mean and deviation over the picture are read, so that any
-    picture size from 32 px on will do. The log-variance is kept within [-8, 2].
+    From the mean and deviation of each channel over the picture, so that any size from 32 px on is
+    possible. The log-variance is kept within [-8, 2].
     """
 
     def __init__(self, config: GeneratorConfig, **kwargs):
@@ -233,13 +233,8 @@ class StyleEncoder(keras.Model):
 
 
 class CultureModel(keras.Model):
-    """All that restyling needs: generator, mapping network, style encoder and style fusion.
-
-    This is what is averaged over training (EMA), saved and exported.
-
-    Args:
-        cultures: keys of the cultures, in the order of every mixture.
-        config: sizes.
+    """Generator, mapping network, style encoder and style fusion: averaged over training (EMA),
+    saved and exported. `cultures` are their keys, in the order of every mixture.
     """
 
     def __init__(self, cultures: tuple[str, ...], config: GeneratorConfig, **kwargs):
@@ -249,19 +244,11 @@ class CultureModel(keras.Model):
         self.mapping = MappingNetwork(len(self.cultures), config)
         self.encoder = StyleEncoder(config, dtype=self.dtype_policy)
         self.fusion = StyleFusion(self.mapping)
-
-    def build(self, *shapes) -> None:
-        """The parts build themselves when they are first called; see `create_weights`."""
-        self.built = True
+        self.built = True  # the parts build themselves when they are first called
 
     def call(self, image: KerasTensor, mixture: KerasTensor, strength: KerasTensor) -> KerasTensor:
-        return self.stylize_with(image, self.fusion(mixture), strength)
-
-    def stylize(
-        self, image: KerasTensor, mixture: KerasTensor, strength: KerasTensor
-    ) -> KerasTensor:
         """Restyles into a mixture of cultures; `[B, H, W, 3], [B, K], [B, 1] -> [B, H, W, 3]`."""
-        return self(image, mixture, strength)
+        return self.stylize_with(image, self.fusion(mixture), strength)
 
     def encode_style(self, image: KerasTensor) -> KerasTensor:
         """The style code `[B, D]` of example pictures: the mean of the encoder's Gaussian."""

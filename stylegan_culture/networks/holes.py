@@ -1,7 +1,7 @@
-"""What the restoring network is given: a picture, its holes filled from around, and a mask.
+"""The restoring network's input: a picture with its holes filled from around, and their mask.
 
-Pictures are `[B, H, W, 3]` in [0, 1]; masks `[B, H, W, 1]`, 1 in holes and 0 elsewhere; what is
-given `[B, H, W, 4]`.
+Pictures are `[B, H, W, 3]` in [0, 1]; masks `[B, H, W, 1]`, 1 in holes and 0 elsewhere; the input
+`[B, H, W, 4]`.
 """
 
 from keras import KerasTensor, ops
@@ -19,11 +19,11 @@ def with_holes(pictures: KerasTensor, mask: KerasTensor) -> KerasTensor:
 
 
 def filled(pictures: KerasTensor, mask: KerasTensor) -> KerasTensor:
-    """Pictures without holes; what lies outside of holes is untouched, bit for bit.
+    """Pictures without holes; outside of holes they stay the same bit for bit.
 
-    Push and pull: what is known is averaged to ever coarser pictures, and a hole takes what the
-    finest coarser one knows (Gortler et al., "The Lumigraph", 1996, section 3.4). A picture that is
-    one hole becomes grey.
+    Push and pull: known pixels are averaged to coarser and coarser pictures, and a hole takes the
+    value of the finest one that knows it (Gortler et al., "The Lumigraph", 1996, section 3.4). A
+    picture that is one hole becomes grey.
     """
     height, width = pictures.shape[1], pictures.shape[2]
     if max(height, width) == 1:
@@ -39,8 +39,8 @@ def filled(pictures: KerasTensor, mask: KerasTensor) -> KerasTensor:
 
 
 def kept_around(given: KerasTensor, restored: KerasTensor) -> KerasTensor:
-    """Restored pictures `[B, H, W, 3]`; of pictures with holes only what lies in them: what is
-    given around a hole is true, and stays bit for bit."""
+    """Restored pictures `[B, H, W, 3]`; of pictures with holes only the holes: given pixels around
+    them are true, and stay bit for bit."""
     mask = given[..., 3:] > 0.5
     has_holes = ops.any(mask, axis=(1, 2, 3), keepdims=True)
     return ops.where(ops.logical_and(has_holes, ops.logical_not(mask)), given[..., :3], restored)

@@ -13,8 +13,8 @@ def between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
 
         sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b,   w: the angle between a and b
 
-    Spherical interpolation (White, arXiv 1609.04468): in many dimensions nearly all of a Gaussian
-    lies at one distance from its middle, and a straight line would leave that shell. Points in one
+    Spherical interpolation (White, arXiv 1609.04468): in many dimensions nearly all points of a
+    Gaussian lie at one distance from the origin, which a straight line would leave. Points in one
     line with the origin have no single arc and are joined by the straight line.
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)

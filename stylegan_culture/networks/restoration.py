@@ -1,13 +1,13 @@
 """The restoring network: the culture generator drafts, a refining path at 1/2 resolution finishes.
 
 Damaged pictures are `[B, H, W, 4]`: RGB in [0, 1] and a plane that is 1 where nothing is known and
-0 elsewhere; H and W multiples of 8. Each kind of damage has a learned code, which plays the part
-that a culture's plays in restyling.
+0 elsewhere; H and W multiples of 8. Each kind of damage has a learned code, as each culture has one
+in restyling.
 
-The generator alone cannot restore: what it draws at full resolution is a doubled picture, whose
-four pixels hardly differ (it takes 3 dB off noise of 25/255, a Gaussian blur 6). So a second path
-sees every pixel of the damaged picture and of the draft, folded to 1/2 resolution, where a
-convolution costs a quarter, and unfolds its correction to single pixels.
+The generator alone cannot restore: it draws at 1/2 resolution and doubles, so that four pixels
+hardly differ (it removes 3 dB of noise of 25/255, a Gaussian blur 6). So a second path sees every
+pixel of the damaged picture and of the draft, folded to 1/2 resolution, where a convolution costs a
+quarter, and unfolds its correction to single pixels.
 """
 
 import keras
@@ -25,8 +25,8 @@ PLANES = 4
 class RefiningBlock(keras.layers.Layer):
     """Residual block of two 3x3 convolutions, modulated by the kind's code between them.
 
-    `ModulatedBlock` spreads by one filter a channel, which a phone wants; here a full convolution
-    takes as long on a processor with matrix instructions, and learns more.
+    Unlike `ModulatedBlock`, which is fast on phones with one filter for each channel, it has full
+    convolutions, which take as long on a processor with matrix instructions and learn more.
     """
 
     def __init__(self, channels: int, **kwargs):
@@ -86,11 +86,8 @@ class RestorationModel(keras.Model):
         draft    = damaged + G(damaged, code) - 1/2
         restored = draft + R(damaged, draft, code)
 
-    This is what is averaged over training (EMA), saved and exported.
-
-    Args:
-        kinds: names of the kinds of damage, in the order of their numbers.
-        sizes: `RestorationConfig`.
+    It is averaged over training (EMA), saved and exported. `kinds` are the names of the kinds of
+    damage, in the order of their numbers.
     """
 
     def __init__(self, kinds: tuple[str, ...], sizes: RestorationConfig, **kwargs):
@@ -99,10 +96,7 @@ class RestorationModel(keras.Model):
         self.codes = KindCodes(len(self.kinds), sizes.code_size)
         self.generator = Generator(sizes.generator, dtype=self.dtype_policy)
         self.refiner = Refiner(sizes.refining_width, sizes.refining_blocks, dtype=self.dtype_policy)
-
-    def build(self, *shapes) -> None:
-        """The parts build themselves when they are first called; see `create_weights`."""
-        self.built = True
+        self.built = True  # the parts build themselves when they are first called
 
     def stylize_with(
         self, damaged: KerasTensor, code: KerasTensor, strength: KerasTensor

@@ -38,22 +38,13 @@ class PictureEncoder(keras.Model):
 
 
 class Vae(keras.Model):
-    """Encoder and decoder: what is trained and averaged together.
-
-    Args:
-        cultures: K of the decoder, 1 for an unconditional one.
-        size: S, side of the pictures.
-        config: `SamplerConfig`.
-    """
+    """Encoder and decoder, which are trained and averaged together; see `NoiseGenerator`."""
 
     def __init__(self, cultures: int, size: int, config: SamplerConfig, **kwargs):
         super().__init__(**kwargs, autocast=False)
         self.encoder = PictureEncoder(size, config, dtype=self.dtype_policy)
         self.decoder = NoiseGenerator(cultures, size, config, dtype=self.dtype_policy)
-
-    def build(self, *shapes) -> None:
-        """The parts build themselves when they are first called; see `create_weights`."""
-        self.built = True
+        self.built = True  # the parts build themselves when they are first called
 
     def call(self, image: KerasTensor, mixture: KerasTensor) -> KerasTensor:
         return self.decoder(self.encoder(image)[0], mixture)

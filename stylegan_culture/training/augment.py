@@ -32,7 +32,7 @@ def augment(images: "tf.Tensor", kinds: tuple[str, ...], seed: "tf.Tensor") -> "
 
 
 def _translate(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
-    """Shifts by up to an eighth of the side; what comes in is black, as in the paper."""
+    """Shifts by up to an eighth of the side; the uncovered border is black, as in the paper."""
     batch, size = images.shape[0], images.shape[1]
     reach = size // 8
     shifts = uniform([batch, 2], seed, -reach, reach + 1, "int32")
@@ -58,7 +58,7 @@ def _cut_out(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
 def _shift_colour(images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
     """Brightness by up to 0.25 either way, saturation by 0.5 to 1.5, contrast by 0.75 to 1.25.
 
-    Half as strong as in the paper: colour is part of what a tradition is told by.
+    Half as strong as in the paper, since colour helps to tell traditions apart.
     """
     draws = uniform([3 * images.shape[0], 1, 1, 1], seed, dtype=images.dtype)
     draws = tf.reshape(draws, [3, images.shape[0], 1, 1, 1])

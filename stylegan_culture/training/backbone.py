@@ -55,7 +55,6 @@ class BackboneTrainConfig(runs.RunConfig):
     teacher: str = option("", "the .npz file of a distilled VGG-19", metavar="FILE")
 
     def checked(self, devices: int) -> "BackboneTrainConfig":
-        """See `runs.RunConfig`."""
         if not self.teacher:
             raise InputError(
                 "name the teacher with --teacher FILE, the .npz file of a distilled VGG-19 "
@@ -108,7 +107,6 @@ class DistillationTrainer(Trainer):
         return self.student.trainable_variables + self.heads.trainable_variables
 
     def groups(self) -> dict:
-        """Every variable of the training state."""
         return {
             "student": self.student.variables,
             "heads": self.heads.variables + self.standard.variables,
@@ -130,7 +128,6 @@ class DistillationTrainer(Trainer):
         return {"taps": images.grid(cells, len(columns), column_labels=labels)}
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of student and heads."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = self._disturb(tf.concat([batch["content"], batch["style"]], 0), seed)
         cultures = tf.concat([batch["content_culture"], batch["culture"]], 0)
@@ -162,8 +159,8 @@ class DistillationTrainer(Trainer):
         return parts | missed | {"total": total, "named": tf.reduce_mean(right)}
 
     def _disturb(self, pictures: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
-        """Colour changes, and noise on every other picture: what an optimised picture looks like
-        on its way must be seen as the teacher sees it."""
+        """Colour changes, and noise on every other picture, since the student must follow the
+        teacher on unfinished pictures of an optimisation as well."""
         pictures = augment(pictures, ("colour",), seed)
         count = pictures.shape[0]
         deviation = tf.random.stateless_uniform([count, 1, 1, 1], seed + 1, 0.0, self.config.noise)
@@ -181,7 +178,7 @@ def style_relations(features: dict, wanted: dict) -> "tf.Tensor":
 def principal_colours(target: "tf.Tensor", seen: "tf.Tensor", size: int) -> list[np.ndarray]:
     """Two feature maps `[B, h, w, C]` as pictures `[B, size, size, 3]` in [0, 1].
 
-    Their colours are the first three principal components of the first, two deviations either way;
+    Their colours are the first three principal components of `target`, two deviations either way;
     `size` is a multiple of h and w.
     """
     samples = np.asarray(target, np.float64).reshape(-1, target.shape[-1])

@@ -1,15 +1,14 @@
 """Full training state in one file: every variable and the step number.
 
 A NumPy archive, written to a temporary name and renamed, so that a kill leaves either the old file
-or the new one. Everything random in training is drawn from (seed, step), and batch t is a function
-of t, so variables and step are the whole state.
+or the new one. Training draws all random numbers from (seed, step), and batch t depends on t alone,
+so variables and step are the whole state.
 """
 
 import math
 import os
 import pathlib
 import re
-import typing
 
 import numpy as np
 
@@ -55,7 +54,8 @@ def restore(path: pathlib.Path, state: dict) -> int:
     All entries are read and compared before the first is assigned. Raises `InputError` where the
     file is damaged or belongs to networks of another configuration.
     """
-    dtypes = {name: _dtype(variable) for name, variable in state.items()}
+    # A dtype is a text (Keras) or an object with a name (TensorFlow).
+    dtypes = {n: np.dtype(getattr(v.dtype, "name", v.dtype)) for n, v in state.items()}
     sizes = (dtypes[name].itemsize * math.prod(one.shape) for name, one in state.items())
     try:
         values = read_archive(path, "a checkpoint", sum(sizes) + SPARE)
@@ -81,8 +81,3 @@ def restore(path: pathlib.Path, state: dict) -> int:
 
 def _is_step(value: np.ndarray) -> bool:
     return not value.shape and value.dtype.kind in "iu" and 0 <= value <= MOST_STEPS
-
-
-def _dtype(variable: typing.Any) -> np.dtype:
-    """Of a Keras or a TensorFlow variable."""
-    return np.dtype(getattr(variable.dtype, "name", variable.dtype))

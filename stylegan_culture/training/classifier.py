@@ -3,7 +3,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tqdm
@@ -44,9 +44,9 @@ def train_head(
 ) -> "networks.CultureHead":
     """A `CultureHead` fitted to descriptors `[N, D]` and multi-hot tags `[N, K]`, uncalibrated.
 
-    Each tag is learnt by itself, against all other pictures; where every picture has just one, the
-    head's probabilities are exclusive (a softmax over logits learnt so was better calibrated than
-    one learnt as a softmax). Equal seeds give equal heads.
+    Each tag is learnt by itself, against all other pictures. Where every picture has just one tag,
+    the head's probabilities are a softmax of the same logits, which was better calibrated than a
+    head trained with a softmax. Equal seeds give equal heads.
     """
     descriptors, tags = np.asarray(descriptors, np.float32), np.asarray(tags, np.float32)
     exclusive = bool(np.all(tags.sum(axis=1) == 1.0))
@@ -56,7 +56,7 @@ def train_head(
     head.mean.assign(descriptors.mean(axis=0))
     head.deviation.assign(np.where(deviation > 1e-6, deviation, 1.0))
     share = np.clip(tags.mean(axis=0), 1e-3, 1.0 - 1e-3)
-    head.logits.bias.assign(np.log(share / (1.0 - share)))  # else tags start at a half
+    head.logits.bias.assign(np.log(share / (1.0 - share)))  # else probabilities start at a half
     weights = np.asarray(losses.class_balanced(tags, config.balance))
     steps = config.epochs * -(-len(tags) // DESCRIPTORS)
     rate = keras.optimizers.schedules.CosineDecay(config.rate, steps)
@@ -79,10 +79,10 @@ def train_head(
 
 
 def temperature(logits: np.ndarray, tags: np.ndarray, exclusive: bool) -> float:
-    """What logits `[N, K]` are to be divided by, for probabilities to be shares of pictures.
+    """The divisor of logits `[N, K]` that makes probabilities shares of pictures.
 
     The temperature of least cross-entropy (arXiv 1706.04599), by golden-section search of its
-    logarithm. The logits must be of pictures that their head was not trained on; `exclusive` as
+    logarithm. The logits are of pictures that their head was not trained on; `exclusive` is that
     of `CultureHead`.
     """
     logits, tags = np.asarray(logits, np.float64), np.asarray(tags, np.float64)
@@ -152,16 +152,19 @@ def _attacked(
     describe = tf.function(tagger.describe, reduce_retracing=True)
     ball = attacks.Ball("linf", config.adversarial_radius)
     described = []
-    for start in tqdm.tqdm(range(0, len(source), ATTACKED), "attacked", disable=None):
-        numbers = range(start, min(start + ATTACKED, len(source)))
-        squares = np.stack([center_crop(source.read(number), side) for number in numbers])
-        objective = _wrongness(
-            logits_of, source.tags[start : start + ATTACKED], tagger.head.exclusive
-        )
-        pictures = squares.astype(np.float32) / 255
+    for rows, pictures in _squares(source, side, ATTACKED, "attacked"):
+        objective = _wrongness(logits_of, source.tags[rows], tagger.head.exclusive)
         changed = attacks.pgd(objective, pictures, ball, config.adversarial_steps, seed=seed)
         described.append(np.asarray(describe(changed)))
     return np.concatenate(described)
+
+
+def _squares(source: Source, side: int, most: int, what: str) -> Iterator[tuple[slice, np.ndarray]]:
+    """Rows of a source and their middle squares `[N, side, side, 3]` in [0, 1], N up to `most`."""
+    for start in tqdm.tqdm(range(0, len(source), most), what, disable=None):
+        rows = slice(start, min(start + most, len(source)))
+        squares = [center_crop(source.read(row), side) for row in range(rows.start, rows.stop)]
+        yield rows, np.stack(squares).astype(np.float32) / 255
 
 
 def _wrongness(logits_of: Callable, tags: np.ndarray, exclusive: bool) -> Callable:
@@ -277,10 +280,7 @@ def _check_pictures(source: Source, config: ClassifierConfig) -> None:
 def _describe(tagger: "networks.CultureTagger", source: Source, side: int) -> np.ndarray:
     """Descriptors of each picture's middle square and of its mirror image: `[2, N, D]`."""
     describe, views = tf.function(tagger.describe, reduce_retracing=True), ([], [])
-    for start in tqdm.tqdm(range(0, len(source), BATCH), "features", disable=None):
-        numbers = range(start, min(start + BATCH, len(source)))
-        squares = np.stack([center_crop(source.read(number), side) for number in numbers])
-        squares = squares.astype(np.float32) / 255
+    for _, squares in _squares(source, side, BATCH, "features"):
         for view, pictures in zip(views, (squares, squares[:, :, ::-1]), strict=True):
             view.append(np.asarray(describe(tf.constant(pictures))))
     return np.stack([np.concatenate(view) for view in views])
@@ -290,8 +290,8 @@ def _measure(
     tagger: "networks.CultureTagger", views: np.ndarray, source: Source, config: ClassifierConfig
 ) -> dict[str, "tagging.TaggerFigures"]:
     """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
-    tags, names = source.tags, source.cultures
-    held = source.held
+    tags, names, held = source.tags, source.cultures, source.held
+    identifiers = np.array(source.ids)
     kept = views[:, ~held]
     if config.hardening.adversarial_radius:
         kept = hardened_views(
@@ -302,14 +302,14 @@ def _measure(
             lambda every: _head(every, tags[~held], config),
             config.hardening,
         )
-    tagger.head = _calibrated(kept, tags[~held], _groups(source, ~held), config)
+    tagger.head = _calibrated(kept, tags[~held], identifiers[~held], config)
     judged = _probabilities(tagger.head, views[0, held])
     measures = {"held_out": tagging.TaggerFigures.of(judged, tags[held], names)}
     if config.folds:
         part, pooled = _folds(source.ids, tags, config.folds, config.seed), np.zeros(tags.shape)
         for fold in tqdm.tqdm(range(config.folds), "folds", disable=None):
             test = part == fold
-            head = _calibrated(views[:, ~test], tags[~test], _groups(source, ~test), config)
+            head = _calibrated(views[:, ~test], tags[~test], identifiers[~test], config)
             pooled[test] = _probabilities(head, views[0, test])
         measures["folds"] = tagging.TaggerFigures.of(pooled, tags, names)
     return measures
@@ -332,10 +332,6 @@ def _calibrated(
 def _head(views: np.ndarray, tags: np.ndarray, config: ClassifierConfig) -> "networks.CultureHead":
     rows = views.reshape(-1, views.shape[-1])
     return train_head(rows, np.tile(tags, (len(views), 1)), config.tagging, config.seed)
-
-
-def _groups(source: Source, chosen: np.ndarray) -> list[str]:
-    return [name for name, one in zip(source.ids, chosen, strict=True) if one]
 
 
 def _folds(identifiers: list[str], tags: np.ndarray, count: int, seed: int) -> np.ndarray:

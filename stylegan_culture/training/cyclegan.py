@@ -20,7 +20,7 @@ from stylegan_culture.pipelines.input import DataConfig, evaluation_arrays, load
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.training import later, runs
 from stylegan_culture.training.augment import augment, parse_kinds
-from stylegan_culture.training.discriminators import VERDICTS, verdicts_of
+from stylegan_culture.training.discriminators import VERDICTS
 from stylegan_culture.training.loop import LoopConfig, Trainer
 from stylegan_culture.training.rendered import ornament_classifier
 from stylegan_culture.training.replicas import update
@@ -112,7 +112,6 @@ class CycleTrainConfig(runs.RunConfig):
     domains: str = option("", "the two cultures of the data, such as seigaiha,girih", metavar="A,B")
 
     def checked(self, devices: int) -> "CycleTrainConfig":
-        """See `runs.RunConfig`."""
         least = max(networks.LEAST_SIZE, 4 * 2**self.patch.patch_layers)
         bounded("--image-size", self.data.image_size, low=least, multiple_of=networks.STRIDE)
         if self.data.content or self.data.content_share != 1.0:
@@ -150,7 +149,7 @@ class CycleTrainer(Trainer):
         self.discriminators = [
             networks.PatchDiscriminator(config.patch, dtype=policy) for _ in domains
         ]
-        self.verdicts = verdicts_of(self.config.verdict)
+        self.verdicts = losses.ADVERSARIAL[self.config.verdict]
         self.kinds = parse_kinds(self.config.augmentation)
         rates = (self.config.generator_rate, self.config.discriminator_rate)
         self.rates = [
@@ -203,9 +202,9 @@ class CycleTrainer(Trainer):
         return parts | {"total": total} | _health(made)
 
     def _translate(self, real: tuple["tf.Tensor", ...]) -> tuple[tuple["tf.Tensor", ...], dict]:
-        """Pictures made to be of the first and of the second tradition; picture-space losses.
+        """Pictures made to be of the first and of the second tradition, and the losses on pictures.
 
-        What a generator translates and what it must leave alone pass it as one batch.
+        The pictures that a generator translates and those that it must not change are one batch.
         """
         first, second = real
         count, parts = first.shape[0], {}
@@ -245,24 +244,24 @@ class CycleTrainer(Trainer):
         return {"discriminator": total}
 
     def samples(self) -> dict:
-        """Sheets of each direction: pictures, what they become, and what comes back."""
+        """Sheets of each direction: pictures, translated, and translated back."""
         sheets = {}
         directions = (self.average.forth, self.average.back)
         for number, pictures in enumerate(self.previews):
-            there, return_ = directions[number], directions[1 - number]
-            made = [np.asarray(there(picture[None])) for picture in pictures]
-            returned = [np.asarray(return_(picture))[0] for picture in made]
-            cells = [c for row in zip(pictures, made, returned, strict=True) for c in row]
-            cells = [cell.reshape(cell.shape[-3:]) for cell in cells]
+            there, return_ = directions[:: 1 - 2 * number]
             source, target = self.average.domains[:: 1 - 2 * number]
+            cells = []
+            for picture in pictures:
+                made = there(picture[None])
+                cells += [picture, np.asarray(made)[0], np.asarray(return_(made))[0]]
             labels = [source, target, "and back"]
             sheets[f"{source}_to_{target}"] = images.grid(cells, 3, column_labels=labels)
         return sheets
 
 
 def _health(made: tuple["tf.Tensor", ...]) -> dict:
-    """Spread between the pictures of a batch, of more than one, and the share of values at the
-    ends of their range."""
+    """The share of values at the ends of their range, and the spread between the pictures of a
+    batch of more than one."""
     pictures = tf.stack(made)
     ends = tf.cast((pictures < 0.005) | (pictures > 0.995), tf.float32)
     health = {"saturated": tf.reduce_mean(ends)}
@@ -274,11 +273,10 @@ def _health(made: tuple["tf.Tensor", ...]) -> dict:
 AT_ONCE = 8  # held-out pictures that pass a generator at once
 PREVIEWS = 4  # pictures of each tradition on a sheet
 
-
 ORNAMENTS64 = CycleTrainConfig(
     # Lattices stand at fixed places and frets turn one way, so crops are not mirrored.
     data=DataConfig(image_size=64, batch_size=4, content_share=1.0, mirror=False),
-    # What is drawn anew is still blurred after ten minutes.
+    # Generators that draw pictures anew still blur them after ten minutes.
     translator=TranslatorConfig(filters=32, blocks=4, residual=True),
     patch=PatchConfig(patch_filters=32, patch_layers=2),
     cycle=CycleConfig(identity=0.0, generator_rate=4e-4, discriminator_rate=4e-4, average=0.99),
@@ -327,7 +325,7 @@ def main(arguments: list[str] | None = None) -> None:
 def domains(source: Source, keys: tuple[str, ...]) -> tuple[Source, Source]:
     """The pictures of the first tradition as contents, and those of the second as styles.
 
-    So a batch of `pipelines.input` holds pictures of both, drawn independently of each other.
+    A batch of `pipelines.input` then holds pictures of both, drawn independently.
     """
     tags = _tags(source, keys)
     first, second = (source.select(np.flatnonzero(column)) for column in tags.T)
@@ -351,15 +349,15 @@ def held_out(config: CycleTrainConfig) -> list[np.ndarray]:
 
 
 def measure(pair: "networks.CyclePair", config: CycleTrainConfig) -> dict:
-    """Figures of a `CyclePair`: cycle PSNR (mean in dB over held-out pictures) of both ways; of
-    ornaments also the share that is named as the other tradition by a classifier of all eight,
-    which learnt from rendered pictures."""
+    """Figures of both directions: cycle PSNR (mean in dB over held-out pictures); of ornaments,
+    where each scene exists in both traditions, also the error against the true picture, and the
+    share named as the other tradition by a classifier trained on rendered pictures of all eight."""
     keys, pictures = _keys(config), held_out(config)
     directions, measures = (pair.forth, pair.back), {}
-    made = [_through(directions[number], pictures[number]) for number in range(2)]
+    made = [runs.in_parts(directions[number], pictures[number], AT_ONCE) for number in range(2)]
     name = _classifier(config) if _has_truth(config) else None
     for number, (source, target) in enumerate((keys, keys[::-1])):
-        returned = _through(directions[1 - number], made[number])
+        returned = runs.in_parts(directions[1 - number], made[number], AT_ONCE)
         error = np.maximum(truth.mean_square(returned, pictures[number]), 1e-12)
         figures = {"cycle_psnr": float(np.mean(-10.0 * np.log10(error)))}
         if name is not None:
@@ -382,11 +380,6 @@ def _classifier(config: CycleTrainConfig) -> Callable[[np.ndarray], np.ndarray]:
     keys = np.array([culture.key for culture in ORNAMENTS])
     name = ornament_classifier(config.data.image_size, config.precision)
     return lambda shown: keys[name(shown)]
-
-
-def _through(generator: "networks.Translator", pictures: np.ndarray) -> np.ndarray:
-    batches = np.array_split(pictures, -(-len(pictures) // AT_ONCE))
-    return np.concatenate([np.asarray(generator(batch)) for batch in batches])
 
 
 def _tags(source: Source, keys: tuple[str, ...]) -> np.ndarray:

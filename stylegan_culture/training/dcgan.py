@@ -1,9 +1,9 @@
 """Trains a DCGAN or conditional GAN, which draws pictures from noise:
 `python -m stylegan_culture.train --trainer dcgan --preset P --run DIR`.
 
-A batch's contents and style pictures are both pictures of cultures here, so a batch of B gives 2B
-real pictures. As many are drawn from noise, two of each style picture's culture: generators like to
-answer a culture by one and the same picture, so the difference of the two is rewarded.
+A batch of B contents and B style pictures gives 2B real pictures. As many are drawn from noise, two
+of each style picture's culture: their difference is rewarded, since generators tend to draw a
+single picture for each culture.
 """
 
 import dataclasses
@@ -63,7 +63,6 @@ class DcganConfig(from_noise.NoiseConfig):
     loop: LoopConfig = LoopConfig(steps=3000)
 
     def checked(self, devices: int) -> "DcganConfig":
-        """See `runs.RunConfig`."""
         for name in ("trunk_width", "trunk_layers"):
             bounded(flag_of(name), getattr(self.discriminator, name), low=1)
         parse_kinds(self.adversarial.augmentation)
@@ -94,7 +93,7 @@ class DcganTrainer(Trainer):
         )
         decay, momentum = optimisers.LinearDecay.over, self.settings.momentum
         self.rate = decay(self.settings.generator_rate, steps, self.settings.decay_from)
-        # As in StarGAN v2 (arXiv 1912.01865): kept up, it would have blotches rather than ornament.
+        # As in StarGAN v2 (arXiv 1912.01865): with a constant weight, blotches replace ornament.
         self.diversity = decay(self.settings.diversity, steps, 0.0)
         self.optimizer = keras.optimizers.Adam(self.rate.rate, beta_1=momentum, beta_2=0.99)
         self.discriminators.build(batch["style"], {})
@@ -153,16 +152,14 @@ class DcganTrainer(Trainer):
         return total
 
     def _naming(self, pictures: "tf.Tensor", maps: "tf.Tensor", culture: "tf.Tensor") -> dict:
-        """The auxiliary classifier's loss (Odena et al., arXiv 1610.09585): the picture's culture
-        has to have the highest of the logit maps. Where cultures count and it has a weight.
+        """The auxiliary classifier's loss (Odena et al., arXiv 1610.09585), where cultures count
+        and it has a weight: the picture's culture must have the highest of the logit maps.
 
-        Without it each map learns its own culture from an eighth of the pictures, and after
-        thousands of steps drawn pictures are still of no tradition.
-
-        Pictures are named as they are, not as `maps` saw them, augmented: shifted ornaments are
-        hard to tell apart and were learnt in part after 5,000 steps (63 % named rightly), those in
-        their places after 200 (all). Verdicts stay augmented: without the shifts the generator
-        answers a culture by one picture.
+        Without it each map learns its culture from an eighth of the pictures, and after thousands
+        of steps drawn pictures are still of no tradition. Pictures are named without the
+        augmentation of `maps`: of shifted ornaments 63 % were named rightly after 5,000 steps, of
+        those in their places all after 200. Verdicts keep the augmentation: without it the
+        generator draws a single picture for each culture.
         """
         if self.classes == 1 or not self.settings.naming:
             return {}
@@ -171,7 +168,6 @@ class DcganTrainer(Trainer):
         return {"naming": losses.naming(maps, culture)}
 
     def penalise(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
         real, culture = real_pictures(batch, self.conditional)
         return self.discriminators.penalise(real, culture, self.settings.lazy_weight, seed + 6)

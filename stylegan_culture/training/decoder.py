@@ -49,7 +49,6 @@ class DecoderTrainConfig(runs.RunConfig):
     )
 
     def checked(self, devices: int) -> "DecoderTrainConfig":
-        """See `runs.RunConfig`."""
         bounded("--image-size", self.data.image_size, low=LEAST_SIZE)
         return self
 
@@ -57,9 +56,9 @@ class DecoderTrainConfig(runs.RunConfig):
 class DecoderTrainer(Trainer):
     """Decoders of several taps of one fixed backbone, and the step that trains them all.
 
-    Half of the features that a decoder meets at work were never seen together in a picture: they
-    are a content's, brought to another picture's moments. So part of each batch is restyled by
-    another picture of it, and decoded to a picture that must have those features.
+    In use a decoder gets a content's features with another picture's moments, as no single picture
+    has them. So part of each batch is restyled by another picture of the batch, and decoded to a
+    picture that must have the restyled features.
 
     Args:
         backbone: see `features.backbones`.
@@ -91,12 +90,10 @@ class DecoderTrainer(Trainer):
         return [v for decoder in self.decoders.values() for v in decoder.trainable_variables]
 
     def groups(self) -> dict:
-        """Every variable of the training state."""
         groups = {tap: decoder.variables for tap, decoder in self.decoders.items()}
         return groups | {"optimizer": self.optimizer.variables}
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of every decoder."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         count = round(pictures.shape[0] * self.config.restyled)

@@ -1,7 +1,6 @@
 """The discriminators of the GANs: their losses for the generator, and their updates."""
 
 import dataclasses
-import typing
 
 from stylegan_culture.config import fraction, option, share, weight
 from stylegan_culture.networks.sizes import DiscriminatorConfig, TrunkConfig
@@ -56,35 +55,7 @@ class DiscriminatorLossConfig(PenaltyConfig):
     relabelled: float = weight(0.0, "style pictures called another culture's", once_in="losses")
 
 
-@dataclasses.dataclass(frozen=True)
-class Verdicts:
-    """The three sides of an adversarial loss; see `losses`."""
-
-    generator: typing.Callable
-    real: typing.Callable
-    fake: typing.Callable
-
-
-VERDICTS = ("least_squares", "non_saturating", "hinge")
-
-
-def verdicts_of(name: str) -> Verdicts:
-    """The adversarial loss of one of the names in `VERDICTS`."""
-    return {
-        "least_squares": Verdicts(
-            losses.generator_least_squares,
-            losses.discriminator_least_squares_real,
-            losses.discriminator_least_squares_fake,
-        ),
-        "non_saturating": Verdicts(
-            losses.generator_adversarial, losses.discriminator_real, losses.discriminator_fake
-        ),
-        "hinge": Verdicts(
-            losses.generator_hinge,
-            losses.discriminator_hinge_real,
-            losses.discriminator_hinge_fake,
-        ),
-    }[name]
+VERDICTS = ("least_squares", "non_saturating", "hinge")  # of `losses.ADVERSARIAL`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,11 +68,11 @@ class Shown:
     culture than that. other: `[B]`, cultures that the real pictures are judged as besides.
     """
 
-    images: typing.Any
+    images: "tf.Tensor"
     features: dict
-    culture: typing.Any
-    foreign: typing.Any
-    other: typing.Any
+    culture: "tf.Tensor"
+    foreign: "tf.Tensor"
+    other: "tf.Tensor"
 
 
 class Discriminators:
@@ -128,11 +99,11 @@ class Discriminators:
         self.networks = {}
         if sizes.trunk_width:
             self.networks["picture"] = networks.Discriminator(cultures, sizes, dtype=policy)
-            taps = taps[1:]  # the first tap's detail is what it sees anyway
+            taps = taps[1:]  # it sees the first tap's detail anyway
         if taps and sizes.head_width:
             heads = networks.FeatureDiscriminator(taps, cultures, sizes, dtype=policy)
             self.networks["features"] = heads
-        self.losses = verdicts_of("hinge" if config.hinge else "non_saturating")
+        self.losses = losses.ADVERSARIAL["hinge" if config.hinge else "non_saturating"]
         self.kinds = parse_kinds(config.augmentation)
         self.rate = optimisers.LinearDecay.over(config.discriminator_rate, steps, config.decay_from)
         self.optimizer = keras.optimizers.Adam(self.rate.rate, beta_1=config.momentum, beta_2=0.99)
@@ -159,7 +130,7 @@ class Discriminators:
         self.optimizer.build(self.variables)
 
     def set_rate(self, number: "tf.Tensor") -> None:
-        """The learning rate at step `number` of the run, however many updates there were."""
+        """Sets the learning rate of step `number` of the run, whatever the number of updates."""
         self.optimizer.learning_rate.assign(self.rate(number))
 
     def logits(
@@ -192,8 +163,8 @@ class Discriminators:
     ) -> dict:
         """The generator's losses on restyled pictures that are to be of `culture [B]`.
 
-        Adversarial ones and, where `models` are given, feature matching: `models` are real pictures
-        of those cultures and their backbone features, as `images` and `features` are.
+        Adversarial ones and, where `models` are given, feature matching with these: real pictures
+        of the same cultures and their backbone features.
         """
         names = {"picture": "adversarial", "features": "feature_adversarial"}
         parts = {}
@@ -212,7 +183,7 @@ class Discriminators:
         """One update on real, restyled and foreign pictures, B of each."""
         count = shown.foreign.shape[0]
         differ = tf.cast(shown.culture[:count] != shown.other, tf.float32)
-        # Each replica weighs its rows differently, and rows have to count alike in all.
+        # Rows must count alike on all replicas, though each divides by its own sum of weights.
         foreign = weights.foreign * replicas.share(shown.foreign)
         relabelled = weights.relabelled and weights.relabelled * replicas.share(differ)
         with tf.GradientTape() as tape:
@@ -245,7 +216,7 @@ class Discriminators:
                 verdict = tf.reduce_sum(tf.reduce_mean(tf.cast(logits, tf.float32), axis=[1, 2]))
             penalty = losses.gradient_penalty(inner.gradient(verdict, images))
             total = weight * penalty
-        # The same Adam, which weighs it against the other updates, but the variables of this
-        # network only: momentum would go on moving the others.
+        # The same Adam, so that it compares with the other updates, but only this network's
+        # variables: momentum would move the others as well.
         replicas.update(self.optimizer, outer, total, network.trainable_variables)
         return {"r1": penalty}

@@ -1,8 +1,8 @@
-"""What trainers of generators from noise have in common: settings, sheets, measures of samples.
+"""Shared by the trainers of generators from noise: settings, sheets, measures of samples.
 
-Distances are root mean squared differences of pixel values in [0, 1]. A generator that draws one
-picture over and over is named well and has no variety; one that copies its training pictures has
-both, and lies much nearer to them than pictures do that it was not trained on.
+Distances are root mean squared differences of pixel values in [0, 1]. A generator that always draws
+one picture of a culture is named rightly and has no diversity; one that copies its training
+pictures has both, and is much nearer to them than held-out pictures are.
 """
 
 import dataclasses
@@ -78,14 +78,13 @@ def measure_samples(
 
 @dataclasses.dataclass(frozen=True)
 class NoiseConfig(runs.RunConfig):
-    """What the settings of such a trainer have."""
+    """Settings of every trainer of a generator from noise."""
 
     # A batch of 8 shows 16 pictures. Lattices stand at fixed places, so crops are not mirrored.
     data: DataConfig = DataConfig(batch_size=8, mirror=False)
     sampler: SamplerConfig = SamplerConfig(width=16)
 
     def checked(self, devices: int) -> "NoiseConfig":
-        """See `runs.RunConfig`."""
         if self.data.content:
             raise InputError("pictures without a culture teach no sampling; leave --content out")
         try:
@@ -129,8 +128,7 @@ def draw(generator: "networks.NoiseGenerator", culture: int, count: int, seed: i
     """`count` samples of a culture, `[count, S, S, 3]`; of any where the generator takes none."""
     points = noise.draw(count, generator.config.noise_size, (seed, culture))
     label = np.eye(generator.cultures, dtype=np.float32)[[culture % generator.cultures]]
-    parts = np.array_split(points, -(-count // BATCH))
-    return np.concatenate([generator(part, np.repeat(label, len(part), 0)) for part in parts])
+    return runs.in_parts(lambda part: generator(part, label.repeat(len(part), 0)), points, BATCH)
 
 
 def against_ornaments(generator: "networks.NoiseGenerator", config: NoiseConfig) -> dict:

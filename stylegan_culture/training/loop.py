@@ -41,8 +41,7 @@ class CosineConfig:
 class Trainer:
     """Networks, their optimisers, and the step that trains them: what the loop trains.
 
-    A trainer defines `step`, and where the defaults do not fit `groups`, `phases`, `samples` and
-    `codes`.
+    A trainer defines `step`, and overrides `groups`, `phases`, `samples` and `codes` as it needs.
 
     Attributes:
         seed: of everything that is drawn in a step.
@@ -121,11 +120,11 @@ class Trainer:
 
 @dataclasses.dataclass
 class Alarms:
-    """Stops a run that is no longer worth its time; `patience` log entries in a row.
+    """Stops a run that has failed: after `patience` bad log entries in a row.
 
     collapse: restyled pictures of one batch hardly differ (spread below `least_spread`, mean
-    deviation of a value over the batch, in units of brightness). saturated: nearly all values lie
-    at the ends of their range.
+    deviation of a value over the batch, in units of brightness). saturated: more than
+    `most_saturated` of the values lie at the ends of their range.
     """
 
     least_spread: float = 0.01
@@ -142,25 +141,26 @@ class Alarms:
                 "folder with lower rates (--rate, or --generator-rate and --discriminator-rate); "
                 "the last checkpoint is kept"
             )
-        self._count("collapse", values.get("spread", 1.0) < self.least_spread)
-        self._count("saturated", values.get("saturated", 0.0) > self.most_saturated)
-        for name, remedy in (
+        for name, is_bad, remedy in (
             (
                 "collapse",
+                values.get("spread", 1.0) < self.least_spread,
                 "its pictures no longer differ; raise --diversity (culture GAN: or --cycle)",
             ),
-            ("saturated", "output is saturated; lower --generator-rate"),
+            (
+                "saturated",
+                values.get("saturated", 0.0) > self.most_saturated,
+                "output is saturated; lower --generator-rate",
+            ),
         ):
+            self.counts[name] = self.counts[name] + 1 if is_bad else 0
             if self.counts[name] >= self.patience:
                 raise Alarm(f"{name} by step {number}: {remedy}; the last checkpoint is kept")
 
     @property
     def raised(self) -> bool:
-        """Whether the last log entry showed trouble: such a state must not push out a good one."""
+        """Whether the last log entry was bad: its state must not replace a good checkpoint."""
         return any(self.counts.values())
-
-    def _count(self, name: str, bad: bool) -> None:
-        self.counts[name] = self.counts[name] + 1 if bad else 0
 
 
 def train(
@@ -176,16 +176,24 @@ def train(
 
     Writes `checkpoints/`, `logs/` (TensorBoard) and `samples/` below `folder`. A checkpoint is
     written only while losses and weights are finite and no alarm is counting. `hook(step) -> {name:
-    figure}` is called after each, and when a run is resumed at once: a kill may have come between
-    the checkpoint and its figures. Without `writes` nothing is written, shown or measured, and only
-    alarms are raised: for processes that help the one that leads.
+    figure}` is called after each checkpoint, and at the start of a resumed run, which may have been
+    killed before it. Without `writes`, for processes that do not lead, nothing is written, shown or
+    measured; alarms are raised.
     """
     folder = pathlib.Path(folder)
     earlier = set(_events(folder / "logs"))
     writer = _writer(folder / "logs", writes)
     alarms, started = Alarms(), time.monotonic()
     pending, values = [], {}
-    with writer.as_default(), _progress(config.steps, first_step, writes) as bar:
+    bar = _PictureBar(
+        total=config.steps,
+        initial=first_step,
+        unit="step",
+        dynamic_ncols=True,
+        mininterval=1.0,
+        disable=not writes,
+    )
+    with writer.as_default(), bar:
         if hook is not None and first_step:
             _log(hook(first_step), first_step, "judged")
         for number, batch in zip(range(first_step, config.steps), batches, strict=False):
@@ -204,10 +212,10 @@ def train(
             if writes and saving:
                 writer.flush()
                 _check_written(set(_events(folder / "logs")) - earlier)
-            if writes and saving and not alarms.raised:
-                checkpoint.save(folder / "checkpoints", trainer.state(), done)
-                if hook is not None:
-                    _log(hook(done), done, "judged")
+                if not alarms.raised:
+                    checkpoint.save(folder / "checkpoints", trainer.state(), done)
+                    if hook is not None:
+                        _log(hook(done), done, "judged")
     writer.close()
     _check_written(set(_events(folder / "logs")) - earlier)
     return {"losses": values, "seconds": time.monotonic() - started}
@@ -235,18 +243,6 @@ def _check_written(paths: Iterable[pathlib.Path]) -> None:
                 place += 16 + int.from_bytes(head, "little")
         if place != size:
             raise InputError(f"{path} could not be written whole; make room on the disk")
-
-
-def _progress(steps: int, first_step: int, shown: bool) -> "_PictureBar":
-    """A bar over steps whose rate is shown in pictures a second."""
-    return _PictureBar(
-        total=steps,
-        initial=first_step,
-        unit="step",
-        dynamic_ncols=True,
-        mininterval=1.0,
-        disable=not shown,
-    )
 
 
 class _PictureBar(tqdm.tqdm):

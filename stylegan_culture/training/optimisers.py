@@ -1,5 +1,6 @@
 """How networks follow their gradients: precision, learning rates over a run, the moving average."""
 
+import dataclasses
 import pathlib
 
 import keras
@@ -15,16 +16,13 @@ def resolve_precision(precision: str) -> str:
     return "mixed_bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
-@keras.saving.register_keras_serializable("stylegan_culture")
-class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+@dataclasses.dataclass(frozen=True)
+class LinearDecay:
     """`rate` until step `start`, then linearly to 0 over `length` steps."""
 
-    def __init__(self, rate: float, start: int, length: int):
-        self.rate, self.start, self.length = rate, start, length
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        past = tf.cast(step, tf.float32) - self.start
-        return self.rate * tf.clip_by_value(1.0 - past / self.length, 0.0, 1.0)
+    rate: float
+    start: int
+    length: int
 
     @classmethod
     def over(cls, rate: float, steps: int, share: float) -> "LinearDecay":
@@ -32,8 +30,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         start = int(steps * share)
         return cls(rate, start, max(steps - start, 1))
 
-    def get_config(self) -> dict:
-        return {"rate": self.rate, "start": self.start, "length": self.length}
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        past = tf.cast(step, tf.float32) - self.start
+        return self.rate * tf.clip_by_value(1.0 - past / self.length, 0.0, 1.0)
 
 
 def warm_cosine(rate: float, steps: int, warm_up: int) -> keras.optimizers.schedules.CosineDecay:
@@ -50,8 +49,8 @@ def warm_cosine(rate: float, steps: int, warm_up: int) -> keras.optimizers.sched
 def follow(average: keras.Model, model: keras.Model, decay: float, number: tf.Tensor) -> None:
     """Moves a network's average towards it: `a <- a + (1 - d) (w - a)`.
 
-    `d = min(decay, (1 + t) / (10 + t))` at step `number` t, so that a young run's average is not
-    held back by the weights that it began with. To be called outside of replicas.
+    `d = min(decay, (1 + t) / (10 + t))` at step `number` t, so that early in a run the average soon
+    forgets the weights that it began with. To be called outside of replicas.
     """
     age = tf.cast(number, tf.float32)
     kept = tf.minimum(decay, (1.0 + age) / (10.0 + age))

@@ -19,8 +19,8 @@ def ornaments(size: int, part: str) -> list[np.ndarray]:
 
 
 def ornament_classifier(size: int, precision: str) -> Callable[[np.ndarray], np.ndarray]:
-    """`name(pictures [N, S, S, 3]) -> [N]` int: traditions by a classifier that learnt from the
-    rendered training pictures alone."""
+    """`name(pictures [N, S, S, 3]) -> [N]` int, by a classifier that was trained on the rendered
+    training pictures alone."""
     pictures = ornaments(size, "train")
     labels = np.repeat(np.arange(len(pictures)), [len(part) for part in pictures])
     model = train_classifier(np.concatenate(pictures), labels, len(pictures), precision=precision)
@@ -34,15 +34,8 @@ def train_classifier(
     epochs: int = 6,
     precision: str = "float32",
 ) -> "networks.CultureClassifier":
-    """A `CultureClassifier` fitted to pictures, with cross-entropy and Adam.
-
-    Args:
-        images: `[N, H, W, 3]` float32 in [0, 1].
-        cultures: `[N]` int in [0, count).
-        count: number of cultures.
-        epochs: passes over the pictures.
-        precision: a Keras dtype policy.
-    """
+    """A `CultureClassifier` fitted to pictures `[N, H, W, 3]` in [0, 1] of cultures `[N]`, numbers
+    below `count`, with cross-entropy and Adam; `precision` is a Keras dtype policy."""
     model = networks.CultureClassifier(count, dtype=keras.DTypePolicy(precision))
     steps = epochs * -(-len(images) // 64)
     model.compile(

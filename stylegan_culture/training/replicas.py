@@ -1,9 +1,9 @@
-"""What a step needs so that several devices can share its batch.
+"""Lets several devices share the batch of a step.
 
-A batch is split into equal parts, one for each device ("replica"), in order. What is drawn is
-drawn for the whole batch, of which each replica takes its own rows, and gradients are averaged, so
-that replicas together do what one device does with the whole batch, as long as losses are means
-over rows. On one device, and outside of `tf.distribute`, all this changes nothing.
+A batch is split into equal parts, one for each device ("replica"), in order. Random numbers are
+drawn for the whole batch, of which each replica takes its rows, and gradients are averaged: where
+losses are means over rows, replicas together do what one device does with the whole batch. On one
+device, and outside of `tf.distribute`, nothing of this changes anything.
 """
 
 import contextlib
@@ -12,13 +12,13 @@ import json
 import os
 import sys
 import threading
+import typing
 from collections.abc import Callable, Sequence
 
 from stylegan_culture.config import InputError
 from stylegan_culture.training import later
 
 keras, tf = later("keras"), later("tensorflow")
-loop = later("stylegan_culture.training.loop")
 
 _REPLICA = threading.local()  # each replica of a step is traced in a thread of its own
 
@@ -26,8 +26,8 @@ _REPLICA = threading.local()  # each replica of a step is traced in a thread of 
 def shared(phase: Callable) -> Callable:
     """Compiles `(batch, seed) -> {name: scalar}`: a step, or a part of one.
 
-    In the scope of a strategy it is run by every replica, on its rows of the batch, whose tensors
-    are then one for each replica, and what it returns are means over replicas.
+    In the scope of a strategy every replica runs it on its rows of the batch, whose values hold one
+    tensor for each replica; the results are means over replicas.
     """
 
     def run(batch, seed):
@@ -57,10 +57,10 @@ def count() -> int:
 
 
 def rows_of_replica(values: "tf.Tensor") -> "tf.Tensor":
-    """This replica's rows of values `[R n, ...]` that are of the whole batch: `[n, ...]`.
+    """This replica's rows `[n, ...]` of the whole batch's values `[R n, ...]`.
 
-    A replica that has n = k B rows, k > 1, of a batch of which it has B, has put k parts of B rows
-    one after another, such as real and made pictures; its rows of each part are taken.
+    Where n = k B, B being a replica's rows of the batch and k > 1, the values are k parts one after
+    another, such as real and made pictures, and the replica's B rows of each part are taken.
     """
     if count() == 1:
         return values
@@ -92,10 +92,10 @@ def uniform(
 
 
 def share(weights: "tf.Tensor") -> "tf.Tensor | float":
-    """What a mean weighted by `[n]` has to be multiplied by, to be this replica's share.
+    """The factor that makes a mean weighted by w `[n]` this replica's share of the batch's mean.
 
-    `R max(sum_replica w, 1) / max(sum_all w, 1)`: the mean over replicas then is that over the
-    whole batch, though the weights of replicas differ; 1 on one device.
+    `R max(sum_replica w, 1) / max(sum_all w, 1)`: the mean over replicas is then the mean over the
+    whole batch; 1 on one device.
     """
     if count() == 1:
         return 1.0
@@ -144,7 +144,7 @@ WHERE = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Team:
-    """The devices that train together; by itself, one device in one process.
+    """The devices that train together; by default one device in one process.
 
     strategy: of `tf.distribute`; None for one device. devices: all of them, over all processes.
     process: this one's number of `processes`; the first leads: it writes the run folder.
@@ -164,8 +164,8 @@ class Team:
         """The context in which a trainer and all its variables have to be created."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def of(self, trainer: "loop.Trainer") -> "loop.Trainer | SharedTrainer":
-        """What `loop.train` is to train: the trainer, or the same trainer on all devices."""
+    def of(self, trainer: typing.Any) -> typing.Any:
+        """The trainer for `loop.train`: the same, on all devices where there are several."""
         return SharedTrainer(trainer, self) if self.strategy else trainer
 
     def agreed(self, number: int) -> int:
@@ -192,7 +192,7 @@ class SharedTrainer:
         team: more than one device, or processes.
     """
 
-    def __init__(self, trainer: "loop.Trainer", team: Team):
+    def __init__(self, trainer: typing.Any, team: Team):
         self.trainer, self.team = trainer, team
         self.state, self.samples, self.codes = trainer.state, trainer.samples, trainer.codes
 
@@ -218,7 +218,7 @@ def count_devices(name: str) -> int:
     if name == "mirrored":
         return len(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU"))
     if name == "multiworker":
-        # Physical ones: to ask for logical ones would start TensorFlow before its cluster is known.
+        # Not logical devices: listing them would start TensorFlow before it knows its cluster.
         local = max(len(tf.config.list_physical_devices("GPU")), 1)
         return _task()[1] * local
     return 1
@@ -283,14 +283,13 @@ MODULE = "stylegan_culture.train"
 def rejoining(train: Callable, arguments: list[str] | None) -> None:
     """Runs `train(arguments)`; where a worker is lost meanwhile, this process becomes a new one.
 
-    TensorFlow cannot take up a cluster that has lost a member, so the process is replaced by the
-    same command with `--resume`, which waits until all workers are there, and goes on from the
-    newest checkpoint.
+    TensorFlow cannot repair a cluster that has lost a member, so the same command with `--resume`
+    replaces the process: it waits for all workers and continues from the newest checkpoint.
     """
     try:
         train(arguments)
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        # What TensorFlow raises in a process whose peers are gone, or have been started anew.
+        # TensorFlow raises these in a process whose peers are gone or were started anew.
         print(
             f"a worker was lost ({type(error).__name__}); this one starts anew with --resume and "
             "waits for it; start it again by its command with --resume",

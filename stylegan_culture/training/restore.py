@@ -1,9 +1,9 @@
 """Trains restoration on synthetic damage: `python -m stylegan_culture.train --trainer restore
 --damage KIND,KIND --content folder:PHOTOGRAPHS --run DIR`. It learns from --data and --content
-alike. What it restores is likely, not certain: results are no evidence of what was there.
+alike. Its results are likely, not certain: they are no evidence of what was there.
 
-Pictures are `[B, H, W, 3]` in [0, 1]; damaged ones `[B, H, W, 4]`: RGB in [0, 1], the picture's own
-size, and a plane that is 1 where nothing is known. A seed is int32 `[2]`, as of stateless draws.
+Pictures are `[B, H, W, 3]` in [0, 1]; damaged ones `[B, H, W, 4]`: RGB of the same size and a plane
+that is 1 where nothing is known. A seed is int32 `[2]`, of TensorFlow's stateless draws.
 """
 
 import dataclasses
@@ -76,7 +76,7 @@ def reduced(pictures: "tf.Tensor", factor: int) -> "tf.Tensor":
     height, width = pictures.shape[1:3]
     small = (height // factor, width // factor)
     fine = tf.image.resize(pictures, small, "bicubic", antialias=True)
-    # Files hold no overshoot, so what is enlarged is clipped as a reduced file would be.
+    # Clipped before enlarging, since a file of the reduced picture holds no overshoot.
     fine = tf.image.resize(
         tf.clip_by_value(fine, 0.0, 1.0), (height, width), "bicubic", False, True
     )
@@ -153,7 +153,6 @@ class RestorationTrainConfig(runs.RunConfig):
     loop: LoopConfig = LoopConfig(steps=3000)
 
     def checked(self, devices: int) -> "RestorationTrainConfig":
-        """See `runs.RunConfig`."""
         parse_kinds(self.damage.damage)
         bounded("--image-size", self.data.image_size, low=LEAST_SIZE, multiple_of=STRIDE)
         if self.damage.least_noise > self.damage.most_noise:
@@ -164,10 +163,9 @@ class RestorationTrainConfig(runs.RunConfig):
 class RestorationTrainer(Trainer):
     """A network for several kinds of damage, and the step that trains it by absolute difference.
 
-    All pictures of a batch count alike, contents and styles; the kinds of damage go round, so that
-    each picture of a data set meets all of them. The loss rewards the most likely picture: it
-    sharpens what is certain and leaves the rest soft, where an adversarial loss would invent it.
-    Where a picture has holes, only they count.
+    Contents and styles count alike, and the kind of damage of a row changes from step to step. The
+    loss rewards the most likely picture: certain detail is sharp and the rest soft, where an
+    adversarial loss would invent detail. Of a picture with holes only the holes count.
 
     Args:
         config: with the precision decided.
@@ -190,7 +188,6 @@ class RestorationTrainer(Trainer):
         self.optimizer.build(self.model.trainable_variables)
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of the network."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         chosen = (tf.range(pictures.shape[0]) + seed[1]) % len(self.kinds)
@@ -219,10 +216,10 @@ class RestorationTrainer(Trainer):
 
 
 def what_counts(mask: "tf.Tensor") -> "tf.Tensor":
-    """Weights `[B, H, W, 1]` of a picture's pixels, of mean 1: its holes, where it has any.
+    """Weights `[B, H, W, 1]` of a picture's pixels, of mean 1: of its holes only, where it has any.
 
-    The rest of a picture with holes is kept bit for bit when it is restored. Were it to count, to
-    change nothing would be nearly right, and after 9,000 steps the network still did just that.
+    The rest of a picture with holes is kept bit for bit when it is restored. If it counted, to
+    change nothing would be nearly right, and after 9,000 steps the network still changed nothing.
     """
     share = tf.reduce_mean(mask, axis=[1, 2, 3], keepdims=True)
     return tf.where(share > 0.0, mask / tf.maximum(share, 1e-6), 1.0)
@@ -331,7 +328,7 @@ def table(measured: dict) -> str:
 
 
 def _restored(restore: Callable, given: np.ndarray, number: int) -> np.ndarray:
-    """All of `given [N, H, W, 4]` restored, as many at once as memory likes."""
+    """All of `given [N, H, W, 4]` restored, `PIXELS` at once."""
     step = max(1, PIXELS // (given.shape[1] * given.shape[2]))
     parts = np.split(given, range(step, len(given), step))
     whole = [holed.kept_around(part, restore(part, tf.fill([len(part)], number))) for part in parts]

@@ -1,4 +1,4 @@
-"""What every trainer's command does alike: flags, run folders, sources, resuming, measures."""
+"""Shared by the commands of all trainers: flags, run folders, sources, resuming, measures."""
 
 import argparse
 import contextlib
@@ -47,8 +47,8 @@ PREVIEWS = 6  # pictures on a sample sheet
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """What the settings of every trainer have; with a trainer's groups they decide a run, and its
-    run.json keeps them."""
+    """Settings of every trainer; with the trainer's groups they decide a run and are kept in its
+    run.json."""
 
     data: DataConfig = DataConfig()
     loop: LoopConfig = LoopConfig()
@@ -110,21 +110,16 @@ def check_strategy(flags: argparse.Namespace) -> None:
 
 
 def alone(flags: argparse.Namespace) -> contextlib.AbstractContextManager:
-    """A context in which no other run is at work on the folder of `--run`; of several processes
-    that train together the leading one sees to it."""
+    """A context in which no other run uses the folder of `--run`; of several processes that train
+    together the leading one locks it."""
     if flags.dry_run or not flags.run or not replicas.leads(flags.strategy):
         return contextlib.nullcontext()
     return locked(flags.run)
 
 
 def claim(flags: argparse.Namespace, config: object) -> None:
-    """Takes the folder of a new run; raises `InputError` where it holds anything, or what the run
-    reads.
-
-    Args:
-        flags: with `run` and `overwrite`.
-        config: a dataclass, of whose texts some may name files, and data as `load_source` does.
-    """
+    """Takes the folder of a new run, by the flags `run` and `overwrite`; raises `InputError` where
+    it holds anything, or a file that a text of the settings `config`, a dataclass, names."""
     texts = list(_texts(dataclasses.asdict(config)))
     Outputs([*named(*texts), *tabled(*texts)], flags.overwrite).claim_new_folder(flags.run)
 
@@ -212,17 +207,11 @@ class Run:
         source, content = self.sources("held_out")
         if len(source) < PREVIEWS:
             source, _ = self.sources("all")
-        plain = PREVIEWS // 3 if content is not None and len(content) else 0
-        parts = [(source, PREVIEWS - plain), (content, plain)]
-        return np.concatenate(
-            [
-                evaluation_arrays(
-                    part.select(spread(len(part), count)), self.config.data.image_size
-                )[0]
-                for part, count in parts
-                if count
-            ]
-        )
+        plain, size = PREVIEWS // 3 if content else 0, self.config.data.image_size
+        chosen = [source.select(spread(len(source), PREVIEWS - plain))]
+        if plain:
+            chosen.append(content.select(spread(len(content), plain)))
+        return np.concatenate([evaluation_arrays(part, size)[0] for part in chosen])
 
     def train(
         self,
@@ -233,17 +222,15 @@ class Run:
         hook: Callable[[int], dict] | None = None,
         recorded: tuple[Source, Source | None] | None = None,
     ) -> dict | None:
-        """Restores where it resumes, records the run, and trains to its end.
+        """Restores where it resumes, records the run, trains to its end and returns its measures;
+        None where it was finished before.
 
         Args:
             trainer: built in the scope of `team`.
-            source, content: what batches are drawn from.
-            facts: what run.json says besides.
-            hook: as of `loop.train`.
-            recorded: what run.json says was learnt from, where it is not `source` and `content`.
-
-        Returns:
-            The run's measures; None where it was finished before.
+            source, content: of the batches.
+            facts: further entries of run.json.
+            hook: of `loop.train`.
+            recorded: data for run.json, where they are not `source` and `content`.
         """
         config, start = self.config, first_step(self, trainer)
         if self.team.leads:
@@ -305,16 +292,12 @@ class Run:
             ) from None
 
 
-def begin(
-    arguments: list[str] | None,
-    description: str,
-    presets: dict,
-) -> Run | None:
+def begin(arguments: list[str] | None, description: str, presets: dict) -> Run | None:
     """Parses the flags and begins a run, after its folder was found fit for it.
 
-    A new run needs a new folder; a resumed one needs the folder's settings. Only the loop's may
-    differ: a run may be made longer or shorter, or log more often. Of several processes each waits
-    here until all are there.
+    A new run needs a new folder; a resumed one the settings of its folder, except the loop's: a run
+    may become longer or shorter, or log more often. Of several processes each waits here until all
+    have started.
 
     Arguments are those of `parse`. Returns None after `--dry-run`.
     """
@@ -342,8 +325,8 @@ def begin(
 
 
 def _may_begin(flags: argparse.Namespace, folder: pathlib.Path) -> bool:
-    """Whether `--resume` begins a run where there is none: workers that were lost and started again
-    cannot know whether the run that they were lost from had got as far as its record."""
+    """Whether `--resume` may begin a new run: workers that were lost and started again cannot know
+    whether the run had already written its run.json."""
     return flags.strategy == "multiworker" and not (folder / "run.json").exists()
 
 
@@ -373,6 +356,12 @@ def _different(first: dict, second: dict) -> Iterator[str]:
 def spread(size: int, count: int) -> np.ndarray:
     """`count` whole numbers from 0 to `size - 1`, evenly."""
     return np.linspace(0, size - 1, count).astype(int)
+
+
+def in_parts(network: Callable, values: np.ndarray, most: int) -> np.ndarray:
+    """`network(values)`, at most `most` rows at once."""
+    parts = np.array_split(values, -(-len(values) // most))
+    return np.concatenate([np.asarray(network(part)) for part in parts])
 
 
 def first_step(run: Run, trainer: Trainer) -> int:
@@ -418,16 +407,13 @@ def report_skipped(folder: pathlib.Path, source: Source, content: Source | None 
 def described(source: Source) -> list[dict]:
     """The cultures in order, with what a model card says of them."""
     known = {culture.key: culture for culture in ORNAMENTS + PICTURES}
-    cultures = []
-    for number, key in enumerate(source.cultures):
-        culture = known.get(key)
-        cultures.append(
-            {
-                "key": key,
-                "title": culture.title if culture else key.replace("_", " "),
-                "region": culture.region if culture else "",
-                "period": culture.period if culture else "",
-                "pictures": int(source.tags[:, number].sum()),
-            }
-        )
-    return cultures
+    return [
+        {
+            "key": key,
+            "title": known[key].title if key in known else key.replace("_", " "),
+            "region": known[key].region if key in known else "",
+            "period": known[key].period if key in known else "",
+            "pictures": int(pictures),
+        }
+        for key, pictures in zip(source.cultures, source.tags.sum(axis=0), strict=True)
+    ]

@@ -20,7 +20,7 @@ networks = later("stylegan_culture.networks.vae")
 noise = later("stylegan_culture.networks.noise")
 optimisers = later("stylegan_culture.training.optimisers")
 
-DEVIATION = 0.1  # of a pixel's value under the decoder: about what held-out pictures are missed by
+DEVIATION = 0.1  # of a pixel's value under the decoder: about the error of held-out pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,6 @@ class VaeTrainer(Trainer):
         return np.eye(self.classes, dtype=np.float32)[chosen]
 
     def step(self, batch: dict, seed: "tf.Tensor") -> dict:
-        """One update of encoder and decoder."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         pictures, culture = from_noise.real_pictures(batch, self.conditional)
         beta = self.settings.beta * tf.minimum(
@@ -105,8 +104,8 @@ class VaeTrainer(Trainer):
         return {"total": total, "reconstruction": reconstruction, "kl": prior}
 
     def samples(self) -> dict:
-        """Sheets of the average: samples, previews above what they are decoded to, and the way
-        from each preview to the next."""
+        """Sheets of the average: samples, previews above their reconstructions, and
+        interpolations from each preview to the next."""
         decoder = self.average.decoder
         sheets = {"samples": from_noise.sample_sheet(decoder, self.cultures, self.seed)}
         pictures, labels = self.previews.pictures, self.labels(self.previews.cultures)
@@ -118,7 +117,7 @@ class VaeTrainer(Trainer):
         return sheets
 
     def _interpolations(self, pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """One row for every two pictures: the first, what lies between their codes, the second."""
+        """A row for every two pictures: the first, pictures between their codes, the second."""
         codes, cells = np.asarray(self.average.encoder(pictures)[0]), []
         for one in range(0, len(pictures), 2):
             shares = np.linspace(0.0, 1.0, from_noise.SHOWN)

@@ -15,6 +15,7 @@ def focused(page):
     )
 
 
+@pytest.mark.slow
 def test_every_control_is_reached_by_tab_in_reading_order(page):
     page.chrome.evaluate("document.activeElement.blur()")
     order = []

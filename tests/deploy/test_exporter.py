@@ -71,7 +71,12 @@ def out(run, tmp_path_factory):
     out.mkdir()
     (out / "model.json").write_text('{"cultures": [], "name": "old"}')
     (out / "old_64_int8.tflite").write_text("old")
-    assert run_command(export.main, command(run, out)) == 0
+    beside = tmp_path_factory.mktemp("beside")
+    for name, text in (("a.md", "## Judged: 71 %"), ("b.md", "## Credits to the Museum")):
+        (beside / name).write_text(text, "utf-8")
+    images.write(beside / "shown" / "one.png", np.zeros((40, 40, 3)))
+    more = ("--notes", f"{beside / 'a.md'}, {beside / 'b.md'}", "--samples", beside / "shown")
+    assert run_command(export.main, command(run, out, *more)) == 0
     return out
 
 
@@ -108,15 +113,7 @@ def test_a_model_folder_loads_to_the_same_model_by_either_name_of_its_weights(
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(run, tmp_path, capsys):
-    for name, text in (("a.md", "## Judged: 71 %"), ("b.md", "## Credits to the Museum")):
-        (tmp_path / name).write_text(text, "utf-8")
-    images.write(tmp_path / "shown" / "one.png", np.zeros((40, 40, 3)))
-    notes = f"{tmp_path / 'a.md'}, {tmp_path / 'b.md'}"
-    more = ["--notes", notes, "--samples", str(tmp_path / "shown"), "--precisions", "float32"]
-    out = tmp_path / "models" / "tiny"
-    assert run_command(export.main, command(run, out, *more)) == 0
-    assert "note.txt" in capsys.readouterr().err
+def test_the_card_ends_with_the_notes_and_the_sheet_shows_the_samples(out):
     card = (out / "model_card.md").read_text("utf-8")
     order = [card.index(text) for text in ("## Limits", "## Judged: 71 %", "## Credits to the M")]
     assert order == sorted(order)
@@ -155,7 +152,8 @@ def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(conversion, "LARGEST_DIFFERENCE", 0.0)
     out = tmp_path / "models" / "tiny"
     assert run_command(export.main, command(run, out, "--precisions", "float32")) == 2
-    assert "does not agree" in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "does not agree" in errors and "note.txt" in errors  # which is no picture
     assert not out.parent.exists()
 
 

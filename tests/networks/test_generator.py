@@ -239,7 +239,7 @@ def test_a_one_hot_mixture_restyles_as_the_single_culture(culture_model, picture
         mixture = np.eye(3, dtype=np.float32)[[number, number]]
         single = culture_model.mapping(np.zeros((2, 16), np.float32), mixture)
         np.testing.assert_allclose(
-            culture_model.stylize(picture, mixture, _strength(1.0)),
+            culture_model(picture, mixture, _strength(1.0)),
             culture_model.stylize_with(picture, single, _strength(1.0)),
             atol=1e-5,
         )

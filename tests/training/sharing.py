@@ -78,8 +78,8 @@ class Parts(Trainer):
             changed = self.scale(augment(pictures, KINDS, seed), training=True)
             logits = self.convolution(changed, training=True)
             answer = tf.reduce_mean(self.model(drawn), axis=1)[:, None, None, None]
-            total = losses.discriminator_real(logits[:count])
-            fake = losses.discriminator_fake(logits[count:] + answer, foreign)
+            total = losses.ADVERSARIAL["non_saturating"].real(logits[:count])
+            fake = losses.ADVERSARIAL["non_saturating"].fake(logits[count:] + answer, foreign)
             total += replicas.share(foreign) * fake
         replicas.update(self.optimizer, tape, total, self.trained)
         return {"total": total}

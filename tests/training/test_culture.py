@@ -183,7 +183,7 @@ def test_a_content_meets_two_codes_of_one_culture(trainer, batch):
     fakes = restyled.pictures
     np.testing.assert_array_equal(restyled.contents[0], restyled.contents[1])
     assert int(restyled.culture[0]) == int(restyled.culture[1])
-    default = trainer.model.stylize(batch["content"][:1], np.float32([[1, 0, 0]]), tf.ones([1, 1]))
+    default = trainer.model(batch["content"][:1], np.float32([[1, 0, 0]]), tf.ones([1, 1]))
     np.testing.assert_allclose(np.clip(fakes[:1], 0.0, 1.0), default, atol=1e-4)
     gap = np.abs(np.asarray(fakes[0]) - np.asarray(fakes[1])).mean()
     assert gap > 0 and float(parts["diversity"]) == pytest.approx(-gap, rel=1e-3)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stylegan_culture import losses
 from stylegan_culture.networks.sizes import PatchConfig, TranslatorConfig
 from stylegan_culture.pipelines.input import DataConfig
 from stylegan_culture.training import checkpoint
 from stylegan_culture.training.cyclegan import CycleConfig, CycleTrainConfig, CycleTrainer
-from stylegan_culture.training.discriminators import verdicts_of
 from stylegan_culture.training.loop import LoopConfig
 from stylegan_culture.training.optimisers import LinearDecay
 
@@ -118,7 +118,7 @@ def test_what_has_no_weight_is_left_out_and_one_picture_has_no_spread(trainer, m
     """The verdict is the one that was chosen: `softplus(-D)` of what was made."""
     batch = _batch(1, count=1)
     monkeypatch.setattr(trainer, "config", dataclasses.replace(trainer.config, identity=0.0))
-    monkeypatch.setattr(trainer, "verdicts", verdicts_of("non_saturating"))
+    monkeypatch.setattr(trainer, "verdicts", losses.ADVERSARIAL["non_saturating"])
     made = (trainer.model.back(batch["style"]), trainer.model.forth(batch["content"]))
     logits = [np.asarray(judge(x)) for judge, x in zip(trainer.discriminators, made, strict=True)]
     parts = {name: float(value) for name, value in trainer.train(batch, 0).items()}

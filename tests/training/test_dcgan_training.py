@@ -1,7 +1,5 @@
 """One step of the DCGAN and the conditional GAN: who learns, from what, and what is repeated."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from stylegan_culture.training import checkpoint, discriminators
 from stylegan_culture.training.dcgan import DcganConfig, DcganTrainer, RivalConfig
 from stylegan_culture.training.from_noise import real_pictures
 from stylegan_culture.training.loop import LoopConfig
-from stylegan_culture.training.optimisers import follow
 
 SIZE, STEPS = 16, 40
 CULTURES = ("alpha", "beta", "gamma")
@@ -200,13 +197,6 @@ def test_the_penalty_of_a_plain_linear_discriminator_is_that_of_its_kernel():
     found = float(losses.gradient_penalty(tape.gradient(verdict, pictures)))
     kernel = np.asarray(judge.logits.layer.kernel, np.float64)
     assert found == pytest.approx(2.0 * (kernel**2).sum() / 16, rel=1e-5)
-
-
-@pytest.mark.parametrize(("number", "kept"), [(0, 0.1), (30, 31 / 40), (10_000, 0.99)])
-def test_the_average_follows_by_its_formula(number, kept):
-    mean, value = (types.SimpleNamespace(variables=[tf.Variable(x)]) for x in (2.0, 5.0))
-    follow(mean, value, 0.99, number)
-    assert float(mean.variables[0]) == pytest.approx(kept * 2.0 + (1 - kept) * 5.0)
 
 
 def test_a_sheet_has_a_row_for_each_culture(make_trainer):

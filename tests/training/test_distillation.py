@@ -257,15 +257,10 @@ def test_a_checkpoint_holds_everything_that_the_next_steps_depend_on(
 
 
 def test_the_rate_rises_and_falls(trainer, batch):
-    """From 0 over the warm-up to its full height, then along half a cosine."""
-    rates = [float(trainer.rate(step)) for step in range(STEPS)]
-    rising = np.linspace(0.0, RATE, WARM_UP + 1)
-    np.testing.assert_allclose(rates[: WARM_UP + 1], rising, rtol=1e-4, atol=1e-9)
-    falling = STEPS - WARM_UP
-    cosine = 0.5 * RATE * (1.0 + np.cos(np.pi * np.arange(falling) / falling))
-    np.testing.assert_allclose(rates[WARM_UP:], cosine, rtol=1e-3, atol=1e-7)
-    trainer.train(batch, 5)
-    assert float(trainer.optimizer.learning_rate) == pytest.approx(rates[5], rel=1e-5)
+    """Half of its height in the middle of the warm-up, 0 at the end; see `test_schedule.py`."""
+    assert float(trainer.rate(STEPS)) == pytest.approx(0.0, abs=1e-9)
+    trainer.train(batch, WARM_UP // 2)
+    assert float(trainer.optimizer.learning_rate) == pytest.approx(RATE / 2, rel=1e-5)
 
 
 def test_half_precision_keeps_float32_weights_and_finite_losses(make_trainer, batch, eagerly):

@@ -1,12 +1,12 @@
-"""How good a model is on a few held-out contents, cheaply: what `--keep-best` chooses by.
+"""Measures a model on a few held-out contents in little time, for `--keep-best` to choose by.
 
-The figures compare checkpoints of one run. They are no claims about a model: the classifier stands
-on the backbone that training may use as well, and chose among many checkpoints.
+The figures compare checkpoints of one run and say nothing of other models: the classifier reads the
+backbone that training may use as well, and the best of many checkpoints was chosen by them.
 """
 
 import math
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -36,8 +36,8 @@ FITTED = 100  # training pictures of each class that the head is fitted to and K
 class Exam:
     """Measures models on contents that are the same at every call: `exam(model) -> {name: figure}`.
 
-    Contents are held out, of the content-only pictures where there are some. Pictures of a culture
-    are not measured in that culture, since to leave them alone would be right.
+    Contents are held out, of the content-only pictures where there are some. A picture of a culture
+    is not restyled into that culture, where leaving it unchanged would be right.
 
     Args:
         config: of the run, with `best` and `data`.
@@ -65,28 +65,22 @@ class Exam:
             self.sight = Sight(backbone, source, content, self.contents)
 
     def __call__(self, model: keras.Model) -> dict:
-        restyled = np.stack(
-            [_restyle(model, tf.constant(self.contents), mixture) for mixture in self._mixtures()]
-        )
+        contents = tf.constant(self.contents)
+        mixtures = np.eye(len(self.wanted), dtype="f")[:, None].repeat(len(contents), axis=1)
+        restyled = np.stack([_restyle(model, contents, tf.constant(each)) for each in mixtures])
         figures = self.sight.figures(restyled, self.wanted) if self.sight else {}
         if self.rendered is not None:
             errors = truth.mean_square(restyled, self.rendered)
             figures["truth"] = float(errors[self.wanted].mean())
         return figures
 
-    def _mixtures(self) -> Iterator[tf.Tensor]:
-        count = len(self.contents)
-        return (
-            tf.constant(np.tile(row, (count, 1))) for row in np.eye(len(self.wanted), dtype="f")
-        )
-
 
 class Sight:
-    """What a backbone sees: whose idiom a picture is in, and what is where in it.
+    """Judges pictures by a backbone: which culture they look like, and how near their content is.
 
-    A culture head (as the tagger's) over its descriptors is fitted to training pictures, and knows
-    photographs as a class of their own where there are content-only pictures. Pictures smaller
-    than the backbone takes are enlarged by a whole number.
+    A culture head (as the tagger's) on the backbone's descriptors is fitted to training pictures;
+    content-only pictures, where there are some, are a further class. Pictures that are too small
+    for the backbone are enlarged by a whole number.
 
     Args:
         backbone: through which every picture passes once.
@@ -134,7 +128,7 @@ class Sight:
         return content_measures.descriptors_and_codes(self.backbone, pictures)
 
     def _standard(self, descriptors: np.ndarray) -> np.ndarray:
-        """As the head takes them: every channel with deviation 1, and outliers cut off."""
+        """Descriptors with deviation 1 in every channel and outliers cut off, as in the head."""
         mean, deviation = np.asarray(self.head.mean), np.asarray(self.head.deviation)
         return np.clip((descriptors - mean) / deviation, -OUTMOST, OUTMOST)
 
@@ -151,7 +145,7 @@ def _contents(data: DataConfig, count: int) -> tuple[np.ndarray, np.ndarray, np.
     part = load_content(data.content, size, "held_out", data.cache_mib)
     if part is None:
         part = load_source(data.data, size, "held_out", data.cache_mib)
-    # Drawn, since at even distances all might be of one culture.
+    # Drawn at random: evenly spaced pictures might all be of one culture.
     chosen = np.sort(np.random.default_rng(0).permutation(len(part))[:count])
     if data.data != "ornaments" or data.content:
         return *evaluation_arrays(part.select(chosen), size)[:2], None
@@ -167,10 +161,9 @@ WEIGHTS, RECORD = "model.weights.h5", "best.json"
 class Keeper:
     """Measures a model at every checkpoint and keeps its weights where they are the best so far.
 
-    `keeper(step) -> {name: figure}` is the loop's hook. A step that was measured before is not
-    measured again: its checkpoint is what the run was resumed from. What was measured after it was
-    of weights that are lost and is forgotten, but for the best, whose weights are there. Of equally
-    good steps the later one is kept.
+    `keeper(step) -> {name: figure}` is the loop's hook. The step that a run was resumed from is not
+    measured again; later figures, of weights that are lost, are deleted, except the best, whose
+    weights are in a file. Of equally good steps the later one is kept.
 
     Args:
         folder: of the run.
@@ -209,15 +202,13 @@ class Keeper:
             "best": self.best and _for_json(self.best),
             "judged": [_for_json(entry) for entry in self.judged],
         }
-        # Last: where a kill comes before, the step is measured again on resuming.
+        # Written last: after a kill before this line, the resumed run measures the step again.
         write_result(self.folder / RECORD, record)
         return entry["figures"]
 
     def finish(self) -> dict | None:
-        """Puts the best weights into the model; the best step and its figures.
-
-        None where no checkpoint was good enough to be written, and so none was measured.
-        """
+        """Puts the best weights into the model; returns the best step and its figures, or None
+        where no checkpoint was written, so that none was measured."""
         if self.best is None:
             return None
         load_weights(
@@ -245,7 +236,7 @@ class Keeper:
         return all(type(figure) in (int, float, type(None)) for figure in figures.values())
 
     def _read(self) -> tuple[dict | None, list[dict]]:
-        """The best step and all judged ones as best.json has them; none where there is no file."""
+        """The best step and all judged ones of best.json; nothing where there is no file."""
         path = self.folder / RECORD
         if not path.is_file():
             return None, []

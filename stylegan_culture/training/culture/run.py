@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from stylegan_culture import images
-from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
+from stylegan_culture.pipelines.input import evaluation_arrays
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.training import later, runs
 from stylegan_culture.training.culture.settings import PRESETS, TrainConfig
@@ -22,12 +22,12 @@ def main(arguments: list[str] | None = None) -> None:
     run = runs.begin(arguments, __doc__, PRESETS)
     if run is None:
         return
-    config, leads = run.config, run.team.leads
+    leads = run.team.leads
     source, content = run.sources()
-    previews = _previews(config) if leads else None
+    previews = _previews(run) if leads else None
     batch = run.first_batch(source, content)
     with run.team.scope():
-        trainer = trainers.CultureTrainer(source.cultures, config, batch, previews)
+        trainer = trainers.CultureTrainer(source.cultures, run.config, batch, previews)
     keeper = _make_keeper(run, trainer, source, content) if leads else None
     facts = {"parameters": trainer.average.count_params()}
     metrics = run.train(trainer, source, content, facts, keeper)
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _make_keeper(
     run: runs.Run, trainer: "trainers.CultureTrainer", source: Source, content: Source | None
 ) -> "keep_best.Keeper | None":
-    """What measures and keeps the averaged model, where `--keep-best` is given."""
+    """The keeper of the best averaged model, where `--keep-best` is given."""
     metric = run.config.best.keep_best
     if metric == "none":
         return None
@@ -49,13 +49,12 @@ def _make_keeper(
     return keep_best.Keeper(run.folder, trainer.average, exam, metric, run.resume)
 
 
-def _previews(config: TrainConfig) -> "trainers.Previews":
+def _previews(run: runs.Run) -> "trainers.Previews":
     """Held-out contents for the sample sheets, and a held-out example picture per culture."""
-    data = config.data
-    held_out = load_source(data.data, data.image_size, "held_out", data.cache_mib)
+    held_out, contents = run.sources("held_out")
     if not held_out.tags.any(axis=0).all():  # a culture of one or two pictures holds out none
-        held_out = load_source(data.data, data.image_size, "all", data.cache_mib)
-    contents = load_content(data.content, data.image_size, "held_out", data.cache_mib) or held_out
+        held_out, _ = run.sources("all")
+    contents, data = contents or held_out, run.config.data
     size = data.image_size if data.data == "ornaments" else 256
     chosen = runs.spread(len(contents), runs.PREVIEWS)
     examples = [held_out.of_culture(k)[0] for k in range(len(held_out.cultures))]
@@ -106,10 +105,8 @@ def _against_truth(model: "trainers.CultureModel", config: TrainConfig) -> dict:
 
 def _restyle_all(model: "trainers.CultureModel", pictures: np.ndarray, target: int) -> np.ndarray:
     mixture = np.eye(len(model.cultures), dtype="float32")[[target]]
-    batches = np.array_split(pictures, -(-len(pictures) // 32))
-    return np.concatenate(
-        [
-            model(batch, np.repeat(mixture, len(batch), 0), np.ones((len(batch), 1), "float32"))
-            for batch in batches
-        ]
+    return runs.in_parts(
+        lambda part: model(part, mixture.repeat(len(part), 0), np.ones((len(part), 1), "float32")),
+        pictures,
+        32,
     )

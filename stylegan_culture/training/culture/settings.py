@@ -179,9 +179,9 @@ CULTURE128 = TrainConfig(
     backbone=BackboneConfig(backbone="inception_resnet_v2"),
     loop=LoopConfig(steps=3000, sample_interval=250, save_interval=250),
 )
-# Only the backbone's features are judged, and at full strength the finest lines are the style's
-# own: with the content's in the way, traditions stay tinted photographs. The model is for pictures
-# of 256 px and more; many artworks have no more than 168, and are not enlarged.
+# Discriminators see the backbone's features only, and at full strength the finest lines are the
+# style's: with the content's lines, results stay tinted photographs. The model is for pictures of
+# 256 px and more; many artworks have no more than 168, and are not enlarged.
 CULTURE256 = TrainConfig(
     data=DataConfig(image_size=160, batch_size=8, least_scale=0.3, crop_draws=4, content_share=1.0),
     generator=GeneratorConfig(fade=True, smooth=True, lowpass=True, grain=True),
@@ -203,8 +203,8 @@ CULTURE256 = TrainConfig(
     backbone=BackboneConfig(backbone="inception_resnet_v2"),
     loop=LoopConfig(steps=10000, sample_interval=500, save_interval=500),
 )
-# The second network of the two-network form: content, style (Gram) and adversarial losses over
-# VGG19 and nothing else that holds the picture together.
+# The second network of the two-network form, with only content, style (Gram) and adversarial losses
+# over VGG19.
 ENCODER_DECODER = TrainConfig(
     data=DataConfig(image_size=128, batch_size=8, least_scale=0.3, content_share=1.0),
     generator=GeneratorConfig(smooth=True, lowpass=True),

@@ -29,10 +29,10 @@ from stylegan_culture.training.replicas import uniform, update
 class BatchPlan:
     """Which rows of a batch are restyled by which codes; numbers of rows are those in one group.
 
-    A batch is cut into equal groups, one after another, that are laid out alike: contents that are
-    restyled in default codes, the same number in codes mapped from noise, and the rest in codes of
-    examples. Devices that share a batch take whole groups, so that the pictures and codes that meet
-    are the same on any number of devices.
+    A batch is cut into equal groups, one after another. In each, the first contents are restyled in
+    default codes, as many in codes mapped from noise, and the rest in codes of examples. Devices
+    that share a batch take whole groups, so that the same pictures and codes are combined on any
+    number of devices.
 
     groups: of the batch. size: rows. mapped: restyled by default codes, and as many by mapped
     ones. encoded: restyled by examples; `size = 2 mapped + encoded`. paired: whether mapped codes
@@ -79,8 +79,6 @@ class BatchPlan:
 
     def rows(self, values: tf.Tensor, first: int, last: int) -> tf.Tensor:
         """Rows `first` to `last`, exclusive, of every group of values `[B, ...]`."""
-        if self.groups == 1:
-            return values[first:last]
         return self._merged(self._split(values)[:, first:last])
 
     def pairs(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -90,8 +88,6 @@ class BatchPlan:
 
     def joined(self, parts: list[tf.Tensor]) -> tf.Tensor:
         """Values that hold some rows of every group, put together to all rows of every group."""
-        if self.groups == 1:
-            return tf.concat(parts, 0)
         return self._merged(tf.concat([self._split(part) for part in parts], 1))
 
     def rolled(self, values: tf.Tensor) -> tf.Tensor:
@@ -212,7 +208,7 @@ class CultureTrainer(Trainer):
         return (self.step,)
 
     def warm_up(self, batch: dict, seed: tf.Tensor) -> dict:
-        """A step that teaches to return pictures, and restyles none."""
+        """A step that only teaches to return pictures; none is restyled."""
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         labels = tf.one_hot(batch["culture"], len(self.model.cultures))
         with tf.GradientTape() as tape:
@@ -227,7 +223,6 @@ class CultureTrainer(Trainer):
         return parts | {"total": total}
 
     def penalise(self, batch: dict, seed: tf.Tensor) -> dict:
-        """The gradient penalty."""
         self.discriminators.set_rate(seed[1])
         weight = self.of_discriminators.lazy_weight
         return self.discriminators.penalise(batch["style"], batch["culture"], weight, seed + 4)
@@ -293,12 +288,11 @@ class CultureTrainer(Trainer):
     def _grain(self, contents: tf.Tensor, seed: tf.Tensor) -> dict:
         """Noise drawn for each picture, so that the network cannot learn fixed noise by its
         places."""
-        rows, columns = contents.shape[1] // STRIDE, contents.shape[2] // STRIDE
+        count, height, width, _ = contents.shape
+        fixed = self.model.generator.grain(height // STRIDE, width // STRIDE)
         return {
-            name: replicas.normal([contents.shape[0], *value.shape[1:]], seed + number)
-            for number, (name, value) in enumerate(
-                self.model.generator.grain(rows, columns).items()
-            )
+            name: replicas.normal([count, *value.shape[1:]], seed + number)
+            for number, (name, value) in enumerate(fixed.items())
         }
 
     def _picture_losses(self, restyled: Restyled, codes: tf.Tensor) -> dict:
@@ -321,8 +315,8 @@ class CultureTrainer(Trainer):
     def _returns(
         self, batch: dict, plan: BatchPlan, codes: tf.Tensor, style_codes: tf.Tensor
     ) -> dict:
-        """Losses of pictures that must come back: style pictures by their own code, contents at
-        strength 0 whatever the code; of half a batch each, where they have a weight."""
+        """Losses of pictures that must come back unchanged, half a batch each, where they have a
+        weight: style pictures by their own code, contents at strength 0 whatever the code."""
         half = functools.partial(plan.rows, first=0, last=plan.size // 2)
         count, given = codes.shape[0] // 2, []
         if self.weights.identity:
@@ -340,8 +334,8 @@ class CultureTrainer(Trainer):
         return {name: tf.reduce_mean(part) for name, part in zip(names, error, strict=True)}
 
     def _cycle(self, restyled: Restyled) -> dict:
-        """Contents recovered from pictures restyled by examples, by the codes that the contents
-        had."""
+        """The loss of contents recovered, by their own codes, from pictures restyled by
+        examples."""
         plan = restyled.plan
         if not self.weights.cycle or not plan.encoded:
             return {}
@@ -352,16 +346,14 @@ class CultureTrainer(Trainer):
         return {"cycle": losses.absolute_difference(back, contents)}
 
     def _style_codes(self, mean: tf.Tensor, defaults: tf.Tensor) -> tf.Tensor:
-        """The codes by which style pictures are to come back: every other one's encoded code, and
-        its culture's default for the rest, so that the default learns the culture's true
-        contrast."""
+        """The codes that must give style pictures back: encoded for every other picture, and the
+        culture's default for the rest, so that the default learns the culture's true contrast."""
         return tf.where((tf.range(mean.shape[0]) % 2 == 0)[:, None], mean, defaults)
 
     def _models(
         self, batch: dict, references: dict, plan: BatchPlan
     ) -> tuple[tf.Tensor, dict] | None:
-        """The real pictures that restyled ones should look like to the discriminators, and their
-        features; None where that has no weight."""
+        """Real pictures and their features for feature matching; None where it has no weight."""
         if not self.weights.feature_matching:
             return None
         order, count = plan.order, batch["style"].shape[0]
@@ -446,10 +438,10 @@ def shifted(
     radius: float,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """Contents moved, within the radius and [0, 1], to where their restyling changes most.
+    """Contents changed, within the radius and [0, 1], so that their restyling changes most.
 
-    One step along the sign of the gradient from a random start, since at the contents themselves
-    the change is 0 and so is its gradient. No gradient leads back through the search.
+    One step along the sign of the gradient from a random start: at the contents themselves the
+    change and its gradient are 0. No gradient passes through the search.
     """
     start = contents + uniform(contents.shape, seed, -radius, radius)
     reference = tf.stop_gradient(restyled)
