@@ -21,8 +21,10 @@ from PIL import JpegImagePlugin
 from stylegan_culture import images, tables
 from stylegan_culture.config import OUTSIDE, InputError
 from stylegan_culture.files import read_bytes
+from stylegan_culture.later import later
 from stylegan_culture.pipelines.sampling import Source, held_out, identifier
 
+tf = later("tensorflow")
 IGNORED = {"thumbs.db", "desktop.ini"}
 CSV_HEADER = ("path", "culture")
 SKIPPED = ("path", "reason")  # header of a report on skipped files
@@ -59,8 +61,6 @@ class JpegFile:
     shape: tuple[int, int, int]
 
     def __getitem__(self, part: tuple[slice, slice]) -> np.ndarray:
-        import tensorflow as tf  # here: folders are listed and checked without it
-
         (top, bottom, _), (left, right, _) = map(slice.indices, part, self.shape[:2])
         first, last = max(left - EDGE, 0), min(right + EDGE, self.shape[1])
         try:
@@ -96,7 +96,7 @@ def load(path: str | os.PathLike, short_side: int = 512, cache_mib: int = 1024) 
 
 
 def listed(path: str | os.PathLike) -> tuple[list[Entry], list[tuple[str, str]]]:
-    """What `load` would read, in its order and without decoding, and (path, reason) of the rest."""
+    """The entries that `load` reads, in order, not decoded, and (path, reason) of the others."""
     path, outside = located(path)
     table = path if not path.is_dir() else _find_table(path)
     entries, skipped = _from_table(table, outside) if table else _from_folders(path)
@@ -141,8 +141,8 @@ def write_report(path: str | os.PathLike, source: Source) -> None:
 
 
 def located(path: str | os.PathLike) -> tuple[pathlib.Path, bool]:
-    """The path that `folder:` is followed by, and whether rows of its table may lead out of its
-    folder, which `?outside` at its end says."""
+    """The path after `folder:`, and whether rows of its table may lead out of its folder, which
+    `?outside` at its end says."""
     text = str(path)
     return existing(text.removesuffix(OUTSIDE)), text.endswith(OUTSIDE)
 
@@ -215,8 +215,10 @@ def _from_table(table: pathlib.Path, outside: bool) -> tuple[list, list]:
     return entries, skipped
 
 
-def _find_picture(folder: pathlib.Path, name: str, roots) -> pathlib.Path | None:
-    """A row's file, be it there or not; None where it lies outside of `roots`.
+def _find_picture(
+    folder: pathlib.Path, name: str, roots: tuple[str, str] | None
+) -> pathlib.Path | None:
+    """A row's file, whether it exists or not; None where it lies outside of `roots`.
 
     Composed and decomposed Unicode names are both tried, and last the cell as it stands: a name in
     somebody else's table may look as if `tables` had spelled it out.
@@ -229,11 +231,11 @@ def _find_picture(folder: pathlib.Path, name: str, roots) -> pathlib.Path | None
     return folder / name
 
 
-def _placed(folder: pathlib.Path, name: str, roots) -> pathlib.Path | None:
-    """The place of a name, seen from a folder; None where it lies outside of `roots`, the folder's
-    absolute and real paths, which are None where it may.
+def _placed(folder: pathlib.Path, name: str, roots: tuple[str, str] | None) -> pathlib.Path | None:
+    """The path of a name in a folder; None where it leads out of `roots`, the folder's absolute and
+    real paths, or None where it may lead out.
 
-    What lies outside by its name is not even looked for: that may reach another machine.
+    A name that leads out is not even looked for: that may reach another machine.
     """
     literal = folder / name
     elsewhere = _ELSEWHERE.match(name)
@@ -256,8 +258,8 @@ def _within(place: str, root: str) -> bool:
 
 
 def _nameable(entries: list[Entry], skipped: list) -> list[Entry]:
-    """The entries whose texts are Unicode; others, of files whose names are no UTF-8, could be
-    written into no record of a run and are skipped."""
+    """The entries whose texts are Unicode; others, of files whose names are no UTF-8, are skipped,
+    because no record of a run could hold them."""
     kept = []
     for entry in entries:
         try:
@@ -270,7 +272,7 @@ def _nameable(entries: list[Entry], skipped: list) -> list[Entry]:
 
 
 def _plain_text(path: str, reason: str) -> tuple[str, str]:
-    """What is said of a file that was skipped, as text that JSON can hold whatever its name is."""
+    """Path and reason of a skipped file as texts that JSON can hold."""
     path, reason = (text.encode("utf-8", "backslashreplace").decode() for text in (path, reason))
     return path, reason
 
@@ -294,8 +296,8 @@ def read_all(
 ) -> Source:
     """Decodes every entry once, in parallel, and makes the source of those that can be read.
 
-    `read_entry` takes an entry to uint8 [H, W, 3] and raises `InputError` where it cannot;
-    `part_entry`, where entries are files, to one of which slices can be decoded alone, or None.
+    `read_entry` turns an entry into uint8 [H, W, 3], or raises `InputError`; `part_entry`, where
+    entries are files, turns one into a `JpegFile`, or None where slices cannot be decoded alone.
     """
     kept, cache, room = [], {}, cache_mib * 2**20
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

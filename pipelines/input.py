@@ -1,39 +1,26 @@
 """The one door to training and judging data: name a source, get batches or arrays."""
 
 import dataclasses
+import itertools
 import typing
 
 import numpy as np
 
-from stylegan_culture.config import InputError, option
+from stylegan_culture.config import InputError, check_options, option
+from stylegan_culture.later import later
+from stylegan_culture.pipelines import cultures as traditions
 from stylegan_culture.pipelines import folder, preprocess, records, tfds
 from stylegan_culture.pipelines.preprocess import DETAIL
 from stylegan_culture.pipelines.sampling import (
-    PARTS,
     Source,
+    check_part,
     draw_balanced,
     require_every_culture,
     split,
     uniform,
 )
 
-if typing.TYPE_CHECKING:
-    import tensorflow as tf
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawn:
-    """What was drawn for n places of a batch.
-
-    places: int64 [n]. pictures: numbers in `source`, int64 [n]. cultures: int32 [n], -1 for none.
-    noise: float64 [n, count, 4] in [0, 1), of `count` crops each; see `preprocess.random_crop`.
-    """
-
-    source: Source
-    places: np.ndarray
-    pictures: np.ndarray
-    cultures: np.ndarray
-    noise: np.ndarray
+tf, ornaments = later("tensorflow"), later("stylegan_culture.pipelines.ornaments")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +63,7 @@ def load_source(data: str, image_size: int, part: str = "train", cache_mib: int 
     "tfds:NAME?image=COLUMN&culture=COLUMN". part: "train", "held_out" or "all". Raises `InputError`
     for an unknown name.
     """
-    if part not in PARTS:
-        raise InputError(f"unknown part {part!r} of the data; use one of {', '.join(PARTS)}")
+    check_part(part)
     kind, _, name = data.partition(":")
     if data == "ornaments":
         return _ornaments(image_size, part)
@@ -132,8 +118,6 @@ def make_dataset(
     styles are drawn balanced over cultures and independently of each other. `first_step` resumes
     at that batch, and `share` makes some of its rows only. Batches come in order.
     """
-    import tensorflow as tf  # here: preparing and checking data need not wait for it
-
     _check(config, source, content)
     count, size = len(share.rows(config)), config.image_size
     image = tf.TensorSpec([count, size, size, 3], tf.float32)
@@ -159,16 +143,25 @@ def make_batch(
     config: DataConfig, source: Source, content: Source | None, step: int, share: Share = WHOLE
 ) -> dict[str, np.ndarray]:
     """Batch number `step` as NumPy arrays; see `make_dataset`."""
-    batch, count, size = {}, len(share.rows(config)), config.image_size
-    for name, parts in _draw(config, source, content, step, share).items():
-        pixels, cultures = np.zeros((count, size, size, 3), np.uint8), np.zeros(count, np.int32)
-        for part in parts:
-            if len(part.places):
-                pixels[part.places] = _crops(config, part)
-                cultures[part.places] = part.cultures
-        batch[name] = pixels.astype(np.float32) / 255
-        batch["culture" if name == "style" else "content_culture"] = cultures
-    return batch
+    numbers = step * config.batch_size + share.rows(config)
+    photographs = config.content_share if content is not None else 0.0
+    before = np.floor(numbers * photographs).astype(np.int64)
+    plain = np.floor((numbers + 1) * photographs).astype(np.int64) > before
+    # Each kind of content counts its own samples, so that cultures stay balanced at any share.
+    kinds = [(~plain, source, "content", numbers - before), (plain, content, "photograph", before)]
+    contents = np.zeros((len(numbers), *2 * (config.image_size,), 3), np.uint8)
+    cultures = np.zeros(len(numbers), np.int32)
+    for places, given, stream, counters in kinds:
+        if places.any():
+            drawn = _samples(config, given, stream, counters[places])
+            contents[places], cultures[places] = drawn
+    styles, style_cultures = _samples(config, source, "style", numbers, config.crop_draws)
+    return {
+        "content": contents.astype(np.float32) / 255,
+        "content_culture": cultures,
+        "style": styles.astype(np.float32) / 255,
+        "culture": style_cultures,
+    }
 
 
 def evaluation_arrays(source: Source, size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -179,55 +172,27 @@ def evaluation_arrays(source: Source, size: int) -> tuple[np.ndarray, np.ndarray
     pictures = np.zeros((len(source), size, size, 3), np.float32)
     for number in range(len(source)):
         pictures[number] = preprocess.center_crop(source.read(number), size) / np.float32(255)
+    cultures = np.full(len(source), -1)
     if source.cultures:
         cultures = np.where(source.tags.any(axis=1), source.tags.argmax(axis=1), -1)
-    else:
-        cultures = np.full(len(source), -1)
     return pictures, cultures.astype(np.int32), list(source.ids)
 
 
-def _draw(
-    config: DataConfig, source: Source, content: Source | None, step: int, share: Share
-) -> dict[str, list[Drawn]]:
-    """What batch number `step` shows: {"content": [Drawn, ...], "style": [Drawn]}."""
-    numbers = step * config.batch_size + share.rows(config)
-    photographs = config.content_share if content is not None else 0.0
-    before = np.floor(numbers * photographs).astype(np.int64)
-    plain = np.floor((numbers + 1) * photographs).astype(np.int64) > before
-    # Each kind of content counts its own samples, so that cultures stay balanced at any share.
-    parts = [
-        _draw_samples(
-            config, source, "content", numbers[~plain] - before[~plain], np.flatnonzero(~plain)
-        )
-    ]
-    if plain.any():
-        places = np.flatnonzero(plain)
-        parts.append(_draw_samples(config, content, "photograph", before[plain], places))
-    everywhere = np.arange(len(numbers))
-    styles = _draw_samples(config, source, "style", numbers, everywhere, config.crop_draws)
-    return {"content": parts, "style": [styles]}
-
-
-def _draw_samples(
-    config: DataConfig, source: Source, stream: str, numbers, places, count: int = 1
-) -> Drawn:
-    """Pictures, cultures and crops of the samples with these numbers."""
+def _samples(
+    config: DataConfig, source: Source, stream: str, numbers: np.ndarray, draws: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """The samples of a stream with these numbers: uint8 [n, S, S, 3], of each picture the most
+    colourful of `draws` random crops, and its culture int32 [n], -1 for none."""
     pictures, cultures = draw_balanced(source, config.seed, stream, numbers)
-    noise = uniform(config.seed, stream + "/crop", numbers, count * preprocess.DRAWS)
-    noise = noise.reshape(len(numbers), count, preprocess.DRAWS)
+    noise = uniform(config.seed, stream + "/crop", numbers, draws * preprocess.DRAWS)
+    noise = noise.reshape(len(numbers), draws, preprocess.DRAWS)
     if not config.mirror:
         noise[..., -1] = 1.0
-    return Drawn(source, places, pictures, cultures, noise)
-
-
-def _crops(config: DataConfig, part: Drawn) -> np.ndarray:
-    """uint8 [n, S, S, 3]: of each picture the most colourful of its random crops."""
     size, scale = config.image_size, config.least_scale
-    crops = [
-        preprocess.colourful_crop(part.source.parts(picture), size, draws, scale)
-        for picture, draws in zip(part.pictures.tolist(), part.noise, strict=True)
-    ]
-    return np.stack(crops)
+    crops = np.zeros((len(numbers), size, size, 3), np.uint8)
+    for crop, picture, draw in zip(crops, pictures.tolist(), noise, strict=True):
+        crop[:] = preprocess.colourful_crop(source.parts(picture), size, draw, scale)
+    return crops, cultures
 
 
 def _check(config: DataConfig, source: Source, content: Source | None) -> None:
@@ -236,36 +201,21 @@ def _check(config: DataConfig, source: Source, content: Source | None) -> None:
         require_every_culture(content)
     if not source.cultures:
         raise InputError("the data name no cultures; use them as --content instead")
-    for name in ("batch_size", "image_size", "crop_draws"):
-        if getattr(config, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} has to be at least 1")
-    for name in ("content_share", "least_scale"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise InputError(f"--{name.replace('_', '-')} has to lie between 0 and 1")
+    check_options(config)
 
 
 def _ornaments(size: int, part: str) -> Source:
     """The rendered set, whose held-out scenes are declared: each exists in every tradition."""
-    from stylegan_culture.pipelines import cultures as traditions
-    from stylegan_culture.pipelines import ornaments
-
     if size not in ornaments.SIZES:
         sizes = ", ".join(str(one) for one in ornaments.SIZES)
         raise InputError(f"ornaments come in {sizes} pixels, not {size}; choose one of them")
-    names = tuple(culture.key for culture in traditions.ORNAMENTS)
     splits = ("train", "held_out") if part == "all" else (part,)
-    loaded = [ornaments.load(name, size) for name in splits]
-    pictures = np.concatenate([pictures for pictures, *_ in loaded])
-    numbers = np.concatenate([numbers for _, numbers, *_ in loaded])
+    pictures, numbers, ids, _ = zip(*(ornaments.load(name, size) for name in splits), strict=True)
+    held = [np.full(len(part), name == "held_out") for name, part in zip(splits, ids, strict=True)]
     return Source(
-        cultures=names,
-        ids=tuple(name for _, _, ids, _ in loaded for name in ids),
-        tags=np.eye(len(names), dtype=bool)[numbers],
-        read=pictures.__getitem__,
-        held=np.concatenate(
-            [
-                np.full(len(ids), name == "held_out")
-                for name, (_, _, ids, _) in zip(splits, loaded, strict=True)
-            ]
-        ),
+        cultures=traditions.KEYS,
+        ids=tuple(itertools.chain.from_iterable(ids)),
+        tags=np.eye(len(traditions.KEYS), dtype=bool)[np.concatenate(numbers)],
+        read=np.concatenate(pictures).__getitem__,
+        held=np.concatenate(held),
     )

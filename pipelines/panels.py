@@ -14,12 +14,12 @@ from stylegan_culture import files, images
 from stylegan_culture.config import InputError
 from stylegan_culture.pipelines import folder
 
-WORKING = 448  # pixels of a page's short side at which it is looked at; larger ones are reduced
-STROKE = 9  # pixels: a median over so many erases pen strokes, and leaves what is painted
+WORKING = 448  # pixels of the short side to which larger pages are reduced to find their panels
+STROKE = 9  # pixels: a median over 9 x 9 erases pen strokes and keeps paint
 BIN = np.array([8, 6, 6])  # of L, a and b in the histogram that finds the paper
 OFFSET, SPAN = 32, 64  # that make whole positive numbers of bins
 LIGHT, FAINT, WARM = 48, 18, 36  # paper: L at least, |a| at most, b between 0 and this
-TONE_WEIGHT, DISTANCE = 0.6, 11.0  # what is farther from the paper's colour is painted
+TONE_WEIGHT, DISTANCE = 0.6, 11.0  # colours farther from the paper's are paint
 STEP, SHRINK = 12, 16  # pixels between places and between sides that are tried
 COUNT = 3  # squares of a page at most
 OVERLAP = 0.25  # share of a square that earlier ones may cover
@@ -145,12 +145,12 @@ def panels_of(page: np.ndarray) -> list[np.ndarray]:
     return panels
 
 
-def _sums(mask) -> np.ndarray:
+def _sums(mask: np.ndarray) -> np.ndarray:
     """The integral image `[H + 1, W + 1]` of a mask."""
     return np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
 
 
-def _means(sums, side: int) -> np.ndarray:
+def _means(sums: np.ndarray, side: int) -> np.ndarray:
     """Means over every square of a side, at places `STEP` apart, from an integral image."""
     inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     return inside[::STEP, ::STEP] / side**2

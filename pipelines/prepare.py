@@ -8,6 +8,7 @@ pictures in the public domain from a museum's open interface.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 
@@ -16,67 +17,75 @@ import numpy as np
 from stylegan_culture import images
 from stylegan_culture.config import (
     OUTSIDE,
-    InputError,
     add_flags,
     add_outside,
     from_flags,
+    option,
     run_command,
     visible,
 )
 from stylegan_culture.files import locked
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, has_header, named
 from stylegan_culture.pipelines import folder, input, panels, preprocess, records, sampling
 from stylegan_culture.pipelines.museums import ingest
 
+record_writer = later("stylegan_culture.pipelines.record_writer")
 SHEET_COLUMNS = 8
 
 
-def main(arguments=None) -> None:
+@dataclasses.dataclass(frozen=True)
+class CheckConfig:
+    """How a source is checked."""
+
+    size: int = option(64, "picture side, pixels", low=1, high=preprocess.LARGEST)
+    report: str = option("skipped.csv", "CSV of skipped files")
+    sheet: str = option("", "write a picture with the first pictures of each culture")
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Runs the command; raises `InputError` for wrong input."""
     options = _parser().parse_args(arguments)
-    if options.kind == "museum":
-        config = from_flags(ingest.IngestConfig(), options)
-        _claim_museum(config, options.overwrite)
-        _collect(config)
-        return
     if getattr(options, "outside", False):
         options.name += OUTSIDE
-    if options.kind == "records":
-        _record(options)
-        return
-    if options.kind == "panels":
-        outputs = Outputs(named(options.name), options.overwrite)
-        for place in panels.places(options.name, options.out):
-            outputs.check(place)
-        with locked(pathlib.Path(options.out).expanduser()):
-            pages, written, skipped = panels.cut(options.name, options.out, options.short_side)
-        print(f"{written} panels of {pages} pages in {options.out}")
-        for text in skipped:
-            print(f"skipped: {visible(text)}")
-        return
-    if not 1 <= options.size <= preprocess.LARGEST:
-        raise InputError(f"--size has to be from 1 to {preprocess.LARGEST} pixels")
-    outputs = _outputs(options)
-    if options.sheet:
-        outputs.claim(options.sheet)
+    {"museum": _collect, "records": _record, "panels": _cut}.get(options.kind, _check)(options)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Reads a source, and prints and writes what it holds."""
+    config = from_flags(CheckConfig(), options)
+    outputs = _outputs(options, config.report)
+    if config.sheet:
+        outputs.claim(config.sheet)
     if options.kind == "content":
-        source = input.load_content(f"folder:{options.name}", options.size, "all")
+        source = input.load_content(f"folder:{options.name}", config.size, "all")
     else:
         data = "ornaments" if options.kind == "ornaments" else f"{options.kind}:{options.name}"
-        source = input.load_source(data, options.size, "all")
+        source = input.load_source(data, config.size, "all")
     print(summary(source))
-    folder.write_report(options.report, source)
-    print(f"skipped: {len(source.skipped)} (reasons in {options.report})")
-    if options.sheet:
-        images.write(options.sheet, sheet(source, options.size))
-        print(f"sheet: {options.sheet}")
+    folder.write_report(config.report, source)
+    print(f"skipped: {len(source.skipped)} (reasons in {config.report})")
+    if config.sheet:
+        images.write(config.sheet, sheet(source, config.size))
+        print(f"sheet: {config.sheet}")
 
 
-def _outputs(options) -> Outputs:
-    """What a command with a report reads and writes; the report is claimed."""
+def _cut(options: argparse.Namespace) -> None:
+    outputs = Outputs(named(options.name), options.overwrite)
+    for place in panels.places(options.name, options.out):
+        outputs.check(place)
+    with locked(pathlib.Path(options.out).expanduser()):
+        pages, written, skipped = panels.cut(options.name, options.out, options.short_side)
+    print(f"{written} panels of {pages} pages in {options.out}")
+    for text in skipped:
+        print(f"skipped: {visible(text)}")
+
+
+def _outputs(options: argparse.Namespace, report: str) -> Outputs:
+    """The inputs and outputs of a command with a report, which is claimed."""
     data = f"folder:{options.name}" if getattr(options, "name", None) else ""
     outputs = Outputs([*named(data), *folder.tabled(data)], options.overwrite)
-    outputs.claim(options.report, folder.SKIPPED)
+    outputs.claim(report, folder.SKIPPED)
     return outputs
 
 
@@ -89,11 +98,11 @@ def _claim_museum(config: ingest.IngestConfig, overwrite: bool) -> None:
         Outputs((), overwrite).claim_folder(place)
 
 
-def _collect(config: ingest.IngestConfig) -> None:
+def _collect(options: argparse.Namespace) -> None:
+    config = from_flags(ingest.IngestConfig(), options)
+    _claim_museum(config, options.overwrite)
     report = ingest.ingest(config)
-    width = max(map(len, ("culture", *report.kept)))
-    for culture, count in (("culture", "pictures"), *report.kept.items()):
-        print(culture.ljust(width), str(count).rjust(9))
+    print(_table([("culture", "pictures"), *report.kept.items()]))
     print(f"rejected: {report.rejected} (reasons in {config.out}/rejected.csv)")
     if report.failed:
         print(f"did not answer: {report.failed}; run again to ask for them")
@@ -103,18 +112,13 @@ def _collect(config: ingest.IngestConfig) -> None:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from stylegan_culture.pipelines import record_writer  # here: --help loads no TensorFlow
-
     config = from_flags(records.RecordsConfig(), options)
-    _outputs(options)
+    _outputs(options, config.report)
     report = record_writer.write(options.name, config)
-    folder.write_report(options.report, report)
-    rows = [("culture", "pictures", "held out")]
-    rows += [(name, str(total), str(held)) for name, (total, held) in report.counts.items()]
-    width = max(len(row[0]) for row in rows)
-    for name, total, held in rows:
-        print(visible(name).ljust(width) + total.rjust(10) + held.rjust(10))
-    print(f"skipped: {len(report.skipped)} (reasons in {options.report})")
+    folder.write_report(config.report, report)
+    rows = [(name, total, held) for name, (total, held) in report.counts.items()]
+    print(_table([("culture", "pictures", "held out"), *rows]))
+    print(f"skipped: {len(report.skipped)} (reasons in {config.report})")
     print(f"train on it with --data records:{config.out}")
 
 
@@ -123,14 +127,22 @@ def summary(source: sampling.Source) -> str:
     parents = np.array(sampling.parents(source.ids))
     rows = [("culture", "pictures", "distinct", "held out")]
     groups = [
-        (visible(name), source.tags[:, number]) for number, name in enumerate(source.cultures)
+        *zip(source.cultures, source.tags.T, strict=True),
+        ("all", np.ones(len(source), bool)),
     ]
-    for name, chosen in [*groups, ("all", np.ones(len(source), bool))]:
-        counts = (chosen.sum(), len(set(parents[chosen])), (chosen & source.held).sum())
-        rows.append((name, *(str(count) for count in counts)))
-    width = max(len(row[0]) for row in rows)
+    for name, chosen in groups:
+        held_out = (chosen & source.held).sum()
+        rows.append((name, chosen.sum(), len(set(parents[chosen])), held_out))
+    return _table(rows)
+
+
+def _table(rows: list[tuple]) -> str:
+    """Rows of a name and numbers as aligned lines."""
+    names = [visible(row[0]) for row in rows]
+    width = max(map(len, names))
     return "\n".join(
-        row[0].ljust(width) + "".join(cell.rjust(10) for cell in row[1:]) for row in rows
+        name.ljust(width) + "".join(str(cell).rjust(10) for cell in row[1:])
+        for name, row in zip(names, rows, strict=True)
     )
 
 
@@ -161,14 +173,11 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("name", metavar="NAME" if kind == "tfds" else "PATH", help=name_help)
         if kind == "folder":
             add_outside(one, "PATH")
-        one.add_argument("--size", type=int, default=64, help="picture side, pixels (default: 64)")
-        _add_report(one)
-        one.add_argument("--sheet", help="write a picture with the first pictures of each culture")
+        add_flags(one, CheckConfig)
     recorded = kinds.add_parser("records", help="write a folder as TFRecord shards of TFDS")
     recorded.add_argument("name", metavar="PATH", help="what folder:PATH takes")
     add_outside(recorded, "PATH")
     add_flags(recorded, records.RecordsConfig)
-    _add_report(recorded)
     museum = kinds.add_parser("museum", help="pictures in the public domain of a museum")
     add_flags(museum, ingest.IngestConfig)
     pages = kinds.add_parser("panels", help="cut the painted parts out of manuscript pages")
@@ -180,12 +189,6 @@ def _parser() -> argparse.ArgumentParser:
     for one in kinds.choices.values():
         add_flag(one)
     return parser
-
-
-def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--report", default="skipped.csv", help="CSV of skipped files (default: skipped.csv)"
-    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import typing
 import numpy as np
 from PIL import Image
 
-from stylegan_culture.config import InputError
+from stylegan_culture.config import bounded
 
 DRAWS = 4
 # Pictures are kept at this many times the crop's size: a training crop then shows at least a
@@ -80,10 +80,12 @@ def center_crop(image: np.ndarray, size: int) -> np.ndarray:
     return _square(image, ((width - side) / 2, (height - side) / 2, float(side)), size, False)
 
 
-def _square(image: np.ndarray, box, size: int, mirror: bool) -> np.ndarray:
+def _square(
+    image: np.ndarray, box: tuple[float, float, float], size: int, mirror: bool
+) -> np.ndarray:
     """The square (left, top, side) of an image, antialiased to `size` pixels."""
     left, top, side = box
-    # Only the pixels under the square go through Pillow: it copies what it is given.
+    # Pillow copies its whole input, so it gets only the pixels under the square.
     first_row, first_column = int(top), int(left)
     last_row = min(image.shape[0], int(np.ceil(top + side)))
     last_column = min(image.shape[1], int(np.ceil(left + side)))
@@ -99,7 +101,4 @@ def _square(image: np.ndarray, box, size: int, mirror: bool) -> np.ndarray:
 
 
 def _check_size(size: int) -> None:
-    if size < 1:
-        raise InputError(f"a crop of {size} pixels is impossible; the size has to be at least 1")
-    if size > LARGEST:
-        raise InputError(f"a crop of {size} pixels is too large; use at most {LARGEST}")
+    bounded("the side of a crop", size, low=1, high=LARGEST)

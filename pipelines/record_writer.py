@@ -1,8 +1,8 @@
 """Writes a folder of pictures as a data set of TensorFlow Datasets: TFRecord shards and metadata.
 
-Two passes over the files: the first finds those that cannot be read, from which follow the cultures
-and what is held out; the second writes the rest. Both run in this process or on Apache Beam, whose
-workers then do all the decoding; the driver holds no more than the list of files.
+Two passes over the files: the first finds those that cannot be read, and so the cultures and the
+held-out part; the second writes the rest. Both run in this process or on Apache Beam, whose workers
+then do all the decoding; the driver holds only the list of files.
 """
 
 import concurrent.futures
@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import shlex
+import typing
 
 import numpy as np
 import tensorflow as tf
@@ -23,17 +24,21 @@ from PIL import Image
 from stylegan_culture import images
 from stylegan_culture.config import InputError
 from stylegan_culture.files import locked, temporary_folder
+from stylegan_culture.later import later
 from stylegan_culture.pipelines import folder
 from stylegan_culture.pipelines.records import LARGEST_RECORD, NAME, SPLITS, VERSION, RecordsConfig
 from stylegan_culture.pipelines.sampling import held_out
+
+beam = later("apache_beam")  # an extra; it takes seconds
+Item = tuple[int, folder.Entry]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What to write: (place in the folder's order, entry) of both splits, and the facts."""
 
-    train: list
-    held_out: list
+    train: list[Item]
+    held_out: list[Item]
     columns: tuple[str, ...]
     short_side: int
     metadata: dict
@@ -41,7 +46,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was written: {culture: (pictures, held out)}, and (path, reason) of what was not."""
+    """{culture: (pictures, held out)} that were written, and (path, reason) of skipped files."""
 
     counts: dict[str, tuple[int, int]]
     skipped: tuple[tuple[str, str], ...]
@@ -57,8 +62,6 @@ def write(path: str | os.PathLike, config: RecordsConfig) -> Report:
     """
     if not config.out:
         raise InputError("name a folder for the data set with --out DIR")
-    if config.short_side < 1:
-        raise InputError("--short-side has to be at least 1 pixel")
     beam_options = _beam_options(config)
     out = pathlib.Path(config.out).expanduser()
     if (out / NAME).exists():
@@ -78,7 +81,7 @@ def write(path: str | os.PathLike, config: RecordsConfig) -> Report:
     return Report(counts, tuple(tuple(pair) for pair in facts["skipped"]))
 
 
-def _build(plan: Plan, beam_options, place: pathlib.Path) -> None:
+def _build(plan: Plan, beam_options: typing.Any, place: pathlib.Path) -> None:
     tfds.disable_progress_bar()
     builder = Builder(plan=plan, on_beam=beam_options is not None, data_dir=place)
     settings = tfds.download.DownloadConfig(beam_options=beam_options)
@@ -86,14 +89,14 @@ def _build(plan: Plan, beam_options, place: pathlib.Path) -> None:
         builder.download_and_prepare(download_config=settings)
 
 
-def _beam_options(config: RecordsConfig):
-    """Options of a pipeline, None without Beam."""
+def _beam_options(config: RecordsConfig) -> typing.Any:
+    """Beam's `PipelineOptions`, None without Beam."""
     if not config.beam:
         if config.runner != RecordsConfig.runner or config.beam_options:
             raise InputError("--runner and --beam-options are for Apache Beam; add --beam")
         return None
     try:
-        from apache_beam.options import pipeline_options  # here: it is an extra and takes seconds
+        from apache_beam.options import pipeline_options
         from apache_beam.runners import create_runner
     except ImportError as error:
         raise InputError(
@@ -108,7 +111,7 @@ def _beam_options(config: RecordsConfig):
     return pipeline_options.PipelineOptions([f"--runner={config.runner}", *words])
 
 
-def _examine(item, short_side: int) -> tuple[int, str]:
+def _examine(item: Item, short_side: int) -> tuple[int, str]:
     """The number of an entry and why it cannot be read, "" where it can."""
     number, entry = item
     _, reason = folder.try_read(
@@ -117,17 +120,17 @@ def _examine(item, short_side: int) -> tuple[int, str]:
     return number, reason
 
 
-def _examine_here(items: list, short_side: int) -> dict[int, str]:
+def _examine_here(items: list[Item], short_side: int) -> dict[int, str]:
     """{number: reason} of the entries that cannot be read."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         answers = pool.map(functools.partial(_examine, short_side=short_side), items)
         return {number: reason for number, reason in answers if reason}
 
 
-def _examine_on_beam(items: list, short_side: int, options, place: pathlib.Path) -> dict[int, str]:
+def _examine_on_beam(
+    items: list[Item], short_side: int, options: typing.Any, place: pathlib.Path
+) -> dict[int, str]:
     """`_examine_here` by Beam's workers, whose answers come back in files."""
-    import apache_beam as beam
-
     with beam.Pipeline(options=options) as pipeline:
         _ = (
             pipeline
@@ -146,8 +149,14 @@ def _examine_on_beam(items: list, short_side: int, options, place: pathlib.Path)
     return dict(sorted(json.loads(line) for line in lines))
 
 
-def _plan(path: pathlib.Path, items: list, skipped: list, reasons: dict, short_side: int) -> Plan:
-    """Cultures, splits and metadata, from the list of files and what is wrong with some."""
+def _plan(
+    path: pathlib.Path,
+    items: list[Item],
+    skipped: list[tuple[str, str]],
+    reasons: dict[int, str],
+    short_side: int,
+) -> Plan:
+    """Cultures, splits and metadata, from the list of files and the reasons to skip some."""
     root = path if path.is_dir() else path.parent
     skipped = [(_below(name, root), reason) for name, reason in skipped]
     skipped += [
@@ -188,16 +197,16 @@ def _plan(path: pathlib.Path, items: list, skipped: list, reasons: dict, short_s
     )
 
 
-def _below(name, root: pathlib.Path) -> str:
-    """A file's path below the folder; elsewhere on the machine it keeps its name alone."""
+def _below(name: str | pathlib.Path, root: pathlib.Path) -> str:
+    """A file's path below the folder; of a file elsewhere on the machine only the name."""
     name = pathlib.Path(name)
     if name.is_relative_to(root):
         return name.relative_to(root).as_posix()
     return name.name if name.is_absolute() else name.as_posix()
 
 
-def _example(item, columns: tuple[str, ...], short_side: int) -> tuple[str, dict]:
-    """The key and the example of an entry; a file that has gone since the first pass is an end."""
+def _example(item: Item, columns: tuple[str, ...], short_side: int) -> tuple[str, dict]:
+    """The key and the example of an entry; `InputError` where its file has gone meanwhile."""
     number, entry = item
     pixels = images.read_uint8(entry.file, short_side=short_side)
     encoded = io.BytesIO()
@@ -216,10 +225,13 @@ def _example(item, columns: tuple[str, ...], short_side: int) -> tuple[str, dict
 class _SameBytes(tfds.core.writer.ExampleWriter):
     """Writes equal examples as equal bytes.
 
-    An Example is a map, and protobuf orders a map's entries by chance of the process, unless asked.
+    An Example is a map, and protobuf orders a map's entries differently in each process, unless
+    asked.
     """
 
-    def write(self, path, examples):
+    def write(
+        self, path: typing.Any, examples: typing.Iterable[tuple[typing.Any, bytes]]
+    ) -> typing.Any:
         return super().write(path, ((key, _ordered(example)) for key, example in examples))
 
 
@@ -243,7 +255,7 @@ with tfds.core.registered.skip_registration():
         VERSION = tfds.core.Version(VERSION)
         pkg_dir_path = None
 
-        def __init__(self, *, plan: Plan, on_beam: bool, **settings):
+        def __init__(self, *, plan: Plan, on_beam: bool, **settings: typing.Any):
             self._plan, self._on_beam = plan, on_beam
             super().__init__(**settings)
 
@@ -266,18 +278,16 @@ with tfds.core.registered.skip_registration():
                 metadata=tfds.core.MetadataDict(self._plan.metadata),
             )
 
-        def _split_generators(self, manager) -> dict:
+        def _split_generators(self, manager: typing.Any) -> dict:
             return {name: self._generate_examples(getattr(self._plan, name)) for name in SPLITS}
 
-        def _generate_examples(self, items: list):
+        def _generate_examples(self, items: list[Item]) -> typing.Any:
             make = functools.partial(
                 _example, columns=self._plan.columns, short_side=self._plan.short_side
             )
             if not self._on_beam:
                 return map(make, items)
-            import apache_beam as beam
-
             return beam.Create(items) | beam.Reshuffle() | beam.Map(make)
 
-        def _example_writer(self):
+        def _example_writer(self) -> _SameBytes:
             return _SameBytes(file_format=self.info.file_format)

@@ -1,24 +1,27 @@
 """TFRecord shards that `prepare records` wrote: their format, and the source of their pictures.
 
-Where each record lies is noted at the start, and a picture that is not among the decoded ones in
-memory is read from there whenever it is drawn. TensorFlow Datasets is not used: it imports the
-modules that `features.json` names, which a stranger may have written. Here the metadata have to be
-what `prepare records` writes, names of files are made and not read, and every record is checked
-before a picture of it is used.
+The place of each record is noted at the start; a picture that is not decoded in memory is read from
+there whenever it is drawn. TensorFlow Datasets is not used: it imports the modules that
+`features.json` names, which a stranger may have written. Here the metadata must be those that
+`prepare records` writes, file names are built and not read, and every record is checked before its
+picture is used.
 """
 
 import dataclasses
 import os
 import pathlib
 import struct
+import typing
 
 import numpy as np
 
 from stylegan_culture import config, files, images
 from stylegan_culture.config import InputError, option, shortened
+from stylegan_culture.later import later
 from stylegan_culture.pipelines import folder
 from stylegan_culture.pipelines.sampling import Source
 
+tf = later("tensorflow")
 NAME, VERSION = "culture_pictures", "1.0.0"
 SPLITS = ("train", "held_out")
 LARGEST_RECORD = 32 * 2**20  # bytes; a reader may need twenty times as many to parse one
@@ -42,13 +45,14 @@ def _refusal(text: str) -> InputError:
 
 @dataclasses.dataclass(frozen=True)
 class RecordsConfig:
-    """What is written, and by whom."""
+    """The data set to write, and who writes it."""
 
     out: str = option("", "folder for the data set")
-    short_side: int = option(512, "short side to which larger pictures are reduced, pixels")
+    short_side: int = option(512, "short side to which larger pictures are reduced, pixels", low=1)
     beam: bool = option(False, "prepare on Apache Beam")
     runner: str = option("DirectRunner", "Beam's runner, with --beam")
     beam_options: str = option("", "further options of the runner, as one quoted text")
+    report: str = option("skipped.csv", "CSV of skipped files")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +83,7 @@ class _Record:
 
 @dataclasses.dataclass(frozen=True)
 class _DataSet:
-    """What the metadata say: files of records with their counts, cultures, and `metadata.json`."""
+    """The metadata: files of records with their counts, cultures, and `metadata.json`."""
 
     shards: tuple[tuple[pathlib.Path, int], ...]
     cultures: tuple[str, ...]
@@ -135,7 +139,7 @@ def _place(path: pathlib.Path) -> pathlib.Path:
 
 
 def _described(place: pathlib.Path) -> _DataSet:
-    """The metadata of a data set, of which nothing is believed that was not compared."""
+    """The metadata of a data set, every value checked."""
     shards = _shards(place)
     metadata = _json(place, "metadata.json")
     cultures = _cultures(place, metadata)
@@ -180,8 +184,8 @@ def _shards(place: pathlib.Path) -> tuple[tuple[pathlib.Path, int], ...]:
     )
 
 
-def _is_count(text) -> bool:
-    """Whether a value is a whole number as protobuf writes it in JSON: text."""
+def _is_count(text: object) -> bool:
+    """Whether a value is a whole number as protobuf writes it in JSON: as text."""
     return isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 10
 
 
@@ -227,7 +231,7 @@ def _check_features(place: pathlib.Path, count: int) -> None:
             )
 
 
-def _class_names(value):
+def _class_names(value: object) -> typing.Iterator[object]:
     """Every class that a description of features names."""
     if isinstance(value, dict):
         if "pythonClassName" in value:
@@ -236,10 +240,10 @@ def _class_names(value):
             yield from _class_names(part)
 
 
-def _entries(shard: pathlib.Path, count: int, cultures: tuple[str, ...]):
+def _entries(
+    shard: pathlib.Path, count: int, cultures: tuple[str, ...]
+) -> typing.Iterator[tuple[int, folder.Entry]]:
     """(number, entry) of every example of a shard, whose checksums are compared."""
-    import tensorflow as tf  # here: wrong metadata are refused without TensorFlow
-
     places = _places(shard, count)
     if len(places) != count:
         amount = "more" if len(places) > count else "fewer"
@@ -277,7 +281,9 @@ def _places(shard: pathlib.Path, count: int) -> list[tuple[int, int]]:
     return places
 
 
-def _entry(features, record: _Record, cultures: tuple[str, ...]) -> tuple[int, folder.Entry]:
+def _entry(
+    features: typing.Mapping, record: _Record, cultures: tuple[str, ...]
+) -> tuple[int, folder.Entry]:
     """The number and the entry of a record, every value of which is checked."""
     if any(name not in FEATURES and not name.startswith(f"{DETAILS}/") for name in features):
         raise _refusal(f"{record} has another feature than `prepare records` writes")
@@ -301,9 +307,8 @@ def _entry(features, record: _Record, cultures: tuple[str, ...]) -> tuple[int, f
     return number, folder.Entry(record, tuple(cultures[label] for label in labels), identifier)
 
 
-def _parsed(content: bytes, record: _Record):
-    """The features of a serialised example by name; one that says things twice is refused."""
-    import tensorflow as tf
+def _parsed(content: bytes, record: _Record) -> typing.Mapping:
+    """The features of a serialised example by name; one with repeated parts is refused."""
     from google.protobuf.message import DecodeError
 
     try:
@@ -317,14 +322,16 @@ def _parsed(content: bytes, record: _Record):
     return example.features.feature
 
 
-def _values(features, name: str, kind: str, record: _Record):
+def _values(
+    features: typing.Mapping, name: str, kind: str, record: _Record
+) -> typing.Sequence[typing.Any]:
     """The values of a feature, which has to be of a kind."""
     if name not in features or features[name].WhichOneof("kind") != kind:
         raise _refusal(f"{record} has no {name} as `prepare records` writes it")
     return getattr(features[name], kind).value
 
 
-def _value(features, name: str, kind: str, record: _Record):
+def _value(features: typing.Mapping, name: str, kind: str, record: _Record) -> typing.Any:
     """The one value of a feature."""
     values = _values(features, name, kind, record)
     if len(values) != 1:

@@ -66,7 +66,7 @@ class Source:
         )
 
     def parts(self, number: int) -> typing.Any:
-        """A picture of which slices are taken: decoded, or decoded in part where that is less."""
+        """A picture to take slices of: decoded, or a reader of slices where that is less work."""
         return (self.read_parts or self.read)(number)
 
     def of_culture(self, culture: int) -> np.ndarray:
@@ -119,10 +119,15 @@ def held_out(identifiers: typing.Sequence[str]) -> np.ndarray:
     return np.array([parent in held for parent in belongs_to], bool)
 
 
-def split(source: Source, part: str) -> Source:
-    """The pictures for training ("train"), for judging ("held_out"), or "all"."""
+def check_part(part: str) -> None:
+    """Raises `InputError` for a name that is none of `PARTS`."""
     if part not in PARTS:
         raise InputError(f"unknown part {part!r} of the data; use one of {', '.join(PARTS)}")
+
+
+def split(source: Source, part: str) -> Source:
+    """The pictures for training ("train"), for judging ("held_out"), or "all"."""
+    check_part(part)
     if part == "all":
         return source
     return source.select(np.flatnonzero(source.held == (part == "held_out")))

@@ -13,12 +13,11 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.config import InputError, shortened
+from stylegan_culture.later import later
 from stylegan_culture.pipelines import folder
 from stylegan_culture.pipelines.sampling import Source, identifier
 
-if typing.TYPE_CHECKING:
-    import tensorflow_datasets as tfds
-
+tfds = later("tensorflow_datasets")
 LABELS = ("culture", "label")
 COLUMNS = ("image", "culture")
 _NAME = re.compile(r"([A-Za-z]\w*)(?:/([\w.+-]+))?(?::([\d.*]+))?", re.ASCII)
@@ -36,16 +35,16 @@ def load(name: str, short_side: int = 512, cache_mib: int = 1024) -> Source:
     """
     name, columns = _parse(name)
     try:
-        import tensorflow_datasets as tfds  # here: it loads TensorFlow, which folders do not need
+        import tensorflow_datasets  # noqa: F401
     except ImportError as error:
         raise InputError(
             f"tfds:{name} needs tensorflow-datasets and importlib_resources ({error}); install them"
         ) from None
     try:
-        builder = _builder(tfds, name)
+        builder = _builder(name)
         builder.download_and_prepare()
-    except Exception as error:  # downloads fail in the ways of server, format and disk
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # servers, formats and disks fail in many ways
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"tfds:{name} cannot be loaded ({reason}); check the name and the network"
         ) from None
@@ -59,10 +58,8 @@ def from_builder(
     columns: dict[str, str] | None = None,
 ) -> Source:
     """The source of a prepared TFDS builder; `columns` names some of `COLUMNS`; see `load`."""
-    import tensorflow_datasets as tfds  # here: it loads TensorFlow
-
-    image_key, label_key = _keys(tfds, builder, columns or {})
-    classes = _culture_names(tfds, builder, label_key)
+    image_key, label_key = _keys(builder, columns or {})
+    classes = _culture_names(builder, label_key)
     decoders = {image_key: tfds.decode.SkipDecoding()}
     entries, skipped = [], []
     for split in sorted(builder.info.splits):
@@ -89,7 +86,7 @@ def from_builder(
 
 @dataclasses.dataclass(frozen=True)
 class _Encoded:
-    """A picture file of a data set: what it is called, and its bytes."""
+    """A picture file of a data set: its name and its bytes."""
 
     name: str
     content: bytes
@@ -116,7 +113,7 @@ def _parse(name: str) -> tuple[str, dict]:
     return name, columns
 
 
-def _builder(tfds, name: str):
+def _builder(name: str) -> "tfds.core.DatasetBuilder":
     """The builder of a set that TensorFlow Datasets comes with, by NAME, NAME/CONFIG, or either
     with :VERSION.
 
@@ -127,11 +124,11 @@ def _builder(tfds, name: str):
     return tfds.builder_cls(name)(config=config, version=version)
 
 
-def _keys(tfds, builder, columns: dict) -> tuple[str, str]:
+def _keys(builder: "tfds.core.DatasetBuilder", columns: dict[str, str]) -> tuple[str, str]:
     """Names of the picture feature and of the feature of cultures of a builder."""
     features = builder.info.features
     pictures = [key for key, one in features.items() if isinstance(one, tfds.features.Image)]
-    labels = [key for key, one in features.items() if _tag_feature(tfds, one) is not None]
+    labels = [key for key, one in features.items() if _tag_feature(one) is not None]
     kinds = {"image": ("picture", pictures), "culture": ("label or text", labels)}
     for column, key in columns.items():
         what, fit = kinds[column]
@@ -156,14 +153,16 @@ def _keys(tfds, builder, columns: dict) -> tuple[str, str]:
     return image, columns.get("culture") or usual[0]
 
 
-def _tag_feature(tfds, feature):
+def _tag_feature(
+    feature: "tfds.features.FeatureConnector",
+) -> "tfds.features.ClassLabel | tfds.features.Text | None":
     """The ClassLabel or Text that a feature is, or is a sequence of; None for any other."""
     inner = feature.feature if isinstance(feature, tfds.features.Sequence) else feature
     fit = isinstance(inner, tfds.features.ClassLabel | tfds.features.Text)
     return inner if fit else None
 
 
-def _tags(classes: list[str] | None, value) -> tuple[str, ...]:
+def _tags(classes: list[str] | None, value: typing.Any) -> tuple[str, ...]:
     """The cultures of an example, each once, in its order."""
     # A label of -1 is TFDS's word for an unknown one.
     names = [
@@ -173,9 +172,9 @@ def _tags(classes: list[str] | None, value) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, names)))
 
 
-def _culture_names(tfds, builder, label_key: str) -> list[str] | None:
+def _culture_names(builder: "tfds.core.DatasetBuilder", label_key: str) -> list[str] | None:
     """Class names, None for texts; the letters A and B of cycle_gan/a2b become its words."""
-    feature = _tag_feature(tfds, builder.info.features[label_key])
+    feature = _tag_feature(builder.info.features[label_key])
     if not isinstance(feature, tfds.features.ClassLabel):
         return None
     names = list(feature.names)

@@ -17,10 +17,12 @@ import tqdm
 from stylegan_culture import config as settings
 from stylegan_culture import images, models, tables
 from stylegan_culture.config import InputError, option, run_command, visible
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.pipelines import folder
 from stylegan_culture.pipelines.preprocess import center_crop
 
+tf = later("tensorflow")
 SHIPPED = "culture_tagger"
 DISAGREEMENTS = ("path", "old", "probability of old", "new", "probability of new")
 BATCH = 16  # pictures that pass the network at once
@@ -28,7 +30,7 @@ BATCH = 16  # pictures that pass the network at once
 
 @dataclasses.dataclass(frozen=True)
 class AnnotateConfig:
-    """What is annotated, by what, and how sure it has to be."""
+    """The table to write, the tagger, and how sure it has to be."""
 
     out: str = option("", "the CSV to write; one that exists may hold corrections and is kept")
     model: str = option(SHIPPED, "a run of --trainer classifier, its .npz file, or a shipped name")
@@ -98,8 +100,6 @@ def _annotate(
     files: list[pathlib.Path], config: AnnotateConfig
 ) -> tuple[tuple[str, ...], list[dict], list[tuple[str, str]]]:
     """The cultures' names, a row for each picture, and (path, reason) of what failed."""
-    import tensorflow as tf
-
     loaded = models.load(config.model, "classifier", config.weights)
     cultures, side = loaded.facts.keys, loaded.facts.record["side"]
     exclusive = loaded.network.head.exclusive
@@ -129,11 +129,14 @@ def _annotate(
     return cultures, rows, skipped
 
 
-def _row(path: str, probabilities, cultures, exclusive: bool, sure: float) -> dict:
-    """What the table says of a picture.
+def _row(
+    path: str, probabilities: np.ndarray, cultures: tuple[str, ...], exclusive: bool, sure: float
+) -> dict[str, str]:
+    """The row of a picture.
 
-    Where a picture has one tag, the most probable culture is proposed from `sure` on. Otherwise
-    every culture is from 0.5 on, unless one of them lies between 1 - sure and sure, or none does.
+    exclusive: a picture has one tag; then the most probable culture is proposed from `sure` on.
+    Otherwise all cultures from 0.5 on are, unless there is none, or one lies between 1 - sure and
+    sure.
     """
     first = int(probabilities.argmax())
     given = [first] if exclusive else [k for k, p in enumerate(probabilities) if p >= 0.5]
@@ -153,7 +156,7 @@ def _row(path: str, probabilities, cultures, exclusive: bool, sure: float) -> di
     }
 
 
-def _old_tags(table: str) -> dict:
+def _old_tags(table: str) -> dict[pathlib.Path, tuple[str, ...]]:
     """`{resolved path: tags}` of the tagged rows of an older table."""
     if not table:
         return {}
@@ -164,8 +167,8 @@ def _old_tags(table: str) -> dict:
     return {entry.file.resolve(): entry.cultures for entry in entries}
 
 
-def _report(out: pathlib.Path, rows, old: dict) -> None:
-    """Lists the pictures whose older tags are not the new guess, the surest guess first."""
+def _report(out: pathlib.Path, rows: list[dict[str, str]], old: dict) -> None:
+    """Lists the pictures whose older tags differ from the new guess, the surest guess first."""
     different, tagged = [], 0
     for row in rows:
         before = old.get((out.resolve().parent / row["path"]).resolve())

@@ -327,7 +327,7 @@ def pipeline_batches(source: Source, settings: LoadingConfig) -> typing.Iterator
 
 
 def _keep_to(cores: int) -> None:
-    """Limits this process to `cores` processors; threads that TensorFlow starts later inherit it."""
+    """Limits this process to `cores` processors; threads that TensorFlow starts inherit it."""
     if not hasattr(os, "sched_setaffinity"):
         if os.cpu_count() != cores:
             raise InputError(

@@ -303,6 +303,16 @@ def _moved(options_class: type, values: dict) -> dict:
     return values
 
 
+def check_options(options: typing.Any) -> None:
+    """Raises `InputError` for values that were not allowed as flags; nested groups included."""
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            check_options(value)
+        else:
+            check_value(field, value, flag_of(field.name))
+
+
 def check_value(field: dataclasses.Field, value: typing.Any, name: str) -> typing.Any:
     """A value that a field may have; lists become tuples, whole numbers become floats where needed.
     Raises `InputError`, which calls the value `name`, for another type, or what the field's

@@ -5,11 +5,11 @@
 
 import argparse
 import sys
-import typing
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError
 from stylegan_culture.files import locked
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.pipelines.folder import tabled
 from stylegan_culture.reports.trial import (
@@ -22,6 +22,9 @@ from stylegan_culture.reports.trial import (
     model_names,
 )
 
+bias = later("stylegan_culture.reports.bias")
+evaluation = later("stylegan_culture.reports.evaluation")
+robustness = later("stylegan_culture.reports.robustness")
 FILES = ("evaluation.html", "evaluation.json", "evaluation.md")  # and a sheet for each method
 
 
@@ -44,13 +47,13 @@ def main(arguments: list[str] | None = None) -> None:
     names = [*model_names(config.trial.model), *config.method, *([PEER] if config.peer else [])]
     inputs = (config.features_weights, config.style, config.peer)
     claim(config.trial, [*FILES, *(f"{name}.png" for name in names)], overwrite, inputs)
-    from stylegan_culture.reports import evaluation
-
     with locked(config.trial.out):
         evaluation.run(config)
 
 
-def _parsed(name: str, description: str, defaults: typing.Any, arguments: list[str]) -> tuple:
+def _parsed(
+    name: str, description: str, defaults: settings.Options, arguments: list[str]
+) -> tuple[settings.Options, bool]:
     """The settings that the flags make of `defaults`, and `--overwrite`."""
     parser = argparse.ArgumentParser(
         prog=f"python -m stylegan_culture.{name}", description=description
@@ -73,7 +76,6 @@ def _check(config: EvaluateConfig) -> None:
 
 
 def _bias(arguments: list[str]) -> None:
-    """Whether a model serves all cultures alike, and which it serves worst."""
     config, overwrite = _parsed(
         "evaluate bias",
         "Whether a model serves all cultures alike: quality of each, which is served worst and how "
@@ -84,14 +86,11 @@ def _bias(arguments: list[str]) -> None:
     )
     check_trial(config.trial)
     claim(config.trial, config.FILES, overwrite)
-    from stylegan_culture.reports import bias
-
     with locked(config.trial.out):
         bias.run(config)
 
 
 def _robustness(arguments: list[str]) -> None:
-    """How much small changes of pictures matter."""
     config, overwrite = _parsed(
         "evaluate robustness",
         "How much small changes of pictures matter: attacks and corrupts held-out artworks, to see "
@@ -109,8 +108,6 @@ def _robustness(arguments: list[str]) -> None:
     inputs = named(config.tagger, config.weights, config.model, config.data, config.content)
     inputs += tabled(config.data, config.content)
     Outputs(inputs, overwrite).claim_folder(config.out, config.FILES)
-    from stylegan_culture.reports import robustness
-
     with locked(config.out):
         robustness.run(config)
 

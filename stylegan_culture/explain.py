@@ -1,7 +1,7 @@
 """Why a network sees a culture: `python -m stylegan_culture.explain PICTURE... --culture KEY`.
 
-A page of where in pictures the culture tagger finds a culture before and after restyling, which
-channels of its network carry the culture, and what the directions of the generator's style code do.
+A page that shows where in pictures the culture tagger sees a culture before and after restyling,
+which channels of its network carry it, and what the directions of the generator's style code do.
 """
 
 import argparse
@@ -11,7 +11,9 @@ import sys
 from stylegan_culture import config as settings
 from stylegan_culture.config import run_command
 from stylegan_culture.files import locked
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
+from stylegan_culture.pipelines import folder
 from stylegan_culture.reports.explanation_settings import (
     PROJECTOR,
     ExplainConfig,
@@ -19,6 +21,8 @@ from stylegan_culture.reports.explanation_settings import (
     names,
     projector_of,
 )
+
+explanation = later("stylegan_culture.reports.explanation")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,15 +38,11 @@ def main(arguments: list[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     config = settings.from_flags(ExplainConfig(), flags)
     check(config)
-    from stylegan_culture.pipelines.folder import tabled
-
     inputs = [*flags.pictures, *named(config.model, config.tagger, config.weights, config.data)]
-    outputs = Outputs(inputs + tabled(config.data), flags.overwrite)
+    outputs = Outputs(inputs + folder.tabled(config.data), flags.overwrite)
     embeddings = projector_of(config)
     outputs.claim_folder(config.out, names(config))
     outputs.claim_folder(embeddings, PROJECTOR)
-    from stylegan_culture.reports import explanation
-
     with locked(config.out), locked(embeddings):
         projector = explanation.write(config, explanation.measure(config, flags.pictures))
     page = pathlib.Path(config.out) / "explain.html"

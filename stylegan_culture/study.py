@@ -11,11 +11,15 @@ import sys
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option, run_command, visible
 from stylegan_culture.files import locked
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
+from stylegan_culture.pipelines import folder
 from stylegan_culture.pipelines.sampling import PARTS
 from stylegan_culture.reports import alignment, backbone_study
 from stylegan_culture.reports import study as page
 from stylegan_culture.reports.study_pictures import StudyConfig, backbone_of, load, pictures
+
+feature_moments = later("stylegan_culture.features.moments")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +48,7 @@ def save_moments(config: MomentsConfig, outputs: Outputs) -> str:
 def _save_moments(config: MomentsConfig, path: pathlib.Path) -> str:
     source = load(config, config.part)
     backbone = backbone_of(config)
-    from stylegan_culture.features.moments import culture_moments
-
-    moments = culture_moments(
+    moments = feature_moments.culture_moments(
         backbone,
         pictures(source, config.short_side),
         config.short_side,
@@ -109,15 +111,15 @@ def main(arguments: list[str] | None = None) -> None:
     print(run(config, Outputs(_inputs(config), flags.overwrite)))
 
 
-def _inputs(config) -> list[pathlib.Path]:
+def _inputs(
+    config: StudyConfig | alignment.AlignmentConfig | backbone_study.BackbonesConfig,
+) -> list[pathlib.Path]:
     """Files and folders that a study reads."""
-    from stylegan_culture.pipelines.folder import tabled
-
     if isinstance(config, StudyConfig):
         weights = [config.weights]
     else:
         weights = [x.partition("=")[2] for x in (*config.backbones.split(","), config.teacher)]
-    return [*named(config.data, *weights), *tabled(config.data)]
+    return [*named(config.data, *weights), *folder.tabled(config.data)]
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from stylegan_culture.config import (
     CULTURE_BACKBONE,
     InputError,
     add_flags,
+    flag_of,
     from_flags,
     run_command,
 )
+from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.restyling import methods, pictures, restoration, sampling
 from stylegan_culture.restyling.methods import METHODS
@@ -21,8 +23,10 @@ from stylegan_culture.restyling.request import Request
 from stylegan_culture.restyling.restoration import RestorationSettings
 from stylegan_culture.restyling.sampling import SamplingSettings
 from stylegan_culture.restyling.video import restyled
+from stylegan_culture.restyling.video.clips import open_clip
 from stylegan_culture.restyling.video.restyled import ClipJob, ClipSettings
 
+flicker = later("stylegan_culture.measures.flicker")
 STANDARD_OUTPUT = ("-", "/dev/stdout")
 
 
@@ -89,10 +93,7 @@ def _print_places(command: Command, outputs: Outputs) -> None:
 
 
 def _print_flicker(source: pathlib.Path, place: pathlib.Path) -> None:
-    from stylegan_culture.measures.flicker import excess
-    from stylegan_culture.restyling.video.clips import open_clip
-
-    more = excess(open_clip(source), open_clip(place))
+    more = flicker.excess(open_clip(source), open_clip(place))
     print(f"flicker: warp error {more:.6f} above the source's own")
 
 
@@ -108,7 +109,7 @@ def _restyler(command: Command, name: str | None = None) -> pictures.Restyler:
 
 
 def inputs(command: Command) -> list[pathlib.Path]:
-    """Files and folders that the command may read: all that its settings can name."""
+    """Files and folders that the command may read: all that its settings name."""
     texts = [CULTURE_BACKBONE, restoration.SHIPPED]
     for settings in (*command.methods.values(), command.restoration, command.sampling):
         for field in dataclasses.fields(settings):
@@ -174,7 +175,7 @@ def _all_settings() -> dict[str, type]:
 
 
 def checked(options: argparse.Namespace) -> Command:
-    """The command line; what contradicts itself raises `InputError`."""
+    """The checked command line; `InputError` where its options contradict each other."""
     names = _method_names(options)
     request = from_flags(Request(), options)
     restoring = from_flags(RestorationSettings(), options)
@@ -205,8 +206,8 @@ def checked(options: argparse.Namespace) -> Command:
         raise InputError("clips are restyled by the generator; leave out --method and --compare")
     _check_readers(options, readers)
     settings = {name: from_flags(METHODS[name].settings(), options) for name in names}
-    images_ = tuple(options.images)
-    return Command(images_, options.out, request, settings, restoring, drawing, clip)
+    sources = tuple(options.images)
+    return Command(sources, options.out, request, settings, restoring, drawing, clip)
 
 
 def _method_names(options: argparse.Namespace) -> tuple[str, ...]:
@@ -237,10 +238,8 @@ def _check_readers(options: argparse.Namespace, readers: tuple[str, ...]) -> Non
     for name in vars(options):
         known = [key for key, kind in everything.items() if name in kind.__dataclass_fields__]
         if known and not set(known) & set(readers):
-            flag = "--" + name.replace("_", "-")
-            raise InputError(
-                f"{flag} is for {', '.join(known)}, not for {', '.join(readers)}; leave it out"
-            )
+            others = f"{', '.join(known)}, not for {', '.join(readers)}"
+            raise InputError(f"{flag_of(name)} is for {others}; leave it out")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Tables of text, CSV and TSV: the one writer and the one reader of the project.
 
 A cell of text may come from a stranger: a museum's title, a culture's or a file's name. In the file
-it does nothing. What a spreadsheet would take for a formula begins with an apostrophe, which makes
-it text there, and control characters and those that turn the direction of writing are spelled out,
-such as `\\u202e`. `read` undoes both exactly, so a path is found again whatever it consists of.
+it can do no harm. Text that a spreadsheet would take for a formula begins with an apostrophe, and
+control characters and those that change the direction of writing become escapes such as
+`\\u202e`. `read` undoes both exactly, so every path is found again.
 """
 
 import codecs
@@ -24,8 +24,8 @@ MOST_LINES = 1_000_000
 MOST_IN_ROW = 2**20  # characters; a cell has at most 131,072, the limit of Python's csv
 MOST_COLUMNS = 10_000
 _HEADER = 64 * 1024  # bytes in which the first line has to end
-# Where a formula may begin: with signs also in the full width of East Asian writing, and after a
-# semicolon too, which parts cells where a comma is the decimal point.
+# Where a formula may begin: also with the full-width signs of East Asian writing, and after a
+# semicolon, which separates cells where the comma is the decimal point.
 _SIGN = "(?=['\"]*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20])"
 _FORMULA = re.compile(f"(^|;){_SIGN}")
 _MADE_TEXT = re.compile(f"(^|;)'{_SIGN}")
@@ -89,7 +89,7 @@ def header(path: files.Place) -> list[str]:
 
 
 def cut_torn_row(path: files.Place) -> None:
-    """Takes away the last row of a CSV that a killed run has not written to its end."""
+    """Removes the last row of a CSV where a killed run has not finished it."""
     content = files.read_bytes(path, MOST_BYTES)
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
@@ -108,23 +108,23 @@ def written(text: str) -> str:
 
 
 def _taken(cell: str) -> str:
-    """The text that `written` made a cell of."""
+    """The text from which `written` made a cell."""
     text = _MADE_TEXT.sub(r"\1", cell)
     return _SPELLED.sub(lambda match: _meant(match) or match[0], text)
 
 
 def _meant(match: re.Match) -> str:
-    """The character that is spelled out; "" where `written` would have spelled none such."""
+    """The character of an escape; "" where `written` writes no such escape."""
     number = int(match[1] or match[2], 16)
     character = chr(number) if number < 0x110000 else ""
     return character if character == "\\" or visible(character) != character else ""
 
 
-def _cell(value):
+def _cell(value: object) -> int | float | str:
     return value if isinstance(value, (int, float)) else written(str(value))
 
 
-def _encoded(rows, delimiter: str = ",") -> bytes:
+def _encoded(rows: typing.Iterable[typing.Sequence], delimiter: str = ",") -> bytes:
     """The bytes of a table."""
     text = io.StringIO(newline="")
     kind = {"quoting": csv.QUOTE_NONE, "quotechar": None} if delimiter == "\t" else {}
@@ -133,7 +133,7 @@ def _encoded(rows, delimiter: str = ",") -> bytes:
     return text.getvalue().encode("utf-8")
 
 
-def _decoded(path, content: bytes, whole: bool = True) -> str:
+def _decoded(path: files.Place, content: bytes, whole: bool = True) -> str:
     """The text of a CSV's bytes, or of its beginning, which may end within a character."""
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(content, whole)
@@ -144,13 +144,13 @@ def _decoded(path, content: bytes, whole: bool = True) -> str:
     return text
 
 
-def _no_utf8(path, lines_before: int, reason: str) -> InputError:
+def _no_utf8(path: files.Place, lines_before: int, reason: str) -> InputError:
     return InputError(
         f"{path} is no CSV in UTF-8 (line {lines_before + 1}: {reason}); save it as such"
     )
 
 
-def _rows(path, text: str, most: int | None = None) -> list[list[str]]:
+def _rows(path: files.Place, text: str, most: int | None = None) -> list[list[str]]:
     """At least one row, the first the header, and no more than `most`."""
     lines, rows = _Lines(path, text), []
     reader = csv.reader(lines)
@@ -167,13 +167,13 @@ def _rows(path, text: str, most: int | None = None) -> list[list[str]]:
 
 
 class _Lines:
-    """The lines of a table, as many as a table may have; who reads them says where a row ends."""
+    """The lines of a table, within its limits; the reader sets `in_row` to 0 where a row ends."""
 
-    def __init__(self, path, text: str):
+    def __init__(self, path: files.Place, text: str):
         self.in_row, self._path = 0, path
         self._lines = enumerate(io.StringIO(text, newline=""), start=1)
 
-    def __iter__(self):
+    def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
@@ -186,5 +186,5 @@ class _Lines:
         return line
 
 
-def _too_large(path, line: int, what: str, most: int) -> InputError:
+def _too_large(path: files.Place, line: int, what: str, most: int) -> InputError:
     return InputError(f"{path}, line {line}: more than {most:,} {what}; take a part of the table")

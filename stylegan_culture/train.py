@@ -3,9 +3,13 @@
 import argparse
 import importlib
 import sys
+import typing
 
 from stylegan_culture.config import run_command
+from stylegan_culture.later import later
 from stylegan_culture.training import TRAINERS, replicas, runs
+
+tagger_report = later("stylegan_culture.reports.tagger_report")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,12 +28,10 @@ def main(arguments: list[str] | None = None) -> None:
             show(trainer.main(arguments))
 
 
-def show(record) -> None:
-    """Draws and prints what a trainer returned: the measures of a tagger, or None."""
+def show(record: typing.Any) -> None:
+    """Draws and prints the result of a trainer: the measures of a tagger, or None."""
     if record is None:
         return
-    from stylegan_culture.reports import tagger_report  # here: --help need not wait for it
-
     tagger_report.draw(record.measures, record.cultures, record.folder)
     print(tagger_report.table(record.measures))
     print(f"tagger, measures and plots: {record.folder}")

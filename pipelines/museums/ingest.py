@@ -2,8 +2,8 @@
 
 `manifest.csv` has a row for every picture that is kept, `rejected.csv` one for every work whose
 picture cannot be kept, and `unmapped.csv` the culture texts that the vocabulary does not know.
-Rows are written as they come: a run that was killed goes on, and requests no work again that is in
-one of the tables or whose file is there. Works that did not answer are requested by the next run.
+Every row is written at once: after a run was killed, the next one continues, and requests no work
+that is in one of the tables or whose file is there. It asks again for works that did not answer.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import tqdm
 from PIL import Image
 
 from stylegan_culture import images, tables
-from stylegan_culture.config import InputError, option, shortened
+from stylegan_culture.config import InputError, check_options, option, shortened
 from stylegan_culture.files import locked, open_file, read_bytes, written_whole
 from stylegan_culture.pipelines.museums import polite, sources, vocabulary
 
@@ -31,8 +31,8 @@ UNMAPPED = ("source", "culture_published", "works")
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
 SUFFIXES |= {"GIF": ".gif", "BMP": ".bmp", "AVIF": ".avif"}
 CELLS, TINTS = 16, 4  # sides of a fingerprint's two parts: differences, and mean colours
-ALIKE, NEAR = 12, 10.0  # bits of 256, and levels of 255, that pictures of one work may differ by
-FAILURES = 3  # one after the other: then the museum, or its pictures' host, is down
+ALIKE, NEAR = 12, 10.0  # bits of 256, and levels of 255, by which pictures of one work may differ
+FAILURES = 3  # in a row: then the museum, or the server of its pictures, is down
 LONGEST_REASON = 300  # characters
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SUM = re.compile(r"[0-9a-f]{64}")
@@ -46,21 +46,18 @@ class IngestConfig:
 
     source: str = option("cleveland", "museum", tuple(sources.SOURCES))
     cultures: str = option("", "keys of the vocabulary, such as japanese,persian; empty: all")
-    limit: int = option(200, "pictures of each culture in the folder, whatever museum they are of")
+    limit: int = option(200, "pictures of each culture in the folder, from all museums", low=1)
     out: str = option("", "folder for pictures and tables")
     base: str = option("", "address of the museum's interface; empty: its own")
-    least: int = option(128, "pixels of the short side, below which a picture is not kept")
+    least: int = option(128, "pixels of the short side, below which a picture is not kept", low=1)
     reading: polite.PoliteConfig = polite.PoliteConfig()
 
 
 @dataclasses.dataclass
 class Report:
-    """What a folder holds after a run.
-
-    kept: pictures by culture. rejected: works whose picture cannot be kept. failed: works that did
-    not answer this time. unmapped: culture texts of this run that were not understood, and how many
-    works have them. requests: of this run.
-    """
+    """The folder after a run: pictures by culture, and works whose picture cannot be kept; and of
+    the run: works that did not answer, culture texts that were not understood with the number of
+    works that have them, and requests."""
 
     kept: dict[str, int]
     rejected: int
@@ -72,7 +69,7 @@ class Report:
 def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
     """Collects until every culture has its pictures or the museum has no more works.
 
-    Raises `InputError` for settings that make no sense, and where the museum does not answer.
+    Raises `InputError` for settings that cannot be used, and where the museum does not answer.
     """
     wanted = _check(config)
     folder = pathlib.Path(config.out).expanduser()
@@ -80,7 +77,9 @@ def ingest(config: IngestConfig, reader: polite.Reader | None = None) -> Report:
         return _ingest(config, folder, wanted, reader)
 
 
-def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> Report:
+def _ingest(
+    config: IngestConfig, folder: pathlib.Path, wanted: set[str], reader: polite.Reader | None
+) -> Report:
     reader = reader or polite.Reader(config.reading, folder / ANSWERS, base=config.base)
     works, base = sources.SOURCES[config.source]
     base = polite.plain_address(config.base) or base
@@ -124,7 +123,7 @@ def _ingest(config: IngestConfig, folder: pathlib.Path, wanted: set, reader) -> 
 
 
 class _Shelf:
-    """The folder: what it holds, what was rejected, and how more comes in."""
+    """The folder: its pictures, the rejected works, and how pictures are added."""
 
     def __init__(self, folder: pathlib.Path, config: IngestConfig):
         self.folder, self.config, self.failed = folder, config, 0
@@ -194,7 +193,7 @@ class _Shelf:
         return True
 
     def _twin(self, total: str, look: bytes) -> str:
-        """The path of a kept picture that this one repeats; "" without."""
+        """The path of a kept picture that is nearly the same; "" without one."""
         if total in self.sums:
             return next(row["path"] for row in self.rows if row["sha256"] == total)
         if not self.prints:
@@ -206,7 +205,9 @@ class _Shelf:
         alike = np.flatnonzero((differing <= ALIKE) & (tints <= NEAR))
         return self.rows[alike[0]]["path"] if len(alike) else ""
 
-    def _reject(self, work: sources.Work, reason: str, width="", height="") -> bool:
+    def _reject(
+        self, work: sources.Work, reason: str, width: int | str = "", height: int | str = ""
+    ) -> bool:
         facts = {"reason": reason[:LONGEST_REASON], "width": width, "height": height}
         row = dataclasses.asdict(work) | facts
         _append(self.folder / "rejected.csv", REJECTED, row)
@@ -219,8 +220,8 @@ def fingerprint(pixels: np.ndarray) -> bytes:
     """A perceptual hash of uint8 [H, W, 3]: 32 bytes of bits and 48 of colours.
 
     Whether each of 16 x 16 cells is darker than its right neighbour (difference hash, N. Krawetz
-    2013), and the mean colours of 4 x 4 cells: things photographed on one studio's background may
-    differ in the latter alone.
+    2013), and the mean colours of 4 x 4 cells: objects photographed on the same studio background
+    may differ in the colours alone.
     """
     picture = Image.fromarray(pixels)
     grey = np.asarray(picture.convert("L").resize((CELLS + 1, CELLS))).astype(np.int16)
@@ -239,7 +240,7 @@ def _decode(content: bytes) -> tuple[bytes, np.ndarray, str]:
 
 
 def _left_over(stem: pathlib.Path, most: int) -> tuple[bytes, np.ndarray, str] | None:
-    """`_decode` of a picture file that a killed run left without its row; a damaged one goes.
+    """`_decode` of a picture file that a killed run left without its row; a damaged one is removed.
     `InputError` where it has more than `most` bytes."""
     for suffix in dict.fromkeys(SUFFIXES.values()):
         path = stem.with_name(stem.name + suffix)
@@ -252,16 +253,13 @@ def _left_over(stem: pathlib.Path, most: int) -> tuple[bytes, np.ndarray, str] |
 
 
 def _check(config: IngestConfig) -> set[str]:
-    """The wanted keys; raises `InputError` for settings that make no sense."""
+    """The wanted keys; raises `InputError` for settings that cannot be used."""
+    check_options(config)
     polite.check(config.reading)
-    if config.source not in sources.SOURCES:
-        raise InputError(f"--source {config.source!r}: use one of {', '.join(sources.SOURCES)}")
     if config.base and not polite.plain_address(config.base):
         raise InputError("--base has to be an address that begins with http:// or https://")
     if not config.out:
         raise InputError("name a folder with --out DIR")
-    if config.limit < 1 or config.least < 1:
-        raise InputError("--limit and --least have to be at least 1")
     known = {culture.key for culture in vocabulary.CULTURES}
     wanted = {key.strip() for key in config.cultures.split(",") if key.strip()}
     if wanted - known:
@@ -271,7 +269,7 @@ def _check(config: IngestConfig) -> set[str]:
 
 
 def _check_rows(folder: pathlib.Path, kept: list[dict], rejected: list[dict]) -> None:
-    """Raises `InputError` for values that this program does not write, and would trip over."""
+    """Raises `InputError` for values that this program never writes and could not use."""
     for row in kept:
         right = _SUM.fullmatch(row["sha256"]) and _PRINT.fullmatch(row["fingerprint"])
         if not right or not row["culture"].isprintable():
@@ -289,7 +287,7 @@ def _check_rows(folder: pathlib.Path, kept: list[dict], rejected: list[dict]) ->
 
 
 def _read_table(path: pathlib.Path, header: tuple) -> list[dict]:
-    """The whole rows of a table; one that a kill has cut short is taken away."""
+    """The complete rows of a table; one that a killed run has not finished is removed."""
     if not path.exists():
         if path.is_symlink():
             raise InputError(f"{path} leads to nothing; remove it")
@@ -307,7 +305,6 @@ def _read_table(path: pathlib.Path, header: tuple) -> list[dict]:
 
 
 def _append(path: pathlib.Path, header: tuple, row: dict) -> None:
-    """Adds a row and waits until the disk has it."""
     tables.append(path, header, [" ".join(str(row[name]).split()) for name in header])
 
 
@@ -322,7 +319,7 @@ def _known_texts(path: pathlib.Path) -> dict:
 
 
 def _merge_unmapped(path: pathlib.Path, source: str, unmapped: dict) -> None:
-    """Adds what a source's run did not understand to what earlier ones did not."""
+    """Adds the texts that a source's run did not understand to those of earlier runs."""
     known = _known_texts(path)
     for text, count in unmapped.items():
         known[source, text] = max(count, known.get((source, text), 0))

@@ -1,13 +1,13 @@
-"""A polite reader of web interfaces: slow, patient, and never asking twice for what it keeps.
+"""A polite reader of web interfaces: slow, patient, and it asks only once for what it keeps.
 
-One request at a time, `interval` seconds apart, redirects included. Museums' front ends answer a
+One request at a time, `interval` seconds apart, redirects included. Museums' servers answer a
 caller that is too fast with 403, 429, 503, or 200 and another page: each of them means to wait, as
-long as `Retry-After` says or else a minute and more. Broken connections and bodies that end too
-soon are tried again sooner. Attempts, redirects, bytes, seconds and nested values are bounded: a
-server may send a byte a second for ever, so every read from a socket looks at one clock and one
-count. Only public addresses are asked, and the one that the user names: what is looked at is the
-address that is connected to, however it was written. Names and passwords in an address go to the
-server that the user gives them for, and to no other.
+long as `Retry-After` says, or else a minute and more. After broken connections and incomplete
+bodies the next attempt comes sooner. Attempts, redirects, bytes, seconds and nested values are
+limited: a server may send a byte a second for ever, so every read from a socket checks one clock
+and one count. Only public addresses are asked, and the one that the user names; the check is of the
+address that the socket connects to. Names and passwords in an address go to the server that the
+user gives them for, and to no other.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ import urllib.parse
 import requests
 import urllib3
 
-from stylegan_culture.config import InputError, option, package_versions
+from stylegan_culture.config import InputError, check_options, option, package_versions
 from stylegan_culture.files import parse_json, read_bytes, written_whole
 
 ADDRESSES = 4  # of a host, that are tried
@@ -39,7 +39,7 @@ THROTTLED = (403, 429, 503)
 PASSING = (408, 425)  # beside 5xx: failures that may be over at the next attempt
 # Connections that fail, and answers that end too soon.
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-LONGEST_WAIT = 900.0  # seconds: a server that asks for more is left alone for today
+LONGEST_WAIT = 900.0  # seconds: a server that asks for more is not asked again in this run
 REDIRECTS = 5
 DAY = 86_400  # seconds
 LARGEST_HEAD = 128 * 2**10  # bytes of an answer before its body
@@ -55,35 +55,39 @@ class PoliteConfig:
     """How a server is asked."""
 
     contact: str = option("", "address that servers are told to reach you by, such as an e-mail")
-    interval: float = option(1.0, "least seconds from one request to the next")
-    throttled_wait: float = option(60.0, "seconds to wait when a server is throttling")
-    attempts: int = option(6, "attempts at one address")
-    timeout: float = option(30.0, "seconds for an answer to begin, and ten times as many to end")
-    largest: int = option(64, "MiB of one answer at most")
+    interval: float = option(1.0, "least seconds from one request to the next", low=0, high=DAY)
+    throttled_wait: float = option(
+        60.0, "seconds to wait when a server is throttling", low=0, high=DAY
+    )
+    attempts: int = option(6, "attempts at one address", low=1, high=DAY)
+    timeout: float = option(
+        30.0, "seconds for an answer to begin, and ten times as many to end", above=0, high=DAY
+    )
+    largest: int = option(64, "MiB of one answer at most", low=1, high=DAY)
 
 
 class Unavailable(Exception):
-    """An address that does not give what it should, now or ever."""
+    """An address that does not give the right answer, now or ever."""
 
 
 class Exhausted(Unavailable):
-    """An address that failed at every attempt, and may be well another day."""
+    """An address that failed at every attempt, and may work another day."""
 
 
 class Missing(Unavailable):
-    """An address that there is none of: 404 or 410."""
+    """An address that does not exist: 404 or 410."""
 
 
 class Wrong(ValueError):
-    """An answer that is not what was asked for; one of a few attempts may bring it."""
+    """An answer of the wrong kind; another attempt may bring the right one."""
 
 
 class Reader:
     """Reads addresses by the rules above.
 
-    cache: folder where JSON answers are kept: pages of lists until `forget_pages`, objects for
-    good. base: address of a server that the user names; where it is not public, its host and port
-    are asked all the same. `requests` counts them, redirects too.
+    cache: folder where JSON answers are kept: pages of lists until `forget_pages`, objects without
+    end. base: address of a server that the user names, which may be asked even where it is not
+    public. `requests` counts requests, redirects included.
     """
 
     def __init__(
@@ -116,9 +120,9 @@ class Reader:
     ) -> dict | None:
         """The JSON object of an address; from the cache where it was read before.
 
-        check: is called with it and raises `Wrong` where its shape is another. lasting: whether it
-        describes one object, which hardly changes, and no page of a list; None then means that
-        there is none (404).
+        check: is called with it and raises `Wrong` where it has another structure. lasting: whether
+        it describes one object, which hardly changes, and no page of a list; the result then is
+        None where the object does not exist (404).
         """
         query = requests.Request("GET", address, params=parameters).prepare().url
         kept = self._place(query, lasting)
@@ -149,27 +153,27 @@ class Reader:
         return answer
 
     def forget_pages(self) -> None:
-        """Drops the pages of lists, so that the next run sees what has been added since."""
+        """Removes the kept pages of lists, so that the next run sees new works."""
         if self.cache is not None:
             for path in (self.cache / "pages").glob("*.json"):
                 if _KEPT.fullmatch(path.name):
                     path.unlink()
 
     def picture(self, address: str, understand: typing.Callable[[bytes], typing.Any]) -> typing.Any:
-        """What `understand` makes of a picture's bytes; it raises `Wrong` where they are none.
-
-        A file that cannot be read is asked for twice: its transfer may have been at fault.
-        """
+        """The result of `understand(bytes)`, which raises `Wrong` where they are no picture. Then a
+        second request follows, because the transfer may have failed."""
         return self._read(address, understand, 2)
 
-    def _place(self, query: str, lasting: bool):
+    def _place(self, query: str, lasting: bool) -> pathlib.Path | None:
         if self.cache is None:
             return None
         name = hashlib.sha256(query.encode()).hexdigest()[:32]
         return self.cache / ("objects" if lasting else "pages") / f"{name}.json"
 
-    def _read(self, address: str, understand, wrongs: int):
-        """What `understand` makes of the answer's bytes, of which `wrongs` may be wrong."""
+    def _read(
+        self, address: str, understand: typing.Callable[[bytes], typing.Any], wrongs: int
+    ) -> typing.Any:
+        """The result of `understand(bytes)`; `Unavailable` once `wrongs` answers were `Wrong`."""
         reason, wait = "", 0.0
         for attempt in range(self.config.attempts):
             if attempt:
@@ -203,7 +207,7 @@ class Reader:
                 raise Exhausted(f"{reason}; it asks to wait for {wait:.0f} seconds")
         raise Exhausted(f"{reason}, {self.config.attempts} times")
 
-    def _follow(self, address: str):
+    def _follow(self, address: str) -> tuple[int, typing.Mapping[str, str], bytes]:
         """Status, headers and body at the end of an address's redirects."""
         left = 10 * self.config.timeout
         for _ in range(REDIRECTS + 1):
@@ -223,8 +227,10 @@ class Reader:
                 raise Unavailable(f"an address that cannot be read ({error})") from None
         raise Unavailable(f"more than {REDIRECTS} redirects")
 
-    def _ask(self, address: str, seconds: float):
-        """Status, headers and body of an address, and the seconds of the allowed that it took."""
+    def _ask(
+        self, address: str, seconds: float
+    ) -> tuple[int, typing.Mapping[str, str], bytes, float]:
+        """Status, headers and body of an address, and how many of the allowed `seconds` it took."""
         pause = self._next - self.clock()
         if pause > 0:
             self.sleep(pause)
@@ -273,21 +279,16 @@ def _origin(address: str) -> tuple:
 
 
 def check(config: PoliteConfig) -> None:
-    """Raises `InputError` for settings that no reading can go by."""
-    for name in ("interval", "throttled_wait"):
-        if not 0 <= getattr(config, name) <= DAY:
-            raise InputError(
-                f"--{name.replace('_', '-')} has to be 0 or more seconds, a day at most"
-            )
-    for name in ("attempts", "largest", "timeout"):
-        if not 0 < getattr(config, name) <= DAY:
-            raise InputError(f"--{name} has to be more than 0, and at most {DAY}")
+    """Raises `InputError` for settings that cannot be used."""
+    check_options(config)
     if not (config.contact.isascii() and config.contact.isprintable()):
         raise InputError("--contact has to be plain ASCII, such as an e-mail address")
 
 
-def _read_kept(path, lasting: bool, check) -> dict | None:
-    """What a file of the cache holds; None where it is missing, damaged, or fails the check."""
+def _read_kept(
+    path: pathlib.Path | None, lasting: bool, check: typing.Callable[[typing.Any], None] | None
+) -> dict | None:
+    """The content of a file of the cache; None where it is missing, damaged, or fails the check."""
     if path is None:
         return None
     try:
@@ -308,13 +309,13 @@ def _is_text(body: bytes) -> bool:
     return bool(start) and start.isascii() and start.decode("ascii").isprintable()
 
 
-def _is_page(headers, body: bytes) -> bool:
+def _is_page(headers: typing.Mapping[str, str], body: bytes) -> bool:
     start = body[:512].lstrip().lower()
     kind = headers.get("Content-Type", "").lower()
     return "html" in kind or start.startswith((b"<!doc", b"<html"))
 
 
-def _retry_after(headers) -> float | None:
+def _retry_after(headers: typing.Mapping[str, str]) -> float | None:
     """Seconds that `Retry-After` asks for, as a number or as a date; None where it is neither."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -329,11 +330,11 @@ def _retry_after(headers) -> float | None:
 
 
 class Refused(Exception):
-    """What a server does or names, and what it does not get."""
+    """A server's answer or address that this program does not accept."""
 
 
 class Gate:
-    """What the connections of a session may do from now on.
+    """Limits of the connections of a session, set for each request.
 
     local: (address, port) of servers that may be asked although they are not public.
     """
@@ -343,8 +344,7 @@ class Gate:
         self._ends, self._patience, self._room = 0.0, 0.0, 0
 
     def open(self, seconds: float, patience: float, room: int) -> None:
-        """Lets connections be made and read for `seconds`, `patience` for one read of them, until
-        `room` bytes have come."""
+        """Allows connections for `seconds`, `patience` seconds for one read, and `room` bytes."""
         self._ends, self._patience, self._room = time.monotonic() + seconds, patience, room
 
     def wait(self) -> float:
@@ -360,8 +360,8 @@ class Gate:
         if self._room < 0:
             raise Refused("an answer that is too large")
 
-    def connect(self, connection) -> socket.socket:
-        """A socket to the first of a connection's addresses that is open and may be asked."""
+    def connect(self, connection: urllib3.connection.HTTPConnection) -> socket.socket:
+        """A socket to the first allowed address of a connection that can be reached."""
         host, port = connection.host, connection.port
         try:
             places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -410,8 +410,8 @@ def local_places(address: str) -> frozenset:
 
 
 def session(gate: Gate) -> requests.Session:
-    """A session of `requests` whose connections go through a gate, without what this machine says
-    of proxies and passwords. It follows no redirects."""
+    """A session of `requests` whose connections go through a gate; it follows no redirects and
+    ignores this machine's settings of proxies and passwords."""
     made = _Session()
     made.trust_env = False
     for scheme in PORTS:
@@ -420,8 +420,8 @@ def session(gate: Gate) -> requests.Session:
 
 
 class _Session(requests.Session):
-    def get_redirect_target(self, resp) -> None:
-        """None: `requests` would read a redirect's body whole, even where it is not to follow."""
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: `requests` would read the whole body of a redirect that it must not follow."""
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -429,7 +429,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self._gate = gate
         super().__init__()
 
-    def init_poolmanager(self, *arguments, **options) -> None:
+    def init_poolmanager(self, *arguments: typing.Any, **options: typing.Any) -> None:
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _pool(urllib3.HTTPConnectionPool, self._gate),
@@ -456,15 +456,15 @@ def _pool(kind: type, gate: Gate) -> type:
 
 
 class _Counted(io.RawIOBase):
-    """What comes from a socket: head, body and all that is between them."""
+    """All bytes that come from a socket, counted: head, body and everything between them."""
 
-    def __init__(self, raw, sock, gate: Gate):
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, gate: Gate):
         self._raw, self._sock, self._gate = raw, sock, gate
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int | None:
+    def readinto(self, buffer: memoryview) -> int | None:
         self._sock.settimeout(self._gate.wait())
         size = self._raw.readinto(buffer)
         self._gate.count(size or 0)

@@ -3,9 +3,9 @@
 Cleveland Museum of Art (openaccess-api.clevelandart.org), The Metropolitan Museum of Art
 (collectionapi.metmuseum.org) and the Art Institute of Chicago (api.artic.edu). Only works that the
 museum itself declares to be in the public domain, with a picture, are given. Each source is a
-function of a `polite.Reader`, the interface's address, `terms` (pairs of a search word and the key
-that it stands for) and `open_to` (whether a key still wants works), and yields a `Work`, or None
-for one that did not answer.
+function of a `polite.Reader`, the interface's address, `terms` (pairs of a search word and its
+culture's key) and `open_to` (whether a key still wants works), and yields a `Work`, or None for a
+work that did not answer.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ ARTIC_FIELDS = (
 )
 ARTIC_PICTURES = "https://www.artic.edu/iiif/2"
 LONGEST_TEXT = 2000  # characters; what is longer is cut
-MOST_WORKS = 2_000_000  # that are asked for in a run: a list without end has one
+MOST_WORKS = 2_000_000  # that a run asks for, also of a list without end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,23 +149,23 @@ def artic(reader: Reader, base: str, terms: Terms, open_to: OpenTo) -> Works:
 SOURCES = {"cleveland": (cleveland, CLEVELAND), "met": (met, MET), "artic": (artic, ARTIC)}
 
 
-def _check_cleveland(answer) -> None:
+def _check_cleveland(answer: object) -> None:
     _require(isinstance(_at(answer, "data"), list), "data")
     _require(type(_at(answer, "info", "total")) is int, "info.total")
 
 
-def _check_met(answer) -> None:
+def _check_met(answer: object) -> None:
     numbers = answer.get("objectIDs", 0) if isinstance(answer, dict) else 0
     whole = isinstance(numbers, list) and all(map(_is_number, numbers))
     _require(numbers is None or whole, "objectIDs")
 
 
-def _check_artic(answer) -> None:
+def _check_artic(answer: object) -> None:
     _require(isinstance(_at(answer, "data"), list), "data")
     _require(type(_at(answer, "pagination", "total_pages")) is int, "pagination.total_pages")
 
 
-def _check_record(answer) -> None:
+def _check_record(answer: object) -> None:
     _require(isinstance(answer, dict) and "objectID" in answer, "objectID")
 
 
@@ -174,19 +174,19 @@ def _require(right: bool, name: str) -> None:
         raise Wrong(f"an answer without the documented {name}")
 
 
-def _at(record, *names):
+def _at(record: typing.Any, *names: str) -> typing.Any:
     """A value in nested dictionaries, or None where a step is missing or of another type."""
     for name in names:
         record = record.get(name) if isinstance(record, dict) else None
     return record
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     """Whether a value is the number of an object."""
     return type(value) is int and 0 <= value < 2**53
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     """Text in one line that any file can hold, cut at `LONGEST_TEXT`; empty for what is no text."""
     if not isinstance(value, str):
         return ""
@@ -195,22 +195,22 @@ def _text(value) -> str:
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 3] + "..."
 
 
-def _joined(value) -> str:
+def _joined(value: object) -> str:
     """Several texts in one, or the text itself."""
     texts = map(_text, value) if isinstance(value, list) else [_text(value)]
     return _text("; ".join(filter(None, texts)))
 
 
-def _identifier(value) -> str:
-    """A number or a text as text; no file is named by what is cut here."""
+def _identifier(value: object) -> str:
+    """A number or a text as text, cut at a length that no file name has."""
     return _text(str(value) if _is_number(value) else value)[:200].strip()
 
 
-def _address(value) -> str:
+def _address(value: object) -> str:
     """An address without a password; empty for what is none."""
     return plain_address(value) if isinstance(value, str) else ""
 
 
-def _years(record) -> str:
+def _years(record: dict) -> str:
     ends = [record.get(f"creation_date_{end}") for end in ("earliest", "latest")]
     return _text("-".join(dict.fromkeys(str(year) for year in ends if type(year) is int)))

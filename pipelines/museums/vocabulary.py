@@ -11,6 +11,7 @@ Empire").
 
 import dataclasses
 import re
+import typing
 import unicodedata
 
 PEOPLE, ANCIENT, COUNTRY, CITY, REGION = 5, 4, 3, 2, 1
@@ -207,7 +208,7 @@ CULTURES: tuple[Culture, ...] = (
     _culture("aboriginal_australian", PEOPLE, "aboriginal australian, australian aboriginal"),
     _culture("australian", COUNTRY, "australia, australian, new south wales"),
 )
-# Places and powers that only sound like a culture: read, and worth nothing.
+# Places and powers that only sound like a culture: they are read and ignored.
 NONE = (
     *("south america", "central america", "latin america", "north america", "west indian"),
     *("west indies", "danish west indies", "indian ocean", "east indies", "holy roman empire"),
@@ -223,7 +224,7 @@ _HEDGES = re.compile(
     r"\b(probably|possibly|perhaps|likely|attributed to|ascribed to|said to be|circle of|"
     r"follower of|workshop of|school of|made in)\b"
 )
-# What is said of a maker's life, a model or a market is no evidence.
+# A maker's life, a model or a market is no evidence.
 _ASIDE = re.compile(
     r"\b(born|died|active|flourished|copy after|after|in the style of|style of|manner of|"
     r"made for|for the|for export|export|market)\b.*|\b(act|b|d|fl)\..*|\bfor\b.*\bmarket\b.*"
@@ -246,7 +247,7 @@ def normalise(text: str) -> str | None:
     return None if best is None else best.key
 
 
-def _parts(text: str):
+def _parts(text: str) -> typing.Iterator[list[str]]:
     """The words of each part that may name a culture, in lower case and without accents."""
     decomposed = unicodedata.normalize("NFKD", text.lower().translate(_MARKS))
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
@@ -256,7 +257,7 @@ def _parts(text: str):
             yield words
 
 
-def _read(words):
+def _read(words: list[str]) -> typing.Iterator[Culture]:
     """The cultures of a part, by its longest known phrases from left to right."""
     start = 0
     while start < len(words):

@@ -100,7 +100,7 @@ class Ornaments(tfds.core.GeneratorBasedBuilder):
             metadata=tfds.core.MetadataDict(metadata),
         )
 
-    def _split_generators(self, dl_manager) -> dict[str, Iterator]:
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         """Both splits are rendered here; nothing is downloaded."""
         del dl_manager
         return {split: self._generate_examples(split) for split in COUNTS}

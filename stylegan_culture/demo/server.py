@@ -207,8 +207,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return b""
 
     def _refusal(self) -> tuple[int, str] | None:
-        """Why a request is not answered, as a status and a sentence; None where it is. A full address,
-        as clients send it to proxies, is cut to its path."""
+        """Why a request is not answered, as a status and a sentence; None where it is. Cuts a full
+        address, as clients send it to proxies, to its path."""
         hosts = self.headers.get_all("Host", [])
         if len(hosts) != 1:
             return http.HTTPStatus.BAD_REQUEST, "a request has one Host header"
@@ -286,8 +286,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             size -= len(piece)
 
     def _take_the_rest(self) -> None:
-        """Reads and drops for a moment what a refused client still sends: a connection that is closed
-        earlier is reset, and the client may lose the answer."""
+        """Reads and drops for a moment what a refused client still sends: closing the connection
+        earlier would reset it, and the client might lose the answer."""
         deadline = time.monotonic() + self.server.limits.farewell
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)

@@ -75,8 +75,8 @@ class File:
     name: str
 
     def open(self) -> Opened:
-        """The file, ready to be read; `InputError` where it is no ordinary file, a symbolic link leads
-        to it, or it is too large; OSError where it has gone or may not be read."""
+        """The file, ready to be read; `InputError` where it is a link, no ordinary file, or too
+        large; OSError where it has gone or may not be read."""
         file = files.open_inside(self.folder, self.name)
         facts = os.fstat(file.fileno())
         if facts.st_size > LARGEST_FILE:
@@ -125,7 +125,7 @@ def _example(width: int) -> bytes:
 
 
 def describe(folder: pathlib.Path) -> dict:
-    """What the page needs to know of a model: `name`, `cultures` (key, title, region, period; in the
+    """The facts of a model for the page: `name`, `cultures` (key, title, region, period; in the
     order of every mixture), `files` (name, size in px, precision, bytes; small before large, int8
     first) and `chosen`, the name of the first file to run: that of 256 px and int8, or the nearest.
     """

@@ -18,7 +18,7 @@ from stylegan_culture import images
 from stylegan_culture.config import option
 from stylegan_culture.later import later
 from stylegan_culture.restyling import feedforward
-from stylegan_culture.restyling.classical import MOST_PIXELS, BackboneSettings
+from stylegan_culture.restyling.classical import MOST_PIXELS, BackboneSettings, fit_grid
 from stylegan_culture.restyling.feedforward import fit
 from stylegan_culture.restyling.request import Request, normalised_weights
 
@@ -28,11 +28,17 @@ if typing.TYPE_CHECKING:
 alignment = later("stylegan_culture.features.alignment")
 backbones = later("stylegan_culture.features.backbones")
 linalg = later("stylegan_culture.features.linalg")
+losses = later("stylegan_culture.losses")
+operators = later("stylegan_culture.features.operators")
 optimisation = later("stylegan_culture.restyling.optimisation")
+tf = later("tensorflow")
+Features = dict[str, "tf.Tensor"]  # by tap, [1, h, w, C]
 LONGEST = 512  # pixels of the longest edge where --size asks for no other
 PREVIEW_STEPS = 20
 STARTS = ("recoloured", "content", "noise")
 STATISTICS = ("covariance", "gram", "moments")
+RANGE_WEIGHT = 100.0  # of squared excess beyond [0, 1]
+FLOOR = 0.01  # share of a style's size below which its distance to the content is not divided
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +150,7 @@ def _iterates(
     picture = _start(content, styles, weights, settings.start, generator)
     number = 0
     for size in sizes:
-        scale = optimisation.Scale(backbone, content, styles, weights, size, settings)
+        scale = Scale(backbone, content, styles, weights, size, settings)
         for coarse, values in scale.run(picture, generator):
             picture, number = coarse, number + 1
             shown = np.clip(images.resize(picture, *content.shape[:2]), 0.0, 1.0)
@@ -183,3 +189,144 @@ def _start(
     if start == "noise":
         return generator.normal(0.5, 0.2, content.shape).clip(0.0, 1.0).astype(np.float32)
     return np.asarray(content, np.float32)
+
+
+class Scale:
+    """The objective at one size (height, width): targets of content and style, and the loss of a
+    picture. The other parameters are those of `gatys.restyle`, with weights of sum 1."""
+
+    def __init__(
+        self,
+        backbone: "keras.Model",
+        content: np.ndarray,
+        styles: list[np.ndarray],
+        weights: list[float],
+        size: tuple[int, int],
+        settings: GatysSettings,
+    ):
+        self.backbone, self.size, self.settings = backbone, size, settings
+        self.content = fit_grid(images.resize(content, *size), backbone.multiple)
+        self.temperatures = {}
+        described = [self._features(self._style(style, max(size))[None]) for style in styles]
+        if settings.smoothing:
+            for tap in backbone.taps:
+                spreads = [float(operators.spread(features[tap])[0]) for features in described]
+                self.temperatures[tap] = settings.temperature * float(np.dot(weights, spreads))
+            described = [self._smooth(features) for features in described]
+        parts = [self._statistics(features) for features in described]
+        self.target = {
+            key: sum(weight * part[key] for weight, part in zip(weights, parts, strict=True))
+            for key in parts[0]
+        }
+        start = self._statistics(self._smooth(self._features(self.content[None])))
+        self.units = {
+            key: _squares(start[key] - target) + FLOOR * _squares(target) + 1e-12
+            for key, target in self.target.items()
+        }
+        self.evaluate = tf.function(self._evaluate)
+
+    def run(
+        self, picture: np.ndarray, generator: np.random.Generator
+    ) -> typing.Iterator[tuple[np.ndarray, dict[str, float]]]:
+        """Yields `(picture [H, W, 3] not clipped, losses)` after each step from `picture`."""
+        start = fit_grid(images.resize(picture, *self.size), self.backbone.multiple)
+        start = tf.reshape(tf.constant(start, tf.float32), [-1])
+        settings, values = self.settings, {}
+        optimiser = (
+            optimisation.LBFGS(start)
+            if settings.optimiser == "lbfgs"
+            else optimisation.Adam(start, settings.rate)
+        )
+        for step in range(settings.steps):
+            if step == 0 or (settings.jitter and step % settings.jitter_interval == 0):
+                offset = tf.constant(generator.integers(0, 2 * settings.jitter + 1, 2), tf.int32)
+                content = self._content(offset)
+                optimiser.function_changed()
+
+            def objective(flat, offset=offset, content=content):
+                total, gradient, parts = self.evaluate(flat, offset, content)
+                values.update(parts)
+                return total, gradient
+
+            total = optimiser.step(objective)
+            height, width = self.size
+            picture = np.asarray(tf.reshape(optimiser.position, self.content.shape))
+            numbers = {name: float(value) for name, value in values.items()}
+            yield picture[:height, :width], numbers | {"total": total}
+
+    def _style(self, style: np.ndarray, longest: int) -> np.ndarray:
+        """The style with its longest edge at `longest` pixels, or more where the backbone needs."""
+        least = self.backbone.least_size / min(style.shape[:2])
+        factor = max(longest / max(style.shape[:2]), least)
+        height, width = (max(1, round(size * factor)) for size in style.shape[:2])
+        return fit_grid(images.resize(style, height, width), self.backbone.multiple)
+
+    def _features(self, picture: "tf.Tensor | np.ndarray") -> Features:
+        features = self.backbone.aligned(picture, taps=self.backbone.taps)
+        return {tap: tf.cast(value, tf.float32) for tap, value in features.items()}
+
+    def _smooth(self, features: Features) -> Features:
+        if not self.settings.smoothing:
+            return features
+        return {
+            tap: operators.smooth(value, self.temperatures[tap]) for tap, value in features.items()
+        }
+
+    def _statistics(self, features: Features) -> dict:
+        """Tensors by (tap, kind); all count equally."""
+        values = {}
+        for tap, value in features.items():
+            mean, variance = tf.nn.moments(value, (1, 2))
+            if self.settings.statistics == "gram":
+                values[tap, "gram"] = losses.gram(value)
+                continue
+            values[tap, "mean"] = mean
+            if self.settings.statistics == "covariance":
+                values[tap, "covariance"] = losses.gram(value - mean[:, None, None])
+            else:
+                values[tap, "deviation"] = tf.sqrt(variance + 1e-6)
+        return values
+
+    def _shifted(self, picture: "tf.Tensor", offset: "tf.Tensor") -> "tf.Tensor":
+        reach = self.settings.jitter
+        if not reach:
+            return picture[None]
+        padded = tf.pad(picture, [[reach, reach], [reach, reach], [0, 0]], "REFLECT")
+        return tf.slice(padded, [offset[0], offset[1], 0], picture.shape)[None]
+
+    def _content(self, offset: "tf.Tensor") -> "tf.Tensor":
+        """The features of the shifted content at the backbone's content tap."""
+        shifted = self._shifted(tf.constant(self.content, tf.float32), offset)
+        return self._smooth(self._features(shifted))[self.backbone.content_tap]
+
+    def _evaluate(
+        self, flat: "tf.Tensor", offset: "tf.Tensor", content: "tf.Tensor"
+    ) -> "tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]":
+        """Loss, gradient and parts at a picture's pixels `[H W 3]`."""
+        with tf.GradientTape() as tape:
+            tape.watch(flat)
+            picture = tf.reshape(flat, self.content.shape)
+            features = self._smooth(self._features(self._shifted(picture, offset)))
+            statistics = self._statistics(features)
+            relative = [
+                _squares(value - self.target[key]) / self.units[key]
+                for key, value in statistics.items()
+            ]
+            parts = {
+                "content": losses.content(features[self.backbone.content_tap], content),
+                "style": tf.add_n(relative) / len(relative),
+                "smoothness": losses.total_variation(picture[None]),
+                "range": tf.reduce_mean((picture - tf.clip_by_value(picture, 0.0, 1.0)) ** 2),
+            }
+            weights = {
+                "content": self.settings.content_weight,
+                "style": self.settings.style_weight,
+                "smoothness": self.settings.smoothness,
+                "range": RANGE_WEIGHT,
+            }
+            total, _ = losses.weighted_sum(parts, weights)
+        return total, tape.gradient(total, flat), parts
+
+
+def _squares(value: "tf.Tensor") -> "tf.Tensor":
+    return tf.reduce_sum(value**2)

@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from stylegan_culture.config import InputError
 from stylegan_culture.features.backbones import noise_pictures
-from stylegan_culture.restyling import gatys, optimisation
+from stylegan_culture.restyling import gatys
 from stylegan_culture.restyling.gatys import STARTS, STATISTICS, GatysSettings
-from stylegan_culture.restyling.optimisation import Scale
 
 EAGERLY = pytest.mark.usefixtures("eagerly")  # a few steps are not worth compiling
 
@@ -63,7 +62,7 @@ def test_a_picture_in_its_own_style_stays(backbone, content):
 
 
 def test_gradient_is_the_slope(backbone, content, style):
-    scale = Scale(backbone, content, [style], [1.0], (88, 100), SHORT)
+    scale = gatys.Scale(backbone, content, [style], [1.0], (88, 100), SHORT)
     flat = tf.reshape(tf.constant(scale.content), [-1])
     offset = tf.constant([3, 6])
     wanted = scale._content(offset)
@@ -79,7 +78,7 @@ def test_gradient_is_the_slope(backbone, content, style):
 @EAGERLY
 def test_total_is_the_weighted_sum_of_its_parts(backbone, content, style):
     config = dataclasses.replace(SHORT, content_weight=2.0, style_weight=3.0, smoothness=0.5)
-    scale = Scale(backbone, content, [style], [1.0], (88, 100), config)
+    scale = gatys.Scale(backbone, content, [style], [1.0], (88, 100), config)
     flat = tf.reshape(tf.constant(scale.content * 1.5 - 0.2), [-1])
     offset = tf.constant([4, 4])
     total, _, parts = scale.evaluate(flat, offset, scale._content(offset))
@@ -88,7 +87,7 @@ def test_total_is_the_weighted_sum_of_its_parts(backbone, content, style):
         2 * parts["content"]
         + 3 * parts["style"]
         + 0.5 * parts["smoothness"]
-        + optimisation.RANGE_WEIGHT * parts["range"]
+        + gatys.RANGE_WEIGHT * parts["range"]
     )
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
 
