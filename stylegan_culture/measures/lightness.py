@@ -1,7 +1,8 @@
-"""What restyling does to lightness: marks on plain places, edges kept, order kept.
+"""What restyling does to lightness: marks on plain places; edges, order and structure kept.
 
-All three compare the CIELAB lightness L* (0 black to 100 white) of a result with that of its
-source. Lightness is `[..., H, W]`; distances in pixels are meant for pictures of `SIDE` pixels.
+All compare the CIELAB lightness L* (0 black to 100 white) of a result with that of its
+source. Lightness is `[..., H, W]`; distances in pixels are meant for pictures of `SIDE` pixels;
+edges may be compared at any size, and structure inside boxes of any size.
 """
 
 import numpy as np
@@ -19,6 +20,7 @@ PLAIN_MARGIN = 6 + 4  # pixels between a plain place that counts and any other p
 LEAST_PLAIN = 2500  # pixels
 MARKS = (2.0, 6.0)  # pixels: deviations of the Gaussians between which marks lie
 EDGE_BLUR, ORDER_BLUR = 0.7, 8.0  # pixels: deviations of Gaussians
+SHADING = 1 / 8  # of a box's shorter side: deviation of the Gaussian that carries its shading
 
 
 def lightness(pictures: ArrayLike) -> np.ndarray:
@@ -75,6 +77,21 @@ def order(source: ArrayLike, results: ArrayLike) -> np.ndarray:
     `[..., H, W]`: `[...]`, NaN where a picture is of one lightness.
     """
     return correlation(*(_blurred(one, ORDER_BLUR) for one in (source, results)))
+
+
+def structure(source: ArrayLike, result: ArrayLike) -> float:
+    """Whether the marks inside a box are kept: eyes and mouth of a face, letters of a line.
+
+    Correlation of the lightness less its shading, which is the lightness after a Gaussian whose
+    deviation is `SHADING` of the box's shorter side; so a change of lightness, of contrast or of
+    the light's direction counts little. 1 for a copy, near 0 where nothing is kept, NaN where a box
+    is of one lightness. Of the lightness of a box, `[h, w]`.
+    """
+    marks = (
+        np.asarray(one, np.float64) - _blurred(one, SHADING * min(np.shape(one)))
+        for one in (source, result)
+    )
+    return float(correlation(*marks))
 
 
 def correlation(first: ArrayLike, second: ArrayLike) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Marks, edges and order of lightness: against the formulas by loops, and against made pictures."""
+"""Marks, edges, order and structure of lightness: by loops, and on made pictures."""
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from stylegan_culture import images
 from stylegan_culture.measures import lightness
@@ -112,6 +113,39 @@ def test_lightness_is_of_256_pixels_a_side_and_from_black_to_white():
     found = lightness.lightness(pictures)
     assert found.shape == (2, 256, 256)
     np.testing.assert_allclose(found[:, 5, 5], [0.0, 100.0], atol=1e-4)
+
+
+@pytest.fixture
+def face(generator):
+    """Lightness `[48, 40]`: shading from one side, two eyes and a mouth."""
+    row, column = np.mgrid[0:48, 0:40]
+    values = 55.0 + 0.3 * column + generator.normal(0, 0.5, (48, 40))
+    for top, left, height, width in ((14, 8, 4, 8), (14, 24, 4, 8), (34, 14, 3, 12)):
+        values[top : top + height, left : left + width] -= 20.0
+    return values
+
+
+def test_marks_are_kept_where_all_is_lighter_and_lit_from_the_other_side(face):
+    column = np.arange(40)
+    lighter = 0.6 * face + 30.0 - 0.4 * column
+    assert lightness.structure(face, face) == pytest.approx(1.0)
+    assert lightness.structure(face, lighter) > 0.97
+    assert lightness.structure(face, 100.0 - face) == pytest.approx(-1.0)
+
+
+def test_marks_are_lost_where_eyes_and_mouth_go(face, generator):
+    plain = 55.0 + 0.3 * np.mgrid[0:48, 0:40][1] + generator.normal(0, 0.5, face.shape)
+    assert abs(lightness.structure(face, plain)) < 0.2
+    assert np.isnan(lightness.structure(face, np.zeros((48, 40))))
+
+
+def test_structure_is_the_correlation_of_what_lies_above_the_shading(face, generator):
+    other = face + generator.normal(0, 6, face.shape)
+    first, second = (
+        (each - scipy.ndimage.gaussian_filter(each, 40 / 8)).ravel() for each in (face, other)
+    )
+    found = lightness.structure(face, other)
+    assert found == pytest.approx(np.corrcoef(first, second)[0, 1], abs=1e-6)
 
 
 def test_ten_restyled_photographs_by_the_formulas(data_folder):
