@@ -348,63 +348,62 @@ def test_every_content_in_every_culture(bench, patterns):
 
 def test_drift_adds_the_style_again_and_again(bench, patterns):
     chosen = np.array([1, 3])
-    drift, contents = bias.drift(bench, chosen), bench.trial.contents[chosen]
-    for culture in range(3):
-        for step in range(STEPS):
-            now, last = (contents + k * patterns[culture] for k in (step + 1, step))
-            distance, before = drift.distance[culture, step], drift.before[culture, step]
-            np.testing.assert_allclose(distance, _apart(now, contents), atol=1e-4)
-            np.testing.assert_allclose(before, _apart(now, last), atol=1e-4)
-            np.testing.assert_allclose(drift.pictures[culture, step], now[0], atol=1e-5)
-    assert drift.named.all()
-    figures = bias.drift_figures(bench.trial, chosen, drift, 0)
-    own = [drift.distance[k, 4, n] for n in (0, 1) for k in range(3) if (k, n) != (0, 1)]
-    assert figures.distance[4].value == pytest.approx(
-        (np.mean(own[:3]) + np.mean(own[3:])) / 2, abs=1e-6
-    )
-    assert figures.cultures["alpha"][4] == pytest.approx(drift.distance[0, 4, 0])
-    assert len(figures.named) == STEPS and figures.named[0].value == 1.0
+    (figures, pictures), contents = bias.drift(bench, chosen, 0), bench.trial.contents[chosen]
+    apart = np.zeros((2, 3, STEPS, 2))  # to the source and to the picture before, by culture
+    for culture, step in np.ndindex(3, STEPS):
+        now, last = (contents + k * patterns[culture] for k in (step + 1, step))
+        apart[:, culture, step] = _apart(now, contents), _apart(now, last)
+        np.testing.assert_allclose(pictures[culture, step], now[0], atol=1e-5)
+    for measured, expected in zip((figures.distance, figures.before), apart, strict=True):
+        # The second content is an artwork of alpha: only beta and gamma are asked of it.
+        mean = (expected[:, :, 0].mean(axis=0) + expected[1:, :, 1].mean(axis=0)) / 2
+        np.testing.assert_allclose([one.value for one in measured], mean, atol=1e-4)
+    np.testing.assert_allclose(figures.cultures["alpha"], apart[0, 0, :, 0], atol=1e-4)
+    np.testing.assert_allclose(figures.cultures["gamma"], apart[0, 2].mean(axis=1), atol=1e-4)
+    assert [one.value for one in figures.named] == [1.0] * STEPS
 
 
 def test_round_trips_come_back_by_name_and_by_example(bench, patterns):
     chosen = np.array([1, 4])  # a photograph and an artwork of beta
-    trips, contents = bias.round_trips(bench, chosen), bench.trial.contents[chosen]
+    (ways, pictures), contents = bias.round_trips(bench, chosen, 0), bench.trial.contents[chosen]
     own = np.einsum("nk,khwc->nhwc", _encode(contents), patterns)
-    example, name = trips.ways["example"], trips.ways["name"]
-    assert example.rows.tolist() == [0, 1] and name.rows.tolist() == [1], "artworks alone"
-    direct = np.abs(own).mean(axis=(1, 2, 3))
-    np.testing.assert_allclose(example.pixels.direct, direct, atol=1e-6)
-    assert name.pixels.direct == pytest.approx([np.abs(patterns[1]).mean()], abs=1e-6)
-    for culture in range(3):
+    example, name = ways["example"], ways["name"]
+    assert example.contents == 2 and name.contents == 1, "artworks alone"
+    direct = np.abs(own).mean()
+    assert example.pixels.direct.value == pytest.approx(direct, abs=1e-6)
+    assert name.pixels.direct.value == pytest.approx(np.abs(patterns[1]).mean(), abs=1e-6)
+    for culture, key in enumerate(CULTURES):
+        asked = [0, 1] if key != "beta" else [0]
         once = contents + patterns[culture]
-        apart = _apart(once, contents)
-        np.testing.assert_allclose(example.content.once[culture], apart, atol=1e-4)
-        np.testing.assert_allclose(name.content.once[culture], apart[1:], atol=1e-4)
-        back = _apart(once + own, contents)
-        np.testing.assert_allclose(example.content.back[culture], back, atol=1e-4)
-        named = np.abs(patterns[culture] + patterns[1]).mean()
-        assert name.pixels.back[culture] == pytest.approx([named], abs=1e-5)
-        pictures = np.stack([once[0], once[0] + own[0]])
-        np.testing.assert_allclose(trips.pictures[culture], pictures, atol=1e-5)
-    figures = bias.trip_figures(bench.trial, chosen, trips, 0)
-    assert figures["name"].contents == 1 and figures["example"].contents == 2
-    through = figures["name"].pixels.back.value
-    assert through == pytest.approx(name.pixels.back[[0, 2], 0].mean()), "not through its own"
-    assert set(figures["name"].content.cultures) == {"alpha", "gamma"}
-    legs = figures["example"].content
+        expected = [_apart(each, contents)[asked].mean() for each in (once, once + own)]
+        np.testing.assert_allclose(example.content.cultures[key], expected, atol=1e-4)
+        if key != "beta":
+            apart, back = name.content.cultures[key][0], name.pixels.cultures[key][1]
+            assert apart == pytest.approx(_apart(once, contents)[1], abs=1e-4)
+            named = np.abs(patterns[culture] + patterns[1]).mean()
+            assert back == pytest.approx(named, abs=1e-5)
+        both = np.stack([once[0], once[0] + own[0]])
+        np.testing.assert_allclose(pictures[culture], both, atol=1e-5)
+    through = [name.pixels.cultures[key][1] for key in ("alpha", "gamma")]
+    assert name.pixels.back.value == pytest.approx(np.mean(through)), "not through its own"
+    assert set(name.content.cultures) == {"alpha", "gamma"}
+    legs = example.content
     assert legs.gain.value == pytest.approx(legs.once.value - legs.back.value)
 
 
 def test_without_a_culture_results_are_named(bench, patterns):
-    named = bias.unconditioned(bench)
-    assert len(named.untouched) == 3, "photographs alone"
-    assert named.zeros.tolist() == named.untouched.tolist()
-    assert named.untouched[0] == 3
-    contents = bench.trial.contents[:3] + patterns.mean(axis=0)
-    assert named.mixture.tolist() == contents.mean(axis=(1, 2)).argmax(axis=1).tolist()
-    figures = bias.leaning_figures(bench.trial, named, 0)
-    assert figures.contents == 3 and figures.photographs
-    assert sum(share.value for share in figures.mixture.shares.values()) == pytest.approx(1.0)
+    figures = bias.leaning_of(bench, 0)
+    assert figures.contents == 3 and figures.photographs, "photographs alone"
+    photographs = bench.trial.contents[:3]
+    named = Brightest().predict((photographs + patterns.mean(axis=0)).mean(axis=(1, 2)))
+    for leaning, expected in (
+        (figures.untouched, Brightest().predict(photographs.mean(axis=(1, 2)))),
+        (figures.mixture, named),
+    ):
+        shares = [share.value for share in leaning.shares.values()]
+        np.testing.assert_allclose(shares, np.bincount(expected, minlength=4) / 3)
+    assert figures.untouched.shares["photograph"].value == pytest.approx(1 / 3)
+    assert figures.zeros == figures.untouched
 
 
 def test_a_bench_restyles_as_its_model_does(culture_model, generator):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reader import Reader
 
-from stylegan_culture.reports import explanation
+from stylegan_culture.reports import explanation, page
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ def test_a_probability_is_never_rounded_to_certainty(value, said):
 
 
 def test_two_decimals_without_a_minus_sign_before_nought():
-    assert explanation.two(-0.001) == "0.00" and explanation.signed(-0.001) == "+0.00"
-    assert explanation.signed(-1.5) == "\N{MINUS SIGN}1.50"
+    assert page.hundredths(-0.001) == "0.00" and page.signed(-0.001) == "+0.00"
+    assert page.signed(-1.5) == "\N{MINUS SIGN}1.50"
 
 
 def test_a_chart_has_each_step_below_the_middle_of_its_column_and_values_upwards():

@@ -16,6 +16,7 @@ from PIL import Image
 from stylegan_culture import files, images, model_record
 from stylegan_culture.deploy import exporter, markdown, signatures
 from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.measures.tagging import TaggerFigures
 from stylegan_culture.reports import charts, evaluation
 from stylegan_culture.reports import tagger_report as tag_report
 from stylegan_culture.training import loop
@@ -87,11 +88,10 @@ def test_charts_and_sheets_take_any_name(tmp_path):
     """No formula, no warning, a size that can be looked at; of 5,000 characters as of none."""
     names = [*SHOWN, hostile.LONG, "\udcff", "$", "a\n" * 500]
     count = len(names)
-    bins = [{"confidence": 0.5, "accuracy": 0.6, "pictures": 4}]
-    tagged = {"pictures": 9, "confusion": np.eye(count).tolist(), "calibration_error": 0.1}
+    tagged = TaggerFigures.of(0.6 * np.eye(count), np.eye(count), names)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tag_report.draw({"held_out": tagged | {"reliability": bins}}, names, tmp_path)
+        tag_report.draw({"held_out": tagged}, names, tmp_path)
     pictures = np.zeros((2 * count, 12, 12, 3), np.uint8)
     sheet = images.grid(pictures, count, row_labels=names[:2], column_labels=names)
     images.write(tmp_path / "sheet.png", sheet)

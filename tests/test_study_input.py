@@ -59,44 +59,47 @@ def test_a_culture_that_lacks_a_picture_of_some_part_is_named(lacking, name, tmp
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def wrong(culture_folder, tmp_path):
-    """Wrong command lines by name, and a part of the sentence that each has to give."""
-    out, file, pictures = tmp_path / "out", tmp_path / "out.npz", culture_folder / "art"
+ART, FILE, OUT = "{culture_folder}/art", "{tmp_path}/out.npz", "{tmp_path}/out"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("moments", "--out", FILE), "--data"),
+        (("moments", "--data", "ornaments"), "--out"),
+        (_moments(ART, OUT), "end in .npz"),
+        (_alignment("{culture_folder}", "{tmp_path}/file"), "name a folder"),
+        (_alignment(ART, "{tmp_path}/file/out"), "which is a file"),
+        (_moments(ART, FILE, "--short-side", "0"), "--short-side"),
+        (_alignment(ART, OUT, "--positions", "1"), "--positions"),
+        (_alignment(ART, OUT, "--shrinkage", "0"), "--shrinkage"),
+        (_alignment(ART, OUT, "--shrinkage", "1.5"), "--shrinkage"),
+        (_alignment(ART, OUT, "--shrinkage", "nan"), "--shrinkage"),
+        (_alignment(ART, OUT, "--replicates", "0"), "--replicates"),
+        (_moments(ART, FILE, "--data", "paintings"), "'paintings'"),
+        (_moments("{tmp_path}/none", FILE), "{tmp_path}/none"),
+        (_moments("{tmp_path}/single", FILE), "'waves'"),
+        (_moments("{tmp_path}/few", FILE, "--part", "held_out"), "no pict"),
+        (_moments(ART, FILE), "44x40 pixels is too small"),
+        (_moments(ART, FILE, "--weights", "none.npz"), "none.npz"),
+        (_alignment(ART, OUT, "--backbone", "vgg19_16x"), "'random'"),
+        (_alignment(ART, OUT, "--tap", "relu4_1"), "'relu4_1'"),
+        (_moments(ART, FILE, "--taps", "stem_3,stem_9"), "'stem_9'"),
+        (_moments(ART, FILE, "--taps", " "), "''"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_writes_nothing(
+    flags, words, culture_folder, tmp_path, capsys
+):
     (tmp_path / "file").write_text("no folder")
-    shutil.copytree(pictures / "waves", tmp_path / "single" / "waves")
+    shutil.copytree(culture_folder / "art" / "waves", tmp_path / "single" / "waves")
     for name in ("lattice", "waves"):
         (tmp_path / "few" / name).mkdir(parents=True)
-        shutil.copy(pictures / name / "0000.png", tmp_path / "few" / name)
-    return {
-        "no data": (("moments", "--out", file), "--data"),
-        "nowhere to write": (("moments", "--data", "ornaments"), "--out"),
-        "no npz": (_moments(pictures, out), "end in .npz"),
-        "no folder": (_alignment(culture_folder, tmp_path / "file"), "name a folder"),
-        "below a file": (_alignment(pictures, tmp_path / "file" / "out"), "which is a file"),
-        "no pixels": (_moments(pictures, file, "--short-side", "0"), "--short-side"),
-        "one position": (_alignment(pictures, out, "--positions", "1"), "--positions"),
-        "no shrinkage": (_alignment(pictures, out, "--shrinkage", "0"), "--shrinkage"),
-        "all shrunk": (_alignment(pictures, out, "--shrinkage", "1.5"), "--shrinkage"),
-        "no number": (_alignment(pictures, out, "--shrinkage", "nan"), "--shrinkage"),
-        "no replicate": (_alignment(pictures, out, "--replicates", "0"), "--replicates"),
-        "unknown data": (_moments(pictures, file, "--data", "paintings"), "'paintings'"),
-        "missing folder": (_moments(tmp_path / "none", file), str(tmp_path / "none")),
-        "single culture": (_moments(tmp_path / "single", file), "'waves'"),
-        "nothing held out": (_moments(tmp_path / "few", file, "--part", "held_out"), "no pict"),
-        "small pictures": (_moments(pictures, file), "44x40 pixels is too small"),
-        "missing weights": (_moments(pictures, file, "--weights", "none.npz"), "none.npz"),
-        "other weights": (_alignment(pictures, out, "--backbone", "vgg19_16x"), "'random'"),
-        "unknown tap": (_alignment(pictures, out, "--tap", "relu4_1"), "'relu4_1'"),
-        "unknown taps": (_moments(pictures, file, "--taps", "stem_3,stem_9"), "'stem_9'"),
-        "no tap": (_moments(pictures, file, "--taps", " "), "''"),
-    }
-
-
-def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, capsys, tmp_path):
-    for flags, words in wrong.values():
-        refused(capsys, study, *flags, words=words)
-        assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "few"}, words
+        shutil.copy(culture_folder / "art" / name / "0000.png", tmp_path / "few" / name)
+    places = {"culture_folder": culture_folder, "tmp_path": tmp_path}
+    flags = [flag.format(**places) for flag in flags]
+    refused(capsys, study, *flags, words=words.format(**places))
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "few"}
 
 
 @pytest.mark.parametrize(

@@ -323,31 +323,32 @@ def test_a_failure_leaves_the_previous_page(measured, pictures, vgg_archive, tmp
     assert (out / "study.html").read_text() == PREVIOUS
 
 
-@pytest.fixture
-def wrong(pictures, vgg_archive, tmp_path):
-    """Wrong command lines by name, and a part of the sentence that each has to give."""
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"--data": None}, "--data"),
+        ({"--out": None}, "--out"),
+        ({"--out": "{tmp_path}/file"}, "name a folder"),
+        ({"--data": "folder:{tmp_path}/single"}, "'ink'"),
+        ({"--data": "folder:{tmp_path}/tiny"}, "fewer than two"),
+        ({"--replicates": "0"}, "--replicates"),
+        ({"--pairs": "-1"}, "--pairs"),
+        ({"--short-side": "8"}, "--short-side"),
+        ({"--tap": "mixed_5b"}, "'mixed_5b'"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_writes_nothing(
+    changed, words, pictures, vgg_archive, tmp_path, capsys
+):
     (tmp_path / "file").write_text("no folder")
     shutil.copytree(pictures / "ink", tmp_path / "single" / "ink")
     for name in ("one", "two"):
         images.write(tmp_path / "tiny" / name / "0.png", np.ones((20, 20, 3), np.float32))
-    out = tmp_path / "out"
-    flags = _flags(pictures, out, vgg_archive)
-    return {
-        "no data": (("--out", out), "--data"),
-        "nowhere to write": (("--data", "ornaments"), "--out"),
-        "a file": ((*flags, "--out", tmp_path / "file"), "name a folder"),
-        "one tradition": ((*flags, "--data", f"folder:{tmp_path / 'single'}"), "'ink'"),
-        "too small": ((*flags, "--data", f"folder:{tmp_path / 'tiny'}"), "fewer than two"),
-        "no replicate": ((*flags, "--replicates", 0), "--replicates"),
-        "less than no pair": ((*flags, "--pairs", -1), "--pairs"),
-        "few pixels": ((*flags, "--short-side", 8), "--short-side"),
-        "unknown tap": ((*flags, "--tap", "mixed_5b"), "'mixed_5b'"),
-    }
-
-
-def test_wrong_input_is_one_sentence_and_writes_nothing(wrong, tmp_path, capsys):
-    for flags, words in wrong.values():
-        assert _run(*flags) == settings.EXIT_INPUT, words
-        shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-        assert len(shown) == 1 and words in shown[0], (words, shown)
-        assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "tiny"}, words
+    flags = _flags(pictures, tmp_path / "out", vgg_archive)
+    given = dict(zip(flags[::2], flags[1::2], strict=True)) | changed
+    given = {name: value for name, value in given.items() if value is not None}
+    line = [str(word).format(tmp_path=tmp_path) for pair in given.items() for word in pair]
+    assert _run(*line) == settings.EXIT_INPUT
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(shown) == 1 and words in shown[0], (words, shown)
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "single", "tiny"}

@@ -1,13 +1,12 @@
-"""Small changes of pictures that mislead a network: FGSM and PGD.
+"""Small changes of pictures that mislead a network (FGSM, PGD), and common corruptions.
 
-Pictures are `[B, H, W, 3]` in [0, 1] and stay there. An objective maps pictures to one number each,
-`[B]`, which the attack makes as great as it can: `misnamed`, `named_as` and `restyled_apart` build
-the usual ones.
+Pictures are `[B, H, W, 3]` in [0, 1] and stay there. An attack makes an objective, which maps
+pictures to one number each `[B]`, as large as it can: `misnamed`, `named_as`, `restyled_apart`.
 """
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -15,8 +14,8 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from stylegan_culture.config import InputError
 from stylegan_culture.measures import statistics
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.measures.statistics import Interval
 
 NORMS = ("linf", "l2")
@@ -29,10 +28,6 @@ class Ball:
 
     norm: str
     radius: float
-
-    def __post_init__(self):
-        if self.norm not in NORMS or self.radius < 0.0:
-            raise InputError(f"no ball {self.norm} of radius {self.radius}; norms: linf, l2")
 
     def steepest(self, gradient: tf.Tensor) -> tf.Tensor:
         """The change of length 1 that follows `gradient [B, H, W, 3]` best; 0 where that is 0."""
@@ -71,8 +66,6 @@ def pgd(
     the ball, None starts at the pictures. Of all that was passed through, for each picture the one
     of the greatest objective is returned.
     """
-    if steps < 1:
-        raise InputError("an attack needs at least one step")
     pictures = tf.convert_to_tensor(pictures, tf.float32)
     rate = rate or 2.5 * ball.radius / steps
     current = pictures if seed is None else _somewhere(pictures, ball, seed)
@@ -110,19 +103,19 @@ def restyled_apart(restyle: Callable, pictures: ArrayLike) -> Callable:
     return lambda changed: tf.reduce_mean((restyle(changed) - reference) ** 2, axis=(1, 2, 3))
 
 
-def _gradient(objective, pictures):
+def _gradient(objective: Callable, pictures: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(pictures)
         value = objective(pictures)
     return tape.gradient(value, pictures)
 
 
-def _length(change):
+def _length(change: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(change * change, axis=(1, 2, 3), keepdims=True))
 
 
-def _somewhere(pictures, ball: Ball, seed: int):
-    """Uniform in the ball of "linf"; in that of "l2" in a random direction, at a uniform length."""
+def _somewhere(pictures: tf.Tensor, ball: Ball, seed: int) -> tf.Tensor:
+    """A random start: uniform in the "linf" ball; in the "l2" ball of random direction, length."""
     generator = np.random.default_rng(seed)
     if ball.norm == "linf":
         change = generator.uniform(-ball.radius, ball.radius, pictures.shape)
@@ -184,9 +177,7 @@ def wanted_others(labels: ArrayLike, count: int) -> np.ndarray:
 
 def named(logits_of: Callable, pictures: ArrayLike, batch: int = 8) -> np.ndarray:
     """The first guess for each picture, `[N]`; `logits_of` maps `[B, S, S, 3]` to `[B, K]`."""
-    starts = range(0, len(pictures), batch)
-    logits = [np.asarray(logits_of(tf.constant(pictures[s : s + batch]))) for s in starts]
-    return np.concatenate(logits).argmax(axis=1)
+    return in_batches(logits_of, pictures, size=batch).argmax(axis=1)
 
 
 def attack_curve(
@@ -197,10 +188,10 @@ def attack_curve(
     levels: ArrayLike,
     effort: Effort = Effort(),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which pictures give way to an attack, by its size.
+    """Which pictures an attack misleads, by its size.
 
     FGSM takes one step of each of the L sizes, which increase. PGD goes on from size to size with
-    the pictures that have not given way: what a smaller change does, a larger bound allows as well.
+    the pictures that were not misled yet: a larger bound allows every smaller change too.
     `labels [N]` are the true cultures, or the wanted ones of a targeted attack.
 
     Returns:
@@ -209,7 +200,7 @@ def attack_curve(
     """
     labels = np.asarray(labels)
 
-    def gives_way(which):
+    def gives_way(which: np.ndarray) -> np.ndarray:
         return (named(logits_of, current[which], effort.batch) == labels[which]) == attack.targeted
 
     current = np.array(pictures, np.float32)
@@ -219,9 +210,14 @@ def attack_curve(
         left = everyone if attack.method == "fgsm" else np.flatnonzero(~rows[-1])
         for start in range(0, len(left), effort.batch):
             part = left[start : start + effort.batch]
-            current[part] = _attacked(
-                logits_of, pictures[part], labels[part], attack, level, effort
-            )
+            objective = (named_as if attack.targeted else misnamed)(logits_of, labels[part])
+            bound = ball(attack.norm, level, pictures[0].size)
+            if attack.method == "fgsm":
+                current[part] = fgsm(objective, pictures[part], bound)
+            else:
+                current[part] = pgd(
+                    objective, pictures[part], bound, effort.steps, seed=effort.seed
+                )
         row = np.ones(len(labels), bool)
         if len(left):
             row[left] = gives_way(left)
@@ -229,35 +225,22 @@ def attack_curve(
     return np.stack(rows), current
 
 
-def corruption_shares(
-    logits_of: Callable,
-    pictures: ArrayLike,
-    labels: ArrayLike,
-    corrupt: Callable,
-    severities: ArrayLike,
-    batch: int = 8,
-) -> np.ndarray:
-    """Which pictures are still named rightly under `corrupt(pictures, severity)`: `[L, N]` bool."""
-    names = [named(logits_of, corrupt(pictures, each), batch) for each in severities]
-    return np.stack(names) == np.asarray(labels)
-
-
 @dataclasses.dataclass(frozen=True)
 class Shares:
-    """Shares of pictures with 95 % intervals: the mean where every culture counts alike, and each
-    culture's, None where it has no picture."""
+    """Shares of pictures with 95 % intervals: the mean in which every culture counts alike, and
+    each culture's share, None where it has no picture."""
 
     mean: Interval
-    cultures: tuple[Interval | None, ...]
+    cultures: dict[str, Interval | None]
 
 
-def shares(values: ArrayLike, labels: ArrayLike, count: int, seed: int = 0) -> Shares:
-    """Shares of `values [N]` bool by culture.
+def shares(values: ArrayLike, labels: ArrayLike, cultures: Sequence[str], seed: int = 0) -> Shares:
+    """Shares of `values [N]` bool by culture; `labels [N]` are numbers of `cultures`.
 
     Intervals are of the Bayesian bootstrap (Rubin, 1981) with half a picture added on either side,
     Beta(s + 1/2, n - s + 1/2): of few pictures that are all alike a plain bootstrap has no width.
     """
-    values, labels = np.asarray(values, bool), np.asarray(labels)
+    values, labels, count = np.asarray(values, bool), np.asarray(labels), len(cultures)
     totals = np.bincount(labels, minlength=count)
     right = np.bincount(labels, weights=values, minlength=count)
     generator, present = np.random.default_rng(seed), totals > 0
@@ -265,10 +248,10 @@ def shares(values: ArrayLike, labels: ArrayLike, count: int, seed: int = 0) -> S
     share, each = right / np.maximum(totals, 1), statistics.with_interval
     return Shares(
         each(share[present].mean(), draws[:, present].mean(axis=1), 0.0, 1.0),
-        tuple(
-            each(share[culture], draws[:, culture], 0.0, 1.0) if present[culture] else None
-            for culture in range(count)
-        ),
+        {
+            name: each(share[culture], draws[:, culture], 0.0, 1.0) if present[culture] else None
+            for culture, name in enumerate(cultures)
+        },
     )
 
 
@@ -279,12 +262,12 @@ def largest_changes(
 
     PGD from a random start. `restyle` maps `[B, S, S, 3]` to the same shape, differentiable.
     """
-    bound, changed = ball("linf", levels, 1), []
-    for start in range(0, len(pictures), effort.batch):
-        part = pictures[start : start + effort.batch]
-        objective = restyled_apart(restyle, part)
-        changed.append(pgd(objective, part, bound, effort.steps, seed=effort.seed))
-    return np.concatenate(changed)
+    bound = ball("linf", levels, 1)
+
+    def attack(part: tf.Tensor) -> tf.Tensor:
+        return pgd(restyled_apart(restyle, part), part, bound, effort.steps, seed=effort.seed)
+
+    return in_batches(attack, pictures, size=effort.batch)
 
 
 def random_changes(pictures: ArrayLike, levels: float, seed: int) -> np.ndarray:
@@ -295,42 +278,27 @@ def random_changes(pictures: ArrayLike, levels: float, seed: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Changes:
-    """Root mean squares over each of N pictures, in levels, `[N]`.
+    """Root mean squares over each of N pictures, in levels, `[N]`."""
 
-    Attributes:
-        input: of a change of the picture.
-        output: of what it changes in the restyled picture.
-        amplification: the second over the first: 1 for a network that returns its input.
-    """
-
-    input: np.ndarray
-    output: np.ndarray
-    amplification: np.ndarray
+    input: np.ndarray  # of a change of the picture
+    output: np.ndarray  # of what it changes in the restyled picture
+    amplification: np.ndarray  # the second over the first: 1 for a network that returns its input
 
 
 def output_changes(
     restyle: Callable, pictures: ArrayLike, changed: ArrayLike, batch: int = 8
 ) -> Changes:
     """How much `restyle(pictures)` changes where `pictures [N, S, S, 3]` become `changed`."""
-    before, after = [], []
-    for start in range(0, len(pictures), batch):
-        pair = [np.asarray(each[start : start + batch], np.float32) for each in (pictures, changed)]
-        before.append(_rms(*pair))
-        after.append(_rms(*(np.asarray(restyle(tf.constant(each))) for each in pair)))
-    change, output = np.concatenate(before), np.concatenate(after)
+    pair = (np.asarray(each, np.float32) for each in (pictures, changed))
+    change, output = in_batches(
+        lambda one, two: (_rms(one, two), _rms(restyle(one), restyle(two))), *pair, size=batch
+    )
     return Changes(change, output, output / np.maximum(change, 1e-9))
 
 
-def _attacked(logits_of, pictures, labels, attack: Attack, level: float, effort: Effort):
-    objective = (named_as if attack.targeted else misnamed)(logits_of, labels)
-    bound = ball(attack.norm, level, pictures[0].size)
-    if attack.method == "fgsm":
-        return fgsm(objective, pictures, bound)
-    return pgd(objective, pictures, bound, effort.steps, seed=effort.seed)
-
-
-def _rms(first, second) -> np.ndarray:
-    change = first.astype(np.float64) - second
+def _rms(first: tf.Tensor, second: tf.Tensor) -> np.ndarray:
+    """Root mean square difference of each picture `[N]`, in levels."""
+    change = np.asarray(first, np.float64) - np.asarray(second)
     return 255.0 * np.sqrt((change * change).mean(axis=(1, 2, 3)))
 
 
@@ -343,17 +311,10 @@ SEVERITIES = {
 
 
 def corrupted(pictures: ArrayLike, kind: str, severity: float, seed: int = 0) -> np.ndarray:
-    """Pictures under one of `SEVERITIES`; equal seeds give equal noise, the rest draws nothing.
-
-    Raises `InputError` for an unknown kind.
-    """
+    """Pictures under one of `SEVERITIES`; equal seeds give equal noise, the others draw nothing."""
     if kind == "noise":
         return noisy(pictures, severity, seed)
-    if kind == "blur":
-        return blurred(pictures, severity)
-    if kind == "jpeg":
-        return compressed(pictures, int(severity))
-    raise InputError(f"no corruption {kind!r}; there are {', '.join(SEVERITIES)}")
+    return {"blur": blurred, "jpeg": compressed}[kind](pictures, severity)
 
 
 def noisy(pictures: ArrayLike, deviation: float, seed: int) -> np.ndarray:

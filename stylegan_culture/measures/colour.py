@@ -48,6 +48,11 @@ def hue(colours: ArrayLike) -> np.ndarray:
     return np.degrees(np.arctan2(colours[..., 2], colours[..., 1])) % 360.0
 
 
+def code(colour: ArrayLike) -> str:
+    """`#rrggbb` of CIELAB `[3]`."""
+    return f"#{bytes(np.rint(255 * srgb(colour)).astype(int).tolist()).hex()}"
+
+
 def palette(colours: ArrayLike, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The colours that stand best for all: k-means in CIELAB.
 

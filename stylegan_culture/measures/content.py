@@ -1,11 +1,12 @@
-"""How far pictures keep a content: as a network sees them, in their structure, and how they vary.
+"""How well restyled pictures keep their content, and how much they vary.
 
 The network takes most of the time, so no picture passes it twice: contents pass once in
-`Perceived.of`, results once in `compared`, and the measures are made of what that leaves.
+`Perceived.of`, results once in `compared`, and the measures are computed from these features.
 Pictures are `[N, H, W, 3]` in [0, 1].
 """
 
 import dataclasses
+import functools
 import typing
 
 import keras
@@ -18,9 +19,9 @@ from stylegan_culture.config import InputError
 from stylegan_culture.features import linalg
 from stylegan_culture.features.backbones import check_size
 from stylegan_culture.measures import statistics
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.measures.statistics import Interval
 
-BATCH = 16  # pictures that pass a backbone at once
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue
 WINDOW, SPREAD = 11, 1.5  # pixels: side and deviation of the Gaussian window
 LEAST_STRUCTURE = 0.5 * 0.03**2  # c: half of C2 of the paper, for brightness from 0 to 1
@@ -28,31 +29,20 @@ LEAST_STRUCTURE = 0.5 * 0.03**2  # c: half of C2 of the paper, for brightness fr
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Perceived:
-    """Features of N pictures, kept so that others can be compared with them.
+    """Features of N pictures, kept so that others can be compared with them."""
 
-    Fields:
-        shape: of the pictures, `(N, H, W)`.
-        pooled: mean over positions of the deepest tap, `[N, D]` float32.
-        taps: `{name: [N, h, w, C]}` float16, channels of length 1 at every position: for a picture
-            of 256 px of the default backbone 4 MB.
-    """
-
-    shape: tuple
-    pooled: np.ndarray
-    taps: dict
+    shape: tuple[int, int, int]  # of the pictures, `(N, H, W)`
+    pooled: np.ndarray  # mean over positions of the deepest tap, `[N, D]` float32
+    # `{name: [N, h, w, C]}` float16, channels of length 1 at every position: for a picture of 256
+    # px of the default backbone 4 MB
+    taps: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, backbone: keras.Model, pictures: ArrayLike) -> "Perceived":
         """Passes pictures `[N, H, W, 3]` once; `InputError` where they are too small."""
         check_size(backbone, *np.shape(pictures)[1:3])
-        pooled, taps = [], {}
-        for start in range(0, len(pictures), BATCH):
-            means, features = _perceive(backbone, tf.constant(pictures[start : start + BATCH]))
-            pooled.append(means.numpy())
-            for name, value in features.items():
-                taps.setdefault(name, []).append(value.numpy())
-        taps = {name: np.concatenate(parts) for name, parts in taps.items()}
-        return cls(np.shape(pictures)[:3], np.concatenate(pooled), taps)
+        pooled, taps = in_batches(functools.partial(_perceive, backbone), pictures)
+        return cls(np.shape(pictures)[:3], pooled, taps)
 
 
 def compared(
@@ -77,26 +67,22 @@ def compared(
             f"pictures of {shape[-4:-1]} (number, height, width) are not comparable with known "
             f"ones of {tuple(known.shape)}; bring them to one size"
         )
-    apart, pooled = [], []
-    for group in np.reshape(pictures, (-1, *shape[-4:])):
-        for start in range(0, len(group), BATCH):
-            rows = slice(start, start + BATCH)
-            means, taps = _perceive(backbone, tf.constant(group[rows]))
-            pooled.append(means.numpy())
-            others = {name: tf.constant(known.taps[name][rows]) for name in taps}
-            apart.append(_apart(taps, others).numpy())
+
+    def compare(batch: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        means, taps = _perceive(backbone, batch)
+        return _apart(taps, dict(zip(known.taps, others, strict=True))), means
+
+    groups = np.reshape(pictures, (-1, *shape[-4:]))
+    parts = [in_batches(compare, group, *known.taps.values()) for group in groups]
+    apart, pooled = zip(*parts, strict=True)
     first = shape[:-3]
     return np.concatenate(apart).reshape(first), np.concatenate(pooled).reshape(*first, -1)
 
 
 def pooled(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
-    """Mean over positions of the deepest tap: `[N, D]` float32, for pictures that are compared
-    with no other."""
+    """Mean over positions of the deepest tap: `[N, D]` float32; cheaper than `Perceived.of`."""
     check_size(backbone, *np.shape(pictures)[1:3])
-    starts = range(0, len(pictures), BATCH)
-    return np.concatenate(
-        [_pool(backbone, tf.constant(pictures[s : s + BATCH])).numpy() for s in starts]
-    )
+    return in_batches(functools.partial(_pool, backbone), pictures)
 
 
 def content_codes(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
@@ -105,17 +91,14 @@ def content_codes(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
     The features of `backbone.content_tap`, each channel brought to mean 0 and deviation 1 over the
     picture.
     """
-    starts = range(0, len(pictures), BATCH)
-    return np.concatenate([_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts])
+    return in_batches(functools.partial(_code, backbone), pictures)
 
 
 def descriptors_and_codes(
     backbone: keras.Model, pictures: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
     """`probes.descriptors` `[N, D]` and `content_codes` `[N, E]` of pictures, in one pass."""
-    starts = range(0, len(pictures), BATCH)
-    parts = [_describe_and_code(backbone, tf.constant(pictures[s : s + BATCH])) for s in starts]
-    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return in_batches(functools.partial(_describe_and_code, backbone), pictures)
 
 
 def content_distances(codes: ArrayLike, others: ArrayLike) -> np.ndarray:
@@ -153,7 +136,7 @@ def structure_similarity(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     x, y = (each.astype(np.float64) @ LUMINANCE for each in (first, second))
     reach = WINDOW // 2
 
-    def smooth(maps):
+    def smooth(maps: np.ndarray) -> np.ndarray:
         blurred = gaussian_filter(maps, (0.0, SPREAD, SPREAD), radius=(0, reach, reach))
         return blurred[:, reach:-reach, reach:-reach]
 
@@ -194,8 +177,6 @@ def style_diversity(features: ArrayLike, reference: ArrayLike, seed: int = 0) ->
     0: every culture gives the same picture. As `diversity`, for at least two cultures.
     """
     features = np.asarray(features, np.float64)
-    if features.ndim != 3 or len(features) < 2:
-        raise InputError("diversity of styles needs results [K, N, D] in at least two cultures")
     between, count = _between(reference), len(features)
     apart = np.array(
         [_distances(cultures).sum() / (count * (count - 1)) for cultures in features.swapaxes(0, 1)]
@@ -206,7 +187,7 @@ def style_diversity(features: ArrayLike, reference: ArrayLike, seed: int = 0) ->
 
 
 @tf.function(reduce_retracing=True)
-def _perceive(backbone, batch):
+def _perceive(backbone: keras.Model, batch: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Pooled features, and all taps with channels of length 1 in float16."""
     taps = {name: tf.cast(value, tf.float32) for name, value in backbone(batch).items()}
     means = tf.reduce_mean(taps[backbone.taps[-1]], (1, 2))
@@ -215,13 +196,13 @@ def _perceive(backbone, batch):
 
 
 @tf.function(reduce_retracing=True)
-def _pool(backbone, batch):
+def _pool(backbone: keras.Model, batch: tf.Tensor) -> tf.Tensor:
     deepest = backbone.taps[-1]
     return tf.reduce_mean(tf.cast(backbone(batch, taps=(deepest,))[deepest], tf.float32), (1, 2))
 
 
 @tf.function(reduce_retracing=True)
-def _apart(first: dict, second: dict):
+def _apart(first: dict[str, tf.Tensor], second: dict[str, tf.Tensor]) -> tf.Tensor:
     parts = []
     for name, value in first.items():
         gap = tf.cast(value, tf.float32) - tf.cast(second[name], tf.float32)
@@ -230,18 +211,18 @@ def _apart(first: dict, second: dict):
 
 
 @tf.function(reduce_retracing=True)  # at the top level: one trace serves every call
-def _code(backbone, batch):
+def _code(backbone: keras.Model, batch: tf.Tensor) -> tf.Tensor:
     tap = backbone.content_tap
     return _unit(backbone(batch, taps=(tap,))[tap])
 
 
 @tf.function(reduce_retracing=True)
-def _describe_and_code(backbone, batch):
+def _describe_and_code(backbone: keras.Model, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     features = backbone(batch)
     return linalg.descriptors(features), _unit(features[backbone.content_tap])
 
 
-def _unit(features):
+def _unit(features: tf.Tensor) -> tf.Tensor:
     """Features `[B, h, w, C]` as unit vectors `[B, h w C]`, each channel of mean 0 and deviation 1
     over the picture."""
     features = tf.cast(features, tf.float32)
@@ -250,14 +231,14 @@ def _unit(features):
     return tf.math.l2_normalize(tf.reshape(standard, (tf.shape(features)[0], -1)), axis=1)
 
 
-def _distances(rows) -> np.ndarray:
+def _distances(rows: ArrayLike) -> np.ndarray:
     """Distances between each two rows of `[N, D]`, exactly 0 for equal ones: `[N, N]`."""
     from scipy.spatial.distance import cdist
 
     return cdist(rows, rows)
 
 
-def _between(reference) -> np.ndarray:
+def _between(reference: ArrayLike) -> np.ndarray:
     """Distances between contents; `InputError` where none differ."""
     distances = _distances(np.asarray(reference, np.float64))
     if not distances.any():
@@ -265,7 +246,7 @@ def _between(reference) -> np.ndarray:
     return distances
 
 
-def _pair_mean(apart, weights) -> float:
+def _pair_mean(apart: np.ndarray, weights: np.ndarray) -> float:
     """The mean over pairs of different contents, content i counted `weights[i]` times."""
     pairs = weights.sum() ** 2 - weights @ weights
     return weights @ apart @ weights / pairs if pairs else np.nan

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
+from scipy.ndimage import map_coordinates
 
 from stylegan_culture import images
 from stylegan_culture.features import linalg
@@ -27,11 +28,11 @@ def grad_cam(
 ) -> tf.Tensor:
     """Grad-CAM: `max(0, sum_c a_c features_c)`, a_c the mean gradient of the culture's logit.
 
-    For any network that can be cut at a tap (Selvaraju et al., arXiv 1610.02391). Several taps may
-    be read: the deeper ones follow the tap at which it is cut, and the shallower ones stay as they
-    are, so that the gradient is that of every way from this tap to the logit. With the deeper taps
-    held too, Grad-CAM would see only the means of a head that reads means and deviations, since
-    the slopes of a deviation average to 0 over the map.
+    For any network that can be cut at a tap (Selvaraju et al., arXiv 1610.02391). The head may read
+    several taps: deeper taps follow a change of this tap, shallower ones do not, so the gradient
+    covers every way from this tap to the logit. If deeper taps were held fixed, Grad-CAM of a head
+    that reads means and deviations would see the means only, since the slopes of a deviation
+    average to 0 over the map.
 
     `network` maps pictures `[B, H, W, 3]` to `{tap: [B, h, w, C]}` and `logits_of` such taps to
     logits `[B, K]`; the map is `[B, h, w]`, at least 0.
@@ -52,16 +53,12 @@ def on_picture(evidence: ArrayLike, stride: int, height: int, width: int) -> np.
     Positions lie `stride` pixels apart and the map's middle in the picture's: to a pixel for
     networks that pad, to 3 for the others (backbones of 160-pixel pictures).
     """
-    evidence = np.asarray(evidence, np.float64)
-    for axis, size in enumerate((height, width)):
-        count = evidence.shape[axis]
-        first = (size - 1 - stride * (count - 1)) / 2
-        place = np.clip((np.arange(size) - first) / stride, 0.0, count - 1.0)
-        low = np.minimum(place.astype(int), max(0, count - 2))
-        share = (place - low).reshape((-1, 1) if axis == 0 else (1, -1))
-        after = np.take(evidence, np.minimum(low + 1, count - 1), axis)
-        evidence = (1.0 - share) * np.take(evidence, low, axis) + share * after
-    return evidence
+    places = []
+    for count, size in zip(np.shape(evidence), (height, width), strict=True):
+        first = (size - 1 - stride * (count - 1)) / 2  # pixel of the outermost position
+        places.append((np.arange(size) - first) / stride)
+    grid = np.meshgrid(*places, indexing="ij")
+    return map_coordinates(np.asarray(evidence, np.float64), grid, order=1, mode="nearest")
 
 
 def strongest_pixels(evidence: ArrayLike, share: float) -> np.ndarray:
@@ -73,15 +70,14 @@ def strongest_pixels(evidence: ArrayLike, share: float) -> np.ndarray:
 
 
 def elsewhere(mask: ArrayLike, count: int, seed: int) -> np.ndarray:
-    """The mask `[H, W]` moved around the picture at random, what leaves it comes in at the other
-    side: `[count, H, W]`, of the same number of pixels."""
+    """The mask `[H, W]` shifted at random, circularly: `[count, H, W]`, each of as many pixels."""
     generator = np.random.default_rng(seed)
     shifts = generator.integers(0, np.shape(mask), (count, 2))
     return np.stack([np.roll(mask, shift, (0, 1)) for shift in shifts])
 
 
 def covered(picture: ArrayLike, mask: ArrayLike) -> np.ndarray:
-    """A picture `[H, W, 3]` with a mask's pixels blurred beyond recognition, colours kept."""
+    """A picture `[H, W, 3]` in which the mask's pixels are blurred beyond recognition."""
     height, width = mask.shape
     picture = np.asarray(picture, np.float32)
     blurred = images.resize(images.resize(picture, BLUR, BLUR), height, width)
@@ -93,17 +89,12 @@ KINDS = ("means", "deviations")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parts:
-    """Logits of N pictures and K cultures, taken apart.
+    """Logits of N pictures and K cultures, taken apart."""
 
-    Fields:
-        bias: `[K]`.
-        maps: `{(tap, kind): [N, h, w, K]}`, kinds of `KINDS`, taps from shallow to deep.
-    """
+    bias: np.ndarray  # `[K]`
+    maps: dict  # `{(tap, kind): [N, h, w, K]}`, kinds of `KINDS`, taps from shallow to deep
 
-    bias: np.ndarray
-    maps: dict
-
-    def totals(self) -> dict:
+    def totals(self) -> dict[tuple[str, str], np.ndarray]:
         """The parts of the logits, `{(tap, kind): [N, K]}`."""
         return {name: one.mean(axis=(1, 2)) for name, one in self.maps.items()}
 
@@ -133,7 +124,7 @@ def take_apart(tagger: keras.Model, pictures: ArrayLike) -> Parts:
     return Parts(bias / temperature, maps)
 
 
-def _statistics(features) -> tuple[np.ndarray, np.ndarray]:
+def _statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What averages to a channel's mean and to its deviation, `[N, h, w, C]` each."""
     squares = (
         np.square(features - features.mean(axis=(1, 2), keepdims=True)) + linalg.DEVIATION_FLOOR
@@ -187,9 +178,9 @@ def eta_squared(values: ArrayLike, labels: ArrayLike, count: int) -> np.ndarray:
 def chance_difference(
     values: ArrayLike, labels: ArrayLike, count: int, permutations: int, seed: int
 ) -> float:
-    """The 95 % quantile of the greatest difference of all channels and cultures where the pictures'
+    """The 95 % quantile of the greatest difference of all channels and cultures when the pictures'
     tags are shuffled: one threshold for all, since the strongest of many channels is strong even
-    where none carries anything (maximum statistic; Westfall and Young, 1993)."""
+    where no channel tells anything (maximum statistic; Westfall and Young, 1993)."""
     generator, labels = np.random.default_rng(seed), np.asarray(labels)
     greatest = [
         np.max(channel_differences(values, generator.permutation(labels), count))
@@ -201,8 +192,7 @@ def chance_difference(
 def difference_intervals(
     values: ArrayLike, labels: ArrayLike, count: int, replicates: int, seed: int
 ) -> np.ndarray:
-    """Differences with their 95 % intervals over pictures, drawn within cultures: `[K, C, 3]` of
-    value, low and high end."""
+    """Differences with 95 % intervals over pictures, `[K, C, 3]` of value, low and high end."""
     value = channel_differences(values, labels, count)
     drawn = statistics.resampled(labels, replicates, seed)
     replicated = np.stack([channel_differences(values, labels, count, row) for row in drawn])
@@ -214,12 +204,12 @@ def strongest_channels(differences: ArrayLike, count: int) -> np.ndarray:
     return np.argsort(-np.asarray(differences), axis=1, kind="stable")[:, :count]
 
 
-def _member(labels, count: int) -> np.ndarray:
+def _member(labels: ArrayLike, count: int) -> np.ndarray:
     """Tags `[N, K]` of labels."""
     return np.eye(count)[np.asarray(labels)]
 
 
-def _moments(values, shares) -> tuple[np.ndarray, np.ndarray]:
+def _moments(values: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance `[K, C]` of each column of `shares [N, K]`."""
     shares = (shares / shares.sum(axis=0)).T
     centre = values.mean(axis=0)  # squares of values far from zero would cancel

@@ -1,15 +1,17 @@
-"""How evenly several cultures are served: worst and best, how sure that is, and against what.
+"""How evenly a model serves cultures: which it serves worst and best, and how sure that is.
 
-Pure functions of NumPy arrays: K cultures, N contents, R bootstrap replicates. `asked [K, N]` says
-whether content n was to become culture k; a content of culture k itself is not. A measure of every
-culture comes as `Estimates`: the values, and those of resampled contents.
+K cultures, N contents, R bootstrap replicates. `asked [K, N]` says whether content n was restyled
+into culture k; a content that already is of culture k was not. A measure of every culture comes as
+`Estimates`: its values, and those of resampled contents.
 """
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import entropy
 
 from stylegan_culture.measures import sets, statistics
 from stylegan_culture.measures.statistics import PERMUTATIONS, Interval
@@ -17,19 +19,13 @@ from stylegan_culture.measures.statistics import PERMUTATIONS, Interval
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimates:
-    """One measure of each culture.
+    """One measure of each culture."""
 
-    Attributes:
-        values: `[K]`.
-        replicates: `[R, K]`, of resampled contents.
-        higher: whether more is better.
-        ends: the least and the greatest value that there can be.
-    """
-
-    values: np.ndarray
-    replicates: np.ndarray
-    higher: bool
-    ends: tuple = (-math.inf, math.inf)
+    values: np.ndarray  # `[K]`
+    replicates: np.ndarray  # `[R, K]`, of resampled contents
+    higher: bool  # whether more is better
+    # The least and the greatest value that there can be
+    ends: tuple[float, float] = (-math.inf, math.inf)
 
     def intervals(self) -> list[Interval]:
         """Of each culture, 95 %."""
@@ -39,7 +35,7 @@ class Estimates:
         ]
 
     @property
-    def losses(self) -> tuple:
+    def losses(self) -> tuple[np.ndarray, np.ndarray]:
         """Values and replicates turned so that more is worse."""
         sign = -1.0 if self.higher else 1.0
         return sign * self.values, sign * self.replicates
@@ -125,39 +121,31 @@ def covered(after: Estimates, before: Estimates) -> Estimates | None:
 
 @dataclasses.dataclass(frozen=True)
 class Worst:
-    """The culture served worst, and how sure that is.
+    """The culture served worst, and how sure that is."""
 
-    Attributes:
-        culture: its number; `interval`: its value with the ends.
-        share: of replicates in which it is the worst, equal ones sharing.
-        shares: those of all K cultures.
-        tie: whether others are the worst in more than 5 % of replicates, so that the data do not
-            settle it.
-        best: the number of the culture served best, and its `best_interval`.
-    """
-
-    culture: int
-    interval: Interval
-    share: float
-    shares: tuple[float, ...]
+    culture: str  # its name
+    interval: Interval  # its value and 95 % interval
+    share: float  # of replicates in which it is the worst; equally bad cultures share a replicate
+    shares: dict[str, float]  # of each culture
+    # Whether others are the worst in more than 5 % of replicates, so that the data do not settle it
     tie: bool
-    best: int
+    best: str  # the name of the culture served best; `best_interval`: its value
     best_interval: Interval
 
 
-def worst(measure: Estimates) -> Worst:
-    """Which culture a measure is worst for, over the replicates."""
+def worst(measure: Estimates, cultures: Sequence[str]) -> Worst:
+    """Which of K `cultures` a measure is worst for, over the replicates."""
     values, replicates = measure.losses
-    lowest = replicates == replicates.max(axis=1, keepdims=True)
-    shares = (lowest / lowest.sum(axis=1, keepdims=True)).mean(axis=0)
-    culture, best, intervals = int(values.argmax()), int(values.argmin()), measure.intervals()
+    worst_of_all = replicates == replicates.max(axis=1, keepdims=True)
+    shares = (worst_of_all / worst_of_all.sum(axis=1, keepdims=True)).mean(axis=0)
+    lowest, best, intervals = values.argmax(), values.argmin(), measure.intervals()
     return Worst(
-        culture=culture,
-        interval=intervals[culture],
-        share=float(shares[culture]),
-        shares=tuple(shares.tolist()),
-        tie=bool(shares[culture] < statistics.LEVEL),
-        best=best,
+        culture=cultures[lowest],
+        interval=intervals[lowest],
+        share=float(shares[lowest]),
+        shares=dict(zip(cultures, shares.tolist(), strict=True)),
+        tie=bool(shares[lowest] < statistics.LEVEL),
+        best=cultures[best],
         best_interval=intervals[best],
     )
 
@@ -182,17 +170,11 @@ def worst_to_best(measure: Estimates) -> Interval | None:
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """How far best and worst culture lie apart.
+    """How far best and worst culture lie apart."""
 
-    Attributes:
-        range: best less worst mean.
-        chance: its mean over shuffles.
-        p: the share of shuffles (and the data themselves) with as great a range.
-    """
-
-    range: float
-    chance: float
-    p: float
+    range: float  # best less worst mean
+    chance: float  # its mean over shuffles
+    p: float  # the share of shuffles (and the data themselves) with as great a range
 
 
 def spread_by_chance(values: ArrayLike, asked: ArrayLike, seed: int) -> Spread:
@@ -215,52 +197,53 @@ def spread_by_chance(values: ArrayLike, asked: ArrayLike, seed: int) -> Spread:
     return Spread(float(observed), float(np.mean(ranges)), (1 + as_great) / (1 + PERMUTATIONS))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class Paired:
-    """Differences between cultures, row less column, with the ends of 95 % intervals, `[K, K]`.
+    """Differences between cultures, row less column, with the ends of 95 % intervals, `[K][K]`.
 
-    0 on the diagonal and NaN where no content was asked of both. `clear`: whether the interval
+    0 on the diagonal and None where no content was asked of both. `clear`: whether the interval
     leaves 0 out.
     """
 
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    clear: np.ndarray
+    value: list[list[float | None]]
+    low: list[list[float | None]]
+    high: list[list[float | None]]
+    clear: list[list[bool]]
 
 
 def paired(values: ArrayLike, asked: ArrayLike, weights: ArrayLike) -> Paired:
     """Differences of `values [K, N]` within one content: means over the contents asked of both."""
     values, asked = np.asarray(values, np.float64), np.asarray(asked, bool)
     count = len(values)
-    value, low, high = np.zeros((3, count, count))
+    table, clear = np.full((3, count, count), None), np.zeros((count, count), bool)
     for i in range(count):
+        table[:, i, i] = 0.0
         for j in range(i):
-            both = np.asarray(asked[i] & asked[j], np.float64)
-            gap = Interval(np.nan, np.nan, np.nan)
+            both = asked[i] & asked[j]
             if both.any():
-                gap = means((values[i] - values[j])[None], both[None], weights, True).intervals()[0]
-            value[i, j], low[i, j], high[i, j] = gap
-            value[j, i], low[j, i], high[j, i] = -gap.value, -gap.high, -gap.low
-    return Paired(value, low, high, (low > 0.0) | (high < 0.0))
+                apart = (values[i] - values[j])[None]
+                gap = means(apart, both[None], weights, True).intervals()[0]
+                table[:, i, j], table[:, j, i] = gap, (-gap.value, -gap.high, -gap.low)
+                clear[i, j] = clear[j, i] = gap.low > 0.0 or gap.high < 0.0
+    return Paired(*table.tolist(), clear.tolist())
 
 
 @dataclasses.dataclass(frozen=True)
 class Leaning:
     """The share of each class, and `effective`: `exp` of the entropy of the shares (Hill's number
-    of order 1), the number of classes, all alike, that it is as even as."""
+    of order 1), the number of equally frequent classes that is as even."""
 
-    shares: tuple[Interval, ...]
+    shares: dict[str, Interval]
     effective: float
 
 
-def leaning(named: ArrayLike, classes: int, replicates: int, seed: int) -> Leaning:
+def leaning(named: ArrayLike, classes: Sequence[str], replicates: int, seed: int) -> Leaning:
     """What pictures that ask for no culture are named as.
 
-    `named [N]` are numbers of `classes` classes; `replicates` and `seed` are of `proportions`.
+    `named [N]` are numbers of `classes`; `replicates` and `seed` are of `proportions`.
     """
-    counts = np.bincount(named, minlength=classes)
-    shares = proportions(counts, np.full(classes, len(named)), replicates, seed)
-    positive = shares.values[shares.values > 0.0]
-    entropy = -np.sum(positive * np.log(positive))
-    return Leaning(tuple(shares.intervals()), float(np.exp(entropy)))
+    counts = np.bincount(named, minlength=len(classes))
+    shares = proportions(counts, np.full(len(classes), len(named)), replicates, seed)
+    return Leaning(
+        dict(zip(classes, shares.intervals(), strict=True)), float(np.exp(entropy(shares.values)))
+    )

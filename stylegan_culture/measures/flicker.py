@@ -1,5 +1,7 @@
 """How much a video flickers: what changes from frame to frame beyond what the motion explains."""
 
+import typing
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -7,12 +9,15 @@ from stylegan_culture import images
 from stylegan_culture.features.flow import between, warp
 from stylegan_culture.restyling.video.frames import is_cut, thumb
 
+if typing.TYPE_CHECKING:
+    from stylegan_culture.restyling.video.clips import Clip
+
 
 def pair_error(
     previous: ArrayLike, current: ArrayLike, flow: ArrayLike, mask: ArrayLike
 ) -> tuple[float, int]:
-    """Of one frame and the one before it, carried along the motion: the sum over visible pixels p
-    of `|warp(previous, w)(p) - current(p)|^2 / 3`, and the number of these pixels.
+    """The sum over visible pixels p of `|warp(previous, w)(p) - current(p)|^2 / 3`, of a frame and
+    the one before it, which is warped along the motion w; and the number of these pixels.
 
     Args:
         previous, current: pictures `[H, W, 3]`.
@@ -24,9 +29,9 @@ def pair_error(
     return float(np.square(difference).mean(-1).sum(dtype=np.float64)), int(mask.sum())
 
 
-def excess(source, result) -> float:
-    """The warp error of a result minus its source's, with the source's motion, in squared units of
-    brightness.
+def excess(source: "Clip", result: "Clip") -> float:
+    """The warp error of a result minus that of its source, both along the source's motion, in
+    squared units of brightness.
 
     The warp error is the mean of `pair_error` over visible pixels: Lai et al., "Learning blind
     video temporal consistency", 2018, arXiv 1808.00449, equation 8; there each pair counts equally,

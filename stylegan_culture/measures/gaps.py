@@ -1,7 +1,7 @@
 """How far apart the features of cultures are: distances of Gaussians, linear probes, a map.
 
-In float64. Samples are pictures of P positions each,
-`[N, P, C]`; what is resampled are pictures, since positions of one picture depend on each other.
+In float64. Samples are pictures of P positions each, `[N, P, C]`. Pictures are resampled, not
+positions, since positions of one picture depend on each other.
 """
 
 import dataclasses
@@ -69,8 +69,8 @@ def gaps(moments: list[Moments], shrinkage: float) -> dict[str, np.ndarray]:
 
 
 def weighted_moments(samples: ArrayLike, weights: ArrayLike | None = None) -> Moments:
-    """Moments of the positions of pictures `[N, P, C]`, each counted `weights [N]` times, whole
-    numbers (None: once)."""
+    """Moments of the positions of pictures `[N, P, C]`, each counted `weights [N]` times (None:
+    once)."""
     count, positions, channels = samples.shape
     weights = np.ones(count) if weights is None else np.asarray(weights, np.float64)
     rows = np.asarray(samples, np.float64).reshape(-1, channels)
@@ -80,8 +80,8 @@ def weighted_moments(samples: ArrayLike, weights: ArrayLike | None = None) -> Mo
     return Moments(int(weights.sum()) * positions, mean, (shares * centred).T @ centred)
 
 
-def _spectral(covariance, shrinkage: float):
-    """`S^1/2`, and the inverse of the shrunk S or None where l is 0, from one decomposition."""
+def _spectral(covariance: np.ndarray, shrinkage: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """`S^1/2`, and the inverse of the shrunk S (None where l is 0), from one decomposition."""
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0.0)
     root = (vectors * np.sqrt(values)) @ vectors.T
@@ -91,12 +91,12 @@ def _spectral(covariance, shrinkage: float):
     return root, (vectors / shrunk) @ vectors.T
 
 
-def _overlap(root, other) -> float:
-    """`tr (S^1/2 S' S^1/2)^1/2` by the root of S."""
+def _overlap(root: np.ndarray, other: np.ndarray) -> float:
+    """`tr (S^1/2 S' S^1/2)^1/2` from the root of S."""
     return float(np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0.0)).sum())
 
 
-def _relative(overlap: float, covariance, other) -> float:
+def _relative(overlap: float, covariance: np.ndarray, other: np.ndarray) -> float:
     scale = np.sqrt(np.trace(covariance) * np.trace(other))
     return min(1.0, overlap / float(scale)) if scale > 0.0 else 0.0
 
@@ -107,8 +107,10 @@ def _frechet(first: Moments, second: Moments, overlap: float) -> float:
     return max(0.0, float(apart + traces - 2.0 * overlap))
 
 
-def _divergence(moments, inverses, shrinkage: float) -> float:
-    """The symmetric divergence of two Gaussians by the inverses of their shrunk covariances."""
+def _divergence(
+    moments: tuple[Moments, Moments], inverses: tuple[np.ndarray, np.ndarray], shrinkage: float
+) -> float:
+    """The symmetric divergence of two Gaussians from the inverses of their shrunk covariances."""
     size, gap = len(moments[0].mean), moments[1].mean - moments[0].mean
     traces = 0.0
     for one, inverse in zip(moments, reversed(inverses), strict=True):
@@ -156,7 +158,7 @@ def aligned(layer: CultureAlignment | None, sampled: Sampled) -> Sampled:
 
 
 def aligned_moments(layer: CultureAlignment | None, moments: list[Moments]) -> list[Moments]:
-    """What `aligned` does to Gaussians: `A_k (m_k' - m_k) + m` and `A_k S_k A_k'`, exactly."""
+    """`aligned` for Gaussians: means `A_k (m_k' - m_k) + m`, covariances `A_k S_k A_k'`."""
     if layer is None:
         return moments
     means, shared, maps = (
@@ -179,27 +181,26 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class MapFigures:
-    """Held-out features in the shared space of one alignment map.
+    """Held-out features in the shared space of one alignment map."""
 
-    Attributes:
-        gaps: each of `MEASURES` between each two cultures, `[K][K]`.
-        mean: each of `MEASURES`, the mean over pairs.
-        probe: balanced accuracy of a probe that sees single "positions", pictures' "means", and
-            their means and deviations ("descriptors").
-    """
-
-    gaps: dict[str, Figure]
-    mean: dict[str, Figure]
+    gaps: dict[str, Figure]  # each of `MEASURES` between each two cultures, `[K][K]`
+    mean: dict[str, Figure]  # each of `MEASURES`, the mean over pairs
+    # Balanced accuracy of a probe that sees single "positions", pictures' "means", and their means
+    # and deviations ("descriptors")
     probe: dict[str, Figure]
 
 
 def compare_maps(
-    layers: dict, train: Sampled, held: Sampled, replicates: Iterable[np.ndarray], unit: float
+    layers: dict[str, CultureAlignment | None],
+    train: Sampled,
+    held: Sampled,
+    replicates: Iterable[np.ndarray],
+    unit: float,
 ) -> dict[str, MapFigures]:
     """Every measure of held-out features in the shared space of each layer, by the layer's name.
 
     Args:
-        layers: name to `CultureAlignment`, or to None for no alignment.
+        layers: by name; None is no alignment.
         train: what the probes are fitted to, in the shared space.
         held: what is measured.
         replicates: rows of `statistics.resampled`, at least one.
@@ -224,7 +225,7 @@ def compare_maps(
 
 
 def halves(held: Sampled, unit: float, seed: int, draws: int = 5) -> dict[str, float]:
-    """What two random halves of one culture's pictures are apart: the floor of every measure.
+    """How far apart two random halves of one culture's pictures are: the floor of every measure.
 
     Means over cultures of at least two pictures and over draws; empty where no culture has two.
     """
@@ -283,7 +284,7 @@ def choose_ddr(
     return DdrChoice(best[0], best[1], tried)
 
 
-def _probed(layer, train: Sampled, held: Sampled) -> dict[str, np.ndarray]:
+def _probed(layer: CultureAlignment | None, train: Sampled, held: Sampled) -> dict[str, np.ndarray]:
     """For each kind of probe the share of each held-out picture that it names rightly, `[N]`."""
     train, held = aligned(layer, train), aligned(layer, held)
     count, positions, channels = held.labels.max() + 1, *held.features.shape[1:]
@@ -297,8 +298,14 @@ def _probed(layer, train: Sampled, held: Sampled) -> dict[str, np.ndarray]:
     return right
 
 
-def _measured(layers: dict, held: Sampled, weights, right: dict, unit: float) -> dict:
-    """The values of `MapFigures` of every layer for one way of counting the held-out pictures."""
+def _measured(
+    layers: dict[str, CultureAlignment | None],
+    held: Sampled,
+    weights: np.ndarray | None,
+    right: dict[str, dict[str, np.ndarray]],
+    unit: float,
+) -> dict[str, dict[str, dict]]:
+    """The values of `MapFigures` of every layer, held-out pictures counted `weights [N]` times."""
     moments, count = held.moments(weights), held.labels.max() + 1
     pairs, values = np.tril_indices(count, -1), {}
     for name, layer in layers.items():
@@ -315,7 +322,7 @@ def _measured(layers: dict, held: Sampled, weights, right: dict, unit: float) ->
     return values
 
 
-def _figure(value, replicates: list, key: str) -> Figure:
+def _figure(value: ArrayLike, replicates: list, key: str) -> Figure:
     ends = statistics.interval(value, np.stack(replicates), *LIMITS.get(key, (0, 1)))
     return Figure(*(np.round(each, 6).tolist() for each in (value, *ends)))
 
@@ -333,23 +340,16 @@ WHAT = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GapMap:
-    """K traditions on a map.
+    """K traditions on a map."""
 
-    Fields:
-        figures: for each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval.
-        frechet: `[K, K]`, Frechet distances as a share of the mean variance.
-        points: `[K, 2]`, `plane` of them.
-        kept: the share of the squared distances' variance that the plane keeps.
-        scatter: `[K, 2, 2]`, covariance of the points over draws of the pictures.
-        variance: the share of the features' variance that the principal directions hold.
-    """
-
-    figures: dict
-    frechet: np.ndarray
-    points: np.ndarray
-    kept: float
-    scatter: np.ndarray
-    variance: float
+    figures: dict[
+        str, np.ndarray
+    ]  # for each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval
+    frechet: np.ndarray  # `[K, K]`, Frechet distances as a share of the mean variance
+    points: np.ndarray  # `[K, 2]`, `plane` of them
+    kept: float  # the share of the squared distances' variance that the plane keeps
+    scatter: np.ndarray  # `[K, 2, 2]`, covariance of the points over draws of the pictures
+    variance: float  # the share of the features' variance that the principal directions hold
 
 
 def survey(sampled: Sampled, seed: int = 0, replicates: int = MAP_REPLICATES) -> GapMap:
@@ -377,8 +377,8 @@ def survey(sampled: Sampled, seed: int = 0, replicates: int = MAP_REPLICATES) ->
 
 
 def principal(sampled: Sampled, directions: int) -> tuple[Sampled, float]:
-    """Features in the principal directions of all traditions, each counting alike, and the share
-    of the variance that these hold; at most as many directions as there are channels."""
+    """Features in the principal directions of all traditions, which count alike, and the share of
+    the variance that these directions hold; at most as many as there are channels."""
     moments = sampled.moments()
     centre = np.mean([one.mean for one in moments], axis=0)
     offsets = [one.mean - centre for one in moments]

@@ -129,11 +129,11 @@ def plain_share(lightness: ArrayLike, side: int = 8, least: float = 2.0) -> floa
 
 
 def line_strength(picture: ArrayLike, period: float) -> float:
-    """Power at the frequency 1 / period against that of its neighbours, rows or columns.
+    """Power at the frequency 1 / period over that of neighbouring frequencies, in rows or columns.
 
-    The stronger of the two directions; 1 where nothing stands out, in the mean. Power is averaged
-    over the other direction's frequencies, so that a grid whose cells differ shows too. The picture
-    `[H, W, C]` has edges of at least 64 pixels, the period is 2 or more.
+    The stronger of the two directions; about 1 where nothing stands out. Power is averaged over the
+    other direction's frequencies, so that a grid whose cells differ shows too. The picture
+    `[H, W, C]` has sides of at least 64 pixels, the period is 2 or more.
     """
     grey = np.asarray(picture, np.float64).mean(axis=-1)
     windows = [np.hanning(length) for length in grey.shape]
@@ -214,27 +214,20 @@ class Swatch:
 
 @dataclasses.dataclass(frozen=True)
 class Portrait:
-    """What a tradition looks like.
+    """What a tradition looks like."""
 
-    Attributes:
-        pictures: their number.
-        figures: for each of `WHAT` the mean over pictures with its interval.
-        hues, lightness, chroma: mean histograms.
-        palette: the largest share first.
-    """
-
-    pictures: int
-    figures: dict[str, Interval]
+    pictures: int  # their number
+    figures: dict[str, Interval]  # for each of `WHAT` the mean over pictures with its interval
+    # hues, lightness, chroma: mean histograms
     hues: list[float]
     lightness: list[float]
     chroma: list[float]
-    palette: list[Swatch]
+    palette: list[Swatch]  # the largest share first
 
     @classmethod
     def of(cls, album: Album, seed: int = 0) -> "Portrait":
         """Of the pictures of an album; `seed` draws replicates and starts the palette."""
         centres, shares = colour.palette(np.concatenate(album.colours), PALETTE, seed)
-        codes = np.rint(255 * colour.srgb(centres)).astype(int)
         return cls(
             pictures=len(album),
             figures={
@@ -244,20 +237,17 @@ class Portrait:
             hues=np.mean(album.hues, axis=0).tolist(),
             **{name: np.mean(rows, axis=0).tolist() for name, rows in album.histograms.items()},
             palette=[
-                Swatch(lab.round(2).tolist(), f"#{bytes(code.tolist()).hex()}", float(share))
-                for lab, code, share in zip(centres, codes, shares, strict=True)
+                Swatch(lab.round(2).tolist(), colour.code(lab), float(share))
+                for lab, share in zip(centres, shares, strict=True)
             ],
         )
 
 
-def neighbours(
-    features: ArrayLike, labels: ArrayLike, count: int, varied: bool = False
-) -> list[tuple[int, int, float]]:
+def neighbours(features: ArrayLike, labels: ArrayLike, count: int) -> list[tuple[int, int, float]]:
     """The `count` pairs of pictures of different traditions that are most alike.
 
     `(picture, picture, cosine similarity)` of the standardised `features [N, D]`, the most alike
-    first; no picture stands twice. With `varied` at most one pair of each two traditions, so that
-    no two fill the list.
+    first; no picture stands twice, and each two traditions have one pair at most.
     """
     standard, labels = statistics.standardised(features), np.asarray(labels)
     lengths = np.linalg.norm(standard, axis=1, keepdims=True)
@@ -273,9 +263,8 @@ def neighbours(
         pairs.append((*pair, float(alike[first, second])))
         for used in pair:
             alike[used] = alike[:, used] = -np.inf
-        if varied:
-            one, other = (labels == labels[picture] for picture in pair)
-            alike[np.ix_(one, other)] = alike[np.ix_(other, one)] = -np.inf
+        one, other = (labels == labels[picture] for picture in pair)
+        alike[np.ix_(one, other)] = alike[np.ix_(other, one)] = -np.inf
     return pairs
 
 

@@ -6,6 +6,7 @@ less sharp than photographs and a probe would learn sharpness instead.
 """
 
 import dataclasses
+import functools
 import typing
 
 import keras
@@ -17,6 +18,7 @@ from stylegan_culture import losses
 from stylegan_culture.config import InputError
 from stylegan_culture.features import linalg
 from stylegan_culture.measures import statistics
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.measures.statistics import Interval
 
 if typing.TYPE_CHECKING:
@@ -26,7 +28,6 @@ if typing.TYPE_CHECKING:
 
 SIDE = 160  # pixels a side of a picture that is named
 PHOTOGRAPH = "photograph"
-BATCH = 16  # pictures that pass a backbone at once
 INVERSE_PENALTY = 24.0  # C of the logistic regression, times the number of features
 
 
@@ -58,10 +59,7 @@ class CultureProbe:
 
 def descriptors(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
     """`linalg.descriptors` of every tap of a backbone: `[N, S, S, 3]` -> `[N, D]`."""
-    starts = range(0, len(pictures), BATCH)
-    return np.concatenate(
-        [_describe(backbone, tf.constant(pictures[s : s + BATCH])).numpy() for s in starts]
-    )
+    return in_batches(functools.partial(_describe, backbone), pictures)
 
 
 def colour_descriptors(pictures: ArrayLike) -> np.ndarray:
@@ -77,17 +75,13 @@ def style_distances(backbone: keras.Model, pictures: ArrayLike) -> np.ndarray:
     """
     from sklearn.metrics.pairwise import euclidean_distances
 
-    grams = {}
     describe = tf.function(
         lambda batch: tuple(losses.gram(value) for value in backbone(batch).values()),
         reduce_retracing=True,
     )
-    for start in range(0, len(pictures), BATCH):
-        for tap, gram in enumerate(describe(tf.constant(pictures[start : start + BATCH]))):
-            grams.setdefault(tap, []).append(gram.numpy().reshape(len(gram), -1))
-    total, count = 0.0, len(pictures)
-    for parts in grams.values():
-        distances = euclidean_distances(np.concatenate(parts).astype(np.float64))
+    grams, total, count = in_batches(describe, pictures), 0.0, len(pictures)
+    for gram in grams:
+        distances = euclidean_distances(gram.reshape(count, -1).astype(np.float64))
         total = total + distances / (distances.sum() / (count * (count - 1)))
     return total / len(grams)
 
@@ -193,5 +187,5 @@ def discriminant(codes: ArrayLike, labels: ArrayLike) -> "LinearDiscriminantAnal
 
 
 @tf.function(reduce_retracing=True)  # at the top level: one trace serves every call
-def _describe(backbone, batch):
+def _describe(backbone: keras.Model, batch: tf.Tensor) -> tf.Tensor:
     return linalg.descriptors(backbone(batch))

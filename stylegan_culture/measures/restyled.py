@@ -6,7 +6,7 @@ drawn from that class.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from stylegan_culture import losses
 from stylegan_culture.measures import content as content_measures
 from stylegan_culture.measures import statistics
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe
 from stylegan_culture.measures.statistics import Interval
 
-BATCH = 8
 # Of these the median is given, of all others the mean.
 MEDIANS = ("content_distance", "perceptual_distance", "style_distance", "error")
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the control
@@ -27,31 +27,20 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Known:
-    """Content codes that results are compared with, made once for all methods.
+    """Content codes that results are compared with, made once for all methods."""
 
-    others: `[N + G, E]`, of the N contents and of a gallery of pictures to be mistaken for them.
-    artworks: `[A, E]`, which no result should be nearer to than to its source.
-    """
-
-    others: np.ndarray
-    artworks: np.ndarray
+    others: np.ndarray  # `[N + G, E]`, of the N contents and of a gallery of G other pictures
+    artworks: np.ndarray  # `[A, E]`; a result should be nearer to its source than to any of them
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recognition:
-    """Whose idiom and whose content results have.
+    """Whose idiom and whose content results have."""
 
-    Attributes:
-        probabilities: `[K, N, classes]`.
-        content_distance: `[K, N]`, to the source.
-        nearest: `[K, N]` bool: no other source and no picture of the gallery is nearer.
-        artwork_nearer: `[K, N]` bool: an artwork is nearer than the source.
-    """
-
-    probabilities: np.ndarray
-    content_distance: np.ndarray
-    nearest: np.ndarray
-    artwork_nearer: np.ndarray
+    probabilities: np.ndarray  # `[K, N, classes]`
+    content_distance: np.ndarray  # `[K, N]`, to the source
+    nearest: np.ndarray  # `[K, N]` bool: no other source and no picture of the gallery is nearer
+    artwork_nearer: np.ndarray  # `[K, N]` bool: an artwork is nearer than the source
 
 
 def recognised(probe: CultureProbe, results: ArrayLike, known: Known) -> Recognition:
@@ -146,40 +135,35 @@ def style_distances(
 ) -> np.ndarray:
     """`mean_taps |G - G_t|_1 / |G_t|_1` of pictures `[N, S, S, 3]` to Gram matrices of
     `mean_grams`: `[N]`."""
-    distances = []
-    for start in range(0, len(pictures), BATCH):
-        grams = _grams(backbone, tf.constant(pictures[start : start + BATCH]))
+
+    def distances(batch: tf.Tensor) -> np.ndarray:
         errors = [
             np.abs(gram.numpy() - target[tap]).sum(axis=(1, 2)) / np.abs(target[tap]).sum()
-            for tap, gram in grams.items()
+            for tap, gram in _grams(backbone, batch).items()
         ]
-        distances.append(np.mean(errors, axis=0))
-    return np.concatenate(distances)
+        return np.mean(errors, axis=0)
+
+    return in_batches(distances, pictures, size=8)
 
 
 @tf.function(reduce_retracing=True)  # at the top level: one trace serves every call
-def _grams(backbone, batch):
+def _grams(backbone: keras.Model, batch: tf.Tensor) -> dict[str, tf.Tensor]:
     return {tap: losses.gram(features) for tap, features in backbone(batch).items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The figures of one method by measure; None where no content was asked of the culture.
+    """The figures of one method by measure; None where no content was asked of the culture."""
 
-    Attributes:
-        figures: over all results.
-        cultures: culture to its figures.
-        pairs: `named` and `content_distance` by source class, one number a culture.
-    """
-
-    figures: dict[str, Interval | None]
-    cultures: dict[str, dict[str, Interval | None]]
+    figures: dict[str, Interval | None]  # over all results
+    cultures: dict[str, dict[str, Interval | None]]  # culture to its figures
+    # `named` and `content_distance` by source class, one number a culture
     pairs: dict[str, dict[str, list[float | None]]]
 
 
 def summary(
     probabilities: ArrayLike,
-    measures: dict,
+    measures: dict[str, ArrayLike],
     classes: tuple[str, ...],
     sources: ArrayLike,
     seed: int = 0,
@@ -217,7 +201,9 @@ def summary(
     )
 
 
-def _by_source(function, values, classes, sources) -> dict[str, list[float | None]]:
+def _by_source(
+    function: Callable, values: np.ndarray, classes: tuple[str, ...], sources: np.ndarray
+) -> dict[str, list[float | None]]:
     """Source class to one number a culture, None where nothing was asked."""
     return {
         classes[number]: [
@@ -228,14 +214,14 @@ def _by_source(function, values, classes, sources) -> dict[str, list[float | Non
     }
 
 
-def _figure(name: str, values, weights) -> Interval | None:
+def _figure(name: str, values: np.ndarray, weights: np.ndarray) -> Interval | None:
     """A measure of `[K, N]` and its interval; None where nothing counts."""
     if not np.isfinite(values).any():
         return None
     return (_median if name in MEDIANS else _mean)(values, weights)
 
 
-def _mean(values, weights) -> Interval:
+def _mean(values: np.ndarray, weights: np.ndarray) -> Interval:
     """Mean of `[K, N]` and its interval over resampled contents."""
     totals, counts = np.nansum(values, axis=0), np.isfinite(values).sum(axis=0)
     drawn = weights @ counts
@@ -244,7 +230,7 @@ def _mean(values, weights) -> Interval:
     return statistics.with_interval(totals.sum() / counts.sum(), replicates, *bounds)
 
 
-def _median(values, weights) -> Interval:
+def _median(values: np.ndarray, weights: np.ndarray) -> Interval:
     """Median of `[K, N]` and its interval over resampled contents."""
     replicates = []
     for counts in weights[: statistics.REPLICATES // 4]:
@@ -261,23 +247,16 @@ LEAST_STYLES = 0.1  # of how the contents differ
 
 @dataclasses.dataclass(frozen=True)
 class Signs:
-    """What faults show in, each a number of one method.
+    """What faults show in, each a number of one method."""
 
-    Attributes:
-        change: median perceptual distance of results to their contents, over that between
-            different contents (both at least 0).
-        diversity: of `content.diversity`, results of different contents.
-        styles: of `content.style_diversity`, results in different cultures; None where there is
-            one culture.
-        named: share named as asked.
-        unchanged_named: share of the contents themselves that are named as asked.
-    """
-
+    # Median perceptual distance of results to their contents, over that between different contents
+    # (both at least 0)
     change: float
-    diversity: float
+    diversity: float  # of `content.diversity`, results of different contents
+    # Of `content.style_diversity`, results in different cultures; None where there is one culture
     styles: float | None
-    named: float
-    unchanged_named: float
+    named: float  # share named as asked
+    unchanged_named: float  # share of the contents themselves that are named as asked
 
     def faults(self) -> tuple[str, ...]:
         """The names of the faults, the gravest first; empty where there is none.

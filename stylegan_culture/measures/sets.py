@@ -2,13 +2,11 @@
 
 Pure functions of features `[N, D]`, one row a picture, in float64. Each takes `weights [R, N]`, how
 often each picture counts in each of R draws, and then gives R figures, `[R]`; without weights it
-gives one number of every picture counted once. The same measure over another network is another
-measure: `name_of` puts the network and its weights into the name.
+gives one number, every picture counted once. Figures over different networks are not comparable.
 """
 
 import dataclasses
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -23,11 +21,6 @@ LEAST = 16  # pictures on each side, without which there are no figures
 COSTLY_REPLICATES = 100  # where each takes eight FIDs
 POINTS = 8  # sizes of subsets that FID is extended from
 SHARES = ("precision", "recall", "coverage")
-
-
-def name_of(measure: str, backbone: keras.Model) -> str:
-    """A measure's full name: `fid@inception_resnet_v2-1a2b3c4d`."""
-    return f"{measure}@{backbone.name}-{backbone.fingerprint[:8]}"
 
 
 def gaussian(features: ArrayLike) -> Moments:
@@ -76,10 +69,10 @@ def fid(
 def fid_without_bias(
     features: ArrayLike, reference: Moments, weights: ArrayLike | None = None, seed: int = 0
 ) -> float | np.ndarray:
-    """FID as it would be of endlessly many pictures: FID over 1/n, extended to 0.
+    """FID extrapolated to infinitely many pictures (FID-infinity, arXiv 1911.07023).
 
-    Random subsets of sizes from half of the pictures to all; the line of least squares through
-    their FIDs at 1/n is read at 0 (FID-infinity, arXiv 1911.07023). The bias of `reference` stays.
+    The line of least squares through the FIDs of random subsets of n pictures, from half of them to
+    all, over 1/n, read at 0. The bias of `reference` stays.
 
     Args:
         features: `[N, D]`, N at least 16.
@@ -108,10 +101,9 @@ def kid(
         - 2 sum_ij w_i k(x_i, y_j) / (M sum_i w_i),    k(x, y) = (x'y / D + 1)^3
 
     Right in the mean for any number of pictures, from two each; may be negative. Only pairs of
-    different pictures count: a picture that was drawn twice is no evidence of how alike two
-    pictures are. Where one alone was drawn, its kernel with itself is taken (of eight pictures
-    that is one draw in two million). Differs from the paper: of all pictures at once, not the mean
-    over blocks of 100.
+    different pictures count, since a picture drawn twice says nothing of how similar two pictures
+    are. A draw of one picture alone takes its kernel with itself (with eight pictures, one draw in
+    two million). Differs from the paper: all pictures at once, not the mean over blocks of 100.
     """
     first, second = np.asarray(features, np.float64), np.asarray(reference, np.float64)
     if min(len(first), len(second)) < 2:
@@ -131,19 +123,14 @@ def kid(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neighbourhoods:
-    """Shares of pictures in [0, 1]: numbers, or `[R]` where R draws are counted.
+    """Shares of pictures in [0, 1]: numbers, or `[R]` where R draws are counted."""
 
-    Attributes:
-        precision: pictures that lie within the reach of a real one, which is the distance to its
-            k-th nearest real one.
-        recall: the same with the parts changed (arXiv 1904.06991). A picture's reach is that among
-            all, whatever is drawn: twice the same picture would be its nearest neighbour.
-        coverage: real pictures within whose reach lies a picture (arXiv 2002.09797); outliers
-            shake it less than recall.
-    """
-
+    # Pictures within the reach of a real one: the distance to its k-th nearest real picture
     precision: float | np.ndarray
+    # Real pictures within the reach of a picture (arXiv 1904.06991). Reaches are among all
+    # pictures, not those drawn: a picture drawn twice would be its own nearest neighbour.
     recall: float | np.ndarray
+    # Real pictures that have a picture within their reach (arXiv 2002.09797); robuster than recall
     coverage: float | np.ndarray
 
 
@@ -184,16 +171,18 @@ def artfid(content: float, distance: float) -> float:
     return (1.0 + content) * (1.0 + distance)
 
 
-def _kernel(first, second) -> np.ndarray:
+def _kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """`(x'y / D + 1)^3` of each two rows of `[N, D]` and `[M, D]`: `[N, M]`."""
     return (first @ second.T / first.shape[1] + 1.0) ** 3
 
 
-def _rows(weights, count: int) -> np.ndarray:
+def _rows(weights: ArrayLike | None, count: int) -> np.ndarray:
+    """The weights; every picture once where there are none."""
     return np.ones((1, count)) if weights is None else np.asarray(weights, np.float64)
 
 
-def _answer(figures: np.ndarray, weights):
+def _answer(figures: np.ndarray, weights: ArrayLike | None) -> float | np.ndarray:
+    """One number where there are no weights."""
     return float(figures[0]) if weights is None else figures
 
 
@@ -223,7 +212,7 @@ def replicates(
 
 
 def mean_of(sets: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The mean over several sets' `replicates`, drawn alike; empty where one has no figures.
+    """The mean of `replicates` of several sets, of the same draws; empty where one is empty.
 
     Of FIDs against each culture's artworks it is the mean FID of StarGAN v2 (arXiv 1912.01865).
     """
@@ -262,7 +251,7 @@ class SetMeasures:
 
 
 def few(features: ArrayLike, reference: ArrayLike) -> bool:
-    """Whether either side has fewer than 2048 pictures, or fewer than features: then the FID tells
-    more of their number than of the pictures."""
+    """Whether either side has fewer pictures than 2048 or than features: then FID depends on their
+    number more than on the pictures."""
     least = min(len(features), len(reference))
     return bool(least < max(FEWEST, np.shape(features)[1]))

@@ -46,11 +46,10 @@ def interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where an estimate would lie in 95 % of other draws of pictures: `[t + q_low, t + q_high]`.
 
-    q are quantiles of the replicates less their mean: the spread about the estimate t. Repeated
-    pictures make covariances of replicates poorer, and so further apart, than those of the
-    pictures themselves; that bias, which plain quantiles would show as if it were spread, is left
-    out here and not corrected in t. Cut to `[least, most]`; `replicates` are `[R, ...]` of an
-    estimate of any shape, and the two ends have that shape.
+    q are quantiles of the replicates less their mean: the spread about the estimate t. A replicate
+    repeats pictures, which makes its covariances poorer and so further apart; plain quantiles would
+    show this bias as spread, so it is left out here, and t is not corrected for it. The ends are
+    cut to `[least, most]`; `replicates` are `[R, ...]` of an estimate of any shape.
     """
     tail = (1.0 - LEVEL) / 2.0
     apart = replicates - np.mean(replicates, axis=0)
@@ -134,7 +133,7 @@ def balanced_moments(rows: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's rank correlation of two rows; NaN where one is constant."""
+    """Spearman's rank correlation of two rows of numbers; NaN where one row is constant."""
     from scipy.stats import spearmanr
 
     if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
@@ -144,17 +143,11 @@ def spearman(first: ArrayLike, second: ArrayLike) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
-    """Spearman's correlation, with what so few points can show.
+    """Spearman's correlation, and what so few points can show; all None where a row is constant."""
 
-    Attributes:
-        value: NaN where a row is constant, as the others are.
-        p: the share of shuffles with as great a correlation of either sign.
-        least: the correlation that would have been needed for p = 0.05.
-    """
-
-    value: float
-    p: float
-    least: float
+    value: float | None  # from -1 to 1
+    p: float | None  # the share of shuffles with as great a correlation of either sign
+    least: float | None  # the correlation that would have been needed for p = 0.05
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike, seed: int) -> Correlation:
@@ -163,7 +156,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike, seed: int) -> Correlat
 
     value = spearman(first, second)
     if math.isnan(value):
-        return Correlation(math.nan, math.nan, math.nan)
+        return Correlation(None, None, None)
     first, second = (standardised(rankdata(row)[:, None])[:, 0] for row in (first, second))
     generator = np.random.default_rng(seed)
     shuffles = np.stack([generator.permutation(second) for _ in range(PERMUTATIONS)])

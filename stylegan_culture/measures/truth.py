@@ -4,6 +4,7 @@ Scenes are rendered in every tradition: `truth [K, S, H, W, 3]`, scene s in trad
 distances are mean squared differences of pixel values in [0, 1].
 """
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -48,16 +49,13 @@ def judge_transfer(restyle: Callable, name_culture: Callable, truth: ArrayLike) 
     count = len(truth)
     verdicts = {name: np.zeros((count, count)) for name in MEASURES}
     errors = np.zeros((count, count, 2))
-    for source in range(count):
-        for target in range(count):
-            if source == target:
-                continue
-            restyled = restyle(truth[source], target)
-            each = against_truth(restyled, truth, target, source, name_culture(restyled))
-            for name, values in each.items():
-                verdicts[name][source, target] = values.mean()
-            errors[source, target, 0] = mean_square(restyled, truth[target]).mean()
-            errors[source, target, 1] = mean_square(truth[source], truth[target]).mean()
+    for source, target in itertools.permutations(range(count), 2):
+        restyled = restyle(truth[source], target)
+        each = against_truth(restyled, truth, target, source, name_culture(restyled))
+        for name, values in each.items():
+            verdicts[name][source, target] = values.mean()
+        errors[source, target, 0] = mean_square(restyled, truth[target]).mean()
+        errors[source, target, 1] = mean_square(truth[source], truth[target]).mean()
     pairs = ~np.eye(count, dtype=bool)
     summary = {name: float(values[pairs].mean()) for name, values in verdicts.items()}
     summary["per_target"] = {
@@ -125,10 +123,10 @@ def median_tint(tints: ArrayLike, offset: ArrayLike = 0.0) -> np.ndarray:
     return moved
 
 
-def _tinted(lightness, tint) -> np.ndarray:
+def _tinted(lightness: np.ndarray, tint: np.ndarray) -> np.ndarray:
     plain = np.broadcast_to(tint, (*lightness.shape, 2))
     return np.concatenate([lightness[..., None], plain], axis=-1)
 
 
-def _distance(first, second) -> float:
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.sqrt(np.square(first - second).sum(axis=-1)).mean())

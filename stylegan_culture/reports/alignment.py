@@ -6,17 +6,20 @@ import pathlib
 import typing
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stylegan_culture import config as settings
 from stylegan_culture.config import InputError, option
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.pipelines.sampling import held_out
+from stylegan_culture.pipelines.sampling import Source, held_out
 from stylegan_culture.reports import charts, study_pictures
-from stylegan_culture.reports.page import complete
+from stylegan_culture.reports.page import complete, render
 from stylegan_culture.reports.study_pictures import StudyConfig, sampled
 
 if typing.TYPE_CHECKING:
+    import keras
+
     from stylegan_culture.features.moments import Collector, Moments
     from stylegan_culture.measures.gaps import DdrChoice, Figure, MapFigures, Sampled
 
@@ -32,7 +35,6 @@ MEASURES = {
 PROBES = ("positions", "means", "descriptors")
 GAPS = tuple(key for key in MEASURES if key not in PROBES)
 CUT = 3.0  # a bar this many times as long as the next is cut
-MOST_NUMBERED = 60  # cultures up to which every cell of a heat map has its number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,34 +53,26 @@ class AlignmentConfig(StudyConfig):
 
 @dataclasses.dataclass(frozen=True)
 class Alignment:
-    """What alignment.json holds.
+    """What alignment.json holds."""
 
-    Attributes:
-        maps: by the name of each map, and "none".
-        halves: what two random halves of one culture's pictures are apart; may be empty.
-        unit: what Fréchet distances are divided by, the mean variance of the features.
-        pictures: by part and culture.
-        chance: accuracy of a probe that guesses.
-    """
-
-    maps: dict[str, "MapFigures"]
+    maps: dict[str, "MapFigures"]  # by the name of each map, and "none"
+    # What two random halves of one culture's pictures are apart; may be empty
     halves: dict[str, float]
     ddr: "DdrChoice"
-    unit: float
+    unit: float  # what Fréchet distances are divided by, the mean variance of the features
     cultures: list[str]
-    pictures: dict[str, dict[str, int]]
+    pictures: dict[str, dict[str, int]]  # by part and culture
     backbone: str
     weights: str
     tap: str
-    chance: float
+    chance: float  # accuracy of a probe that guesses
     config: AlignmentConfig
-    versions: dict[str, str]
-    commit: str
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
 
 
 def run(config: AlignmentConfig, outputs: Outputs) -> str:
-    """Fits every map on the training part, measures the held-out part, draws; returns what the
-    command prints."""
+    """Fits every map, measures the held-out part, draws; returns what the command prints."""
     from stylegan_culture.features.alignment import MAPS
 
     names = ("alignment.json", *(f"gaps_{name}.png" for name in MAPS), "measures.png")
@@ -133,16 +127,13 @@ def measure(config: AlignmentConfig) -> Alignment:
         tap=tap,
         chance=1.0 / len(fitted),
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
     )
 
 
 def compare(
-    config, layers: dict, train: "Sampled", held: "Sampled", unit: float
+    config: StudyConfig, layers: dict, train: "Sampled", held: "Sampled", unit: float
 ) -> tuple[dict[str, "MapFigures"], dict[str, float]]:
-    """`gaps.compare_maps` of layers by the replicates of a config, under a progress bar, and the
-    floor of two halves of one culture."""
+    """`gaps.compare_maps` over `config.replicates`, with a progress bar, and `gaps.halves`."""
     import tqdm
 
     from stylegan_culture.measures import gaps, statistics
@@ -154,7 +145,12 @@ def compare(
 
 
 def _collect(
-    config: AlignmentConfig, source, backbone, tap: str, text: str, chosen=None
+    config: AlignmentConfig,
+    source: Source,
+    backbone: "keras.Model",
+    tap: str,
+    text: str,
+    chosen: np.ndarray | None = None,
 ) -> "Collector":
     """Moments and sampled positions of pictures; one of several cultures counts for its first."""
     from stylegan_culture.features.moments import Collector, aligned_features
@@ -168,7 +164,7 @@ def _collect(
 
 
 def _training_features(
-    config: AlignmentConfig, source, backbone, tap: str
+    config: AlignmentConfig, source: Source, backbone: "keras.Model", tap: str
 ) -> tuple[dict[str, "Moments"], dict[str, "Moments"], "Sampled"]:
     """By culture the moments of four fifths and of one fifth of the training part, and the sampled
     positions of all of it."""
@@ -185,7 +181,7 @@ def _training_features(
     return (*moments, sampled(four, tap, names))
 
 
-def _require_every_culture(train, held) -> None:
+def _require_every_culture(train: Source, held: Source) -> None:
     """Each culture needs pictures in the held-out part, in the fifth of the training part that
     chooses DDR, and in the rest of it; a picture of several cultures counts for its first."""
     kept = held_out(train.ids)
@@ -202,26 +198,8 @@ def _require_every_culture(train, held) -> None:
 
 def table(record: Alignment) -> str:
     """The maps side by side as text: means over pairs of cultures, and the probes' accuracies."""
-    lines = [
-        f"Held-out pictures at {record.tap} of {record.backbone}: means over pairs of "
-        "cultures (smaller Frechet and KL,",
-        "greater similarity: nearer), and accuracy of linear probes of positions, of pictures' "
-        f"means, and of means and deviations ({record.chance:.3f} by chance).",
-        f"{'map':17}" + "".join(f"{heading:>17}" for heading, _ in MEASURES.values()),
-    ]
-    for name, figures in record.maps.items():
-        cells = (_cell({**figures.mean, **figures.probe}[key]) for key in MEASURES)
-        lines.append(f"{name:17}" + "".join(f"{cell:>17}" for cell in cells))
-    if record.halves:
-        cells = (f"{_number(record.halves[key]):>10}" + 7 * " " for key in GAPS)
-        lines.append(f"{'halves of one':17}" + "".join(cells))
-    lines.append(
-        f"After the sign: half of the 95 % interval over held-out pictures. ddr: shrinkage "
-        f"{record.ddr.shrinkage}, identity {record.ddr.identity}, chosen on a fifth of the "
-        "training part.\nHalves of one: two random halves of one culture's held-out pictures, the "
-        "floor."
-    )
-    return "\n".join(lines)
+    values = {"measures": MEASURES, "gaps": GAPS, "cell": _cell, "figure": _number}
+    return render("alignment.txt.j2", record=record, **values)
 
 
 def draw(record: Alignment, folder: pathlib.Path) -> list[pathlib.Path]:
@@ -253,11 +231,13 @@ def draw(record: Alignment, folder: pathlib.Path) -> list[pathlib.Path]:
     return paths
 
 
-def draw_pair(path: pathlib.Path, panels: dict, names: list[str], title: str, unit: str) -> None:
+def draw_pair(
+    path: pathlib.Path, panels: dict[str, ArrayLike], names: list[str], title: str, unit: str
+) -> None:
     """Heat maps side by side on one scale, every number written into its cell.
 
-    The scale runs from 0 to the greatest value of the first panel; what exceeds it has the colour
-    of the end. Written whole or not at all.
+    The scale runs from 0 to the greatest value of the first panel; greater values have the colour
+    of its end. Written whole or not at all.
 
     Args:
         path: a PNG file.
@@ -267,19 +247,20 @@ def draw_pair(path: pathlib.Path, panels: dict, names: list[str], title: str, un
         unit: beside the scale.
     """
     width, height = 86 + 43 * len(names), 72 + 40 * len(names)
-    names = [charts.label(name.replace("_", " ")) for name in names]
+    names = [name.replace("_", " ") for name in names]
     highest = float(np.max(next(iter(panels.values()))))
     over = any(np.max(values) > highest for values in panels.values())
+    scale = {"cmap": "YlOrRd", "vmin": 0.0, "vmax": highest or 1.0}
     with charts.drawing(len(panels) * width + 115, height + 50) as figure:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (caption, values) in zip(axes, panels.items(), strict=True):
-            drawn = _draw_heat(axis, np.array(values, np.float64), highest)
+            values = np.array(values, np.float64)
+            np.fill_diagonal(values, np.nan)  # a culture's gap to itself says nothing
+            drawn = charts.draw_heat(axis, values, names, _number, 0.6 * highest, **scale)
             axis.set_title(charts.label(caption), fontsize=11)
-            ticks = range(len(names))
-            tilted = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-            axis.set_xticks(ticks, names, fontsize=10, **tilted)
-            axis.set_yticks(ticks, names if axis is axes[0] else [""] * len(names), fontsize=10)
-            axis.tick_params(length=0)
+            axis.tick_params(labelsize=10)
+            if axis is not axes[0]:
+                axis.set_yticklabels([""] * len(names))
             axis.spines[:].set_visible(False)
         ends = "max" if over else "neither"
         bar = figure.colorbar(drawn, ax=list(axes), shrink=0.85, pad=0.02, extend=ends)
@@ -289,22 +270,10 @@ def draw_pair(path: pathlib.Path, panels: dict, names: list[str], title: str, un
         charts.png(figure, path)
 
 
-def _draw_heat(axis, values: np.ndarray, highest: float):
-    """A heat map of `[K, K]` with its numbers, where they have room."""
-    np.fill_diagonal(values, np.nan)  # a culture's gap to itself says nothing
-    drawn = axis.imshow(values, cmap="YlOrRd", vmin=0.0, vmax=highest or 1.0)
-    numbered = len(values) <= MOST_NUMBERED
-    for row, column in np.argwhere(np.isfinite(values)) if numbered else ():
-        value = values[row, column]
-        ink = "white" if value > 0.6 * highest else "black"
-        axis.text(column, row, _number(value), ha="center", va="center", color=ink, fontsize=9)
-    return drawn
-
-
 def draw_bars(path: pathlib.Path, groups: dict, title: str) -> None:
     """One chart per measure, a bar per map with its interval and its number.
 
-    Where one bar is much longer than the others, it is cut and marked, so that those stay legible.
+    A bar that is much longer than the others is cut and marked, so that the others stay legible.
 
     Args:
         path: a PNG file.
@@ -330,7 +299,7 @@ def draw_bars(path: pathlib.Path, groups: dict, title: str) -> None:
         charts.png(figure, path)
 
 
-def _draw_bars_of(axis, figures: list["Figure"]) -> None:
+def _draw_bars_of(axis: "charts.Axes", figures: list["Figure"]) -> None:
     """The bars of one measure; the first, of no alignment, in grey."""
     values, low, high = np.array([(each.value, each.low, each.high) for each in figures]).T
     longest = np.sort(high)

@@ -11,7 +11,8 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.pipelines.sampling import held_out
+from stylegan_culture.pipelines.sampling import Source, held_out
+from stylegan_culture.reports.page import render
 from stylegan_culture.reports.study_pictures import counts, load, pictures
 
 if typing.TYPE_CHECKING:
@@ -38,16 +39,12 @@ class BackbonesConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """What a backbone knows of style.
+    """What a backbone knows of style."""
 
-    Attributes:
-        probe: accuracy of a linear probe of cultures, over "folds" and on the "held_out" fifth.
-        weights: fingerprint of the backbone's; None for colours alone.
-        rank_correlation: of style distances between held-out pictures with the teacher's.
-    """
-
+    # Accuracy of a linear probe of cultures, over "folds" and on the "held_out" fifth
     probe: dict[str, "ProbeAccuracy"]
-    weights: str | None = None
+    weights: str | None = None  # fingerprint of the backbone's; None for colours alone
+    # Of style distances between held-out pictures with the teacher's
     rank_correlation: float | None = None
 
 
@@ -59,13 +56,12 @@ class BackboneStudy:
     teacher: str
     pictures: dict[str, int]
     config: BackbonesConfig
-    versions: dict[str, str]
-    commit: str
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
 
 
 def run(config: BackbonesConfig, outputs: Outputs) -> str:
-    """Probes every backbone on the same pictures and writes the measures; returns what the command
-    prints."""
+    """Probes every backbone and writes the measures; returns what the command prints."""
     path = pathlib.Path(config.out)
     if path.suffix != ".json":
         raise InputError(f"--out {path} does not end in .json; name such a file")
@@ -114,27 +110,12 @@ def measure(config: BackbonesConfig, named: list[str]) -> BackboneStudy:
         teacher=config.teacher,
         pictures=counts(source),
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
     )
 
 
 def table(record: BackboneStudy) -> str:
     """The measures as a Markdown table: accuracies in per cent with 95 % intervals."""
-    folds = record.config.folds
-    lines = [
-        f"| backbone | probe, {folds} folds | probe, held-out fifth | rank correlation |",
-        "|---|---|---|---|",
-    ]
-    for name, knowledge in record.backbones.items():
-        cells = []
-        for probe in knowledge.probe.values():
-            value, low, high = (100 * x for x in probe.accuracy)
-            cells.append(f"{value:.1f} ({low:.1f} to {high:.1f})")
-        correlation = knowledge.rank_correlation
-        cells.append("" if correlation is None else f"{correlation:.3f}")
-        lines.append(f"| {markdown(name)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return render("backbones.md.j2", record=record, markdown=markdown)
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -147,7 +128,7 @@ def _split(text: str) -> tuple[str, str]:
     return name, weights
 
 
-def _squares(source, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _squares(source: Source, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The middle `[N, size, size, 3]` of every picture, and the number of its first culture."""
     from stylegan_culture import images
 

@@ -1,9 +1,9 @@
 """The bias report: whether a model serves all cultures alike, and which it serves worst.
 
-Every content is restyled into every culture, some of them again and again, there and back, and
-without a culture; a fitted classifier, the probe, names the results. All restyling goes by style
-codes, so that a culture, a mixture and an example are one case, and pictures go from one
-restyling to the next without being rounded to 8 bits.
+Every content is restyled into every culture; some contents are restyled again and again, there and
+back, and without a culture. A fitted classifier, the probe, names the results. Restyling always
+follows a style code, be it of a culture, a mixture or an example picture, and pictures are not
+rounded to 8 bits between two restylings.
 
 K cultures, N contents, pictures `[N, S, S, 3]` in [0, 1].
 """
@@ -26,10 +26,11 @@ from stylegan_culture.measures import content, fairness, restyled, statistics
 from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe, descriptors
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.model_record import read_cultures
+from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.cultures import title
 from stylegan_culture.reports import charts, page, restylers
 from stylegan_culture.reports import trial as trials
-from stylegan_culture.reports.page import number, percent
+from stylegan_culture.reports.page import hundredths, number, percent
 from stylegan_culture.reports.restylers import Restyler
 from stylegan_culture.reports.trial import BiasConfig, Trial
 
@@ -46,11 +47,6 @@ def points(value: float) -> str:
     return number(rounded, "{:+d}") if rounded else "0"
 
 
-def hundredths(value: float) -> str:
-    """A number with two digits after the point."""
-    return number(value, "{:.2f}")
-
-
 def chance(p: float) -> str:
     """A p-value: `p = 0.35`, `p < 0.001`."""
     return "p < 0.001" if p < 0.001 else f"p = {number(p, '{:.2f}' if p > 0.095 else '{:.3f}')}"
@@ -58,45 +54,19 @@ def chance(p: float) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """Heading, how a value is printed, whether more is better, and what it is."""
+    """Heading, how a value is printed, and whether more is better; the template explains it."""
 
     heading: str
     show: typing.Callable[[float], str]
     higher: bool
-    text: str
 
 
 MEASURES = {
-    "named": Measure(
-        "Named as asked", percent, True, "Results that the probe names as the tradition asked for."
-    ),
-    "above": Measure(
-        "Named, less real artworks",
-        points,
-        True,
-        "That share less the share of real held-out artworks of the tradition that the probe names "
-        "rightly, in percentage points.",
-    ),
-    "content_distance": Measure(
-        "Mean content distance",
-        hundredths,
-        False,
-        "How far a result is from its source in what is where; 0: the source itself, about 2: "
-        "another picture. Less is better.",
-    ),
-    "kid": Measure(
-        "Distance to the artworks (KID)",
-        hundredths,
-        False,
-        "Squared kernel distance between all results and the tradition's artworks, over the "
-        "probe's features. Less is better.",
-    ),
-    "covered": Measure(
-        "Way to the artworks covered",
-        percent,
-        True,
-        "How much of that distance the restyling takes away, of what the untouched contents have.",
-    ),
+    "named": Measure("Named as asked", percent, True),
+    "above": Measure("Named, less real artworks", points, True),
+    "content_distance": Measure("Mean content distance", hundredths, False),
+    "kid": Measure("Distance to the artworks (KID)", hundredths, False),
+    "covered": Measure("Way to the artworks covered", percent, True),
 }
 
 
@@ -105,103 +75,69 @@ MEASURES = {
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What was restyled: ids of all contents, photographs first, of those that were restyled again
-    and again (`trial`), and of those that the page shows."""
+    """What was restyled."""
 
     count: int
     photographs: int
-    ids: tuple[str, ...]
-    trial: tuple[str, ...]
-    shown: tuple[str, ...]
+    ids: tuple[str, ...]  # of all contents, photographs first
+    trial: tuple[str, ...]  # of those that were restyled again and again
+    shown: tuple[str, ...]  # of those that the page shows
 
 
 @dataclasses.dataclass(frozen=True)
 class ProbeFigures:
-    """How the probe names artworks that it was not fitted to.
-
-    Attributes:
-        held_out: how many of them each culture has.
-        confusion: the share of each culture's that is named as each class, `[K, classes]`.
-        named: the share that is named rightly; None where a culture has no held-out artwork.
-    """
+    """How the probe names artworks that it was not fitted to."""
 
     backbone: str
     weights: str
-    held_out: dict[str, int]
+    held_out: dict[str, int]  # how many of them each culture has
+    # The share of each culture's that is named as each class, `[K, classes]`
     confusion: list[list[float]]
+    # The share that is named rightly; None where a culture has no held-out artwork
     named: dict[str, Interval] | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Extremes:
-    """The cultures served worst and best by one measure; as `fairness.Worst`, by name."""
-
-    culture: str
-    interval: Interval
-    share: float
-    shares: dict[str, float]
-    tie: bool
-    best: str
-    best_interval: Interval
-
-
-@dataclasses.dataclass(frozen=True)
-class Paired:
-    """Differences within one content, row less column, `[K, K]`; None where no content was asked
-    of both. `clear`: whether the interval leaves 0 out."""
-
-    value: list[list[float | None]]
-    low: list[list[float | None]]
-    high: list[list[float | None]]
-    clear: list[list[bool]]
-
-
-@dataclasses.dataclass(frozen=True)
 class Quality:
-    """How each culture is served, by measure of `MEASURES` and by culture; which is served worst,
-    how much of that chance would give, and what results are named as (`confusion`)."""
+    """How each culture is served, by measure of `MEASURES` and by culture."""
 
     figures: dict[str, dict[str, Interval]]
     untouched_kid: dict[str, Interval]
-    worst: dict[str, Extremes]
+    worst: dict[str, fairness.Worst]  # which culture is served worst
     worst_to_best: dict[str, Interval | None]
-    by_chance: dict[str, fairness.Spread]
-    paired: dict[str, Paired]
-    confusion: list[list[float]]
+    by_chance: dict[str, fairness.Spread]  # how far apart chance alone takes cultures
+    paired: dict[str, fairness.Paired]
+    confusion: list[list[float]]  # what results are named as, `[K][classes]`
 
 
 @dataclasses.dataclass(frozen=True)
 class Representation:
-    """Training pictures of each culture, and their rank correlation with each measure (None where
-    either is constant). `counted_by_model`: whether the model's record has the numbers."""
+    """Training pictures of each culture, and their rank correlation with each measure."""
 
     counts: dict[str, int]
-    counted_by_model: bool
+    counted_by_model: bool  # whether the model's record has the numbers
     correlations: dict[str, statistics.Correlation]
 
 
 @dataclasses.dataclass(frozen=True)
 class DriftFigures:
-    """After each restyling: content distance to the source, to the picture before, and the share
-    named as asked; and each culture's distances to the source."""
+    """What each restyling after another adds."""
 
-    distance: list[Interval]
-    before: list[Interval]
-    named: list[Interval]
-    cultures: dict[str, list[float]]
+    distance: list[Interval]  # content distance to the source
+    before: list[Interval]  # content distance to the picture before
+    named: list[Interval]  # share named as asked
+    cultures: dict[str, list[float]]  # each culture's `distance`
 
 
 @dataclasses.dataclass(frozen=True)
 class LegFigures:
-    """Distances to the source: after one restyling, after the way back, and where the source is
-    restyled into its style at once; `gain` is the first less the second. `cultures` has the first
-    two of each culture."""
+    """Distances to the source."""
 
-    once: Interval
-    back: Interval
-    direct: Interval
-    gain: Interval
-    cultures: dict[str, tuple[float, float]]
+    once: Interval  # after one restyling
+    back: Interval  # after the way back
+    direct: Interval  # of the source restyled into its own style at once
+    gain: Interval  # `once` less `back`
+    cultures: dict[str, tuple[float, float]]  # `once` and `back` of each culture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,31 +150,23 @@ class WayFigures:
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassShares:
-    """What pictures are named as; as `fairness.Leaning`, by name."""
-
-    shares: dict[str, Interval]
-    effective: float
-
-
-@dataclasses.dataclass(frozen=True)
 class LeaningFigures:
-    """What so many contents are named as where no culture is asked for; `photographs`: whether
-    they are photographs."""
+    """What contents are named as where no culture is asked for: untouched, in the uniform mixture
+    of all the model's cultures, and by a style code of zeros, which leaves the generator to its
+    habits. `photographs`: whether the contents are photographs."""
 
     contents: int
     photographs: bool
-    untouched: ClassShares
-    mixture: ClassShares
-    zeros: ClassShares
+    untouched: fairness.Leaning
+    mixture: fairness.Leaning
+    zeros: fairness.Leaning
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelFigures(Quality):
-    """All that was measured of one model. `judge_in_training`: whether the model was trained
-    against the network whose features the probe sees."""
+    """All that was measured of one model."""
 
-    judge_in_training: bool
+    judge_in_training: bool  # whether the probe's network took part in the model's training
     representation: Representation
     drift: DriftFigures
     round_trips: dict[str, WayFigures]
@@ -258,8 +186,8 @@ class BiasRecord:
     models: dict[str, ModelFigures]
     replicates: int
     config: BiasConfig
-    versions: dict[str, str]
-    commit: str
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
     seconds: float = 0.0
 
 
@@ -299,7 +227,7 @@ def html_of(record: BiasRecord, pictures: Pictures) -> str:
 
     def tile(picture: np.ndarray, caption: str) -> page.Shown:
         small = images.resize(np.asarray(picture, np.float32), SIDE, SIDE)
-        return page.shown(images.to_uint8(small), caption, quality=80)
+        return page.shown(small, caption, quality=80)
 
     def kind(content_id: str) -> str:
         return record.cultures.get(content_id.split("/")[0], "Photograph")
@@ -322,10 +250,7 @@ def findings(record: BiasRecord, name: str) -> list[str]:
     return page.sentences("bias.txt.j2", record=record, model=record.models[name], **_FORMATS)
 
 
-_FORMATS = {
-    "MEASURES": MEASURES,
-    **{"points": points, "hundredths": hundredths, "chance": chance},
-}
+_FORMATS = {"MEASURES": MEASURES, "points": points, "chance": chance}
 
 
 def measure(
@@ -344,18 +269,17 @@ def measure(
         bench = Bench.of(method.model, trial, sources)
         served = into_every_culture(bench, shown)
         quality = quality_of(trial, served, sources.features, artworks, recall, seed)
-        drifted, trips = drift(bench, chosen), round_trips(bench, chosen)
+        drifted, pictures.drift[method.name] = drift(bench, chosen, seed)
+        trips, pictures.back[method.name] = round_trips(bench, chosen, seed)
         figures[method.name] = ModelFigures(
-            **{field.name: getattr(quality, field.name) for field in dataclasses.fields(Quality)},
+            **vars(quality),
             judge_in_training=method.trained_against(trial.probe.backbone),
             representation=representation_of(trial, quality, method.facts, seed),
-            drift=drift_figures(trial, chosen, drifted, seed),
-            round_trips=trip_figures(trial, chosen, trips, seed),
-            leaning=leaning_figures(trial, unconditioned(bench), seed),
+            drift=drifted,
+            round_trips=trips,
+            leaning=leaning_of(bench, seed),
         )
         pictures.every[method.name] = served.pictures
-        pictures.drift[method.name] = drifted.pictures
-        pictures.back[method.name] = trips.pictures
     record = BiasRecord(
         cultures={name: title(name) for name in trial.cultures},
         classes=tuple(trial.classes),
@@ -372,8 +296,6 @@ def measure(
         models=figures,
         replicates=REPLICATES,
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
     )
     return record, pictures
 
@@ -384,6 +306,7 @@ def evenly(count: int, wanted: int) -> np.ndarray:
 
 
 def _require_enough(trial: Trial) -> None:
+    """Raises `InputError` where fairness cannot be measured."""
     counts = trial.to_change.sum(axis=1)
     if len(trial.cultures) < 2:
         raise InputError("the data have one culture; bias is between cultures, so give two or more")
@@ -395,17 +318,16 @@ def _require_enough(trial: Trial) -> None:
         )
 
 
-# What a model does to the contents.
+# From here on: what a model does to the contents.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Seen:
-    """How the probe sees pictures: descriptors `[n, D]`, probabilities `[n, classes]` and content
-    codes `[n, C]`."""
+    """How the probe sees n pictures."""
 
-    features: np.ndarray
-    probabilities: np.ndarray
-    codes: np.ndarray
+    features: np.ndarray  # descriptors `[n, D]`
+    probabilities: np.ndarray  # `[n, classes]`
+    codes: np.ndarray  # content codes `[n, C]`
 
     @property
     def named(self) -> np.ndarray:
@@ -429,27 +351,18 @@ def look(probe: CultureProbe, pictures: np.ndarray) -> Seen:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bench:
-    """One model at work on one trial.
+    """One model at work on one trial."""
 
-    Attributes:
-        trial: the contents and the probe.
-        sources: the contents as the probe sees them.
-        restyle: `(pictures [n, S, S, 3], style codes [n, D]) -> [n, S, S, 3]`.
-        encode: `pictures [n, S, S, 3] -> style codes [n, D]`.
-        codes: `[K, D]`, the style code of each of the trial's cultures.
-        middle: `[D]`, that of the uniform mixture of all the model's cultures.
-    """
-
-    trial: Trial
-    sources: Seen
-    restyle: typing.Callable
-    encode: typing.Callable
-    codes: np.ndarray
-    middle: np.ndarray
+    trial: Trial  # the contents and the probe
+    sources: Seen  # the contents as the probe sees them
+    restyle: typing.Callable  # `(pictures [n, S, S, 3], style codes [n, D]) -> [n, S, S, 3]`
+    encode: typing.Callable  # `pictures [n, S, S, 3] -> style codes [n, D]`
+    codes: np.ndarray  # `[K, D]`, the style code of each of the trial's cultures
+    middle: np.ndarray  # `[D]`, that of the uniform mixture of all the model's cultures
 
     @classmethod
-    def of(cls, model, trial: Trial, sources: Seen) -> "Bench":
-        """Of a `CultureModel` that knows all the trial's cultures."""
+    def of(cls, model: CultureModel, trial: Trial, sources: Seen) -> "Bench":
+        """Of a model that knows all the trial's cultures."""
         codes = np.asarray(model.fusion.codes())
         return cls(
             trial=trial,
@@ -471,11 +384,10 @@ class Bench:
         return look(self.trial.probe, pictures)
 
 
-def _batched(function):
-    """Runs a function of rows by batches of one size, the last one filled up, so that TensorFlow
-    traces it once."""
+def _batched(function: typing.Callable) -> typing.Callable:
+    """Calls a function of rows by batches of one size, the last filled up: one trace serves all."""
 
-    def run_batches(*arrays):
+    def run_batches(*arrays: np.ndarray) -> np.ndarray:
         results, count = [], len(arrays[0])
         for start in range(0, count, BATCH):
             rows = np.minimum(np.arange(start, start + BATCH), count - 1)
@@ -488,13 +400,12 @@ def _batched(function):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Served:
-    """Every content in every culture: `features [K, N, D]`, `probabilities [K, N, classes]`,
-    content `distance [K, N]` to the source, and `pictures [K, shown, S, S, 3]`."""
+    """Every content in every culture."""
 
-    features: np.ndarray
-    probabilities: np.ndarray
-    distance: np.ndarray
-    pictures: np.ndarray
+    features: np.ndarray  # `[K, N, D]`
+    probabilities: np.ndarray  # `[K, N, classes]`
+    distance: np.ndarray  # content distance to the source, `[K, N]`
+    pictures: np.ndarray  # `[K, shown, S, S, 3]`
 
 
 def into_every_culture(bench: Bench, shown: np.ndarray) -> Served:
@@ -508,23 +419,16 @@ def into_every_culture(bench: Bench, shown: np.ndarray) -> Served:
     return Served(*map(np.stack, zip(*rows, strict=True)))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Drift:
-    """Of n contents after each restyling, `[K, STEPS, n]` each: content `distance` to the source,
-    to the picture `before`, and whether it is `named` as the culture; `pictures [K, STEPS, S, S,
-    3]` of the first content."""
+def drift(bench: Bench, chosen: np.ndarray, seed: int) -> tuple[DriftFigures, np.ndarray]:
+    """Restyles the contents numbered `chosen [n]` into the same culture again and again.
 
-    distance: np.ndarray
-    before: np.ndarray
-    named: np.ndarray
-    pictures: np.ndarray
-
-
-def drift(bench: Bench, chosen: np.ndarray) -> Drift:
-    """Restyles the contents numbered `chosen [n]` into the same culture again and again."""
-    start, cultures = bench.sources.part(chosen), []
+    Returns:
+        Means over contents and cultures, and pictures of the first content after each restyling,
+        `[K, STEPS, S, S, 3]`.
+    """
+    trial, start, cultures = bench.trial, bench.sources.part(chosen), []
     for culture, code in enumerate(tqdm.tqdm(bench.codes, "again and again", disable=None)):
-        pictures, last, steps = bench.trial.contents[chosen], start, []
+        pictures, last, steps = trial.contents[chosen], start, []
         for _ in range(STEPS):
             pictures = bench.into(pictures, code)
             now = bench.look(pictures)
@@ -532,41 +436,29 @@ def drift(bench: Bench, chosen: np.ndarray) -> Drift:
             steps.append((*apart, now.named == culture, pictures[0]))
             last = now
         cultures.append([np.stack(values) for values in zip(*steps, strict=True)])
-    return Drift(*map(np.stack, zip(*cultures, strict=True)))
+    distance, before, named, shown = map(np.stack, zip(*cultures, strict=True))  # [K, STEPS, ...]
+    asked, weights = trial.to_change[:, chosen], _weights(trial, chosen, seed)
+
+    def overall(values: np.ndarray) -> list[Interval]:
+        return [_overall(values[:, step], asked, weights) for step in range(STEPS)]
+
+    each = np.stack([_each(distance[:, step], asked) for step in range(STEPS)], axis=1)
+    by_culture = dict(zip(trial.cultures, each.tolist(), strict=True))
+    return DriftFigures(overall(distance), overall(before), overall(named), by_culture), shown
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Legs:
-    """Distances to the source: `once [K, m]` after one restyling, `back [K, m]` after the way back,
-    `direct [m]` of the source restyled into its style at once."""
+def round_trips(
+    bench: Bench, chosen: np.ndarray, seed: int
+) -> tuple[dict[str, WayFigures], np.ndarray]:
+    """From each content numbered `chosen [n]` into each culture and back to where it came from.
 
-    once: np.ndarray
-    back: np.ndarray
-    direct: np.ndarray
+    Back by the content's culture (`name`, of artworks alone), and by the style code that the style
+    encoder reads off the content (`example`, of all).
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Way:
-    """One way back, of m of the chosen contents: content distances and mean absolute differences of
-    pixels."""
-
-    rows: np.ndarray
-    content: Legs
-    pixels: Legs
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class RoundTrips:
-    """Ways back by the content's culture (`name`, of artworks alone), and by the style code that
-    the style encoder reads off the content (`example`, of all); `pictures [K, 2, S, S, 3]` of the
-    first content: once, and back by example."""
-
-    ways: dict[str, Way]
-    pictures: np.ndarray
-
-
-def round_trips(bench: Bench, chosen: np.ndarray) -> RoundTrips:
-    """From each content numbered `chosen [n]` into each culture and back to where it came from."""
+    Returns:
+        The figures of both ways, and pictures of the first content, restyled and back by example:
+        `[K, 2, S, S, 3]`.
+    """
     trial, contents = bench.trial, bench.trial.contents[chosen]
     start, origins = bench.sources.part(chosen), trial.sources[chosen]
     everyone, artworks = np.arange(len(chosen)), np.flatnonzero(origins < len(trial.cultures))
@@ -575,46 +467,57 @@ def round_trips(bench: Bench, chosen: np.ndarray) -> RoundTrips:
         targets["name"] = (artworks, bench.codes[origins[artworks]])
 
     def distances(results: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Content distances and mean absolute differences of pixels, `[2, m]`."""
         apart = bench.look(results).distance(start.part(rows))
         return np.stack([apart, np.abs(results - contents[rows]).mean(axis=(1, 2, 3))])
 
     bar = tqdm.tqdm(bench.codes, "there and back", disable=None)
     there = [bench.into(contents, code) for code in bar]
-    once = np.stack([distances(results, everyone) for results in there], axis=1)
-    ways, pictures = {}, []
+    once = np.stack([distances(results, everyone) for results in there], axis=1)  # [2, K, n]
+    ways, shown = {}, []
     for way, (rows, codes) in targets.items():
         direct = distances(bench.restyle(contents[rows], codes), rows)
         returned = [bench.restyle(results[rows], codes) for results in there]
         back = np.stack([distances(results, rows) for results in returned], axis=1)
-        ways[way] = Way(
-            rows, *(Legs(once[kind][:, rows], back[kind], direct[kind]) for kind in (0, 1))
-        )
         if way == "example":
-            pictures = [(one[0], other[0]) for one, other in zip(there, returned, strict=True)]
-    return RoundTrips(ways, np.stack(pictures))
+            shown = [(one[0], other[0]) for one, other in zip(there, returned, strict=True)]
+        asked, weights = trial.to_change[:, chosen[rows]], _weights(trial, chosen[rows], seed)
+        legs = zip(once[:, :, rows], back, direct, strict=True)
+        ways[way] = WayFigures(
+            len(rows), *(_leg_figures(trial, each, asked, weights) for each in legs)
+        )
+    return ways, np.stack(shown)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Unconditioned:
-    """Classes `[n]` that contents are named as: `untouched`, in the uniform `mixture` of all the
-    model's cultures, and by a style code of `zeros`, which leaves the generator to its habits."""
+def _leg_figures(
+    trial: Trial, legs: tuple[np.ndarray, ...], asked: np.ndarray, weights: np.ndarray
+) -> LegFigures:
+    """Figures of distances to the source: once `[K, m]`, back `[K, m]` and direct `[m]`."""
+    once, back, direct = legs
+    measured = (once, back, np.broadcast_to(direct, once.shape), once - back)
+    pairs = zip(trial.cultures, _each(once, asked), _each(back, asked), strict=True)
+    return LegFigures(
+        *(_overall(values, asked, weights) for values in measured),
+        {name: (float(one), float(two)) for name, one, two in pairs if math.isfinite(one)},
+    )
 
-    untouched: np.ndarray
-    mixture: np.ndarray
-    zeros: np.ndarray
 
-
-def unconditioned(bench: Bench) -> Unconditioned:
-    """Restyles where no culture is asked for: photographs, or all contents where none is one."""
+def leaning_of(bench: Bench, seed: int) -> LeaningFigures:
+    """What photographs, or all contents where none is one, are named as without a culture."""
     trial, chosen = bench.trial, np.arange(len(bench.trial.contents))
-    if PHOTOGRAPH in trial.classes:
+    photographs = PHOTOGRAPH in trial.classes
+    if photographs:
         chosen = np.flatnonzero(trial.sources == trial.classes.index(PHOTOGRAPH))
     codes = (bench.middle, np.zeros_like(bench.middle))
-    named = (bench.look(bench.into(trial.contents[chosen], code)).named for code in codes)
-    return Unconditioned(bench.sources.named[chosen], *named)
+    restyled_by = (bench.look(bench.into(trial.contents[chosen], code)).named for code in codes)
+    shares = (
+        fairness.leaning(named, trial.classes, REPLICATES, seed)
+        for named in (bench.sources.named[chosen], *restyled_by)
+    )
+    return LeaningFigures(len(chosen), photographs, *shares)
 
 
-# From what was measured of contents to figures of cultures.
+# From here on: from numbers of contents to figures of cultures.
 
 
 def probe_figures(
@@ -626,7 +529,7 @@ def probe_figures(
         artworks: culture to the descriptors `[A, D]` of its artworks, the held-out ones last.
 
     Returns:
-        The record, and how often each culture's artworks are named rightly; None instead where a
+        The record, and the share of each culture's artworks that is named rightly, or None where a
         culture has no held-out artwork.
     """
     counts, confusion, right = dict(trial.held_out_counts), [], []
@@ -657,14 +560,20 @@ def quality_of(
     recall: fairness.Estimates | None,
     seed: int,
 ) -> Quality:
-    """How each culture is served, which worst, and how much of that chance would give.
+    """How each culture is served, which one worst, and what chance alone would give.
 
     Args:
         sources: descriptors `[N, D]` of the contents.
         artworks: culture to the descriptors `[A, D]` of its artworks.
         recall: of `probe_figures`.
     """
-    scale = _scale(list(artworks.values()))
+    labels = np.repeat(np.arange(len(artworks)), [len(each) for each in artworks.values()])
+    mean, deviation = statistics.balanced_moments(np.concatenate([*artworks.values()]), labels)
+
+    def scale(rows: np.ndarray) -> np.ndarray:
+        """Mean 0 and deviation 1 over artworks, else KID would follow the largest channels."""
+        return (rows - mean) / deviation
+
     real = [scale(features) for features in artworks.values()]
     weights = statistics.resampled(trial.sources, REPLICATES, seed)
     asked, classes = trial.to_change, served.probabilities.argmax(axis=2)
@@ -686,15 +595,12 @@ def quality_of(
     return Quality(
         figures={name: _by_culture(trial, each) for name, each in known.items()},
         untouched_kid=_by_culture(trial, before),
-        worst={name: _extremes(trial, fairness.worst(each)) for name, each in known.items()},
+        worst={name: fairness.worst(each, trial.cultures) for name, each in known.items()},
         worst_to_best={name: fairness.worst_to_best(each) for name, each in known.items()},
         by_chance={
             name: fairness.spread_by_chance(values, asked, seed) for name, values in single.items()
         },
-        paired={
-            name: _paired(fairness.paired(values, asked, weights))
-            for name, values in single.items()
-        },
+        paired={name: fairness.paired(values, asked, weights) for name, values in single.items()},
         confusion=restyled.confusion(classes, asked, len(trial.classes)).tolist(),
     )
 
@@ -709,98 +615,12 @@ def representation_of(trial: Trial, quality: Quality, facts: dict, seed: int) ->
     correlations = {}
     for name, figures in quality.figures.items():
         row = [figures[culture].value for culture in trial.cultures]
-        link = statistics.rank_correlation(list(counts.values()), row, seed)
-        correlations[name] = statistics.Correlation(*_plain(dataclasses.astuple(link)))
+        correlations[name] = statistics.rank_correlation(list(counts.values()), row, seed)
     return Representation(counts, by_model, correlations)
-
-
-def drift_figures(trial: Trial, chosen: np.ndarray, drifted: Drift, seed: int) -> DriftFigures:
-    """Means over contents and cultures after each restyling, and distances of each culture."""
-    asked, weights = trial.to_change[:, chosen], _weights(trial, chosen, seed)
-
-    def overall(values: np.ndarray) -> list[Interval]:
-        return [_overall(values[:, step], asked, weights) for step in range(STEPS)]
-
-    steps = [_each(drifted.distance[:, step], asked) for step in range(STEPS)]
-    return DriftFigures(
-        overall(drifted.distance),
-        overall(drifted.before),
-        overall(drifted.named),
-        dict(zip(trial.cultures, np.stack(steps, axis=1).tolist(), strict=True)),
-    )
-
-
-def trip_figures(
-    trial: Trial, chosen: np.ndarray, trips: RoundTrips, seed: int
-) -> dict[str, WayFigures]:
-    """How far contents are from themselves on each way, over the contents that have it."""
-    figures = {}
-    for name, way in trips.ways.items():
-        rows = np.asarray(chosen)[way.rows]
-        asked, weights = trial.to_change[:, rows], _weights(trial, rows, seed)
-        content_legs, pixel_legs = (
-            _leg_figures(trial, legs, asked, weights) for legs in (way.content, way.pixels)
-        )
-        figures[name] = WayFigures(len(rows), content_legs, pixel_legs)
-    return figures
-
-
-def _leg_figures(trial: Trial, legs: Legs, asked, weights) -> LegFigures:
-    direct = np.broadcast_to(legs.direct, legs.once.shape)
-    pairs = zip(_each(legs.once, asked), _each(legs.back, asked), strict=True)
-    return LegFigures(
-        *(
-            _overall(values, asked, weights)
-            for values in (legs.once, legs.back, direct, legs.once - legs.back)
-        ),
-        {
-            name: (float(once), float(back))
-            for name, (once, back) in zip(trial.cultures, pairs, strict=True)
-            if math.isfinite(once)
-        },
-    )
-
-
-def leaning_figures(trial: Trial, named: Unconditioned, seed: int) -> LeaningFigures:
-    """Shares of classes where no culture is asked for."""
-
-    def shares(classes: np.ndarray) -> ClassShares:
-        leaning = fairness.leaning(classes, len(trial.classes), REPLICATES, seed)
-        by_class = dict(zip(trial.classes, leaning.shares, strict=True))
-        return ClassShares(by_class, leaning.effective)
-
-    each = (shares(classes) for classes in (named.untouched, named.mixture, named.zeros))
-    return LeaningFigures(len(named.untouched), PHOTOGRAPH in trial.classes, *each)
 
 
 def _by_culture(trial: Trial, estimates: fairness.Estimates) -> dict[str, Interval]:
     return dict(zip(trial.cultures, estimates.intervals(), strict=True))
-
-
-def _extremes(trial: Trial, worst: fairness.Worst) -> Extremes:
-    return Extremes(
-        culture=trial.cultures[worst.culture],
-        interval=worst.interval,
-        share=worst.share,
-        shares=dict(zip(trial.cultures, worst.shares, strict=True)),
-        tie=worst.tie,
-        best=trial.cultures[worst.best],
-        best_interval=worst.best_interval,
-    )
-
-
-def _paired(paired: fairness.Paired) -> Paired:
-    tables = (paired.value, paired.low, paired.high)
-    return Paired(*(_plain(table.tolist()) for table in tables), paired.clear.tolist())
-
-
-def _scale(artworks: list[np.ndarray]) -> typing.Callable[[np.ndarray], np.ndarray]:
-    """Brings every descriptor to mean 0 and deviation 1 over artworks, each culture with the same
-    weight, so that the kernel does not follow the channels of the largest values alone."""
-    mean = np.mean([each.mean(axis=0, dtype=np.float64) for each in artworks], axis=0)
-    deviation = np.sqrt(np.mean([((each - mean) ** 2).mean(axis=0) for each in artworks], axis=0))
-    deviation = np.where(deviation > 1e-9 * (np.abs(mean) + 1e-9), deviation, 1.0)
-    return lambda rows: (rows - mean) / deviation
 
 
 def _weights(trial: Trial, chosen: np.ndarray, seed: int) -> np.ndarray:
@@ -810,8 +630,7 @@ def _weights(trial: Trial, chosen: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _overall(values: np.ndarray, asked: np.ndarray, weights: np.ndarray) -> Interval:
-    """The mean over contents of each one's mean over the cultures asked of it: `[K, n]` to one
-    figure."""
+    """`[K, n]` to one figure: the mean over contents of means over the cultures asked of each."""
     each = np.where(asked, values, 0.0).sum(axis=0) / asked.sum(axis=0)
     return fairness.means(each[None], np.ones((1, len(each)), bool), weights, False).intervals()[0]
 
@@ -821,10 +640,3 @@ def _each(values: np.ndarray, asked: np.ndarray) -> np.ndarray:
     counts = asked.sum(axis=1)
     sums = np.where(asked, values, 0.0).sum(axis=1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def _plain(value):
-    """None for NaN, which JSON has no word for; also within lists."""
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,15 +1,18 @@
-"""Charts, drawn once by Matplotlib: as SVG within a page, and as PNG files beside it.
+"""Charts, drawn once by Matplotlib: as inline SVG within a page, and as PNG files beside it.
 
-A chart is drawn on white in the colours of the page's light form; as SVG those become the page's
-variables, so that a chart follows light and dark. Texts are names that strangers chose: a `$`
-begins no formula, and a character that the font lacks is a box without a warning.
+A chart is drawn on white in the colours of the page's light form; in an SVG these become the page's
+variables, so that a chart follows light and dark. Texts may be any names: a `$` begins no formula,
+and a character that the font lacks is a box without a warning. A chart's `caption` says what it
+shows, for those who do not see it.
 """
 
 import base64
+import collections.abc
 import contextlib
 import dataclasses
 import io
 import math
+import pathlib
 import re
 import typing
 import warnings
@@ -21,6 +24,12 @@ from stylegan_culture.config import visible
 from stylegan_culture.files import SOFTWARE, written_whole
 from stylegan_culture.measures import colour
 from stylegan_culture.reports.page import number, shown
+
+if typing.TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 # Colours of a chart, and the page's variables (`templates/page.css`) that they become in an SVG.
 INK, SOFT, LINE, ACCENT, HEAT, PAPER = (
@@ -37,6 +46,7 @@ DOTS = 110  # an inch of a PNG file
 SVG_DOTS = 144  # an inch of a picture within an SVG
 LONGEST_SIDE = 8192  # pixels; larger figures get fewer dots an inch
 LONGEST_NAME = 40  # characters
+MOST_NUMBERED = 60  # rows up to which every cell of a heat map has its number
 STROKES = ((ACCENT, "-"), (WARM, "--"), (SOFT, ":"))  # of the first, second and third line
 FONT = 12  # pixels of a page
 SVG = "http://www.w3.org/2000/svg"
@@ -46,18 +56,21 @@ TILE, ROOMY = 78, 12  # pixels: the height of pictures on a map of at most so ma
 WIDEST = 1.6  # proportion that they are cut to
 
 
-@contextlib.contextmanager
-def drawing(width: float, height: float, layout: str | None = "constrained"):
-    """A Matplotlib figure without axes, to be filled and kept by `svg` or `png` within the block.
+Show = typing.Callable[[float], str]  # a number as text
 
-    Made without pyplot, which would look for a screen and keep every figure open.
+
+@contextlib.contextmanager
+def drawing(
+    width: float, height: float, layout: str | None = "constrained"
+) -> collections.abc.Iterator["Figure"]:
+    """A Matplotlib figure without axes, to be filled and kept by `svg` or `png` within the block.
 
     Args:
         width, height: in pixels of a page, 72 an inch.
         layout: of Matplotlib; None leaves axes where they are put.
     """
     import matplotlib
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # not pyplot, which looks for a screen and keeps figures
 
     settings = {
         **{"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": SOFTWARE},
@@ -74,14 +87,8 @@ def drawing(width: float, height: float, layout: str | None = "constrained"):
         yield Figure(figsize=(width / 72, height / 72), layout=layout)
 
 
-def svg(figure, caption: str, kind: str = ""):
-    """A figure as an inline SVG (`Markup`) for a page.
-
-    Args:
-        figure: as `drawing` gives it, within its block.
-        caption: what it shows, for those who do not see it.
-        kind: a class of the page's style sheet.
-    """
+def svg(figure: "Figure", caption: str, kind: str = "") -> "Markup":
+    """A figure of `drawing`, within its block, as inline SVG; `kind` is a class of page.css."""
     from markupsafe import Markup
 
     file = io.StringIO()
@@ -120,7 +127,7 @@ def _as_jpeg(address: str) -> str:
     return shown(np.asarray(picture), "").address
 
 
-def png(figure, path) -> None:
+def png(figure: "Figure", path: pathlib.Path) -> None:
     """Writes a figure as a PNG file, whole or not at all.
 
     Raises:
@@ -131,19 +138,34 @@ def png(figure, path) -> None:
         figure.savefig(file, format="png", dpi=dots, metadata={"Software": SOFTWARE})
 
 
+def draw_heat(
+    axes: "Axes", values: np.ndarray, names: list[str], show: Show, dark: float, **scale: object
+) -> "AxesImage":
+    """Draws a heat map of `[K, K]` on Matplotlib axes, rows and columns with the same names.
+
+    Up to `MOST_NUMBERED` rows, finite cells show their number, in white beyond the value `dark`;
+    `scale` is of `Axes.imshow`.
+    """
+    places, names = range(len(names)), list(map(label, names))
+    drawn = axes.imshow(values, **scale)
+    axes.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, names)
+    axes.tick_params(length=0)
+    for row, column in np.argwhere(np.isfinite(values)) if len(names) <= MOST_NUMBERED else ():
+        value = values[row, column]
+        ink = "white" if value > dark else "black"
+        axes.text(column, row, show(value), ha="center", va="center", color=ink, fontsize=9)
+    return drawn
+
+
 def label(name: str) -> str:
     """A name as it stands in a chart: one line of at most `LONGEST_NAME` characters."""
     return visible(name, LONGEST_NAME)
 
 
-def dots(rows: list, show, caption: str):
-    """A dot with its 95 % interval per row, the greatest value on top, on one scale; as `Markup`.
-
-    Args:
-        rows: `(name, value, low, high)`.
-        show: number to text.
-        caption: what is measured.
-    """
+def dots(rows: list[tuple], show: Show, caption: str) -> "Markup":
+    """A dot with its 95 % interval for each row `(name, value, low, high)`, the greatest value on
+    top, on one scale."""
     height = 19 * len(rows) + 8
     with drawing(364, height, layout=None) as figure:
         draw_dots(figure.add_axes((148 / 364, 0, 168 / 364, 1)), rows, show)
@@ -153,7 +175,7 @@ def dots(rows: list, show, caption: str):
         return svg(figure, f"{caption}: {said}", "dots")
 
 
-def draw_dots(axes, rows: list, show) -> None:
+def draw_dots(axes: "Axes", rows: list[tuple], show: Show) -> None:
     """Draws what `dots` does on Matplotlib axes; names stand left of them, values right."""
     rows = sorted(rows, key=lambda row: row[1])
     names, values, lows, highs = zip(*rows, strict=True)
@@ -161,16 +183,8 @@ def draw_dots(axes, rows: list, show) -> None:
     axes.hlines(places, min(lows), max(highs), color=LINE, linewidth=1, zorder=0)
     axes.axvline(sum(values) / len(values), color=SOFT, linewidth=1, zorder=1)
     axes.hlines(places, lows, highs, color=ACCENT, linewidth=2, zorder=2)
-    axes.plot(
-        values,
-        places,
-        "o",
-        color=ACCENT,
-        markeredgecolor=PAPER,
-        markersize=7.2,
-        zorder=3,
-        clip_on=False,
-    )
+    marker = {"color": ACCENT, "markeredgecolor": PAPER, "markersize": 7.2}
+    axes.plot(values, places, "o", **marker, zorder=3, clip_on=False)
     across = axes.get_yaxis_transform()
     for place, name, value in zip(places, names, values, strict=True):
         sides = {"transform": across, "verticalalignment": "center_baseline"}
@@ -184,38 +198,22 @@ def draw_dots(axes, rows: list, show) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Lines:
-    """Up to three lines over the same steps.
+    """Up to three lines of values from 0 to 1 over the same steps."""
 
-    Attributes:
-        series: name to its values, one a step: numbers, or `(value, low, high)`, whose interval is
-            shaded.
-        ticks: a text for each step.
-        show: number to text.
-        unit: what the steps are; below them.
-        faint: further rows of values, thin and without a name.
-        limits: the least and the greatest value of the axis.
-        margin: space at either end, in steps; with 0.5 each step has a column of equal width.
-    """
-
+    # Name to its values, one a step: numbers, or `(value, low, high)`, whose interval is shaded
     series: dict[str, typing.Sequence]
-    ticks: typing.Sequence[str]
-    show: typing.Callable[[float], str]
-    unit: str = ""
+    ticks: typing.Sequence[str]  # a text for each step
+    show: Show  # number to text
+    unit: str = ""  # what the steps are; below them
+    # Further rows of values, thin and without a name
     faint: typing.Sequence[typing.Sequence[float]] = ()
-    limits: tuple[float, float] = (0.0, 1.0)
+    # Space at either end, in steps; with 0.5 each step has a column of equal width
     margin: float = 0.15
 
 
-def lines(data: Lines, caption: str, width: int = 336, height: int = 212, kind: str = ""):
-    """Lines as an inline SVG (`Markup`); their names stand above where there are several.
-
-    Args:
-        data: what is drawn.
-        caption: what is measured, for those who do not see it; the values follow it.
-        width, height: in pixels of a page.
-        kind: a class of the page's style sheet.
-    """
-    with drawing(width, height) as figure:
+def lines(data: Lines, caption: str) -> "Markup":
+    """Lines under their names; the caption says what is measured, and the values follow it."""
+    with drawing(336, 212) as figure:
         draw_lines(figure.subplots(), data)
         said = "; ".join(
             f"{name}: "
@@ -225,10 +223,10 @@ def lines(data: Lines, caption: str, width: int = 336, height: int = 212, kind: 
             )
             for name, values in data.series.items()
         )
-        return svg(figure, f"{caption}. {said}", f"lines {kind}".strip())
+        return svg(figure, f"{caption}. {said}", "lines")
 
 
-def draw_lines(axes, data: Lines) -> None:
+def draw_lines(axes: "Axes", data: Lines) -> None:
     """Draws what `lines` does on Matplotlib axes."""
     places = range(len(data.ticks))
     for values in data.faint:
@@ -238,17 +236,14 @@ def draw_lines(axes, data: Lines) -> None:
         axes.fill_between(places, low, high, color=ink, alpha=0.14, linewidth=0, zorder=2)
         stroke = {"color": ink, "linestyle": dashes, "linewidth": 1.8, "label": label(name)}
         axes.plot(places, middle, marker="o", markersize=4, **stroke, zorder=3)
-    low, high = data.limits
-    levels = (low, (low + high) / 2, high)
-    axes.hlines(
-        levels, 0, 1, color=LINE, linewidth=1, zorder=0, transform=axes.get_yaxis_transform()
-    )
+    levels, across = (0.0, 0.5, 1.0), axes.get_yaxis_transform()
+    axes.hlines(levels, 0, 1, color=LINE, linewidth=1, zorder=0, transform=across)
     axes.set_yticks(levels, [data.show(level) for level in levels])
     axes.set_xticks(places, [label(tick) for tick in data.ticks])
     axes.set(xlabel=data.unit, xlim=(-data.margin, len(data.ticks) - 1 + data.margin))
-    axes.set(ylim=(low - 0.03 * (high - low), high + 0.03 * (high - low)))
-    axes.tick_params(length=0, labelsize=FONT - 2)
-    axes.xaxis.label.set(fontsize=FONT - 2, color=SOFT)
+    axes.set(ylim=(-0.03, 1.03))
+    axes.tick_params(length=0, labelsize=FONT - 1)
+    axes.xaxis.label.set(fontsize=FONT - 1, color=SOFT)
     axes.spines[:].set_visible(False)
     if len(data.series) > 1:
         width = axes.get_window_extent().width * 72 / axes.figure.dpi
@@ -263,21 +258,16 @@ def legend_rows(data: Lines, width: float) -> int:
     return math.ceil(len(data.series) / max(1, int(width // longest)))
 
 
-def _bounded(value) -> tuple:
+def _bounded(value: float | tuple[float, float, float]) -> tuple:
     """`(value, low, high)`, also of a number that comes without an interval."""
     return tuple(value) if isinstance(value, typing.Sequence) else (value, value, value)
 
 
-def histogram(shares: list[float], mean: list[float], fills: list[str], ends: tuple, caption: str):
-    """Bars of shares and over them the outline of a mean, as `Markup`.
-
-    Args:
-        shares: of each bin; the tallest of them and of the mean fills the height.
-        mean: of the same bins.
-        fills: the colour of each bar.
-        ends: names of the scale's ends, below the first and the last bar.
-        caption: what is shown.
-    """
+def histogram(
+    shares: list[float], mean: list[float], fills: list[str], ends: tuple[str, str], caption: str
+) -> "Markup":
+    """Bars of shares, each of its colour, and over them the outline of a mean; the tallest fills
+    the height. `ends` are named below the first and the last bar."""
     with drawing(242, 130, layout=None) as figure:
         axes = figure.add_axes((1 / 242, 19 / 130, 240 / 242, 110 / 130))
         edges = np.arange(len(shares) + 1)
@@ -293,70 +283,58 @@ def histogram(shares: list[float], mean: list[float], fills: list[str], ends: tu
         return svg(figure, caption, "histogram")
 
 
-def rose(shares: list[float], mean: list[float], largest: float, caption: str):
-    """A hue rose, as `Markup`: petals whose area is the share of their hue, over them the outline
-    of a mean. Hue 0 points right, as in CIELAB, and hues grow against the clock.
+def rose(shares: list[float], mean: list[float], largest: float, caption: str) -> "Markup":
+    """A hue rose: petals whose area is the share of their hue, over them the outline of a mean.
 
-    Args:
-        shares: of hues of equal width, from 0 degrees.
-        mean: of the same hues.
-        largest: the share that reaches the rim.
-        caption: what is shown.
+    Hues have equal widths from 0 degrees, which points right, as in CIELAB, and grow against the
+    clock. The share `largest` reaches the rim.
     """
     turn = 2.0 * math.pi / len(shares)
     middles = turn * (np.arange(len(shares)) + 0.5)
     fills = [
-        code((PETALS[0], *(PETALS[1] * f(at) for f in (math.cos, math.sin)))) for at in middles
+        colour.code((PETALS[0], PETALS[1] * math.cos(at), PETALS[1] * math.sin(at)))
+        for at in middles
     ]
     around = np.linspace(0.0, 2.0 * math.pi, 12 * len(shares), endpoint=False)
     outline = np.sqrt(np.array(mean) / largest)[(around / turn).astype(int)]
     with drawing(104, 104, layout=None) as figure:
         axes = figure.add_axes((0.02, 0.02, 0.96, 0.96), projection="polar")
-        axes.plot(around, np.ones_like(around), color=LINE, linewidth=1, clip_on=False)
+        rim = np.append(around, 2.0 * math.pi)
+        axes.plot(rim, np.ones_like(rim), color=LINE, linewidth=1, clip_on=False)
         axes.bar(middles, np.sqrt(np.array(shares) / largest), turn, color=fills, linewidth=0)
         closed = {"linewidth": 0.8, "solid_joinstyle": "miter"}
-        axes.plot([*around, 2.0 * math.pi], [*outline, outline[0]], color=INK, **closed)
+        axes.plot(rim, [*outline, outline[0]], color=INK, **closed)
         axes.set(ylim=(0.0, 1.0))
         axes.axis("off")
         return svg(figure, caption, "rose")
 
 
-def code(lab) -> str:
-    """`#rrggbb` of CIELAB `[3]`."""
-    return "#" + bytes(round(255 * value) for value in colour.srgb(lab).tolist()).hex()
-
-
 def greys(count: int) -> list[str]:
     """Colours for the bars of a histogram of lightness, each that of its bin."""
-    return [code((100 * (bin + 0.5) / count, 0.0, 0.0)) for bin in range(count)]
+    return [colour.code((100 * (bin + 0.5) / count, 0.0, 0.0)) for bin in range(count)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A dot on a map.
+    """A dot on a map."""
 
-    Attributes:
-        name: of its label.
-        point: `(x, y)`, y upwards.
-        ellipse: around it: two half axes in the unit of the point, and degrees.
-        picture: `[H, W, 3]` uint8 above the label; None where the map has no pictures.
-    """
-
-    name: str
-    point: tuple[float, float]
+    name: str  # of its label
+    point: tuple[float, float]  # `(x, y)`, y upwards
+    # Around it: two half axes in the unit of the point, and degrees
     ellipse: tuple[float, float, float]
+    # `[H, W, 3]` uint8 above the label; None where the map has no pictures
     picture: np.ndarray | None = None
 
 
-def plane(places: list[Place], size: tuple[int, int], caption: str, kind: str = ""):
-    """A map without axes, `size` pixels wide and high, as `Markup`."""
+def plane(places: list[Place], size: tuple[int, int], caption: str, kind: str = "") -> "Markup":
+    """A map without axes, `size` pixels wide and high."""
     said = "; ".join(f"{place.name} at {', '.join(map(number, place.point))}" for place in places)
     with drawing(*size, layout=None) as figure:
         draw_plane(figure.add_axes((0, 0, 1, 1)), places, size)
         return svg(figure, f"{caption}: {said}", f"plane {kind}")
 
 
-def draw_plane(axes, places: list[Place], size: tuple[int, int]) -> None:
+def draw_plane(axes: "Axes", places: list[Place], size: tuple[int, int]) -> None:
     """Draws what `plane` does on Matplotlib axes that are `size` pixels wide and high.
 
     Labels hide neither dots nor each other where there is room.
@@ -391,8 +369,8 @@ def draw_plane(axes, places: list[Place], size: tuple[int, int]) -> None:
 
 
 def _near_end(dot: np.ndarray, middle: np.ndarray, half: tuple, pictured: bool) -> np.ndarray:
-    """Where the line from a dot to its label ends: at the label's edge, so that it crosses no text;
-    from above and beside it leads behind the picture."""
+    """Where the line from a dot to its label ends: at the label's edge, so that it crosses no text,
+    or, from above and beside, behind the picture."""
     way = middle - dot
     shares = np.divide(half, np.maximum(np.abs(way), 1e-9))
     if pictured and not (way[1] > 0.0 and shares[1] < shares[0]):
@@ -400,7 +378,7 @@ def _near_end(dot: np.ndarray, middle: np.ndarray, half: tuple, pictured: bool) 
     return middle - min(*shares, 1.0) * way
 
 
-def _draw_tile(axes, pixels: np.ndarray, tile: float, middle: np.ndarray) -> None:
+def _draw_tile(axes: "Axes", pixels: np.ndarray, tile: float, middle: np.ndarray) -> None:
     """A picture `tile` high, its sides cut where it is very wide."""
     height, width = pixels.shape[:2]
     cut = min(width, round(WIDEST * height))

@@ -24,7 +24,7 @@ from stylegan_culture.reports.evaluation_measures import (
     Results,
     figures_of,
 )
-from stylegan_culture.reports.page import Shown, complete, render, shown
+from stylegan_culture.reports.page import Shown, complete, render, sentences, shown, tiles
 from stylegan_culture.reports.restylers import Restyler, load_restylers
 from stylegan_culture.reports.trial import EvaluateConfig, Trial, build
 
@@ -57,12 +57,11 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class ProbeFigures(Network):
-    """How good the probe is: the share that it names rightly of held-out artworks, of each
-    culture's, of all contents untouched, and of photographs; None where there are none."""
+    """How good the probe is: the shares that it names rightly, None where there are no pictures."""
 
-    artworks: float | None
-    cultures: dict[str, float | None]
-    contents: float
+    artworks: float | None  # of held-out artworks
+    cultures: dict[str, float | None]  # of each culture's held-out artworks
+    contents: float  # of all contents untouched
     photographs: float | None
 
 
@@ -84,65 +83,47 @@ class Verdicts:
 
 @dataclasses.dataclass(frozen=True)
 class RestylerRecord:
-    """What one restyler reaches.
+    """What one restyler reaches."""
 
-    Attributes:
-        kind: "model", "method", "control" or "truth".
-        figures: by measure.
-        cultures: culture to its figures by measure.
-        pairs: `named` and `content_distance` by source class, one number a culture.
-        confusion: of the results in culture k, the share named as class j, `[K][classes]`.
-        crossfade_named: how often a crossfade of equal content distance is named as asked.
-        judge_in_training: whether a model was trained against the probe's network.
-        verdicts: what is wrong with it.
-        strips: its best, middle and worst results.
-    """
-
-    kind: str
-    figures: Figures
-    cultures: dict[str, Figures]
+    kind: str  # "model", "method", "control" or "truth"
+    figures: Figures  # by measure
+    cultures: dict[str, Figures]  # culture to its figures by measure
+    # `named` and `content_distance` by source class, one number a culture
     pairs: dict[str, dict[str, list[float | None]]]
+    # Of the results in culture k, the share named as class j, `[K][classes]`
     confusion: list[list[float]]
+    # How often a crossfade of equal content distance is named as asked
     crossfade_named: float | None
-    judge_in_training: bool
-    verdicts: Verdicts
-    strips: dict[str, list[Place]]
+    judge_in_training: bool  # whether a model was trained against the probe's network
+    verdicts: Verdicts  # what is wrong with it
+    strips: dict[str, list[Place]]  # its best, middle and worst results
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationRecord:
-    """Everything that page, table and JSON say.
-
-    Attributes:
-        contents, sources: name and class of each content.
-        rendered: whether the contents are scenes whose true renderings are known.
-        training_pictures, artworks: culture to pictures to learn from, and to all of them.
-        judge: the probe.
-        features: the network of FID, KID and perceptual distances.
-        crossfade: the control; empty without photographs.
-        methods: each restyler by name.
-        seconds: that it took.
-    """
+    """Everything that page, table and JSON say."""
 
     cultures: list[str]
     classes: list[str]
+    # contents, sources: name and class of each content
     contents: list[str]
     sources: list[str]
-    rendered: bool
+    rendered: bool  # whether the contents are scenes whose true renderings are known
+    # training_pictures, artworks: culture to pictures to learn from, and to all of them
     training_pictures: dict[str, int]
     artworks: dict[str, int]
-    judge: ProbeFigures
-    features: Network
-    crossfade: list[restyled.Crossfade]
-    methods: dict[str, RestylerRecord]
+    judge: ProbeFigures  # the probe
+    features: Network  # the network of FID, KID and perceptual distances
+    crossfade: list[restyled.Crossfade]  # the control; empty without photographs
+    methods: dict[str, RestylerRecord]  # each restyler by name
     config: EvaluateConfig
-    versions: dict[str, str]
-    commit: str
-    seconds: float
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
+    seconds: float = 0.0  # that it took
 
     def as_json(self) -> dict:
-        """Figures stand beside the other facts of a restyler; measures of sets are named with
-        their network, since those of another are other measures."""
+        """Figures stand beside the other facts of a restyler; names of set measures carry their
+        network, since figures over two networks cannot be compared."""
         record = dataclasses.asdict(self)
         for name, method in self.methods.items():
             cultures = {culture: self._named(each) for culture, each in method.cultures.items()}
@@ -155,74 +136,31 @@ class EvaluationRecord:
         suffix = f"@{self.features.backbone}-{self.features.weights[:8]}"
         return {key + suffix if key in of_network else key: one for key, one in figures.items()}
 
-    def about_the_probe(self) -> str:
-        """How good the probe is, and whom it may favour."""
-        known = {"held-out artworks": self.judge.artworks}
-        known |= {"photographs left alone": self.judge.photographs}
-        parts = [f"{share:.0%} of {of}" for of, share in known.items() if share is not None]
-        checked = f"names {' and '.join(parts)} rightly" if parts else "could not be checked"
-        text = f"The probe ({self.judge.backbone}) {checked}."
-        if self.favoured:
-            text += " Its network took part in the training of "
-            text += f"{', '.join(self.favoured)}, which it may favour."
-        return text
 
-    @property
-    def favoured(self) -> list[str]:
-        """The models that were trained against the probe's network."""
-        return [name for name, each in self.methods.items() if each.judge_in_training]
-
-    @property
-    def overall(self) -> dict[str, Figures]:
-        """Each restyler's figures by its name."""
-        return {name: each.figures for name, each in self.methods.items()}
-
-    def named_in(self, culture: str) -> list[Interval | None]:
-        """How often each restyler's results in a culture are named as asked."""
-        return [each.cultures[culture]["named"] for each in self.methods.values()]
+def about_the_probe(record: EvaluationRecord) -> str:
+    """How good the probe is, and whom it may favour, in sentences."""
+    return " ".join(sentences("probe.txt.j2", record=record))
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Measures across and `(name, figures)` down."""
-
-    measures: list[Measure]
-    rows: list[tuple[str, list[Interval | None]]]
-
-    @classmethod
-    def of(cls, measures: Iterable[Measure], rows: dict[str, Figures]) -> "Table":
-        """The measures that any of the rows has."""
-        measured = [
-            measure
-            for measure in measures
-            if any(figures.get(measure.key) is not None for figures in rows.values())
-        ]
-        cells = {name: [each.get(one.key) for one in measured] for name, each in rows.items()}
-        return cls(measured, list(cells.items()))
-
-    @property
-    def columns(self) -> list[tuple]:
-        """`(heading, show)` of each measure."""
-        return [(measure.heading, measure.show) for measure in self.measures]
-
-    @property
-    def lines(self) -> list[tuple]:
-        """The table turned: `(measure, figures)`."""
-        columns = zip(*(cells for _, cells in self.rows), strict=True)
-        return list(zip(self.measures, columns, strict=True))
+def measured(measures: Iterable[Measure], rows: Iterable[Figures]) -> list[Measure]:
+    """The measures that any of the rows has."""
+    rows = list(rows)
+    return [one for one in measures if any(row.get(one.key) is not None for row in rows)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Gallery:
-    """The pictures of one restyler: a sheet `[H, W, 3]` in [0, 1], contents down and cultures
-    across, rows of it for the page, and the strips, each result beside its source."""
+    """The pictures of one restyler: a sheet `[H, W, 3]` in [0, 1] with a row for each content and
+    a column for each culture, some of its rows for the page, and strips of sources and results."""
 
     sheet: np.ndarray
     rows: list[tuple[str, list[Shown]]]
     strips: dict[str, list[Shown]]
 
     @classmethod
-    def of(cls, trial: Trial, results: np.ndarray, strips: dict) -> "Gallery":
+    def of(
+        cls, trial: Trial, results: np.ndarray, strips: dict[str, list[tuple[int, int]]]
+    ) -> "Gallery":
         """Of `results [K, N, S, S, 3]`; `strips` are of `ranked`."""
         titles = [title(culture) for culture in trial.cultures]
         sources = [title(trial.classes[number]) for number in trial.sources]
@@ -237,8 +175,7 @@ class Gallery:
         for row in _evenly(len(on_sheet), PAGE_ROWS):
             source = sources[on_sheet[row]]
             captions = [f"{source}, untouched", *(f"{source} as {culture}" for culture in titles)]
-            pictures = cells[row * len(columns) :][: len(columns)]
-            rows.append((source, [shown(*pair) for pair in zip(pictures, captions, strict=True)]))
+            rows.append((source, tiles(cells[row * len(columns) :][: len(columns)], captions)))
 
         def beside_its_source(culture: int, content: int) -> Shown:
             pair = np.concatenate([contents[content], restyled_in[culture, content]], axis=1)
@@ -293,15 +230,14 @@ def measure(
         crossfade=crossfade,
         methods=methods,
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
-        seconds=0.0,
     )
     return record, galleries
 
 
 def _record_of(
-    results: Results, crossfade: list[restyled.Crossfade], strips: dict
+    results: Results,
+    crossfade: list[restyled.Crossfade],
+    strips: dict[str, list[tuple[int, int]]],
 ) -> RestylerRecord:
     trial, summary = results.trial, figures_of(results)
     mean, of_cultures = results.set_measures
@@ -341,8 +277,8 @@ def _verdicts(results: Results, figures: Figures) -> Verdicts:
 def ranked(trial: Trial, recognition: restyled.Recognition) -> dict[str, list[tuple[int, int]]]:
     """The best, the middle and the worst results: numbers of culture and content.
 
-    By `sqrt(p s)`: p the probability of the target culture, `s = 1 - d / 2` what is left of the
-    content at distance d. At most one result of a content on each strip.
+    Ranked by `sqrt(p s)`: p is the probability of the target culture, `s = 1 - d / 2` the share of
+    the content that is left at content distance d. A strip has one result of a content at most.
     """
     cultures = np.arange(len(trial.cultures))
     target = recognition.probabilities[cultures, :, cultures]
@@ -405,19 +341,21 @@ def _evenly(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(most, count)).astype(int)
 
 
-def write_sheets(galleries: dict[str, Gallery], folder) -> None:
+def write_sheets(galleries: dict[str, Gallery], folder: pathlib.Path) -> None:
     """Writes one sheet for each restyler."""
     for name, gallery in zip(file_names(galleries), galleries.values(), strict=True):
-        images.write(pathlib.Path(folder) / f"{name}.png", gallery.sheet)
+        images.write(folder / f"{name}.png", gallery.sheet)
 
 
 def table_of(record: EvaluationRecord) -> str:
     """The figures as a Markdown table with 95 % intervals, and every verdict in words."""
-    values = {"measures": MEASURES, "table": Table.of, "markdown": markdown}
+    values = {"measures": MEASURES, "measured": measured, "markdown": markdown}
+    values["about_the_probe"] = about_the_probe(record)
     return render("evaluation.md.j2", record=record, **values).rstrip()
 
 
 def page_of(record: EvaluationRecord, galleries: dict[str, Gallery]) -> str:
     """The whole page."""
-    values = {"measures": MEASURES, "sets": SETS, "table": Table.of}
+    values = {"measures": MEASURES, "measured": measured, "sets": SETS}
+    values["about_the_probe"] = about_the_probe(record)
     return render("evaluation.html.j2", record=record, galleries=galleries, **values)

@@ -92,14 +92,13 @@ class References:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Results:
-    """Every content of a trial in every culture, by one restyler: `pictures [K, N, S, S, 3]`. A
-    network that several measures need sees them once."""
+    """Every content of a trial in every culture by one restyler; a network sees them only once."""
 
     config: EvaluateConfig
     trial: Trial
     references: References
     restyler: Restyler
-    pictures: np.ndarray
+    pictures: np.ndarray  # `[K, N, S, S, 3]`
 
     @functools.cached_property
     def small(self) -> np.ndarray:
@@ -148,34 +147,25 @@ class Results:
         return sets.SetMeasures.of(sets.mean_of(replicates), few), cultures
 
 
-@dataclasses.dataclass(frozen=True)
-class Whole:
-    """A measure that is no mean or median over results: overall, and of cultures if it has them."""
-
-    overall: Interval | None
-    cultures: dict[str, Interval | None] = dataclasses.field(default_factory=dict)
+# A measure that is no mean or median over results: overall, and by culture if it has that.
+Whole = tuple[Interval | None, dict[str, Interval | None]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
     """One line of the evaluation.
 
-    Attributes:
-        key: in the JSON.
-        heading: in page and table.
-        form: of its numbers, such as `SHARE`.
-        each: gives the value of each result, `[K, N]`, of which the mean and its interval are
-            taken; NaN counts nowhere.
-        whole: gives a figure of all results together.
-
     Either function gives None where the trial lacks what it needs. A measure with neither is one
     that `restyled.summary` adds. The sentence that explains it stands in the page's template.
     """
 
-    key: str
-    heading: str
-    form: str
+    key: str  # in the JSON
+    heading: str  # in page and table
+    form: str  # of its numbers, such as `SHARE`
+    # Gives the value of each result, `[K, N]`, of which the mean and its interval are taken; NaN
+    # counts nowhere
     each: typing.Callable[[Results], np.ndarray | None] | None = None
+    # Gives a figure of all results together
     whole: typing.Callable[[Results], Whole | None] | None = None
 
     def show(self, value: float) -> str:
@@ -190,8 +180,8 @@ def figures_of(results: Results) -> restyled.Summary:
     cultures = {name: dict(each) for name, each in summary.cultures.items()}
     for measure in itertools.chain(*MEASURES.values()):
         if measure.whole and (whole := measure.whole(results)) is not None:
-            figures[measure.key] = whole.overall
-            for culture, figure in whole.cultures.items():
+            figures[measure.key], by_culture = whole
+            for culture, figure in by_culture.items():
                 cultures[culture][measure.key] = figure
     return restyled.Summary(figures, cultures, summary.pairs)
 
@@ -224,9 +214,8 @@ def _style_to_gatys(results: Results) -> Whole | None:
     """How near a model comes to an example's style, against a picture optimised for it.
 
     The median, over contents, of the model's style distance over Gatys's. Both restyle a content
-    like one training artwork, the model by its encoded style, Gatys et al. by optimising the
-    picture over the very network that measures. The distance is that of
-    `restyled.style_distances`, to the example. Contents are spread evenly, cultures take turns.
+    like one training artwork: the model by its encoded style, Gatys et al. by optimising the
+    picture over the network that measures `restyled.style_distances`. Cultures take turns.
     """
     config, trial, model = results.config, results.trial, results.restyler.model
     if not config.gatys or model is None:
@@ -250,28 +239,25 @@ def _style_to_gatys(results: Results) -> Whole | None:
     ratios, generator = np.array(ratios), np.random.default_rng(config.trial.seed)
     drawn = generator.integers(0, len(ratios), (statistics.REPLICATES, len(ratios)))
     medians = np.median(ratios[drawn], axis=1)
-    return Whole(statistics.with_interval(float(np.median(ratios)), medians, 0.0))
+    return statistics.with_interval(float(np.median(ratios)), medians, 0.0), {}
 
 
 def _diversity(results: Results) -> Whole:
     reference, seed = results.references.perceived.pooled, results.config.trial.seed
-    return Whole(content.diversity(results.compared[1], reference, seed))
+    return content.diversity(results.compared[1], reference, seed), {}
 
 
 def _style_diversity(results: Results) -> Whole | None:
     if len(results.trial.cultures) < 2:
         return None
     reference, seed = results.references.perceived.pooled, results.config.trial.seed
-    return Whole(content.style_diversity(results.compared[1], reference, seed))
+    return content.style_diversity(results.compared[1], reference, seed), {}
 
 
 def _of_set(name: str) -> typing.Callable[[Results], Whole]:
     def of(results: Results) -> Whole:
         mean, cultures = results.set_measures
-        return Whole(
-            getattr(mean, name),
-            {culture: getattr(each, name) for culture, each in cultures.items()},
-        )
+        return getattr(mean, name), {key: getattr(each, name) for key, each in cultures.items()}
 
     return of
 
@@ -281,7 +267,7 @@ def _artfid(results: Results) -> Whole | None:
     if fid is None:
         return None
     distances = results.summary.figures["perceptual_distance"]
-    return Whole(Interval(*(sets.artfid(*pair) for pair in zip(distances, fid, strict=True))))
+    return Interval(*(sets.artfid(*pair) for pair in zip(distances, fid, strict=True))), {}
 
 
 SHARE, NUMBER = "{:.0%}", "{:.3f}"

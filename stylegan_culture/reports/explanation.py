@@ -7,8 +7,10 @@ channels of its network carry the culture; what the directions of the generator'
 import dataclasses
 import pathlib
 import time
+from collections.abc import Iterable
 
 import numpy as np
+import tensorflow as tf
 
 from stylegan_culture import config as settings
 from stylegan_culture import images
@@ -43,35 +45,23 @@ WITHOUT_DATA = (
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """Whether a map marks what the tagger needs: its strongest fifth is blurred.
+    """Whether a map marks what the tagger needs: its strongest fifth is blurred."""
 
-    Attributes:
-        fall: of the logit.
-        elsewhere: mean, least and greatest fall for other places of the same shape.
-        beaten: share of the other places with a lesser fall.
-    """
-
-    fall: float
+    fall: float  # of the logit
+    # Mean, least and greatest fall for other places of the same shape
     elsewhere: tuple[float, float, float]
-    beaten: float
+    beaten: float  # share of the other places with a lesser fall
 
 
 @dataclasses.dataclass(frozen=True)
 class Sight:
-    """What the tagger sees of a culture in one picture.
+    """What the tagger sees of a culture in one picture."""
 
-    Attributes:
-        probabilities: of every culture.
-        logit: of the culture; it is `bias` and all parts added up.
-        taps: tap to the parts `means` and `deviations`.
-        checks: by `MAPS`.
-    """
-
-    probabilities: dict[str, float]
-    logit: float
+    probabilities: dict[str, float]  # of every culture
+    logit: float  # of the culture; it is `bias` and all parts added up
     bias: float
-    taps: dict[str, dict[str, float]]
-    checks: dict[str, Check]
+    taps: dict[str, dict[str, float]]  # tap to the parts `means` and `deviations`
+    checks: dict[str, Check]  # by `MAPS`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +71,6 @@ class Place:
     name: str
     before: Sight
     after: Sight
-
-    def sights(self) -> dict[str, Sight]:
-        """Both, by name."""
-        return {"before": self.before, "after": self.after}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,23 +102,15 @@ class Excited:
 
 @dataclasses.dataclass(frozen=True)
 class Channel:
-    """A channel that is higher in a culture's artworks than in others.
+    """A channel that is higher in a culture's artworks than in others."""
 
-    Attributes:
-        channel: its number.
-        reading: "mean" or "deviation", the one of the two that tells more.
-        difference: of the culture's artworks from the others, in deviations; held-out artworks.
-        eta_squared: share of its variance between cultures.
-        logit: how much higher the culture's logit is for its artworks by this reading alone.
-        excited_by: the artworks that excite it most.
-    """
-
-    channel: int
-    reading: str
+    channel: int  # its number
+    reading: str  # "mean" or "deviation", the one of the two that tells more
+    # Of the culture's artworks from the others, in deviations; held-out artworks
     difference: Interval
-    eta_squared: float
-    logit: float
-    excited_by: list[Excited]
+    eta_squared: float  # share of its variance between cultures
+    logit: float  # how much higher the culture's logit is for its artworks by this reading alone
+    excited_by: list[Excited]  # the artworks that excite it most
 
     def share(self, culture: str) -> str:
         """How many of the pieces are of a culture, `2 of 6`."""
@@ -141,39 +119,29 @@ class Channel:
 
 @dataclasses.dataclass(frozen=True)
 class Channels:
-    """The strongest channels of each culture.
-
-    Attributes:
-        channels: how many the tap has.
-        pictures: how many artworks they were `chosen_on` and `measured_on`.
-        chance: below it the strongest difference of all stays in 95 % of draws of shuffled tags.
-    """
+    """The strongest channels of each culture."""
 
     tap: str
-    channels: int
-    pictures: dict[str, int]
+    channels: int  # how many the tap has
+    pictures: dict[str, int]  # how many artworks they were `chosen_on` and `measured_on`
+    # Below it the strongest difference of all stays in 95 % of draws of shuffled tags
     chance: float
     cultures: dict[str, list[Channel]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Codes:
-    """Where the codes that the encoder reads from held-out artworks lie among the directions.
-
-    Attributes:
-        along: mean of each culture's artworks along the direction to each; 0 is the middle of the
-            default codes, 1 the culture's default code.
-        cosine: of the direction to a culture's default code and that to its artworks' mean code.
-        accuracy: of a linear discriminant of codes, each culture counting alike.
-        shrinkage: of its covariance.
-    """
+    """Where the codes that the encoder reads from held-out artworks lie among the directions."""
 
     cultures: list[str]
+    # Mean of each culture's artworks along the direction to each; 0 is the middle of the default
+    # codes, 1 the culture's default code
     along: list[list[Interval]]
+    # Of the direction to a culture's default code and that to its artworks' mean code
     cosine: dict[str, float]
-    accuracy: Interval
+    accuracy: Interval  # of a linear discriminant of codes, each culture counting alike
     by_chance: float
-    shrinkage: float
+    shrinkage: float  # of its covariance
     held_out: int
 
 
@@ -209,30 +177,23 @@ class Record:
     codes: Codes | None
     data: dict[str, dict[str, int]] | None
     config: ExplainConfig
-    versions: dict[str, str]
-    commit: str
-    seconds: float
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
+    seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Explanation:
-    """The record, and pictures for page and sheets.
-
-    Attributes:
-        places: culture to rows of six pictures: a picture, its parts and its Grad-CAM, before and
-            after restyling.
-        pieces: `{(culture, channel): [uint8 pictures]}`.
-        walks: culture to `[N, steps, S, S, 3]`.
-        path: `[N, steps, S, S, 3]`, or None.
-        points: of the projector.
-    """
+    """The record, and pictures for page and sheets."""
 
     record: Record
+    # Culture to rows of six pictures: a picture, its parts and its Grad-CAM, before and after
+    # restyling
     places: dict[str, list[list[np.ndarray]]]
-    pieces: dict[tuple[str, int], list[np.ndarray]]
-    walks: dict[str, np.ndarray]
-    path: np.ndarray | None
-    points: projector.Points | None
+    pieces: dict[tuple[str, int], list[np.ndarray]]  # `{(culture, channel): [uint8 pictures]}`
+    walks: dict[str, np.ndarray]  # culture to `[N, steps, S, S, 3]`
+    path: np.ndarray | None  # `[N, steps, S, S, 3]`, or None
+    points: projector.Points | None  # of the projector
 
 
 def measure(config: ExplainConfig, files: list[str]) -> Explanation:
@@ -247,27 +208,34 @@ def measure(config: ExplainConfig, files: list[str]) -> Explanation:
     seen = {culture: _places(networks, culture, config.seed) for culture in config.cultures}
     walked = _walks(config, networks)
     path, path_pictures = _path(config, networks) if config.path else (None, None)
-    points, channels, pieces, codes, data = (
-        projector.of_pictures(config, networks),
-        None,
-        {},
-        None,
-        None,
-    )
+    points = projector.of_pictures(config, networks)
+    channels = codes = data = None
+    pieces = {}
     if artworks is not None:
         channels, pieces = _channels(config, networks, artworks)
         codes = _codes(config, networks, artworks)
         points = points + projector.of_artworks(config, artworks)
         counts = np.bincount(artworks.labels).tolist()
-        counts = dict(zip(artworks.cultures, counts, strict=True))
-        data = {"pictures": counts, "left_out": artworks.left_out}
-    model = {"name": pathlib.Path(config.model).name, "knows": list(networks.model.cultures)}
+        data = {"pictures": dict(zip(artworks.cultures, counts, strict=True))}
+        data["left_out"] = artworks.left_out
+    tagger = networks.tagger
     record = Record(
         pictures=list(networks.names),
         cultures=list(config.cultures),
         titles=networks.titles,
-        tagger=_tagger(config, networks),
-        model=model,
+        tagger=Tagger(
+            name=pathlib.Path(config.tagger).name,
+            knows=list(networks.cultures),
+            exclusive=tagger.head.exclusive,
+            backbone=tagger.backbone.name,
+            weights=tagger.backbone.fingerprint,
+            side=networks.side,
+            tap=networks.tap,
+        ),
+        model={
+            "name": pathlib.Path(config.model).name,
+            "knows": list(networks.model.cultures),
+        },
         check={"covered": COVERED, "elsewhere": ELSEWHERE},
         steps=list(STEPS),
         left_out=[] if config.data else list(WITHOUT_DATA),
@@ -278,8 +246,6 @@ def measure(config: ExplainConfig, files: list[str]) -> Explanation:
         codes=codes,
         data=data,
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
         seconds=round(time.monotonic() - started, 1),
     )
     return Explanation(
@@ -289,18 +255,6 @@ def measure(config: ExplainConfig, files: list[str]) -> Explanation:
         walks={culture: pictures for culture, (_, pictures) in walked.items()},
         path=path_pictures,
         points=points,
-    )
-
-
-def _tagger(config: ExplainConfig, networks: Subjects) -> Tagger:
-    return Tagger(
-        name=pathlib.Path(config.tagger).name,
-        knows=list(networks.cultures),
-        exclusive=networks.tagger.head.exclusive,
-        backbone=networks.tagger.backbone.name,
-        weights=networks.tagger.backbone.fingerprint,
-        side=networks.side,
-        tap=networks.tap,
     )
 
 
@@ -318,7 +272,7 @@ def _places(networks: Subjects, culture: str, seed: int) -> tuple[list[Place], l
         taken = evidence.take_apart(networks.tagger, squares)
         probabilities, logits = networks.probabilities(both), taken.logits()[:, number]
         maps = {
-            "parts": parts_map(networks, taken, number, networks.side),
+            "parts": parts_map(networks, taken, number),
             "grad_cam": _grad_cam(networks, squares, number),
         }
         before, after = (
@@ -339,11 +293,11 @@ def _places(networks: Subjects, culture: str, seed: int) -> tuple[list[Place], l
     return records, rows
 
 
-def parts_map(networks: Subjects, taken: evidence.Parts, culture: int, size: int) -> np.ndarray:
-    """The maps of all parts of a logit added up at the picture's pixels, `[N, size, size]`."""
-    scale, total = size / networks.side, 0.0
+def parts_map(networks: Subjects, taken: evidence.Parts, culture: int) -> np.ndarray:
+    """The maps of all parts of a logit, added up at the pixels of the squares: `[N, S, S]`."""
+    size, total = networks.side, 0.0
     for (tap, _), maps in taken.maps.items():
-        stride = networks.tagger.backbone.strides[tap] * scale
+        stride = networks.tagger.backbone.strides[tap]
         total = total + np.stack(
             [evidence.on_picture(one[..., culture], stride, size, size) for one in maps]
         )
@@ -365,7 +319,7 @@ def check(
 
 
 def _grad_cam(networks: Subjects, squares: np.ndarray, culture: int) -> np.ndarray:
-    def logits_of(taps):
+    def logits_of(taps: dict[str, tf.Tensor]) -> tf.Tensor:
         return CultureTagger(lambda _: taps, networks.tagger.head)(squares)
 
     backbone, tap, size = networks.tagger.backbone, networks.tap, networks.side
@@ -473,8 +427,8 @@ def _chosen(config: ExplainConfig, artworks: Artworks) -> np.ndarray:
 
 
 def _excited(artworks: Artworks, standard: np.ndarray, channel: int, count: int) -> list[int]:
-    """The artworks that excite a channel most, the most first; of an artwork and its cut-outs, and
-    of impressions whose standardised readings `[N, 2 C]` are alike, the first alone."""
+    """The artworks that excite a channel most, the strongest first; of an artwork and its cut-outs,
+    and of prints with nearly equal `standard [N, 2 C]` readings, only the first."""
     order = np.argsort(-artworks.peaks[:, channel], kind="stable")
     belongs, chosen = parents(artworks.source.ids), []
     for number in order.tolist():
@@ -602,8 +556,7 @@ def _codes(config: ExplainConfig, networks: Subjects, artworks: Artworks) -> Cod
 
 
 def write(config: ExplainConfig, explanation: Explanation) -> pathlib.Path:
-    """Writes sheets, numbers, page and the projector's files, all or none; returns the projector's
-    folder."""
+    """Writes sheets, numbers, page and projector, all or none; returns the projector's folder."""
     folder, embeddings_folder = pathlib.Path(config.out), projector_of(config)
     sheets = _sheets(explanation)
     earlier = [file.name for kind in (*SHEETS, "path") for file in folder.glob(f"{kind}*.png")]
@@ -639,7 +592,7 @@ def _sheets(explanation: Explanation) -> dict[str, np.ndarray]:
     return sheets
 
 
-def _grid(rows, names: list[str], labels: list[str]) -> np.ndarray:
+def _grid(rows: Iterable, names: list[str], labels: list[str]) -> np.ndarray:
     cells = [cell for row in rows for cell in row]
     return images.grid(cells, len(labels), row_labels=names, column_labels=labels)
 
@@ -664,33 +617,26 @@ def html_of(explanation: Explanation) -> str:
         explanation=explanation,
         summaries={culture: _summary(places) for culture, places in record.places.items()},
         charts=_path_charts(record) if record.path else [],
-        tiles=_tiles,
         share=share,
-        two=two,
-        signed=signed,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Summary:
-    """Means over the pictures of what the tagger sees of a culture.
-
-    Attributes:
-        rise: of the score by restyling.
-        tap, kind, most: where the greatest part of it comes from, and that part.
-        checks: by `MAPS`: fall of the score where the map says, and elsewhere.
-    """
+    """Means over the pictures of what the tagger sees of a culture."""
 
     pictures: int
-    rise: float
+    rise: float  # of the score by restyling
+    # tap, kind, most: where the greatest part of it comes from, and that part
     tap: str
     kind: str
     most: float
+    # By `MAPS`: fall of the score where the map says, and elsewhere
     checks: dict[str, tuple[float, float]]
 
     def probability(self, places: list[Place], culture: str, when: str) -> float:
         """The mean probability of a culture, `before` or `after`."""
-        return _mean(place.sights()[when].probabilities[culture] for place in places)
+        return _mean(getattr(place, when).probabilities[culture] for place in places)
 
 
 def _summary(places: list[Place]) -> _Summary:
@@ -716,21 +662,13 @@ def _summary(places: list[Place]) -> _Summary:
     )
 
 
-def _mean(values) -> float:
+def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _tiles(cells, captions: list[str]) -> list[page.Shown]:
-    """Pictures `[S, S, 3]` for a row of the page."""
-    return [
-        page.shown(images.to_uint8(cell), caption)
-        for cell, caption in zip(cells, captions, strict=True)
-    ]
-
-
-def _path_charts(record: Record) -> list:
-    """For each picture two drawings of the probabilities along the way, wide and narrow; the style
-    sheet shows the one that fits the page."""
+def _path_charts(record: Record) -> list[list["charts.Markup"]]:
+    """For each picture a wide and a narrow chart of probabilities along the way; the style sheet
+    shows the one that fits the screen."""
     path, drawn = record.path, []
     for strip in path.pictures:
         rows = [
@@ -756,14 +694,12 @@ def way_chart(
     caption: str,
     kind: str,
     size: tuple[int, int],
-):
-    """Up to three lines over steps, each step below the middle of one of as many equal columns; as
-    `Markup`.
+) -> "charts.Markup":
+    """Up to three lines over steps; each step is at the middle of one of as many equal columns.
 
     Args:
         shares: of the way, one a step, from 0 to 1.
         rows: `(name, values)`, values from 0 to 1, one a step.
-        caption: what is shown, for those who do not see the chart.
         kind: class of the style sheet.
         size: width and height in pixels.
     """
@@ -787,13 +723,3 @@ def share(value: float) -> str:
     if value in (0.0, 1.0) or 0.01 <= value <= 0.99:
         return f"{value:.0%}"
     return "<0.1%" if value < 0.001 else ">99.9%" if value > 0.999 else f"{value:.1%}"
-
-
-def two(value: float) -> str:
-    """A number with two decimals."""
-    return page.number(round(value, 2) + 0.0, "{:.2f}")  # + 0: no minus sign before nought
-
-
-def signed(value: float) -> str:
-    """+1.02 or a real minus sign."""
-    return page.number(round(value, 2) + 0.0, "{:+.2f}")

@@ -6,20 +6,25 @@ characters made visible. Only what `Markup` marks is HTML: charts, from `charts.
 """
 
 import base64
+import collections.abc
 import contextlib
 import dataclasses
 import functools
 import io
 import os
 import pathlib
+import typing
 
 import numpy as np
 
-from stylegan_culture import files
+from stylegan_culture import files, images
 from stylegan_culture.config import visible
 from stylegan_culture.files import SOFTWARE
 from stylegan_culture.outputs import made_here
 from stylegan_culture.pipelines import cultures
+
+if typing.TYPE_CHECKING:
+    import jinja2
 
 # The page's own style, and pictures within it: a browser fetches nothing and runs nothing.
 POLICY = (
@@ -31,30 +36,31 @@ WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A picture within the page.
+    """A picture within the page."""
 
-    Attributes:
-        address: a data URI.
-        proportion: width by height.
-        caption: what it shows; also what those hear who do not see it.
-    """
-
-    address: str
-    proportion: float
-    caption: str
+    address: str  # a data URI
+    proportion: float  # width by height
+    caption: str  # what it shows; also what those hear who do not see it
 
 
 def shown(pixels: np.ndarray, caption: str, quality: int = 84) -> Shown:
-    """A picture `[H, W, 3]` uint8 as a JPEG of a quality from 1 to 95."""
+    """A picture `[H, W, 3]`, uint8 or float in [0, 1], as a JPEG of a quality from 1 to 95."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality, optimize=True)
+    Image.fromarray(images.to_uint8(pixels)).save(file, "JPEG", quality=quality, optimize=True)
     address = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
     return Shown(address, pixels.shape[1] / pixels.shape[0], caption)
 
 
-def render(template: str, **values) -> str:
+def tiles(
+    pictures: collections.abc.Iterable[np.ndarray], captions: collections.abc.Iterable[str]
+) -> list[Shown]:
+    """Pictures with their captions, for the rows of `parts.html.j2`."""
+    return [shown(*pair) for pair in zip(pictures, captions, strict=True)]
+
+
+def render(template: str, **values: object) -> str:
     """The text of a page.
 
     Args:
@@ -64,7 +70,7 @@ def render(template: str, **values) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def sentences(template: str, **values) -> list[str]:
+def sentences(template: str, **values: object) -> list[str]:
     """Plain texts, for a terminal and for "In brief": the paragraphs of a template without HTML.
 
     Paragraphs have empty lines between them; within one, a new line is a space.
@@ -77,11 +83,11 @@ def sentences(template: str, **values) -> list[str]:
 
 
 @functools.cache
-def _environment():
+def _environment() -> "jinja2.Environment":
     import jinja2
     from markupsafe import Markup
 
-    def printed(value):
+    def printed(value: object) -> str:
         return value if isinstance(value, Markup) else visible(str(value))
 
     environment = jinja2.Environment(
@@ -94,18 +100,17 @@ def _environment():
         keep_trailing_newline=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals |= {"POLICY": POLICY, "SOFTWARE": SOFTWARE, "zip": zip, "percent": percent}
-    environment.filters |= {
-        "number": number,
-        "counted": counted,
-        "word": word,
-        "culture": cultures.title,
-    }
+    environment.globals |= {"POLICY": POLICY, "SOFTWARE": SOFTWARE, "zip": zip, "tiles": tiles}
+    environment.globals |= {"percent": percent, "hundredths": hundredths, "signed": signed}
+    environment.filters |= {"number": number, "counted": counted, "word": word}
+    environment.filters["culture"] = cultures.title
     return environment
 
 
 @contextlib.contextmanager
-def complete(folder: pathlib.Path, plots=()):
+def complete(
+    folder: pathlib.Path, plots: collections.abc.Iterable[str] = ()
+) -> collections.abc.Iterator[pathlib.Path]:
     """A folder whose files take their places in `folder` when all are written, the page last;
     where that fails, what was there stays.
 
@@ -132,6 +137,16 @@ def number(value: float, form: str = "") -> str:
 def percent(value: float) -> str:
     """A share in per cent: `84%`."""
     return number(value, "{:.0%}")
+
+
+def hundredths(value: float) -> str:
+    """`0.84`."""
+    return number(round(value, 2) + 0.0, "{:.2f}")  # + 0: no minus sign before nought
+
+
+def signed(value: float) -> str:
+    """`+1.02`."""
+    return number(round(value, 2) + 0.0, "{:+.2f}")
 
 
 def counted(count: int, one: str, many: str = "") -> str:

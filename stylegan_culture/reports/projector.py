@@ -6,6 +6,7 @@
 
 import dataclasses
 import math
+import pathlib
 
 import numpy as np
 
@@ -25,8 +26,8 @@ class Points:
 
     codes: np.ndarray
     descriptors: np.ndarray
-    rows: list
-    tiles: list
+    rows: list[tuple[str, ...]]
+    tiles: list[np.ndarray]
 
     def __add__(self, other: "Points") -> "Points":
         return Points(
@@ -72,7 +73,7 @@ def of_artworks(config: ExplainConfig, artworks: Artworks) -> Points:
     )
 
 
-def write(folder, points: Points) -> None:
+def write(folder: pathlib.Path, points: Points) -> None:
     """Writes all files of the projector into a folder that exists."""
     for name, values in zip(TENSORS.values(), (points.codes, points.descriptors), strict=True):
         rows = ([float(f"{value:.6g}") for value in row] for row in values)
@@ -83,14 +84,13 @@ def write(folder, points: Points) -> None:
     write_text(folder / "projector_config.pbtxt", _config())
 
 
-def sprite(tiles: list) -> np.ndarray:
+def sprite(tiles: list[np.ndarray]) -> np.ndarray:
     """Tiles row by row in a square of `ceil(sqrt N)` a side, as the projector counts them."""
     side = math.ceil(math.sqrt(len(tiles)))
-    whole = np.full((side * TILE, side * TILE, 3), 255, np.uint8)
-    for number, tile in enumerate(tiles):
-        row, column = divmod(number, side)
-        whole[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = tile
-    return whole
+    cells = np.full((side * side, TILE, TILE, 3), 255, np.uint8)
+    cells[: len(tiles)] = tiles
+    rows = cells.reshape(side, side, TILE, TILE, 3).swapaxes(1, 2)
+    return rows.reshape(side * TILE, side * TILE, 3)
 
 
 def _config() -> str:

@@ -6,6 +6,7 @@ import pathlib
 import typing
 from collections.abc import Iterable, Iterator
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,35 +14,28 @@ from stylegan_culture import images, models
 from stylegan_culture.config import InputError, shipped_file
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.features.moments import CultureMoments
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.model_record import read_backbone
 from stylegan_culture.models import load_decoders
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.reports.trial import PEER, EvaluateConfig, Trial, TrialConfig, model_names
 from stylegan_culture.restyling import classical, wct_vgg19
 
-BATCH = 8
 SHIPPED = "culture_backbone"
+Restyle = typing.Callable[[np.ndarray, int], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Restyler:
-    """One way to restyle.
+    """One way to restyle."""
 
-    Attributes:
-        name: of its column.
-        kind: "model", "method", "control" or "truth".
-        restyle: `(pictures [n, S, S, 3], culture number) -> [n, S, S, 3]`, all in [0, 1].
-        model: of kind "model", else None.
-        facts: of a model: its run.json or model.json.
-    """
+    name: str  # of its column
+    kind: str  # "model", "method", "control" or "truth"
+    restyle: Restyle  # `(pictures [n, S, S, 3], culture number) -> [n, S, S, 3]`, all in [0, 1]
+    model: CultureModel | None = None  # of kind "model", else None
+    facts: dict = dataclasses.field(default_factory=dict)  # of a model: its run.json or model.json
 
-    name: str
-    kind: str
-    restyle: typing.Callable[[np.ndarray, int], np.ndarray]
-    model: CultureModel | None = None
-    facts: dict = dataclasses.field(default_factory=dict)
-
-    def trained_against(self, backbone) -> bool:
+    def trained_against(self, backbone: keras.Model) -> bool:
         """Whether a model was trained against the very network that the probe sees."""
         return read_backbone(self.facts, "the model's record") == backbone.name
 
@@ -76,27 +70,23 @@ def load_restylers(config: EvaluateConfig, trial: Trial) -> list[Restyler]:
     return loaded
 
 
-def _by_model(model: CultureModel, cultures):
+def _by_model(model: CultureModel, cultures: tuple[str, ...]) -> Restyle:
     run = tf.function(lambda image, mixture, strength: model(image, mixture, strength))
 
-    def restyle(pictures, culture: int):
-        mixture = np.zeros((1, len(model.cultures)), np.float32)
-        mixture[0, model.cultures.index(cultures[culture])] = 1.0
-        results = []
-        for start in range(0, len(pictures), BATCH):
-            batch = np.asarray(pictures[start : start + BATCH], np.float32)
-            ones = np.ones((len(batch), 1), np.float32)
-            results.append(np.asarray(run(batch, mixture.repeat(len(batch), 0), ones)))
-        return np.concatenate(results)
+    def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
+        pictures, count = np.asarray(pictures, np.float32), len(pictures)
+        mixture = np.zeros((count, len(model.cultures)), np.float32)
+        mixture[:, model.cultures.index(cultures[culture])] = 1.0
+        return in_batches(run, pictures, mixture, np.ones((count, 1), np.float32), size=8)
 
     return restyle
 
 
-def _by_truth(trial: Trial):
+def _by_truth(trial: Trial) -> Restyle:
     if not trial.rendered:
         raise InputError("--method truth needs true renderings; use it with --data ornaments")
 
-    def restyle(pictures, culture: int):
+    def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
         if pictures is not trial.contents:
             raise ValueError("the truth is known of the trial's own contents alone")
         return trial.truth[culture]
@@ -104,18 +94,18 @@ def _by_truth(trial: Trial):
     return restyle
 
 
-def _by_peer(config: EvaluateConfig, trial: Trial):
+def _by_peer(config: EvaluateConfig, trial: Trial) -> Restyle:
     """Multi-level WCT through a distilled VGG-19, each content with a training artwork."""
     transfer = wct_vgg19.StageTransfer(config.style, config.peer)
 
-    def restyle(pictures, culture: int):
+    def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
         styles = examples(config.trial, trial, culture, len(pictures))
         return np.stack([transfer(*pair) for pair in zip(pictures, styles, strict=True)])
 
     return restyle
 
 
-def _classical(name: str, config: TrialConfig, trial: Trial):
+def _classical(name: str, config: TrialConfig, trial: Trial) -> Restyle:
     """A method of `stylize` over the shipped backbone: `moments` follows the shipped moments of
     a culture, the others a training artwork for each content."""
     chosen = classical.operation(name)
@@ -130,13 +120,13 @@ def _classical(name: str, config: TrialConfig, trial: Trial):
             for culture in trial.cultures
         ]
 
-    def targets(culture: int, count: int):
+    def targets(culture: int, count: int) -> Iterable[dict]:
         if name == "moments":
             return itertools.repeat(by_culture[culture], count)
         styles = examples(config, trial, culture, count)
         return (classical.example_target(backbone, taps, style) for style in styles)
 
-    def restyle(pictures, culture: int):
+    def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
         pairs = zip(pictures, targets(culture, len(pictures)), strict=True)
         return np.stack(
             [classical.transfer(backbone, decoders, one, chosen, [target]) for one, target in pairs]

@@ -1,13 +1,14 @@
 """The robustness report: how much small changes of pictures mislead a tagger and a stylizer.
 
-Held-out artworks and photographs are attacked by who knows every weight (white-box), and corrupted
-as happens by nature: noise, blur, compression.
+Held-out artworks and photographs are attacked with full knowledge of the network's weights
+(white-box), and corrupted in common ways: noise, blur, compression.
 """
 
 import dataclasses
 import hashlib
 import pathlib
 import typing
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,8 +19,10 @@ from stylegan_culture import images, models
 from stylegan_culture.config import InputError
 from stylegan_culture.files import write_result, write_text
 from stylegan_culture.measures import attacks, statistics
-from stylegan_culture.measures.attacks import Attack, Changes, Effort
+from stylegan_culture.measures.attacks import Attack, Changes, Effort, Shares
 from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.networks.classifier import CultureTagger
+from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.reports import charts, page
 from stylegan_culture.reports.page import number, percent
@@ -56,23 +59,11 @@ CORRUPTIONS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class CultureShares:
-    """Shares of pictures: the mean where every culture counts alike, and each culture's, None where
-    it has no picture."""
-
-    mean: Interval
-    cultures: dict[str, Interval | None]
-
-
-@dataclasses.dataclass(frozen=True)
-class AttackCurve:
+class AttackCurve(Attack):
     """Shares named rightly, or, targeted, named as wanted, at each of `levels` (steps of 255)."""
 
-    method: str
-    norm: str
-    targeted: bool
     levels: tuple[float, ...]
-    shares: list[CultureShares]
+    shares: list[Shares]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,36 +71,34 @@ class CorruptionCurve:
     """Shares named rightly at each severity."""
 
     severities: tuple[float, ...]
-    shares: list[CultureShares]
+    shares: list[Shares]
 
 
 @dataclasses.dataclass(frozen=True)
 class TaggerFigures:
-    """What misleads a tagger. `cultures`: key to title; `side`: of its pictures; `counts`: how many
-    of each culture; `pictures`: their ids."""
+    """What misleads a tagger."""
 
     name: str
-    cultures: dict[str, str]
-    side: int
-    counts: dict[str, int]
-    pictures: list[str]
+    cultures: dict[str, str]  # key to title
+    side: int  # of its pictures, pixels
+    counts: dict[str, int]  # pictures of each culture
+    pictures: list[str]  # their ids
     attacks: list[AttackCurve]
     corruptions: dict[str, CorruptionCurve]
 
     def curve(self, method: str, norm: str, targeted: bool) -> AttackCurve:
-        """That of one attack."""
+        """The curve of one attack."""
         wanted = (method, norm, targeted)
         return next(c for c in self.attacks if (c.method, c.norm, c.targeted) == wanted)
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """Root mean square changes of photographs (`input`) and of their restyled pictures (`output`)
-    in steps of 255, and the second over the first (`amplification`)."""
+    """Root mean square changes in steps of 255."""
 
-    input: Interval
-    output: Interval
-    amplification: Interval
+    input: Interval  # of photographs
+    output: Interval  # of their restyled pictures
+    amplification: Interval  # the second over the first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,15 +118,14 @@ class CorruptedChanges(CultureChanges):
 
 @dataclasses.dataclass(frozen=True)
 class StylizerFigures:
-    """How much restyled photographs change with theirs: `attacked` and by chance (`random`) at each
-    of `levels`, and under corruptions. `cultures`: key to title; `photographs`: their ids."""
+    """How much restyled pictures change when their photographs do."""
 
     name: str
-    cultures: dict[str, str]
-    photographs: list[str]
+    cultures: dict[str, str]  # key to title
+    photographs: list[str]  # their ids
     levels: tuple[float, ...]
-    attacked: list[CultureChanges]
-    random: list[CultureChanges]
+    attacked: list[CultureChanges]  # at each of `levels`
+    random: list[CultureChanges]  # changed by chance, at each of `levels`
     corruptions: dict[str, list[CorruptedChanges]]
 
 
@@ -148,19 +136,18 @@ class RobustnessRecord:
     tagger: TaggerFigures
     stylizer: StylizerFigures | None
     config: RobustnessConfig
-    versions: dict[str, str]
-    commit: str
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Misled:
-    """An artwork `[S, S, 3]` before and after the smallest change that misled, by at most `level`
-    steps of 255, with the names (keys) given to either and their probabilities."""
+    """An artwork `[S, S, 3]` before and after the smallest change that misled the tagger."""
 
     before: np.ndarray
     after: np.ndarray
-    level: float
-    names: tuple[str, str]
+    level: float  # the greatest change, in steps of 255
+    names: tuple[str, str]  # keys of the cultures that both were named as
     probabilities: tuple[float, float]
 
     @property
@@ -213,7 +200,7 @@ def html_of(record: RobustnessRecord, examples: Examples) -> str:
     def shown(picture: np.ndarray, caption: str) -> page.Shown:
         if picture.shape[0] < LEAST_SHOWN:  # a browser would blur it further
             picture = images.resize(picture, LEAST_SHOWN, LEAST_SHOWN)
-        return page.shown(images.to_uint8(picture), caption)
+        return page.shown(picture, caption)
 
     return page.render(
         "robustness.html.j2",
@@ -222,12 +209,9 @@ def html_of(record: RobustnessRecord, examples: Examples) -> str:
         findings=findings(record),
         norms=NORMS,
         kinds=CORRUPTIONS,
-        attack_chart=lambda norm, targeted, caption: charts.lines(
-            attack_lines(record.tagger, norm, targeted), caption
-        ),
-        corruption_chart=lambda kind, caption: charts.lines(
-            corruption_lines(record.tagger, kind), caption
-        ),
+        attack_lines=attack_lines,
+        corruption_lines=corruption_lines,
+        lines=charts.lines,
         shown=shown,
         times=times,
     )
@@ -269,7 +253,7 @@ def corruption_lines(tagger: TaggerFigures, kind: str) -> charts.Lines:
     )
 
 
-def _by_culture(shares: list[CultureShares]) -> list[list[float]]:
+def _by_culture(shares: list[Shares]) -> list[list[float]]:
     """The values of each culture that has pictures."""
     rows = ([row.cultures[name] for row in shares] for name in shares[0].cultures)
     return [[interval.value for interval in row] for row in rows if all(row)]
@@ -333,10 +317,7 @@ def measure(config: RobustnessConfig) -> tuple[RobustnessRecord, Examples]:
     """Every figure, and the pictures that the page shows."""
     tagger, misled = _of_tagger(config)
     stylizer, restyled = _of_stylizer(config) if config.model else (None, [])
-    record = RobustnessRecord(
-        tagger, stylizer, config, settings.package_versions(), settings.git_commit()
-    )
-    return record, Examples(misled, restyled)
+    return RobustnessRecord(tagger, stylizer, config), Examples(misled, restyled)
 
 
 def _of_tagger(config: RobustnessConfig) -> tuple[TaggerFigures, list[Misled]]:
@@ -347,11 +328,6 @@ def _of_tagger(config: RobustnessConfig) -> tuple[TaggerFigures, list[Misled]]:
     shape = [tf.TensorSpec((None, side, side, 3), tf.float32)]
     logits_of = tf.function(lambda batch: tagger(batch), input_signature=shape)
     effort = Effort(steps=config.steps, seed=config.seed)
-
-    def shares(values: np.ndarray, labels: np.ndarray) -> CultureShares:
-        counted = attacks.shares(values, labels, len(names), config.seed)
-        return CultureShares(counted.mean, dict(zip(names, counted.cultures, strict=True)))
-
     curves, misled, corruptions = [], [], {}
     for attack in tqdm.tqdm(attacks.ATTACKS, "attacks", disable=None):
         goal = attacks.wanted_others(labels, len(names)) if attack.targeted else labels
@@ -363,22 +339,18 @@ def _of_tagger(config: RobustnessConfig) -> tuple[TaggerFigures, list[Misled]]:
             AttackCurve(
                 **dataclasses.asdict(attack),
                 levels=(0.0, *attacks.LEVELS),
-                shares=[shares(row, goal) for row in rows],
+                shares=[attacks.shares(row, goal, names, config.seed) for row in rows],
             )
         )
         if attack == SHOWN_ATTACK:
             misled = _misled(tagger, (pictures, changed, labels), gave_way, names)
     for kind, severities in tqdm.tqdm(attacks.SEVERITIES.items(), "corrupted", disable=None):
-        right = attacks.corruption_shares(
-            logits_of,
-            pictures,
-            labels,
-            lambda batch, severity, kind=kind: attacks.corrupted(
-                batch, kind, severity, config.seed
-            ),
-            severities,
-        )
-        corruptions[kind] = CorruptionCurve(severities, [shares(row, labels) for row in right])
+        shares = []
+        for severity in severities:
+            changed = attacks.corrupted(pictures, kind, severity, config.seed)
+            right = attacks.named(logits_of, changed) == labels
+            shares.append(attacks.shares(right, labels, names, config.seed))
+        corruptions[kind] = CorruptionCurve(severities, shares)
     counts = np.bincount(labels, minlength=len(names)).tolist()
     figures = TaggerFigures(
         name=pathlib.Path(config.tagger).name,
@@ -392,7 +364,9 @@ def _of_tagger(config: RobustnessConfig) -> tuple[TaggerFigures, list[Misled]]:
     return figures, misled
 
 
-def _artworks(config: RobustnessConfig, names: list[str], side: int):
+def _artworks(
+    config: RobustnessConfig, names: list[str], side: int
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Held-out pictures with just one tag: squares, their numbers among `names`, identifiers."""
     source = load_source(config.data, side, "held_out")
     if unknown := sorted(set(source.cultures) - set(names)):
@@ -411,8 +385,13 @@ def _artworks(config: RobustnessConfig, names: list[str], side: int):
     return pictures, place[labels], ids
 
 
-def _misled(tagger, views: tuple, gave_way: np.ndarray, names: list[str]) -> list[Misled]:
-    """Pictures named rightly that the smallest change misleads, of a culture no more than one."""
+def _misled(
+    tagger: CultureTagger, views: tuple[np.ndarray, ...], gave_way: np.ndarray, names: list[str]
+) -> list[Misled]:
+    """Pictures named rightly that the smallest change misleads, at most one of each culture.
+
+    `views` are pictures, changed pictures and labels; `gave_way [levels, N]` of `attack_curve`.
+    """
     pictures, changed, labels = views
     needed = np.where(gave_way.any(axis=0), gave_way.argmax(axis=0), len(gave_way))
     examples, cultures = [], set()
@@ -487,11 +466,11 @@ def _of_stylizer(config: RobustnessConfig) -> tuple[StylizerFigures, list[Restyl
     return figures, examples
 
 
-def _restyling(model, culture: int, size: int) -> typing.Callable:
+def _restyling(model: CultureModel, culture: int, size: int) -> typing.Callable:
     """The model at full strength into one culture, compiled."""
     mixture = np.eye(len(model.cultures), dtype=np.float32)[culture]
 
-    def restyle(batch):
+    def restyle(batch: tf.Tensor) -> tf.Tensor:
         count = tf.shape(batch)[0]
         return model(batch, tf.tile(mixture[None], (count, 1)), tf.ones((count, 1)))
 
@@ -501,12 +480,11 @@ def _restyling(model, culture: int, size: int) -> typing.Callable:
 
 def _change(rows: list[Changes], seed: int) -> Change:
     """Means over cultures and photographs, with intervals."""
-
-    def mean(name: str) -> Interval:
-        return statistics.mean_interval([getattr(row, name) for row in rows], seed, 0.0)
-
-    return Change(mean("input"), mean("output"), mean("amplification"))
+    names = (field.name for field in dataclasses.fields(Change))
+    means = ([getattr(row, name) for row in rows] for name in names)
+    return Change(*(statistics.mean_interval(values, seed, 0.0) for values in means))
 
 
-def _first_by_hash(ids, places, count: int) -> list[int]:
+def _first_by_hash(ids: Sequence[str], places: Iterable[int], count: int) -> list[int]:
+    """The first `count` places in the order of the hashes of their identifiers."""
     return sorted(places, key=lambda place: hashlib.sha256(ids[place].encode()).digest())[:count]

@@ -1,4 +1,4 @@
-"""`study --data ... --out DIR`: how picture traditions look and how far apart they lie, as one
+"""`study --data ... --out DIR`: how picture traditions look and how far apart they are, as one
 page, four plots and every number.
 
 Every picture is read once and passes the backbone once. A picture of several traditions counts for
@@ -11,6 +11,7 @@ import math
 import pathlib
 import time
 import typing
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,12 +23,15 @@ from stylegan_culture.measures import looks, statistics
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.outputs import Outputs
 from stylegan_culture.pipelines import cultures
+from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.reports import alignment, charts, page, study_pictures
 from stylegan_culture.reports.study_pictures import Stated, StudyConfig
 
 if typing.TYPE_CHECKING:
+    import keras
+
     from stylegan_culture.features.moments import Collector, Moments
-    from stylegan_culture.measures.gaps import MapFigures, Sampled
+    from stylegan_culture.measures.gaps import Figure, MapFigures, Sampled
 
 LEAST = 5  # pictures of a tradition that distances are taken of; the held-out rule then keeps one
 MAP = "transport"
@@ -93,12 +97,7 @@ class Channels:
 
 @dataclasses.dataclass(frozen=True)
 class Tradition:
-    """What was measured of one tradition alone; histograms and palette as in `looks.Portrait`.
-
-    Attributes:
-        licences: licence to its number of pictures.
-        examples: identifiers of pictures, the most typical first.
-    """
+    """What was measured of one tradition alone; histograms and palette as in `looks.Portrait`."""
 
     pictures: int
     held_out: int
@@ -107,8 +106,8 @@ class Tradition:
     chroma: list[float]
     palette: list[looks.Swatch]
     moments: Channels
-    licences: dict[str, int]
-    examples: list[str]
+    licences: dict[str, int]  # licence to its number of pictures
+    examples: list[str]  # identifiers of pictures, the most typical first
 
     def from_dark_to_light(self) -> list[looks.Swatch]:
         """The palette in the order in which it is shown."""
@@ -117,25 +116,22 @@ class Tradition:
 
 @dataclasses.dataclass(frozen=True)
 class Imbalance:
-    """How unequal the traditions' numbers of pictures are.
-
-    Attributes:
-        ratio: of the largest to the smallest.
-        effective: traditions of equal size that weigh as much, exp of the entropy of the shares
-            (Hill's number of order 1).
-    """
+    """How unequal the traditions' numbers of pictures are."""
 
     largest: int
     smallest: int
-    ratio: float
+    ratio: float  # of the largest to the smallest
+    # Traditions of equal size that weigh as much, exp of the entropy of the shares (Hill's number
+    # of order 1)
     effective: float
 
     @classmethod
     def of(cls, counts: list[int]) -> "Imbalance":
         """Of the number of pictures of each tradition."""
-        shares = [count / sum(counts) for count in counts if count]
-        effective = math.exp(-sum(share * math.log(share) for share in shares))
-        return cls(max(counts), min(counts), max(counts) / max(1, min(counts)), effective)
+        from scipy.stats import entropy
+
+        largest, smallest = max(counts), min(counts)
+        return cls(largest, smallest, largest / max(1, smallest), math.exp(entropy(counts)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,20 +158,14 @@ class Features:
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """The map of traditions, of `gaps.survey`.
+    """The map of traditions, of `gaps.survey`."""
 
-    Attributes:
-        points, ellipses: by tradition `(x, y)`, and two half axes and degrees.
-        kept: share of the squared distances' variance that the plane keeps.
-        frechet: distances `[K][K]` in the order of the points.
-        variance_held: share of the features' variance in as many principal `directions`.
-    """
-
+    # points, ellipses: by tradition `(x, y)`, and two half axes and degrees
     points: dict[str, list[float]]
     ellipses: dict[str, tuple[float, float, float]]
-    kept: float
-    frechet: list[list[float]]
-    variance_held: float
+    kept: float  # share of the squared distances' variance that the plane keeps
+    frechet: list[list[float]]  # distances `[K][K]` in the order of the points
+    variance_held: float  # share of the features' variance in as many principal `directions`
     directions: int
     replicates: int
 
@@ -201,44 +191,29 @@ class Neighbours:
 
 
 @dataclasses.dataclass(frozen=True)
-class Replicates:
-    """Bootstrap replicates of the figures, the map and the gaps."""
-
-    figures: int
-    map: int
-    gaps: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Study:
-    """What study.json holds. Traditions are named by their keys.
-
-    Attributes:
-        titles, origins: of each tradition; region and period, where they are known.
-        what: of each figure what it is.
-        figures: of each figure every tradition's value with its interval.
-        measured: traditions that distances are taken between.
-        without: a sentence on the others.
-        plane, gaps: None where fewer than two traditions are measured.
-    """
+    """What study.json holds. Traditions are named by their keys."""
 
     data: Data
+    # titles, origins: of each tradition; region and period, where they are known
     titles: dict[str, str]
     origins: dict[str, str]
-    what: dict[str, str]
+    what: dict[str, str]  # of each figure what it is
     traditions: dict[str, Tradition]
+    # Of each figure every tradition's value with its interval
     figures: dict[str, dict[str, Interval]]
     features: Features
-    measured: list[str]
-    without: str
+    measured: list[str]  # traditions that distances are taken between
+    without: str  # a sentence on the others
+    # plane, gaps: None where fewer than two traditions are measured
     plane: Plane | None
     gaps: Gaps | None
     neighbours: list[Neighbours]
-    replicates: Replicates
+    replicates: dict[str, int]  # of the bootstrap, for figures, map and gaps
     config: PageConfig
-    versions: dict[str, str]
-    commit: str
-    seconds: float
+    versions: dict[str, str] = dataclasses.field(default_factory=settings.package_versions)
+    commit: str = dataclasses.field(default_factory=settings.git_commit)
+    seconds: float = 0.0
 
     def rows(self, key: str) -> list[tuple]:
         """Of a figure each tradition's title, value and interval."""
@@ -287,28 +262,24 @@ class Picture:
     pixels: np.ndarray
     caption: str
 
-    def within(self, side: int) -> np.ndarray:
-        """Its pixels, the short side at most `side`."""
+    def within(self, side: int) -> page.Shown:
+        """The picture for the page, its short side at most `side`."""
         larger = min(self.pixels.shape[:2]) > side
-        return images.fit_short_side(self.pixels, side) if larger else self.pixels
+        pixels = images.fit_short_side(self.pixels, side) if larger else self.pixels
+        return page.shown(pixels, self.caption, 84 if side == SIDE else 76)
 
 
 def run(config: PageConfig, outputs: Outputs) -> str:
-    """Measures all, draws all, and puts it into its folder when it is complete; returns what the
-    command prints."""
+    """Measures, draws, fills the folder when all is complete; returns what the command prints."""
     folder = outputs.claim_folder(config.out, FILES + PLOTS)
     with locked(folder):
-        _make(config, folder)
+        record, shown = measure(config)
+        with page.complete(folder, PLOTS) as unfinished:
+            draw(record, shown, unfinished)
+            write_result(unfinished / "study.json", dataclasses.asdict(record))
+            write_text(unfinished / "study.html", html_of(record, shown))
     size = (folder / "study.html").stat().st_size / 1e6
     return f"every number: {folder / 'study.json'}\npage: {folder / 'study.html'} ({size:.1f} MB)"
-
-
-def _make(config: PageConfig, folder: pathlib.Path) -> None:
-    record, shown = measure(config)
-    with page.complete(folder, PLOTS) as unfinished:
-        draw(record, shown, unfinished)
-        write_result(unfinished / "study.json", dataclasses.asdict(record))
-        write_text(unfinished / "study.html", html_of(record, shown))
 
 
 # Measuring
@@ -316,20 +287,14 @@ def _make(config: PageConfig, folder: pathlib.Path) -> None:
 
 @dataclasses.dataclass
 class _Collected:
-    """What one pass over the pictures leaves.
+    """What one pass over the pictures leaves."""
 
-    Attributes:
-        albums: by tradition.
-        collectors: at one tap, for the parts "train" and "held_out".
-        tap: its name.
-        numbers: of the pictures in the source, for each part, in the collectors' order.
-        small: identifiers of pictures that are too small for the backbone and were left out.
-    """
-
-    albums: dict[str, looks.Album]
-    collectors: dict[str, "Collector"]
-    tap: str
+    albums: dict[str, looks.Album]  # by tradition
+    collectors: dict[str, "Collector"]  # at one tap, for the parts "train" and "held_out"
+    tap: str  # its name
+    # Of the pictures in the source, for each part, in the collectors' order
     numbers: dict[str, list[int]]
+    # Identifiers of pictures that are too small for the backbone and were left out
     small: list[str]
 
     def names(self) -> list[str]:
@@ -409,13 +374,10 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
     traditions = {}
     for name, portrait in portraits.items():
         ids = [source.ids[k] for k in taken if _first(source, k) == name]
+        looked = {key: value for key, value in vars(portrait).items() if key != "figures"}
         traditions[name] = Tradition(
-            pictures=portrait.pictures,
+            **looked,
             held_out=collected.collectors["held_out"].pictures().get(name, 0),
-            hues=portrait.hues,
-            lightness=portrait.lightness,
-            chroma=portrait.chroma,
-            palette=portrait.palette,
             moments=_channels(collected.moments(name)),
             licences=study_pictures.licences(ids, known, config.licences.strip()),
             examples=examples[name],
@@ -433,10 +395,12 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
         plane=plane,
         gaps=_gaps(config, collected, measured) if measured else None,
         neighbours=neighbours,
-        replicates=Replicates(statistics.REPLICATES, gaps.MAP_REPLICATES, config.replicates),
+        replicates={
+            "figures": statistics.REPLICATES,
+            "map": gaps.MAP_REPLICATES,
+            "gaps": config.replicates,
+        },
         config=config,
-        versions=settings.package_versions(),
-        commit=settings.git_commit(),
         seconds=round(time.monotonic() - started, 1),
     )
     wanted = {name for chosen in examples.values() for name in chosen}
@@ -444,7 +408,7 @@ def measure(config: PageConfig) -> tuple[Study, dict[str, Picture]]:
     return study, _shown(source, wanted, known)
 
 
-def _collect(config: PageConfig, source, backbone, tap: str) -> _Collected:
+def _collect(config: PageConfig, source: Source, backbone: "keras.Model", tap: str) -> _Collected:
     """Reads every picture once: its looks into an album, its features into a collector."""
     from stylegan_culture.features.moments import Collector, aligned_features
 
@@ -460,7 +424,7 @@ def _collect(config: PageConfig, source, backbone, tap: str) -> _Collected:
 
     read = study_pictures.pictures(source, config.short_side)
 
-    def large_enough():
+    def large_enough() -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
         for number, (picture, tags) in enumerate(read):
             if min(picture.shape[:2]) < backbone.least_size:
                 collected.small.append(source.ids[number])
@@ -518,7 +482,7 @@ def _gaps(config: PageConfig, collected: _Collected, names: list[str]) -> Gaps:
 
 
 def _chosen(
-    config: PageConfig, source, collected: _Collected
+    config: PageConfig, source: Source, collected: _Collected
 ) -> tuple[dict[str, list[str]], list[Neighbours]]:
     """Which pictures the page shows: examples of each tradition, and the pairs of nearest
     neighbours across traditions, similarity above 0."""
@@ -530,17 +494,15 @@ def _chosen(
         members = np.flatnonzero(whole.labels == label)
         chosen = looks.examples(descriptors[members], EXAMPLES)
         examples[name] = [source.ids[k] for k in numbers[members[chosen]]]
-    near = looks.neighbours(descriptors, whole.labels, config.pairs, varied=True)
-    pairs = [
-        ([int(numbers[one]), int(numbers[other])], alike) for one, other, alike in near if alike > 0
-    ]
+    near = looks.neighbours(descriptors, whole.labels, config.pairs)
     return examples, [
         Neighbours([source.ids[k] for k in pair], [_first(source, k) for k in pair], alike)
-        for pair, alike in pairs
+        for *pair, alike in ((numbers[one], numbers[other], alike) for one, other, alike in near)
+        if alike > 0
     ]
 
 
-def _data(config: PageConfig, source, collected: _Collected) -> Data:
+def _data(config: PageConfig, source: Source, collected: _Collected) -> Data:
     taken, names = sum(collected.numbers.values(), []), collected.names()
     path = config.data.removesuffix(settings.OUTSIDE).partition(":")[2]
     return Data(
@@ -554,7 +516,8 @@ def _data(config: PageConfig, source, collected: _Collected) -> Data:
     )
 
 
-def _first(source, number: int) -> str:
+def _first(source: Source, number: int) -> str:
+    """The first tradition of a picture."""
     return source.cultures[int(source.tags[number].argmax())]
 
 
@@ -566,7 +529,7 @@ def _origin(name: str) -> str:
     return ""
 
 
-def _shown(source, wanted: set[str], known: dict[str, Stated]) -> dict[str, Picture]:
+def _shown(source: Source, wanted: set[str], known: dict[str, Stated]) -> dict[str, Picture]:
     """Pictures by identifier, cut where they are very long."""
     shown = {}
     for number, name in enumerate(source.ids):
@@ -597,48 +560,15 @@ def html_of(record: Study, shown: dict[str, Picture]) -> str:
         "study.html.j2",
         record=record,
         measures=MEASURES,
-        pictures={
-            name: page.shown(picture.within(side), picture.caption, 84 if side == SIDE else 76)
-            for name, picture in shown.items()
-        },
-        dots={
-            key: charts.dots(record.rows(key), MEASURES[key].show, MEASURES[key].heading)
-            for key in record.figures
-        },
-        plates={
-            name: _plate_charts(each, mean, largest, record.titles[name])
-            for name, each in record.traditions.items()
-        },
+        pictures={name: picture.within(side) for name, picture in shown.items()},
+        charts=charts,
+        mean=mean,
+        largest=largest,
         maps=_maps(record, shown),
         cells=functools.partial(_cells, record),
         heat=functools.partial(_heat, record),
         show=page.number,
-        percent=functools.partial(page.number, form="{:.0%}"),
-        whole=functools.partial(page.number, form="{:.0f}"),
-        hundredths=functools.partial(page.number, form="{:.2f}"),
     )
-
-
-def _plate_charts(tradition: Tradition, mean: dict, largest: float, title: str) -> dict:
-    """Histograms and hue rose of a tradition over the `mean` of all."""
-    count = len(tradition.lightness)
-    return {
-        "Lightness": charts.histogram(
-            tradition.lightness,
-            mean["lightness"],
-            charts.greys(count),
-            ("black", "white"),
-            f"Shares of lightness in {title}, from black to white",
-        ),
-        "Chroma": charts.histogram(
-            tradition.chroma,
-            mean["chroma"],
-            [charts.SOFT] * count,
-            ("grey", "chroma 100"),
-            f"Shares of chroma in {title}, from grey to 100 and more",
-        ),
-        "Hue": charts.rose(tradition.hues, mean["hues"], largest, f"Hues of {title}"),
-    }
 
 
 def _places(record: Study, shown: dict[str, Picture]) -> list[charts.Place]:
@@ -654,20 +584,17 @@ def _places(record: Study, shown: dict[str, Picture]) -> list[charts.Place]:
     ]
 
 
-def _maps(record: Study, shown: dict[str, Picture]) -> list:
+def _maps(record: Study, shown: dict[str, Picture]) -> list["charts.Markup"]:
     """The map with pictures for wide screens, and without for narrow ones."""
     if record.plane is None:
         return []
     places = _places(record, shown)
     plain = [dataclasses.replace(place, picture=None) for place in places]
-    caption = "Map of traditions"
-    return [
-        charts.plane(places, WIDE_MAP, caption, "wide"),
-        charts.plane(plain, NARROW_MAP, caption, "narrow"),
-    ]
+    sizes = ((places, WIDE_MAP, "wide"), (plain, NARROW_MAP, "narrow"))
+    return [charts.plane(each, size, "Map of traditions", kind) for each, size, kind in sizes]
 
 
-def _cells(record: Study, figure) -> list:
+def _cells(record: Study, figure: "Figure") -> list[list[tuple[float, str] | None]]:
     """Of a table of gaps the cells `(value, interval)` in the order of the map."""
     order = [record.measured.index(name) for name in record.from_left_to_right()]
 
@@ -679,8 +606,7 @@ def _cells(record: Study, figure) -> list:
 
 
 def _heat(record: Study, key: str) -> typing.Callable[[float], float]:
-    """What makes a measure's number its share of the heat, 1 for the two farthest apart before
-    alignment."""
+    """A function from a measure's number to its heat; 1: the farthest apart before alignment."""
     sign, start = (-1.0, 1.0) if key in SIMILARITIES else (1.0, 0.0)
     before = np.array(record.gaps.before.gaps[key].value)
     greatest = (start + sign * before[~np.eye(len(before), dtype=bool)]).max()
@@ -688,8 +614,7 @@ def _heat(record: Study, key: str) -> typing.Callable[[float], float]:
 
 
 def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None:
-    """Draws a study's plots into a folder: figures.png and palettes.png always, map.png and
-    gaps.png where distances were taken."""
+    """Draws figures.png and palettes.png, and, where distances were taken, map.png and gaps.png."""
     draw_figures(folder / "figures.png", record)
     draw_palettes(folder / "palettes.png", record)
     if record.plane is not None:
@@ -699,12 +624,10 @@ def draw(record: Study, shown: dict[str, Picture], folder: pathlib.Path) -> None
             kept = f"The plane keeps {record.plane.kept:.0%} of the distances' variance"
             figure.text(0.015, 0.96, kept, color=charts.SOFT)
             charts.png(figure, folder / "map.png")
+        parts = {"before alignment": record.gaps.before, "after alignment": record.gaps.after}
         alignment.draw_pair(
             folder / "gaps.png",
-            {
-                f"{part} alignment": figures.gaps["frechet"].value
-                for part, figures in (("before", record.gaps.before), ("after", record.gaps.after))
-            },
+            {name: figures.gaps["frechet"].value for name, figures in parts.items()},
             [record.titles[name] for name in record.measured],
             "Gap between traditions on held-out pictures",
             "Fréchet distance / mean variance",

@@ -16,9 +16,12 @@ import numpy as np
 
 from stylegan_culture import tables
 from stylegan_culture.config import OUTSIDE, option, visible
-from stylegan_culture.pipelines.sampling import identifier
+from stylegan_culture.pipelines.sampling import Source, identifier
 
 if typing.TYPE_CHECKING:
+    import keras
+
+    from stylegan_culture.features.moments import Collector
     from stylegan_culture.measures.gaps import Sampled
 
 BACKBONES = ("inception_resnet_v2", "vgg19", "resnet50", "vgg19_16x")
@@ -41,7 +44,7 @@ class StudyConfig:
     seed: int = option(0, "seed of random weights and of everything that is drawn")
 
 
-def load(config, part: str):
+def load(config: typing.Any, part: str) -> Source:
     """The pictures of one part, "train", "held_out" or "all", reduced to the short side."""
     from stylegan_culture.pipelines.input import load_source
     from stylegan_culture.pipelines.preprocess import DETAIL
@@ -56,7 +59,7 @@ def load(config, part: str):
     return source
 
 
-def backbone_of(config: StudyConfig):
+def backbone_of(config: StudyConfig) -> "keras.Model":
     """The backbone that a study's options name."""
     from stylegan_culture.features.backbones import build_backbone
 
@@ -64,7 +67,7 @@ def backbone_of(config: StudyConfig):
 
 
 def pictures(
-    source, short_side: int, text: str = "pictures", chosen=None
+    source: Source, short_side: int, text: str = "pictures", chosen: np.ndarray | None = None
 ) -> collections.abc.Iterator[tuple[np.ndarray, tuple[str, ...]]]:
     """Yields (picture `[H, W, 3]` in [0, 1], names of its cultures), under a progress bar."""
     import tqdm
@@ -80,14 +83,14 @@ def pictures(
         yield pixels.astype(np.float32) / 255, names
 
 
-def counts(source) -> dict[str, int]:
+def counts(source: Source) -> dict[str, int]:
     """Culture to its number of pictures."""
     return dict(zip(source.cultures, source.tags.sum(axis=0).tolist(), strict=True))
 
 
-def sampled(collector, tap: str, names: list[str]) -> "Sampled":
-    """The positions that a `features.moments.Collector` drew of the pictures of some cultures,
-    numbered in the order of `names`."""
+def sampled(collector: "Collector", tap: str, names: list[str]) -> "Sampled":
+    """The positions that a collector drew of the pictures of some cultures, which are numbered in
+    the order of `names`."""
     from stylegan_culture.measures.gaps import Sampled
 
     chosen = [k for k, tags in enumerate(collector.cultures) if tags[0] in names]
@@ -105,8 +108,7 @@ class Stated:
 
 
 def stated(data: str) -> dict[str, Stated]:
-    """By a picture's identifier what the table says that `--data folder:PATH` names or holds; {}
-    without one."""
+    """Identifier to what the table of `--data folder:PATH` says; {} where there is no table."""
     kind, _, name = data.partition(":")
     if kind != "folder":
         return {}
@@ -131,12 +133,10 @@ def stated(data: str) -> dict[str, Stated]:
 
 
 def licences(ids: list[str], known: dict[str, Stated], otherwise: str) -> dict[str, int]:
-    """Licence to the number of pictures under it, the most frequent first.
+    """Licence to the number of the pictures `ids` under it, the most frequent first.
 
-    Args:
-        ids: identifiers of the pictures.
-        known: of `stated`.
-        otherwise: the licence of pictures whose row names none; if empty, it is "not stated".
+    `known` is of `stated`; pictures whose row names no licence have the one of `otherwise`, or, if
+    that is empty, "not stated".
     """
     named = collections.Counter(
         known.get(name, Stated()).licence or otherwise or NOT_STATED for name in ids

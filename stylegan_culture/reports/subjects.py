@@ -13,6 +13,7 @@ import tqdm
 from stylegan_culture import images, models
 from stylegan_culture.config import InputError, visible
 from stylegan_culture.features import linalg
+from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.input import load_source
@@ -28,26 +29,16 @@ ORNAMENTS_SIZE = 256  # pixels a side
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subjects:
-    """Pictures and the two networks.
+    """Pictures and the two networks."""
 
-    Attributes:
-        model: the generator.
-        tagger: its squares have `side` pixels.
-        cultures: those that the tagger knows, in the order of its logits.
-        titles: culture to its title.
-        names: of the pictures.
-        pictures: their middle squares, `[N, S, S, 3]` float32 in [0, 1].
-        tap: of Grad-CAM and of the channels.
-    """
-
-    model: CultureModel
-    tagger: CultureTagger
+    model: CultureModel  # the generator
+    tagger: CultureTagger  # its squares have `side` pixels
     side: int
-    cultures: tuple[str, ...]
-    titles: dict[str, str]
-    names: tuple[str, ...]
-    pictures: np.ndarray
-    tap: str
+    cultures: tuple[str, ...]  # those that the tagger knows, in the order of its logits
+    titles: dict[str, str]  # culture to its title
+    names: tuple[str, ...]  # of the pictures
+    pictures: np.ndarray  # their middle squares, `[N, S, S, 3]` float32 in [0, 1]
+    tap: str  # of Grad-CAM and of the channels
 
     def code(self, mixture: str) -> np.ndarray:
         """The style code `[D]` of a culture or a mixture, as `stylize` takes them."""
@@ -57,7 +48,7 @@ class Subjects:
         """Every picture by every style code `[M, D]`: `[N, M, S, S, 3]`."""
         codes, full = np.asarray(codes, np.float32), np.ones((1, 1), np.float32)
 
-        def restyle(picture, code):
+        def restyle(picture: np.ndarray, code: np.ndarray) -> np.ndarray:
             return np.asarray(self.model.stylize_with(picture[None], code[None], full))[0]
 
         return np.stack([[restyle(one, code) for code in codes] for one in self.pictures])
@@ -73,9 +64,7 @@ class Subjects:
         """Of squares `[..., side, side, 3]`: `[..., K]` in the order of `cultures`."""
         squares = np.asarray(squares, np.float32)
         flat = squares.reshape(-1, *squares.shape[-3:])
-        starts = range(0, len(flat), BATCH)
-        logits = [self._compiled(tf.constant(flat[start : start + BATCH])) for start in starts]
-        return np.concatenate(logits).reshape(*squares.shape[:-3], -1)
+        return in_batches(self._compiled, flat, size=BATCH).reshape(*squares.shape[:-3], -1)
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """Of pictures `[..., S, S, 3]` by the tagger: `[..., K]` in the order of `cultures`."""
@@ -131,31 +120,20 @@ def _names(files: list[str]) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Artworks:
-    """N artworks of K cultures that both networks know; a picture of several counts for its first.
+    """N artworks of K cultures that both networks know, each of its first culture."""
 
-    Attributes:
-        source: they alone.
-        cultures: keys.
-        labels: `[N]` numbers of `cultures`.
-        held: `[N]` bool, the held-out fifth.
-        descriptors: `[N, D]` of the tagger.
-        readings: `[N, 2 C]` of these: means, then deviations, of the tap's channels.
-        peaks, places: `[N, C]` greatest activation of each channel, and its position on the map.
-        grid: rows and columns of the tap's maps.
-        codes: `[N, D]` style codes as the generator's encoder reads them.
-        left_out: counts of pictures by cultures that were left out, and of unreadable files.
-    """
-
-    source: Source
-    cultures: tuple[str, ...]
-    labels: np.ndarray
-    held: np.ndarray
-    descriptors: np.ndarray
-    readings: np.ndarray
+    source: Source  # they alone
+    cultures: tuple[str, ...]  # keys
+    labels: np.ndarray  # `[N]` numbers of `cultures`
+    held: np.ndarray  # `[N]` bool, the held-out fifth
+    descriptors: np.ndarray  # `[N, D]` of the tagger
+    readings: np.ndarray  # `[N, 2 C]` of these: means, then deviations, of the tap's channels
+    # peaks, places: `[N, C]` greatest activation of each channel, and its position on the map
     peaks: np.ndarray
     places: np.ndarray
-    grid: tuple[int, int]
-    codes: np.ndarray
+    grid: tuple[int, int]  # rows and columns of the tap's maps
+    codes: np.ndarray  # `[N, D]` style codes as the generator's encoder reads them
+    # Counts of pictures by cultures that were left out, and of unreadable files
     left_out: dict[str, int]
 
     def square(self, number: int, size: int) -> np.ndarray:
@@ -164,8 +142,7 @@ class Artworks:
 
 
 def collect(config: ExplainConfig, subjects: Subjects) -> Artworks:
-    """Reads every artwork once; raises `InputError` where a culture that is asked for has too few
-    or fewer than two cultures are left."""
+    """Reads every artwork once; `InputError` where cultures or their pictures are too few."""
     size = ORNAMENTS_SIZE if config.data == "ornaments" else subjects.side
     source = load_source(config.data, size, "all")
     labels, cultures, left_out = _labels(source, subjects)
@@ -205,7 +182,7 @@ def _pass(source: Source, subjects: Subjects) -> tuple[dict[str, np.ndarray], tu
     tagger, model, tap = subjects.tagger, subjects.model, subjects.tap
 
     @tf.function(reduce_retracing=True)
-    def look(batch):
+    def look(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         taps = tagger.backbone(batch)
         features = tf.cast(taps[tap], tf.float32)
         flat = tf.reshape(features, (len(batch), -1, features.shape[-1]))

@@ -1,6 +1,7 @@
 """Shows how good a culture tagger is: a table, and charts of confusion and calibration."""
 
 import pathlib
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,60 +9,61 @@ import numpy as np
 from stylegan_culture.config import visible
 from stylegan_culture.reports import charts
 
+if typing.TYPE_CHECKING:
+    from stylegan_culture.measures.tagging import TaggerFigures
+
 PARTS = {"held_out": "held-out fifth", "folds": "cross-validation"}
 FIGURES = ("pictures", "accuracy", "mean_average_precision", "calibration_error")
-MOST_NUMBERED = 60  # cultures up to which every cell of the heat map has its number
 
 
-def table(record: dict[str, dict]) -> str:
-    """The figures of each part as text; `record` holds `tagging.figures` under `PARTS`."""
+def table(record: dict[str, "TaggerFigures"]) -> str:
+    """The figures of each of `PARTS` as text."""
     parts = {PARTS[name]: record[name] for name in PARTS if name in record}
     rows = [("", list(parts))]
     for key in FIGURES:
-        rows.append((key.replace("_", " "), [_cell(each[key]) for each in parts.values()]))
+        rows.append((key.replace("_", " "), [_cell(getattr(each, key)) for each in parts.values()]))
     rows.append(("", ["pictures, AP, F1"] * len(parts)))
-    for culture in next(iter(parts.values()))["cultures"]:
-        figures = (each["cultures"][culture].values() for each in parts.values())
+    for culture in next(iter(parts.values())).cultures:
+        figures = (vars(each.cultures[culture]).values() for each in parts.values())
         rows.append((visible(culture), ["  ".join(map(_cell, each)) for each in figures]))
     width = max(len(name) for name, _ in rows)
     return "\n".join(name.ljust(width) + "".join(f"{c:>26}" for c in cells) for name, cells in rows)
 
 
-def draw(record: dict[str, dict], cultures: Sequence[str], folder: pathlib.Path) -> None:
+def draw(record: dict[str, "TaggerFigures"], cultures: Sequence[str], folder: pathlib.Path) -> None:
     """Writes `confusion.png` and `calibration.png` of the part with most pictures."""
-    part = max((name for name in PARTS if name in record), key=lambda n: record[n]["pictures"])
+    part = max((name for name in PARTS if name in record), key=lambda n: record[n].pictures)
     figures = record[part]
-    title = f"{PARTS[part]}, {figures['pictures']} pictures"
+    title = f"{PARTS[part]}, {figures.pictures} pictures"
     side = 190 + 48 * len(cultures)
     with charts.drawing(side + 52, side) as figure:
-        _confusion(figure, np.array(figures["confusion"]), cultures, title)
+        _confusion(figure, np.array(figures.confusion), cultures, title)
         charts.png(figure, pathlib.Path(folder) / "confusion.png")
     with charts.drawing(450, 415) as figure:
         _calibration(figure.subplots(), figures, title)
         charts.png(figure, pathlib.Path(folder) / "calibration.png")
 
 
-def _confusion(figure, shares: np.ndarray, cultures: Sequence[str], title: str) -> None:
+def _confusion(
+    figure: "charts.Figure", shares: np.ndarray, cultures: Sequence[str], title: str
+) -> None:
     """A heat map: rows are tags, columns the most probable culture."""
-    names = [charts.label(name.replace("_", " ")) for name in cultures]
-    axis = figure.subplots()
-    heat = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    axis.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(names)), names)
-    axis.tick_params(length=0)
-    for row, column in np.argwhere(shares >= 0.005) if len(names) <= MOST_NUMBERED else ():
-        share = shares[row, column]
-        ink = "white" if share > 0.55 else "black"
-        axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, size=9)
+    names = [name.replace("_", " ") for name in cultures]
+    axis, scale = figure.subplots(), {"cmap": "Blues", "vmin": 0.0, "vmax": 1.0}
+
+    def percent(share: float) -> str:
+        return f"{100 * share:.0f}" if share >= 0.005 else ""
+
+    heat = charts.draw_heat(axis, shares, names, percent, 0.55, **scale)
     axis.set(xlabel="most probable culture", ylabel="tag")
     axis.set_title(f"Share of each tag's pictures, percent\n({title})", fontsize=11)
     figure.colorbar(heat, ax=axis, shrink=0.8)
 
 
-def _calibration(axis, figures: dict, title: str) -> None:
+def _calibration(axis: "charts.Axes", figures: "TaggerFigures", title: str) -> None:
     """Accuracy against the probability of the first tag, in bins of equal number."""
     confidence, accuracy, pictures = (
-        np.array([one[name] for one in figures["reliability"]])
+        np.array([getattr(one, name) for one in figures.reliability])
         for name in ("confidence", "accuracy", "pictures")
     )
     spread = np.sqrt(accuracy * (1.0 - accuracy) / pictures)
@@ -71,8 +73,8 @@ def _calibration(axis, figures: dict, title: str) -> None:
     axis.set(xlim=(low, 1.02), ylim=(low, 1.02), aspect="equal")
     axis.set_xlabel("probability of the most probable culture")
     axis.set_ylabel("share that carries it (two standard errors)")
-    error = figures["calibration_error"]
-    axis.set_title(f"Calibration error {error:.3f}, debiased\n({title})", fontsize=11)
+    error = f"Calibration error {figures.calibration_error:.3f}, debiased"
+    axis.set_title(f"{error}\n({title})", fontsize=11)
 
 
 def _cell(value: float | None) -> str:

@@ -20,6 +20,8 @@ from stylegan_culture.pipelines.input import evaluation_arrays, load_content, lo
 from stylegan_culture.pipelines.sampling import Source
 
 if typing.TYPE_CHECKING:
+    import keras
+
     from stylegan_culture.measures.probes import CultureProbe
 
 METHODS = ("identity", "truth", "adain", "wct", "match", "moments", "alpha")
@@ -126,8 +128,8 @@ def check_trial(config: TrialConfig, required: Iterable[str] = ("model",)) -> No
 def claim(
     config: TrialConfig, names: Sequence[str], overwrite: bool, inputs: Iterable[str] = ()
 ) -> None:
-    """Takes the folder of a trial's report and its files `names`; raises `InputError` where one may
-    not be written. `inputs` are further paths that the command reads."""
+    """Claims the folder of a trial's report and its files `names`; raises `InputError` where one
+    may not be written. `inputs` are further paths that the command reads."""
     read = named(*config.model, config.data, config.content, config.judge, *inputs)
     read += tabled(config.data, config.content)
     Outputs(read, overwrite).claim_folder(config.out, names)
@@ -144,34 +146,22 @@ def model_names(references: Iterable[str]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
-    """What all models and methods restyle; K cultures, N contents, pictures in [0, 1].
+    """What all models and methods restyle; K cultures, N contents, pictures in [0, 1]."""
 
-    Attributes:
-        cultures: keys in order, K.
-        classes: the probe's: the cultures, then "photograph" where photographs were given.
-        contents: `[N, S, S, 3]` float32.
-        sources: `[N]`, the class number of each content.
-        ids: names of the contents.
-        probe: fitted to training pictures of the classes.
-        artworks: culture to `[A, SIDE, SIDE, 3]`, its training and then its held-out pictures.
-        held_out_counts: culture to how many of its artworks are held out.
-        gallery: `[G, SIDE, SIDE, 3]`, photographs that are no contents.
-        training: the pictures that the cultures can be learnt from.
-        held_out: the others.
-        truth: `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None.
-    """
-
-    cultures: tuple[str, ...]
+    cultures: tuple[str, ...]  # keys in order, K
+    # The probe's: the cultures, then "photograph" where photographs were given
     classes: tuple[str, ...]
-    contents: np.ndarray
-    sources: np.ndarray
-    ids: tuple[str, ...]
-    probe: "CultureProbe"
+    contents: np.ndarray  # `[N, S, S, 3]` float32
+    sources: np.ndarray  # `[N]`, the class number of each content
+    ids: tuple[str, ...]  # names of the contents
+    probe: "CultureProbe"  # fitted to training pictures of the classes
+    # Culture to `[A, SIDE, SIDE, 3]`, its training and then its held-out pictures
     artworks: dict[str, np.ndarray]
-    held_out_counts: dict[str, int]
-    gallery: np.ndarray
-    training: Source
-    held_out: Source
+    held_out_counts: dict[str, int]  # culture to how many of its artworks are held out
+    gallery: np.ndarray  # `[G, SIDE, SIDE, 3]`, photographs that are no contents
+    training: Source  # the pictures that the cultures can be learnt from
+    held_out: Source  # the others
+    # `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None
     truth: np.ndarray | None
 
     @property
@@ -191,8 +181,7 @@ class Trial:
 
     @functools.cached_property
     def to_change(self) -> np.ndarray:
-        """`[K, N]` bool: whether content n is of another class than culture k, so that restyling
-        it into k has to change it."""
+        """`[K, N]` bool: whether content n is of another class than culture k, so has to change."""
         return np.arange(len(self.cultures))[:, None] != self.sources
 
     @functools.cached_property
@@ -264,8 +253,8 @@ def _photographs(config: TrialConfig) -> tuple[Source | None, Source | None]:
 
 
 def _spread(source: Source, count: int) -> np.ndarray:
-    """Up to `count` pictures of each culture, evenly among them; each culture begins one later, so
-    that rendered scenes, which all cultures have in one order, differ."""
+    """Up to `count` pictures of each culture, evenly among them; each culture starts one picture
+    later, so that rendered scenes, which all cultures have in one order, differ."""
     chosen = []
     for culture in range(len(source.cultures)):
         members = np.flatnonzero(source.tags.argmax(axis=1) == culture)
@@ -282,7 +271,7 @@ def _by_culture(source: Source, side: int) -> dict[str, np.ndarray]:
     return {name: pictures[labels == number] for number, name in enumerate(source.cultures)}
 
 
-def _backbone(config: TrialConfig):
+def _backbone(config: TrialConfig) -> "keras.Model":
     """The network whose features the probe sees."""
     from stylegan_culture.features.backbones import build_backbone
 

@@ -191,9 +191,10 @@ class ClassifierConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TaggerRecord:
-    """What a run gave: its measures, as metrics.json has them, the cultures, and the run folder."""
+    """What a run gave: its measures on the held-out fifth (`held_out`) and over `folds`, the
+    cultures, and the run folder."""
 
-    measures: dict
+    measures: dict[str, "tagging.TaggerFigures"]
     cultures: tuple[str, ...]
     folder: pathlib.Path
 
@@ -224,7 +225,10 @@ def main(arguments: list[str] | None = None) -> TaggerRecord | None:
         command=f"{runs.PROGRAM} {flags.command}",
     )
     runs.report_skipped(folder, source)
-    write_result(folder / "metrics.json", measures)
+    head = tagger.head
+    metrics = {"temperature": float(np.asarray(head.temperature)), "exclusive": head.exclusive}
+    metrics |= {part: dataclasses.asdict(figures) for part, figures in measures.items()}
+    write_result(folder / "metrics.json", metrics)
     return TaggerRecord(measures, source.cultures, folder)
 
 
@@ -272,7 +276,9 @@ def _describe(tagger, source: Source, side: int) -> np.ndarray:
     return np.stack([np.concatenate(view) for view in views])
 
 
-def _measure(tagger, views: np.ndarray, source: Source, config: ClassifierConfig) -> dict:
+def _measure(
+    tagger, views: np.ndarray, source: Source, config: ClassifierConfig
+) -> dict[str, "tagging.TaggerFigures"]:
     """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
     tags, names = source.tags, source.cultures
     held = source.held
@@ -287,18 +293,15 @@ def _measure(tagger, views: np.ndarray, source: Source, config: ClassifierConfig
             config.hardening,
         )
     tagger.head = _calibrated(kept, tags[~held], _groups(source, ~held), config)
-    measures = {
-        "temperature": float(np.asarray(tagger.head.temperature)),
-        "exclusive": tagger.head.exclusive,
-        "held_out": tagging.figures(_probabilities(tagger.head, views[0, held]), tags[held], names),
-    }
+    judged = _probabilities(tagger.head, views[0, held])
+    measures = {"held_out": tagging.TaggerFigures.of(judged, tags[held], names)}
     if config.folds:
         part, pooled = _folds(source.ids, tags, config.folds, config.seed), np.zeros(tags.shape)
         for fold in tqdm.tqdm(range(config.folds), "folds", disable=None):
             test = part == fold
             head = _calibrated(views[:, ~test], tags[~test], _groups(source, ~test), config)
             pooled[test] = _probabilities(head, views[0, test])
-        measures["folds"] = tagging.figures(pooled, tags, names)
+        measures["folds"] = tagging.TaggerFigures.of(pooled, tags, names)
     return measures
 
 

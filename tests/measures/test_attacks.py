@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture.config import InputError
 from stylegan_culture.measures import attacks
 from stylegan_culture.measures.attacks import Ball
 
@@ -99,11 +98,3 @@ def test_the_largest_change_of_a_restyling_is_found(pictures):
     assert not np.any(objective(tf.constant(pictures)))
     changed = attacks.pgd(objective, pictures, Ball("linf", 0.02), steps=10, seed=0)
     np.testing.assert_allclose(objective(changed), 9 * 0.02**2, rtol=1e-3)
-
-
-def test_what_is_no_ball_is_refused(pictures):
-    for norm, radius in (("l1", 0.1), ("linf", -0.1)):
-        with pytest.raises(InputError, match="linf"):
-            Ball(norm, radius)
-    with pytest.raises(InputError, match="one step"):
-        attacks.pgd(lambda x: x[:, 0, 0, 0], pictures, Ball("l2", 1.0), steps=0)

@@ -1,5 +1,7 @@
 """Perceptual distance, structure and diversity against loops and pictures made for the purpose."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,7 +43,8 @@ def _by_loops(network, first, second):
 
 
 def test_the_distance_is_its_formula_in_loops(network, pictures, monkeypatch):
-    monkeypatch.setattr(content, "BATCH", 2)  # two batches and a rest
+    in_twos = functools.partial(content.in_batches, size=2)  # two batches and a rest
+    monkeypatch.setattr(content, "in_batches", in_twos)
     second = pictures[[1, 2, 3, 4, 4]]
     found = content.compared(network, pictures, Perceived.of(network, second))[0]
     np.testing.assert_allclose(found, _by_loops(network, pictures, second), rtol=2e-3, atol=1e-6)
@@ -180,8 +183,7 @@ def test_what_has_no_diversity_is_refused(generator):
     for call in (
         lambda: content.diversity(contents[:1], contents[:1]),
         lambda: content.diversity(contents, np.ones((4, 3))),
-        lambda: content.style_diversity(contents[None], contents),
-        lambda: content.style_diversity(contents, contents),
+        lambda: content.style_diversity(np.ones((2, 4, 3)), np.ones((4, 3))),
     ):
         with pytest.raises(InputError, match="at least two"):
             call()

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from stylegan_culture.config import InputError
 from stylegan_culture.measures import attacks
 
 
@@ -53,8 +52,3 @@ def test_each_severity_changes_more_than_the_one_before_and_stays_in_range(pictu
         assert found.min() >= 0.0 and found.max() <= 1.0
         changes.append(float(np.abs(found - pictures).mean()))
     assert changes == sorted(changes) and changes[0] > 1e-3
-
-
-def test_an_unknown_kind_is_refused(pictures):
-    with pytest.raises(InputError, match="'fog'.*noise, blur, jpeg"):
-        attacks.corrupted(pictures, "fog", 1.0)

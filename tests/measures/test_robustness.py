@@ -95,14 +95,15 @@ def test_wanted_names_are_never_the_own_and_take_turns():
 def test_shares_count_every_culture_alike_and_have_widths():
     labels = np.repeat([0, 1, 3], [20, 4, 6])
     values = np.concatenate([np.arange(20) < 5, np.ones(4), np.zeros(6)])
-    found = attacks.shares(values, labels, 4)
-    assert [row and row[0] for row in found.cultures] == [0.25, 1.0, None, 0.0]
+    found = attacks.shares(values, labels, "abcd")
+    shares = {name: row and row[0] for name, row in found.cultures.items()}
+    assert shares == {"a": 0.25, "b": 1.0, "c": None, "d": 0.0}
     assert found.mean[0] == pytest.approx((0.25 + 1.0 + 0.0) / 3)
-    for value, low, high in (found.mean, *filter(None, found.cultures)):
+    for value, low, high in (found.mean, *filter(None, found.cultures.values())):
         assert 0.0 <= low <= value <= high <= 1.0 and high - low > 0.05
     # Jeffreys' interval of 5 of 20, Beta(5.5, 15.5): 0.104 to 0.466.
-    np.testing.assert_allclose(found.cultures[0][1:], [0.104, 0.466], atol=0.03)
-    more = attacks.shares(np.arange(400) < 100, np.zeros(400, int), 1).mean
+    np.testing.assert_allclose(found.cultures["a"][1:], [0.104, 0.466], atol=0.03)
+    more = attacks.shares(np.arange(400) < 100, np.zeros(400, int), "a").mean
     assert more[2] - more[1] == pytest.approx(2 * 1.96 * (0.25 * 0.75 / 400) ** 0.5, rel=0.1)
 
 
@@ -113,16 +114,9 @@ def test_intervals_of_shares_hold_in_nineteen_of_twenty_samples(generator, monke
     labels = np.repeat([0, 1, 2], 10)
     for number in range(300):
         drawn = generator.uniform(size=30) < truth[labels]
-        _, low, high = attacks.shares(drawn, labels, 3, seed=number).mean
+        _, low, high = attacks.shares(drawn, labels, "abc", seed=number).mean
         held += low <= truth.mean() <= high
     assert 0.9 < held / 300 < 0.99
-
-
-def test_corrupted_pictures_are_named_again(pictures, logits_of):
-    labels = attacks.named(logits_of, pictures)
-    mirrored = lambda given, severity: given + severity * (1.0 - 2.0 * given)  # noqa: E731
-    found = attacks.corruption_shares(logits_of, pictures, labels, mirrored, (0.0, 1.0))
-    np.testing.assert_array_equal(found, [[True] * 10, [False] * 10])
 
 
 def test_amplification_of_a_linear_stylizer(pictures):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from stylegan_culture.measures import tagging
+from stylegan_culture.measures.tagging import TaggerFigures
 from stylegan_culture.reports import tagger_report as tag_report
 
 NAMES = ("ink", "gold", "wood")
@@ -21,26 +22,26 @@ def test_average_precision_and_f1_of_each_culture(generator):
     """F1 by counts; average precision by a loop over thresholds, where pictures share scores."""
     scores, tags = _tags(generator)
     scores = scores.round(1)
-    figures = tagging.figures(scores, tags, NAMES)["cultures"]
+    figures = TaggerFigures.of(scores, tags, NAMES).cultures
     for culture, column, carried in zip(NAMES, scores.T, tags.T, strict=True):
         given = column >= 0.5
         expected = 2 * (given & carried).sum() / (given.sum() + carried.sum())
-        assert figures[culture]["f1"] == pytest.approx(expected)
+        assert figures[culture].f1 == pytest.approx(expected)
         area = reached = 0.0
         for threshold in sorted(set(column), reverse=True):
             given = column >= threshold
             recall = (given & carried).sum() / carried.sum()
             area += (recall - reached) * (given & carried).sum() / given.sum()
             reached = recall
-        assert figures[culture]["average_precision"] == pytest.approx(area)
+        assert figures[culture].average_precision == pytest.approx(area)
 
 
 def test_a_culture_without_pictures_has_no_figures(generator):
     scores, tags = _tags(generator)
     tags[:, 1] = False
     scores[:, 1] = 0.1
-    gold = tagging.figures(scores, tags, NAMES)["cultures"]["gold"]
-    assert gold == {"pictures": 0, "average_precision": None, "f1": None}
+    gold = TaggerFigures.of(scores, tags, NAMES).cultures["gold"]
+    assert gold == tagging.CultureFigures(pictures=0, average_precision=None, f1=None)
 
 
 def test_confusion_counts_every_tag_of_a_picture():
@@ -78,14 +79,13 @@ def test_debiasing_takes_away_what_chance_adds(generator):
 
 def test_the_table_holds_every_figure_and_the_plots_are_pictures(generator, tmp_path):
     scores, tags = _tags(generator)
-    record = {name: tagging.figures(scores, tags, NAMES) for name in ("held_out", "folds")}
+    record = {name: TaggerFigures.of(scores, tags, NAMES) for name in ("held_out", "folds")}
     table = tag_report.table(record)
     for name in NAMES:
-        own = record["folds"]["cultures"][name]
-        for key in ("average_precision", "f1"):
-            assert f"{own[key]:.3f}" in table
+        own = record["folds"].cultures[name]
+        assert f"{own.average_precision:.3f}" in table and f"{own.f1:.3f}" in table
     for key in ("accuracy", "mean_average_precision", "calibration_error"):
-        assert table.count(f"{record['folds'][key]:.3f}") >= 2
+        assert table.count(f"{getattr(record['folds'], key):.3f}") >= 2
     tag_report.draw(record, NAMES, tmp_path)
     for name in ("confusion", "calibration"):
         pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"))
