@@ -16,6 +16,8 @@ LONGEST_KEY = 100  # characters
 LONGEST_TEXT = 2000
 LONGEST_REASON = 300
 MOST_PICTURES = 10**9  # of a culture
+MOST_LOOKS = 16  # of a culture
+LARGEST_NUMBER = 1e4  # of a style code
 SIDES = (8, 4096)  # pixels of the pictures that a network was trained on
 REMEDY = "take the model from its maker again, or make it anew"
 UNKNOWN_COMMAND = "python -m stylegan_culture.train; config in model.json"
@@ -24,15 +26,25 @@ _JOINERS = "\u200c\u200d"  # Persian and Indian scripts need them; all other mar
 
 
 @dataclasses.dataclass(frozen=True)
+class Look:
+    """A style code that stands for a culture, or for one way of it, and what it was made from."""
+
+    code: tuple[float, ...]
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Culture:
     """A culture that a model knows: its key (its name in commands, unique within the model), title,
-    region and period for people ("" where unknown), and its number of training pictures."""
+    region and period for people ("" where unknown), its number of training pictures, and its looks,
+    of which the first is what the key stands for."""
 
     key: str
     title: str = ""
     region: str = ""
     period: str = ""
     pictures: int | None = None
+    looks: tuple[Look, ...] = ()
 
     @property
     def name(self) -> str:
@@ -174,7 +186,23 @@ def _culture(record: dict, place: Place) -> Culture:
     pictures = None
     if record.get("pictures") is not None:
         pictures = read_number(record, "pictures", place, 0, MOST_PICTURES)
-    return Culture(key, **texts, pictures=pictures)
+    return Culture(key, **texts, pictures=pictures, looks=_looks(record, key, place))
+
+
+def _looks(record: dict, key: str, place: Place) -> tuple[Look, ...]:
+    looks = record.get("looks", [])
+    if not isinstance(looks, list) or len(looks) > MOST_LOOKS:
+        raise damaged(place, f"the looks of {shortened(key)} are no list of at most {MOST_LOOKS}")
+    return tuple(_look(one, key, place) for one in looks)
+
+
+def _look(record: object, key: str, place: Place) -> Look:
+    code = record.get("code") if isinstance(record, dict) else None
+    if not isinstance(code, list) or not all(
+        type(number) in (int, float) and abs(number) < LARGEST_NUMBER for number in code
+    ):
+        raise damaged(place, f"a look of {shortened(key)} has no code of finite numbers")
+    return Look(tuple(map(float, code)), read_text(record, "source", place, ""))
 
 
 def _is_shown(character: str) -> bool:

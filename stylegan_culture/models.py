@@ -149,8 +149,15 @@ def _load_culture(facts: Facts) -> "CultureModel":
     if facts.place.name == "run.json":
         group = model_record.read_group(group, "config", facts.place)
     sizes = _read_sizes(GeneratorConfig, group, "generator", facts)
+    looks = {culture.key: [look.code for look in culture.looks] for culture in facts.cultures}
+    for key, codes in looks.items():
+        if any(len(code) != sizes.code_size for code in codes):
+            raise model_record.damaged(
+                facts.place, f"a look of {key} is no code of {sizes.code_size} numbers"
+            )
+    looks = {key: np.array(codes) for key, codes in looks.items() if codes}
     least = sizes.least_model_weights(len(facts.cultures))
-    return _load_weights(facts, least, lambda: generator.CultureModel(facts.keys, sizes))
+    return _load_weights(facts, least, lambda: generator.CultureModel(facts.keys, sizes, looks))
 
 
 def _load_pair(facts: Facts) -> "CyclePair":
@@ -365,7 +372,7 @@ _TAGGER = (
     "folder"
 )
 KINDS = {
-    "culture": Kind(("culture",), 2, _CULTURE, _load_culture),
+    "culture": Kind(("culture", "codes"), 2, _CULTURE, _load_culture),
     "cyclegan": Kind(("cyclegan",), 2, _PAIR, _load_pair),
     "restore": Kind(("restore",), 0, _RESTORE, _load_restoration),
     "sampler": Kind(("dcgan", "vae"), 2, _SAMPLER, _load_sampler),

@@ -9,7 +9,6 @@ from PIL import Image
 from stylegan_culture import images, models
 from stylegan_culture.config import InputError
 from stylegan_culture.restyling import feedforward
-from stylegan_culture.restyling.request import mixture_of
 
 if typing.TYPE_CHECKING:
     from stylegan_culture.networks.generator import CultureModel
@@ -41,9 +40,10 @@ class Stylizer:
         Args:
             picture: a NumPy array `[H, W, 3]` (uint8, or float in [0, 1]), a PIL picture, or the
                 path of a file.
-            style: a culture ("ukiyo_e"), a mixture ("ukiyo_e=0.7,impressionism=0.3", or a
-                dictionary of weights), an example picture in any of the kinds above, or a style
-                code `[1, D]` that `style_code` made.
+            style: a culture ("ukiyo_e"), a look of it ("ukiyo_e:2"), a mixture
+                ("ukiyo_e=0.7,impressionism=0.3", or a dictionary of weights), an example
+                picture in any of the kinds above, or a style code `[1, D]` that `style_code`
+                made.
             strength: 0 gives the content back, 1 the full style.
             keep_colour: keep the content's colours and restyle its luminance alone.
 
@@ -71,7 +71,7 @@ class Stylizer:
         if isinstance(style, dict):
             style = ",".join(f"{culture}={weight}" for culture, weight in style.items())
         if isinstance(style, str) and (style in self.cultures or not os.path.isfile(style)):
-            return np.asarray(self.model.fusion(mixture_of(style, self.cultures)))
+            return feedforward.culture_code(self.model, style)
         size = self.model.config.code_size
         if isinstance(style, np.ndarray) and style.shape == (1, size):
             return style.astype(np.float32)

@@ -123,9 +123,39 @@ def test_sizes_in_the_names_of_files_are_bounded(name, tmp_path):
 
 def test_cultures_are_read_with_what_is_said_of_them():
     first, second = model_record.read_cultures(RECORD, "x")
-    assert dataclasses.asdict(first) == CULTURES[0] and first.name == "گره‌چینی"
+    assert dataclasses.asdict(first) == CULTURES[0] | {"looks": ()} and first.name == "گره‌چینی"
     assert second.name == "日本　画" and second.pictures is None
     assert model_record.read_cultures({}, "x", least=0) == ()
+
+
+LOOKS = [{"code": [0.5, -1], "source": "encoded from waves/0003"}, {"code": [1.0, 2.0]}]
+
+
+def test_looks_of_a_culture_are_its_codes_in_order():
+    record = {"cultures": [{"key": "waves", "looks": LOOKS}, {"key": "lattice"}]}
+    waves, lattice = model_record.read_cultures(record, "x")
+    assert [look.code for look in waves.looks] == [(0.5, -1.0), (1.0, 2.0)]
+    assert [look.source for look in waves.looks] == ["encoded from waves/0003", ""]
+    assert lattice.looks == ()
+
+
+@pytest.mark.parametrize(
+    "looks, words",
+    [
+        ({}, "no list of at most 16"),
+        (17 * LOOKS[:1], "no list of at most 16"),
+        (["code"], "no code of finite numbers"),
+        ([{"code": "1, 2"}], "no code of finite numbers"),
+        ([{"code": [float("nan")]}], "no code of finite numbers"),
+        ([{"code": [True]}], "no code of finite numbers"),
+        ([{"code": [1e9]}], "no code of finite numbers"),
+        ([{"code": [1.0], "source": 3}], "its source is 3"),
+    ],
+)
+def test_looks_that_are_no_codes_are_refused(looks, words):
+    record = {"cultures": [{"key": "waves", "looks": looks}, {"key": "lattice"}]}
+    with pytest.raises(InputError, match=words):
+        model_record.read_cultures(record, "x")
 
 
 def test_what_is_shipped_is_known_by_name_and_kind():

@@ -5,6 +5,7 @@ Images are `[B, H, W, 3]` in [0, 1], H and W multiples of 8; style codes `[B, D]
 """
 
 import keras
+import numpy as np
 from keras import KerasTensor, ops
 
 from stylegan_culture.networks.blocks import (
@@ -180,18 +181,26 @@ class MappingNetwork(keras.Model):
 class StyleFusion(keras.layers.Layer):
     """Mixture weights `[B, K]` to the mixture of the cultures' default codes `[B, D]`.
 
-    Linear in the codes: `sum_k w_k code_k / sum_k w_k`; negative weights count as zero.
+    Linear in the codes: `sum_k w_k code_k / sum_k w_k`; negative weights count as zero. `chosen`,
+    culture number to a code `[D]`, stand in place of what the mapping network gives.
     """
 
-    def __init__(self, mapping: MappingNetwork, **kwargs):
+    def __init__(
+        self, mapping: MappingNetwork, chosen: dict[int, np.ndarray] | None = None, **kwargs
+    ):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.mapping = mapping
+        shape = (mapping.cultures, mapping.config.code_size)
+        self.is_chosen, self.chosen = np.zeros((shape[0], 1), bool), np.zeros(shape, np.float32)
+        for culture, code in (chosen or {}).items():
+            self.is_chosen[culture], self.chosen[culture] = True, code
 
     def codes(self) -> KerasTensor:
         """The default code of every culture, `[K, D]`."""
         cultures = ops.eye(self.mapping.cultures, dtype="float32")
         noise = ops.zeros((self.mapping.cultures, self.mapping.config.noise_size), dtype="float32")
-        return self.mapping(noise, cultures)
+        codes = self.mapping(noise, cultures)
+        return ops.where(self.is_chosen, self.chosen, codes) if self.is_chosen.any() else codes
 
     def call(self, mixture: KerasTensor, codes: KerasTensor | None = None) -> KerasTensor:
         """Mixture and, where an exported file has no mapping network, the result of `codes()`."""
@@ -234,16 +243,30 @@ class StyleEncoder(keras.Model):
 
 class CultureModel(keras.Model):
     """Generator, mapping network, style encoder and style fusion: averaged over training (EMA),
-    saved and exported. `cultures` are their keys, in the order of every mixture.
+    saved and exported.
+
+    Args:
+        cultures: their keys, in the order of every mixture.
+        config: sizes.
+        looks: culture to its looks: style codes `[L, D]`, of which the first is what the culture's
+            name stands for. A culture without looks has the mapping network's default code.
     """
 
-    def __init__(self, cultures: tuple[str, ...], config: GeneratorConfig, **kwargs):
+    def __init__(
+        self,
+        cultures: tuple[str, ...],
+        config: GeneratorConfig,
+        looks: dict[str, np.ndarray] | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs, autocast=False)
         self.cultures, self.config = tuple(cultures), config
         self.generator = Generator(config, dtype=self.dtype_policy)
         self.mapping = MappingNetwork(len(self.cultures), config)
         self.encoder = StyleEncoder(config, dtype=self.dtype_policy)
-        self.fusion = StyleFusion(self.mapping)
+        self.looks = {key: np.asarray(codes, np.float32) for key, codes in (looks or {}).items()}
+        first = {self.cultures.index(key): codes[0] for key, codes in self.looks.items()}
+        self.fusion = StyleFusion(self.mapping, first)
         self.built = True  # the parts build themselves when they are first called
 
     def call(self, image: KerasTensor, mixture: KerasTensor, strength: KerasTensor) -> KerasTensor:
@@ -253,6 +276,13 @@ class CultureModel(keras.Model):
     def encode_style(self, image: KerasTensor) -> KerasTensor:
         """The style code `[B, D]` of example pictures: the mean of the encoder's Gaussian."""
         return self.encoder(image)[0]
+
+    def named_codes(self) -> dict[str, np.ndarray]:
+        """Style codes `[D]` by name: cultures by their keys, looks as `KEY:1`, `KEY:2`."""
+        codes = dict(zip(self.cultures, np.asarray(self.fusion.codes()), strict=True))
+        for key, looks in self.looks.items():
+            codes |= {f"{key}:{number}": code for number, code in enumerate(looks, 1)}
+        return codes
 
     def stylize_with(
         self, image: KerasTensor, style: KerasTensor, strength: KerasTensor

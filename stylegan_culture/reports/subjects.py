@@ -20,7 +20,7 @@ from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.reports.explanation_settings import ExplainConfig
-from stylegan_culture.restyling.request import mixture_of
+from stylegan_culture.restyling.feedforward import culture_code
 
 BATCH = 16  # pictures that pass a network at once
 LEAST = 2  # artworks of a culture in each part, for means and deviations
@@ -42,7 +42,7 @@ class Subjects:
 
     def code(self, mixture: str) -> np.ndarray:
         """The style code `[D]` of a culture or a mixture, as `stylize` takes them."""
-        return np.asarray(self.model.fusion(mixture_of(mixture, self.model.cultures)))[0]
+        return culture_code(self.model, mixture)[0]
 
     def restyled(self, codes: np.ndarray) -> np.ndarray:
         """Every picture by every style code `[M, D]`: `[N, M, S, S, 3]`."""

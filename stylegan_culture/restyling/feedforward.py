@@ -19,7 +19,7 @@ import numpy as np
 from stylegan_culture import images
 from stylegan_culture.config import InputError, option
 from stylegan_culture.later import later
-from stylegan_culture.restyling.request import Request, mixture_of
+from stylegan_culture.restyling.request import Request, culture_weights
 
 if typing.TYPE_CHECKING:  # importing them takes seconds, and --help imports this module
     import tensorflow as tf
@@ -89,11 +89,19 @@ def _translation(model: str, request: Request) -> "TranslatorNetwork":
 def style_code(model: "CultureModel", request: Request) -> np.ndarray:
     """The style code `[1, D]` of a culture, a mixture, or the mean code of examples."""
     if request.culture is not None:
-        return np.asarray(model.fusion(mixture_of(request.culture, model.cultures)))
+        return culture_code(model, request.culture)
     weights = request.style_weights()
     examples = (images.read(path, longest=EXAMPLE_PIXELS) for path in request.style)
     codes = [example_code(model, picture) for picture in examples]
     return sum(weight * code for weight, code in zip(weights, codes, strict=True))
+
+
+def culture_code(model: "CultureModel", text: str) -> np.ndarray:
+    """The style code `[1, D]` of a culture ("ukiyo_e"), of one of its looks ("ukiyo_e:2"), or of a
+    mixture ("ukiyo_e:2=0.7,impressionism=0.3"); `InputError` for anything else."""
+    codes = model.named_codes()
+    weights = culture_weights(text, codes)
+    return sum(weight * codes[name] for name, weight in weights.items())[None]
 
 
 def example_code(model: "CultureModel", picture: np.ndarray) -> np.ndarray:

@@ -22,7 +22,13 @@ from stylegan_culture.files import SOFTWARE, file_names, written_whole
 from stylegan_culture.later import later
 from stylegan_culture.networks import noise
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.restyling.feedforward import CULTURE_MODEL, CultureNetwork, finite, fit
+from stylegan_culture.restyling.feedforward import (
+    CULTURE_MODEL,
+    CultureNetwork,
+    culture_code,
+    finite,
+    fit,
+)
 from stylegan_culture.restyling.request import Request, mixture_of
 
 models = later("stylegan_culture.models")
@@ -160,7 +166,7 @@ def _styles(
     if models.kind_of(settings.model) == "sampler":
         raise InputError(f"{settings.model} draws without a picture; leave {picture} out")
     model = models.load(settings.model, "culture").network
-    code = np.asarray(model.fusion(mixture_of(request.culture, model.cultures)))
+    code = culture_code(model, request.culture)
     content = fit(images.read(images.given(picture), longest=longest), longest)
     strength = 1.0 if request.strength is None else request.strength
 

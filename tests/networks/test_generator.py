@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stylegan_culture.config import InputError
 from stylegan_culture.networks.generator import CultureModel, Generator, MappingNetwork
 from stylegan_culture.networks.sizes import GeneratorConfig
+from stylegan_culture.restyling.feedforward import culture_code
 
 CULTURES = ("alpha", "beta", "gamma")
 
@@ -288,3 +290,21 @@ def test_every_part_learns_from_a_restyled_picture(culture_model, picture):
     for variable, gradient in zip(variables, gradients, strict=True):
         assert gradient is not None and np.isfinite(gradient).all(), variable.path
         assert np.abs(gradient).max() > 0, variable.path
+
+
+def test_looks_stand_for_their_culture_and_can_be_mixed_by_name(culture_model, small_sizes):
+    drawn = np.random.default_rng(3).normal(size=(2, small_sizes.code_size)).astype(np.float32)
+    second = culture_model.cultures[1]
+    model = CultureModel(culture_model.cultures, small_sizes, {second: drawn})
+    model.create_weights(size=32)
+    model.set_weights(culture_model.get_weights())
+    mapped = np.asarray(culture_model.fusion.codes())
+    np.testing.assert_array_equal(model.fusion.codes(), [mapped[0], drawn[0], mapped[2]])
+    named = model.named_codes()
+    assert set(named) == {*model.cultures, f"{second}:1", f"{second}:2"}
+    np.testing.assert_array_equal(named[second], named[f"{second}:1"])
+    text = f"{second}:2=3,{model.cultures[0]}=1"
+    wanted = 0.75 * drawn[1] + 0.25 * mapped[0]
+    np.testing.assert_allclose(culture_code(model, text)[0], wanted, atol=1e-6)
+    with pytest.raises(InputError, match=f"unknown culture '{second}:3'"):
+        culture_code(model, f"{second}:3")
