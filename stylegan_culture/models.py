@@ -49,7 +49,7 @@ OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
 TAGGER = "classifier.npz"
 RECORDS = ("run.json", "model.json", TAGGER)  # a folder with one of them is a model
 PARTS = (*RECORDS, "weights.npz")  # a folder of saved_models with one of them is shipped
-REMEDY = "train the run to its end, or train or export the model anew"
+REMEDY = "train the run to its end, or train or export the model again"
 TAGGER_SIDES = (16, 1024)  # pixels of the squares that a tagger takes
 TAGGER_ARRAYS = ("mean", "deviation", "kernel", "bias", "temperature")
 
@@ -257,7 +257,7 @@ def load_decoders(
                 decoders[tap] = _build_decoder(of_tap[tap], backbone.strides[tap])
             except (ValueError, IndexError):
                 raise InputError(
-                    f"the decoder for {tap} in {path} is of another size; train it anew"
+                    f"the decoder for {tap} in {path} is of another size; train it again"
                 ) from None
     return decoders
 

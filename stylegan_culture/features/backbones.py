@@ -78,7 +78,7 @@ class Application(keras.Model):
 class VGG19(Application):
     """VGG19 (arXiv 1409.1556), taps relu1_1 to relu5_1 with strides 1 to 16."""
 
-    application = staticmethod(keras.applications.VGG19)
+    application = staticmethod(lambda **given: keras.applications.VGG19(**given))
     layer_of = {f"relu{block}_1": f"block{block}_conv1" for block in range(1, 6)}
     finest, content_tap = 1, "relu4_1"
 
@@ -99,7 +99,7 @@ class VGG19(Application):
 class ResNet50(Application):
     """ResNet50 (arXiv 1512.03385), taps conv1 to conv5 (after each stage) with strides 2 to 32."""
 
-    application = staticmethod(keras.applications.ResNet50)
+    application = staticmethod(lambda **given: keras.applications.ResNet50(**given))
     layer_of = {
         "conv1": "conv1_relu",
         "conv2": "conv2_block3_out",
