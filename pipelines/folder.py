@@ -32,7 +32,7 @@ DRAWN_BYTES = 32 * 2**20  # of a file of which TensorFlow decodes parts
 DRAWN_PIXELS = 200_000_000  # of all scans of a progressive file: half a second
 EDGE = 2  # columns that a window's chroma is interpolated from, beside it
 LEADS_OUT = "lies outside the folder of its table; add --outside to read it all the same"
-# Paths from a home folder, a drive or another machine, whatever system this is.
+# Paths from a home folder, a drive or another machine, on every system.
 _ELSEWHERE = re.compile(r"~$|~[^/\\]*[/\\]|[A-Za-z]:[/\\]|\\\\")
 
 
@@ -122,7 +122,7 @@ def load_content(path: str | os.PathLike, short_side: int = 512, cache_mib: int 
 
 
 def tabled(*data: str) -> list[pathlib.Path]:
-    """Pictures that tables of `folder:PATH` name, wherever they lie; none of other data."""
+    """Pictures that tables of `folder:PATH` name, in any place; none of other data."""
     pictures = []
     for text in data:
         kind, _, name = text.partition(":")

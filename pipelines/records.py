@@ -36,7 +36,7 @@ MOST_RECORDS = 2_000_000
 MOST_CULTURES = 10_000
 MOST_TAGS = 2**28  # records times cultures
 LONGEST_NAME = 1000  # characters of a culture or an identifier
-REMEDY = "write the data set anew with `stylegan-culture prepare records`"
+REMEDY = "write the data set again with `stylegan-culture prepare records`"
 
 
 def _refusal(text: str) -> InputError:
@@ -106,7 +106,7 @@ def load(
     if described.short_side < least:
         raise InputError(
             f"{path} holds pictures of {described.short_side} pixels, which are too few for "
-            f"{least}; write them anew with --short-side {short_side}"
+            f"{least}; write them again with --short-side {short_side}"
         )
     entries = {}
     for shard, count in described.shards:

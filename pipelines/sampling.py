@@ -119,6 +119,36 @@ def held_out(identifiers: typing.Sequence[str]) -> np.ndarray:
     return np.array([parent in held for parent in belongs_to], bool)
 
 
+def never_held(source: Source, known: typing.Collection[str]) -> Source:
+    """The source where no picture of `known` identifiers is held out, nor any of its cut-outs.
+
+    New pictures of a culture move the ranks of `held_out`, so a picture that a model was trained
+    on may come into the held-out fifth of data that have grown since.
+    """
+    works = set(parents(sorted(known)))
+    trained = np.array([work in works for work in parents(source.ids)], bool)
+    return dataclasses.replace(source, held=source.held & ~trained)
+
+
+def of_cultures(source: Source, cultures: typing.Sequence[str]) -> Source:
+    """The pictures that carry one of some cultures, whose order stays the source's.
+
+    Raises `InputError` for a culture that the source has not.
+    """
+    unknown = [name for name in cultures if name not in source.cultures]
+    if unknown:
+        raise InputError(
+            f"the data have no culture {unknown[0]!r}; they have {', '.join(source.cultures)}"
+        )
+    columns = [number for number, name in enumerate(source.cultures) if name in cultures]
+    tagged = source.select(np.flatnonzero(source.tags[:, columns].any(axis=1)))
+    return dataclasses.replace(
+        tagged,
+        cultures=tuple(source.cultures[column] for column in columns),
+        tags=tagged.tags[:, columns],
+    )
+
+
 def check_part(part: str) -> None:
     """Raises `InputError` for a name that is none of `PARTS`."""
     if part not in PARTS:

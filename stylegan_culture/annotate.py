@@ -44,7 +44,7 @@ class AnnotateConfig:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parses the command line, tags every picture of the folder, and writes the table."""
+    """Parses and checks the command line, then writes the tables."""
     parser = argparse.ArgumentParser(
         prog="python -m stylegan_culture.annotate",
         description=__doc__,
@@ -71,6 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
     outputs.claim(_beside(out, "skipped"), folder.SKIPPED)
     if config.compare:
         outputs.claim(_beside(out, "disagreements"), DISAGREEMENTS)
+    _write(root, out, config)
+
+
+def _write(root: pathlib.Path, out: pathlib.Path, config: AnnotateConfig) -> None:
+    """Tags every picture of a folder, writes the tables, and prints what they hold."""
     old = _old_tags(config.compare)
     files = [file for file in folder.files(root) if file.suffix.lower() != ".csv"]
     cultures, rows, skipped = _annotate(files, config)

@@ -102,7 +102,7 @@ def load_weights(
         model = build()
         try:
             model.load_weights(copy)
-        except Exception as error:  # Keras and h5py raise whatever does not fit
+        except Exception as error:  # Keras and h5py raise anything for what does not fit
             raise InputError(
                 f"{path} is of another network ({config.reason(error)}); {remedy}"
             ) from None
@@ -195,7 +195,7 @@ def _read_file(
         _check_directory(file)
         with zipfile.ZipFile(file) as archive:
             return _read_members(archive, most, wanted)
-    except Exception as error:  # zipfile, zlib and NumPy raise whatever they meet in damage
+    except Exception as error:  # zipfile, zlib and NumPy raise anything for damage
         raise InputError(f"{path} does not hold {what} ({config.reason(error)})") from None
 
 

@@ -68,25 +68,18 @@ def run_command(
     silence_tensorflow()
     try:
         main(arguments)
-    except InputError as error:
-        print(f"error: {visible(str(error))}", file=sys.stderr)
-        return EXIT_INPUT
-    except MemoryError:
-        print("error: memory ran out; use smaller or fewer pictures", file=sys.stderr)
-        return EXIT_INPUT
-    except Alarm as alarm:
-        print(f"stopped: {visible(str(alarm))}", file=sys.stderr)
-        return EXIT_ALARM
+        return 0
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        line, code = "interrupted", EXIT_INTERRUPTED
+    except Alarm as alarm:
+        line, code = f"stopped: {alarm}", EXIT_ALARM
     except Exception as error:
         sentence = _refused(error)
         if not sentence:
             raise
-        print(f"error: {visible(sentence)}", file=sys.stderr)
-        return EXIT_INPUT
-    return 0
+        line, code = f"error: {sentence}", EXIT_INPUT
+    print(visible(line), file=sys.stderr)
+    return code
 
 
 def reason(error: BaseException) -> str:
@@ -106,7 +99,11 @@ def _full(error: BaseException) -> str:
 
 
 def _refused(error: Exception) -> str:
-    """The sentence for what the system refuses; "" for other errors: those are bugs."""
+    """The sentence for wrong input and for what the system refuses; "" for other errors: bugs."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "memory ran out; use smaller or fewer pictures"
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f"{error.filename}: {reason(error)}"
     if _full(error):

@@ -13,13 +13,14 @@ from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.pipelines.folder import tabled
 from stylegan_culture.reports.trial import (
-    PEER,
+    EXAMPLE,
     BiasConfig,
     EvaluateConfig,
     RobustnessConfig,
     check_trial,
     claim,
-    model_names,
+    inputs_of,
+    restyler_names,
 )
 
 bias = later("stylegan_culture.reports.bias")
@@ -44,9 +45,12 @@ def main(arguments: list[str] | None = None) -> None:
     )
     check_trial(config.trial, required=() if config.method or config.peer else ("model",))
     _check(config)
-    names = [*model_names(config.trial.model), *config.method, *([PEER] if config.peer else [])]
-    inputs = (config.features_weights, config.style, config.peer)
-    claim(config.trial, [*FILES, *(f"{name}.png" for name in names)], overwrite, inputs)
+    inputs = (config.features_weights, config.style, config.peer, config.lettering)
+    sheets = [f"{name}.png" for name in restyler_names(config)]
+    claim(config.trial, [*FILES, *sheets], overwrite, inputs)
+    if config.save_results:
+        read = inputs_of(config.trial, *inputs)
+        Outputs(read, overwrite).claim_new_folder(config.save_results)
     with locked(config.trial.out):
         evaluation.run(config)
 
@@ -67,6 +71,8 @@ def _parsed(
 def _check(config: EvaluateConfig) -> None:
     if config.peer and not config.style:
         raise InputError("--peer needs --style too: its deepest encoder is that network")
+    if EXAMPLE in config.method and not config.trial.model:
+        raise InputError("--method example restyles by the models of --model; name one")
     if config.gatys and not (config.style and config.trial.model):
         raise InputError("--gatys compares models by the network of --style; name both")
     if config.trial.content and config.gallery < config.trial.photographs:

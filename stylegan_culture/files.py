@@ -269,7 +269,7 @@ def read_run(folder: Place) -> dict:
 def read_measures(folder: Place) -> dict:
     """Reads `metrics.json` of a run folder; a note in its place where the run wrote none."""
     try:
-        return read_json(pathlib.Path(folder) / "metrics.json", "train or evaluate anew")
+        return read_json(pathlib.Path(folder) / "metrics.json", "train or evaluate again")
     except FileNotFoundError:
         return {"note": "the run wrote no metrics.json"}
 

@@ -73,7 +73,7 @@ def serve(given: dict) -> None:
         answer = {"refused": str(error)}
     except MemoryError:
         answer = {"refused": "is damaged (it asks for too much memory)"}
-    except Exception as error:  # readers raise whatever they meet in a damaged file
+    except Exception as error:  # readers raise anything for a damaged file
         answer = {"refused": f"is damaged ({reason(error)})"}
     with contextlib.suppress(BrokenPipeError), answers:
         json.dump(answer, answers)

@@ -10,7 +10,7 @@ import typing
 
 import numpy as np
 
-from stylegan_culture import arrays, model_record
+from stylegan_culture import arrays, model_record, tables
 from stylegan_culture.arrays import one_text, read_archive
 from stylegan_culture.config import InputError, saved_models, shortened
 from stylegan_culture.files import Place, parse_json, read_json, read_run, written_whole
@@ -26,6 +26,7 @@ from stylegan_culture.networks.sizes import (
     TranslatorConfig,
     parse_kinds,
 )
+from stylegan_culture.pipelines.sampling import identifier
 
 if typing.TYPE_CHECKING:
     import keras
@@ -49,7 +50,7 @@ OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
 TAGGER = "classifier.npz"
 RECORDS = ("run.json", "model.json", TAGGER)  # a folder with one of them is a model
 PARTS = (*RECORDS, "weights.npz")  # a folder of saved_models with one of them is shipped
-REMEDY = "train the run to its end, or train or export the model anew"
+REMEDY = "train the run to its end, or train or export the model again"
 TAGGER_SIDES = (16, 1024)  # pixels of the squares that a tagger takes
 TAGGER_ARRAYS = ("mean", "deviation", "kernel", "bias", "temperature")
 
@@ -86,6 +87,27 @@ def find(reference: Place) -> pathlib.Path:
             f"({', '.join(known) or 'none is shipped'}); train one or give its folder"
         )
     return known[str(reference)]
+
+
+def training_pictures(reference: Place) -> frozenset[str]:
+    """Identifiers `<culture>/<file stem>` of the pictures that a model was trained on.
+
+    They stand in the table `NAME_pictures.csv` (`path,culture`) beside the model's folder NAME, as
+    for shipped models; empty where there is none. Raises `InputError` as `find`.
+    """
+    folder = find(reference).resolve()
+    table = folder.with_name(f"{folder.name}_pictures.csv")
+    if not table.is_file():
+        return frozenset()
+    header, rows = tables.read(table)
+    if not {"path", "culture"} <= set(header):
+        raise InputError(f"{table} has no header path,culture; restore it from the repository")
+    path, culture = header.index("path"), header.index("culture")
+    return frozenset(
+        identifier(row[culture].partition(";")[0], pathlib.PurePosixPath(row[path]).stem)
+        for row in rows
+        if len(row) > max(path, culture)
+    )
 
 
 def kind_of(reference: Place) -> str:
@@ -264,7 +286,7 @@ def load_decoders(
                 decoders[tap] = _build_decoder(of_tap[tap], backbone.strides[tap])
             except (ValueError, IndexError):
                 raise InputError(
-                    f"the decoder for {tap} in {path} is of another size; train it anew"
+                    f"the decoder for {tap} in {path} is of another size; train it again"
                 ) from None
     return decoders
 

@@ -264,7 +264,7 @@ def _comment(path: pathlib.Path) -> str:
         limits = {"format_whitelist": "mov,mp4,m4v,matroska,webm", "protocol_whitelist": "file"}
         with files.open_file(path) as file, av.open(file, container_options=limits) as container:
             return container.metadata.get("comment") or container.metadata.get("COMMENT", "")
-    except Exception:  # PyAV raises whatever FFmpeg says of a file that is no clip
+    except Exception:  # PyAV raises anything for a file that is no clip
         return ""
 
 

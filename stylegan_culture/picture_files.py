@@ -195,7 +195,7 @@ def _jpeg(content: bytes) -> Inspected:
             if frame is not None or marker not in _JPEG_FRAMES:
                 raise Unreadable(
                     "is a JPEG of a kind that is not read (only baseline and progressive are); "
-                    "save it anew"
+                    "save it again"
                 )
             frame = _jpeg_frame(content[place:end])
             check_size(*frame[:2], MAX_PIXELS)
@@ -207,7 +207,7 @@ def _jpeg(content: bytes) -> Inspected:
             scans += 1
             if scans * width * height > SCANNED:
                 raise Unreadable(
-                    f"has {scans} scans or more of {width}x{height} pixels; save it anew"
+                    f"has {scans} scans or more of {width}x{height} pixels; save it again"
                 )
             room = 6 * width * height + ROUGH_SIZES
             marked = _MARKER.search(content, place, place + room + 2)

@@ -139,24 +139,29 @@ def test_headers_that_lie_end_in_frames_or_one_sentence(tmp_path, box, place, ki
         assert "clip.mp4" in str(error)
 
 
-def test_rates_and_shapes_that_cannot_be_are_refused():
-    class Stream:
-        class codec_context:
-            color_trc, width, height = 1, 64, 48
+class Stream:
+    class codec_context:
+        color_trc, width, height = 1, 64, 48
 
-        average_rate, guessed_rate = fractions.Fraction(25), None
-        time_base, sample_aspect_ratio = fractions.Fraction(1, 25), fractions.Fraction(1)
+    average_rate, guessed_rate = fractions.Fraction(25), None
+    time_base, sample_aspect_ratio = fractions.Fraction(1, 25), fractions.Fraction(1)
 
+
+def test_ordinary_rates_and_shapes_are_taken():
     clips._check(Stream, "clip")
-    for name, values in {
-        "average_rate": (fractions.Fraction(10**6), fractions.Fraction(1, 10**6), -1),
-        "time_base": (None, 0, fractions.Fraction(-1, 25), 10**6),
-        "sample_aspect_ratio": (fractions.Fraction(10**9), fractions.Fraction(1, 10**9), -1),
-    }.items():
-        for value in values:
-            changed = type("Changed", (Stream,), {name: value})
-            with pytest.raises(InputError, match="clip is damaged"):
-                clips._check(changed, "clip")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("average_rate", rate) for rate in (10**6, fractions.Fraction(1, 10**6), -1)),
+        *(("time_base", base) for base in (None, 0, fractions.Fraction(-1, 25), 10**6)),
+        *(("sample_aspect_ratio", one) for one in (10**9, fractions.Fraction(1, 10**9), -1)),
+    ],
+)
+def test_rates_and_shapes_that_cannot_be_are_refused(name, value):
+    with pytest.raises(InputError, match="clip is damaged"):
+        clips._check(type("Changed", (Stream,), {name: value}), "clip")
 
 
 def test_what_ffmpeg_cannot_write_ends_in_one_sentence(tmp_path):

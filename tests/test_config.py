@@ -334,3 +334,17 @@ def test_flags_keep_to_what_their_option_allows(given, words):
         config.from_flags(Bounded(), parser.parse_args(given))
     with pytest.raises(InputError, match="has to be"):
         config.from_dict(Bounded, {given[0][2:]: float(given[1])})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (Bounded(width=65), "--width is 65 and has to be .* a multiple of 64"),
+        (Grouped(Tabled(data=3)), "--data is 3"),
+        (Run(newer=Moved(rate=1.0)), "--rate is 1.0 and has to be above 0 and below 1"),
+    ],
+)
+def test_options_made_in_python_keep_to_the_same_bounds(options, words):
+    config.check_options(type(options)())
+    with pytest.raises(InputError, match=words):
+        config.check_options(options)

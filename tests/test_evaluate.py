@@ -7,18 +7,21 @@ import json
 import pathlib
 import types
 
+import faces
 import hostile
+import keras
 import numpy as np
 import pytest
 
 from stylegan_culture import config as settings
-from stylegan_culture import evaluate, images
+from stylegan_culture import evaluate, images, tables
 from stylegan_culture.config import InputError
-from stylegan_culture.measures import restyled
+from stylegan_culture.measures import lightness, restyled
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.reports import evaluation, evaluation_measures, restylers
 from stylegan_culture.reports.evaluation_measures import NUMBER, SETS, Measure
 from stylegan_culture.reports.restylers import Restyler
+from stylegan_culture.reports.trial import reduced
 from stylegan_culture.restyling import gatys
 
 
@@ -64,9 +67,9 @@ def controls(trial):
 
 
 @pytest.fixture(scope="module")
-def evaluated(flags, vgg_archive, stage_archive):
-    """One run of the command: a model, the peer, a copy and two more controls, with a toy measure
-    that is one function and one line of the table."""
+def evaluated(flags, vgg_archive, stage_archive, tmp_path_factory):
+    """One run of the command: a model, by culture and by example, the peer, a copy and two more
+    controls, with a toy measure that is one function and one line of the table."""
     kept, load, measure = types.SimpleNamespace(), evaluation.load_restylers, evaluation.measure
 
     def load_more(config, trial):
@@ -77,7 +80,11 @@ def evaluated(flags, vgg_archive, stage_archive):
         kept.record, kept.galleries = measure(config, trial, ways)
         return kept.record, kept.galleries
 
-    arguments = flags(style=vgg_archive, peer=stage_archive, method="identity", gatys=1)
+    people, saved = tmp_path_factory.mktemp("people"), tmp_path_factory.mktemp("saved") / "results"
+    table = faces.write(people)
+    more = {"portraits": table, "lettering": table, "save-results": saved}
+    arguments = flags(style=vgg_archive, peer=stage_archive, method="identity", gatys=1, **more)
+    arguments += ["--method", "example"]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as shown:
         look = evaluation_measures.MEASURES["Look"]
         toy = Measure("brightness", "Brightness <&>", NUMBER, each=brightness)
@@ -87,6 +94,7 @@ def evaluated(flags, vgg_archive, stage_archive):
         quick = gatys.GatysSettings(steps=20, scales=1)
         patch.setattr(gatys, "GatysSettings", lambda: quick)
         assert settings.run_command(evaluate.main, arguments) == 0
+    kept.saved = saved
     kept.folder, kept.shown = pathlib.Path(kept.record.config.trial.out), shown.getvalue()
     kept.json = json.loads((kept.folder / "evaluation.json").read_text("utf-8"))
     kept.table = (kept.folder / "evaluation.md").read_text("utf-8")
@@ -99,7 +107,8 @@ def test_models_are_measured_beside_the_peer_and_a_copy(evaluated, model_folder)
     assert record["classes"] == ["lattice", "waves", "photograph"]
     assert record["sources"] == ["photograph"] * 3 + ["lattice", "waves"]
     names = list(record["methods"])
-    assert names == [model_folder.name, "identity", "wct_vgg19", "sound", "collapsed"]
+    of_model = [model_folder.name, "identity", f"{model_folder.name}_example"]
+    assert names == [*of_model, "wct_vgg19", "sound", "collapsed"]
     for figures in record["methods"].values():
         shares = np.array(figures["confusion"])
         np.testing.assert_allclose(shares.sum(axis=1), 1.0)
@@ -162,7 +171,71 @@ def test_the_page_stands_alone_and_shows_every_method(evaluated):
     assert len(page) < 3e6
     for text in ("The best results", "The worst results", "identity: copies", "Lattice to Waves"):
         assert text in page
-    assert page.count("<img") == 5 * (5 * 3 + 3 * 5)  # galleries and strips
+    assert page.count("<img") == 6 * (5 * 3 + 3 * 5)  # galleries and strips, and no portrait
+
+
+def test_what_restyling_keeps_and_adds_is_measured(evaluated):
+    """A copy keeps all; what is not restyled at full size, or not by example, lacks those lines."""
+    methods = evaluated.json["methods"]
+    copy = methods["identity"]
+    for name in ("edges", "order", "lettering"):
+        assert copy[name] == pytest.approx([1.0, 1.0, 1.0], abs=1e-6)
+        assert copy["cultures"]["waves"][name][0] == pytest.approx(1.0, abs=1e-6)
+    assert "lettering" not in methods["sound"] and methods["collapsed"]["edges"] is None
+    assert "full_edges" not in copy  # of no use where boxes are given
+    for name, figures in methods.items():
+        obeys = name.endswith("_example") or name == "wct_vgg19"
+        assert ("obedience" in figures) == obeys
+    assert "| Edges |" in evaluated.table and "| Nearer to its example |" in evaluated.table
+    results = evaluated.ways["sound"].restyle(evaluated.trial.contents, 1)
+    pairs = zip(*map(lightness.lightness, (evaluated.trial.contents, results)), strict=True)
+    expected = np.array([lightness.edges(*pair) for pair in pairs])
+    asked = expected[evaluated.trial.to_change[1]].mean()
+    assert methods["sound"]["cultures"]["waves"]["edges"][0] == pytest.approx(asked, abs=1e-6)
+
+
+def test_the_projects_own_probe_judges_beside_another(evaluated):
+    second = evaluated.json["second_judge"]
+    assert second["backbone"] == "inception_resnet_v2" != evaluated.json["judge"]["backbone"]
+    assert "The project's own probe (inception_resnet_v2)" in evaluated.shown
+    for figures in evaluated.json["methods"].values():
+        assert 0.0 <= figures["named_by_own_probe"][0] <= 1.0
+    own, results = evaluated.trial.second_probe, evaluated.ways["sound"].restyle
+    named = [own.named(reduced(results(evaluated.trial.contents, k))) == k for k in range(2)]
+    asked = evaluated.trial.to_change
+    expected = np.array(named)[asked].mean()
+    assert evaluated.json["methods"]["sound"]["named_by_own_probe"][0] == pytest.approx(expected)
+
+
+def test_skin_is_told_in_figures_and_no_portrait_is_shown_or_written(evaluated):
+    skin = evaluated.json["skin"]
+    assert skin["faces"] == {"dark": 2, "medium": 2, "light": 2}
+    assert skin["before"]["dark"][0] == pytest.approx(32.5, abs=0.5)
+    assert skin["gap"][0] == pytest.approx(45.0, abs=0.5)
+    assert set(skin["restylers"]) == set(evaluated.ways) - {"sound", "collapsed"}
+    for culture in skin["restylers"]["identity"].values():
+        assert culture["rank"] == pytest.approx([1.0, 1.0, 1.0])
+        assert culture["dark_less_light"] == pytest.approx([0.0, 0.0, 0.0], abs=1e-6)
+    assert "not of a person" in evaluated.page and "Dark less light" in evaluated.page
+    everything = (evaluated.folder / "evaluation.json").read_text("utf-8") + evaluated.page
+    assert "dark_0" not in everything
+    written = [path.name for path in [*evaluated.folder.rglob("*"), *evaluated.saved.rglob("*")]]
+    assert not [name for name in written if name.startswith(("dark", "medium", "light"))]
+
+
+def test_results_are_files_with_an_index(evaluated):
+    header, rows = tables.read(evaluated.saved / "results.csv")
+    assert header == ["path", "culture", "method", "source"]
+    assert len(rows) == 6 * 2 * 5 + 5
+    for path, culture, method, source in rows:
+        assert (evaluated.saved / path).is_file() and (evaluated.saved / source).is_file()
+        of_culture = culture if method != "untouched" else "sources"
+        assert pathlib.Path(path).parent.name == of_culture
+    sound = [row for row in rows if row[1:3] == ["waves", "sound"]]
+    results = evaluated.ways["sound"].restyle(evaluated.trial.contents, 1)
+    for row, expected in zip(sound, results, strict=True):
+        found = images.read(evaluated.saved / row[0])
+        np.testing.assert_allclose(found, expected, atol=0.51 / 255)
 
 
 def test_faults_are_named_where_they_are(evaluated):
@@ -215,6 +288,10 @@ def test_names_of_strangers_are_text(evaluated):
         ({"model": None}, "--model is missing"),
         ({"model": "nowhere"}, "nowhere"),
         ({"content": None, "artworks": 0}, "nothing to restyle"),
+        ({"model": None, "method": "example"}, "--method example"),
+        ({"cultures": "waves,knots"}, "no culture 'knots'; they have lattice, waves"),
+        ({"portraits": "none.csv"}, "none.csv does not exist"),
+        ({"lettering": "none.csv"}, "none.csv does not exist"),
     ],
 )
 def test_wrong_input_is_one_sentence(flags, changed, said, capsys, tmp_path):
@@ -223,6 +300,18 @@ def test_wrong_input_is_one_sentence(flags, changed, said, capsys, tmp_path):
     shown = capsys.readouterr().err
     assert shown.splitlines()[-1].startswith("error: ") and said in shown
     assert not (tmp_path / "out").exists()
+
+
+def test_a_judge_that_cannot_be_downloaded_is_one_sentence(flags, capsys, tmp_path, monkeypatch):
+    def offline(**arguments):
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    arguments = flags(out=tmp_path / "out", judge="imagenet")
+    assert settings.run_command(evaluate.main, arguments) == settings.EXIT_INPUT
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert shown.startswith("error: the ImageNet weights could not be downloaded")
+    assert "mobilenet_v2_weights" in shown and ".npz" in shown
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import shutil
 import types
 
+import faces
 import hostile
 import keras
 import numpy as np
@@ -17,11 +18,15 @@ from stylegan_culture import config as settings
 from stylegan_culture import evaluate
 from stylegan_culture.measures import statistics
 from stylegan_culture.measures.content import content_codes
+from stylegan_culture.measures.skin import Change, Skin
+from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 from stylegan_culture.pipelines import cultures
+from stylegan_culture.pipelines.boxes import GROUPS
 from stylegan_culture.reports import bias
 from stylegan_culture.reports.bias import STEPS, Bench, look
 from stylegan_culture.reports.page import number
+from stylegan_culture.reports.skin import SkinRecord
 from stylegan_culture.reports.trial import reduced
 
 
@@ -71,7 +76,8 @@ def made(runs, culture_folder, mobilenet_archive, tmp_path_factory):
         kept.append(measured(*arguments))
         return kept[0]
 
-    flags = _flags(runs, culture_folder, mobilenet_archive, folder)
+    table = faces.write(tmp_path_factory.mktemp("people"))
+    flags = _flags(runs, culture_folder, mobilenet_archive, folder, portraits=table)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bias, "measure", measure)
         assert settings.run_command(evaluate.main, flags) == 0
@@ -166,6 +172,50 @@ def test_what_a_model_was_trained_on_is_taken_from_it(made):
     assert second.judge_in_training and not first.judge_in_training
 
 
+def test_skin_comes_first_in_words_and_figures_and_no_portrait_is_shown(made, reader):
+    folder, written, record, _ = made
+    record = dataclasses.replace(record, skin=_skin(record))
+    name = next(iter(record.models))
+    first, *_ = bias.findings(record, name)
+    assert first.startswith("Skin: in one of two traditions dark faces are surely lightened more")
+    assert "most of all in Waves, by 20 L* (15 to 25)" in first
+    assert "light faces are 34 L* lighter than dark ones in the photographs and 12 in" in first
+    assert "neither race nor the skin's reflectance" in first
+    assert reader.texts("h2")[1] == "Skin"  # after "In brief"
+    text = " ".join(" ".join(text.split()) for _, text in reader.found)
+    assert "depends on the lamp, the exposure and the camera" in text
+    assert "says nothing of anybody's race or origin" in text
+    assert written["skin"]["faces"] == {"dark": 2, "medium": 2, "light": 2}
+    assert set(written["skin"]["restylers"]) == set(record.models)
+    everything = (folder / "bias.html").read_text("utf-8") + json.dumps(written)
+    assert "dark_0" not in everything
+
+
+def _skin(record):
+    """Figures of which one tradition surely lightens dark faces more, the other does not."""
+
+    def of(value, low, high, gap):
+        changes = dict.fromkeys(GROUPS, Change(*[Interval(1.0, 0.0, 2.0)] * 3))
+        less, sure = Interval(value, low, high), Interval(0.8, 0.7, 0.9)
+        return Skin(changes, less, Interval(gap, gap - 3, gap + 3), sure, sure)
+
+    figures = {"lattice": of(2.0, -1.0, 5.0, 30.0), "waves": of(20.0, 15.0, 25.0, 12.0)}
+    return SkinRecord(
+        faces=dict.fromkeys(GROUPS, 2),
+        before={group: Interval(50.0, 48.0, 52.0) for group in GROUPS},
+        gap=Interval(34.2, 31.0, 37.0),
+        restylers=dict.fromkeys(record.models, figures),
+    )
+
+
+def test_without_portraits_the_page_says_that_skin_was_not_measured(made):
+    _, _, record, pictures = made
+    page = bias.html_of(dataclasses.replace(record, skin=None), pictures)
+    assert "Skin was not measured" in page and "--portraits" in page
+    names = iter(record.models)
+    assert bias.findings(dataclasses.replace(record, skin=None), next(names))[0].startswith("Named")
+
+
 def _findings(record, **changed):
     """Of the first model, some of whose figures are others."""
     name, model = next(iter(record.models.items()))
@@ -236,6 +286,7 @@ def test_points_in_words(value, text):
         ({"size": 40}, "--size is 40"),
         ({"content": "", "artworks": 1}, "contents could be restyled"),
         ({"photographs": 6}, "6 photographs, too few"),
+        ({"portraits": "none.csv"}, "none.csv does not exist"),
     ],
 )
 def test_wrong_input_is_one_sentence(

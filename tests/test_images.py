@@ -131,7 +131,18 @@ def _bomb(path):
     path.write_bytes(data)
 
 
-def test_bad_files_are_named_with_a_reason(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("cut.jpg", "truncated"),
+        ("empty.jpg", "empty"),
+        ("text.jpg", "no picture"),
+        ("folder.jpg", "folder"),
+        ("bomb.png", "100000x100000"),
+        ("absent.jpg", "missing"),
+    ],
+)
+def test_bad_files_are_named_with_a_reason(name, reason, tmp_path):
     whole = tmp_path / "whole.jpg"
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     images.write(whole, noise)
@@ -140,18 +151,9 @@ def test_bad_files_are_named_with_a_reason(tmp_path):
     (tmp_path / "text.jpg").write_text("this is no picture")
     (tmp_path / "folder.jpg").mkdir()
     _bomb(tmp_path / "bomb.png")
-    reasons = {
-        "cut.jpg": "truncated",
-        "empty.jpg": "empty",
-        "text.jpg": "no picture",
-        "folder.jpg": "folder",
-        "bomb.png": "100000x100000",
-        "absent.jpg": "missing",
-    }
-    for name, reason in reasons.items():
-        with pytest.raises(InputError, match=reason) as caught:
-            images.read(tmp_path / name)
-        assert name in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=reason) as caught:
+        images.read(tmp_path / name)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_postscript_is_not_run(tmp_path):

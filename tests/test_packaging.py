@@ -65,7 +65,8 @@ print(sorted(models.shipped()), loaded.network.count_params())
     tracked = {
         path.relative_to("saved_models")
         for path in map(pathlib.Path, checkout[1])
-        if path.parts[0] == "saved_models" and (len(path.parts) > 2 or path.suffix == ".py")
+        if path.parts[0] == "saved_models"
+        and (len(path.parts) > 2 or path.suffix in (".py", ".csv"))
     }
     assert shipped == tracked
 

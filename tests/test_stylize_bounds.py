@@ -129,12 +129,18 @@ def test_a_sheet_of_many_methods_has_a_limit(monkeypatch, picture, capsys, tmp_p
     assert "a sheet of 1600 pictures of 384x384" in capsys.readouterr().err
 
 
-def test_prepare_bounds_its_sheet_and_sizes(tmp_path, culture_folder, capsys):
+@pytest.mark.parametrize(
+    ("size", "says"), [("20000", "at most 8192"), ("0", "at least 1"), ("4000", "a sheet of 16")]
+)
+def test_prepare_bounds_its_sheet_and_sizes(size, says, tmp_path, culture_folder, capsys):
     art = str(culture_folder / "art")
     report = ["--report", str(tmp_path / "skipped.csv"), "--sheet", str(tmp_path / "sheet.png")]
-    for size, says in (("20000", "from 1 to 8192"), ("0", "from 1"), ("4000", "a sheet of 16")):
-        assert run_command(prepare.main, ["folder", art, "--size", size, *report]) == 2
-        assert says in capsys.readouterr().err
+    assert run_command(prepare.main, ["folder", art, "--size", size, *report]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_crops_and_panels_are_bounded(tmp_path, culture_folder):
+    art = str(culture_folder / "art")
     with pytest.raises(InputError, match="at most 8192"):
         preprocess.center_crop(np.zeros((4, 4, 3), np.uint8), 9000)
     with pytest.raises(InputError, match="--short-side -3"):

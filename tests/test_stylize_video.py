@@ -249,7 +249,9 @@ def test_the_flicker_of_a_copy_is_nothing_and_of_noise_its_square(
     assert "warp error 0.0" in capsys.readouterr().out
 
 
-def test_bad_clips_are_refused_in_one_sentence(any_model, source, film, tmp_path, capsys):
+@pytest.fixture
+def bad_clips(source, film, tmp_path):
+    """A folder with clips that cannot be restyled, and a sound one, `fast.mp4`."""
     (tmp_path / "text.mp4").write_text("no video")
     with av.open(str(tmp_path / "song.mp4"), "w") as out:
         write_sound(out, out.add_stream("aac", rate=44100))
@@ -260,7 +262,12 @@ def test_bad_clips_are_refused_in_one_sentence(any_model, source, film, tmp_path
     write_video(tmp_path / "hdr.mp4", film, trc=16)
     write_video(tmp_path / "plain.mkv", film, sound="pcm_s16le")
     (tmp_path / "empty").mkdir()
-    for name, out, words in [
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "words"),
+    [
         ("text.mp4", "out.mp4", "no video that can be read"),
         ("song.mp4", "out.mp4", "no moving pictures"),
         ("headless.mp4", "out.mp4", "cut off"),
@@ -271,32 +278,41 @@ def test_bad_clips_are_refused_in_one_sentence(any_model, source, film, tmp_path
         ("empty", "out.mp4", "no numbered pictures"),
         ("fast.mp4", "out.avi", "no clip that can be written"),
         ("fast.mp4", "fast.mp4", "overwrite"),
-    ]:
-        assert call(tmp_path / name, "--out", tmp_path / out) == 2, name
-        said = capsys.readouterr().err.strip().splitlines()[-1]
-        assert said.startswith("error: ") and words in said, said
-        assert not (tmp_path / "out.mp4").exists()
-    assert not [name for name in left_over(tmp_path) if name.startswith(".")]
+    ],
+)
+def test_bad_clips_are_refused_in_one_sentence(name, out, words, any_model, bad_clips, capsys):
+    assert call(bad_clips / name, "--out", bad_clips / out) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("error: ") and words in said, said
+    assert not (bad_clips / "out.mp4").exists()
+    assert not [name for name in left_over(bad_clips) if name.startswith(".")]
 
 
-def test_what_a_clip_cannot_be_given(any_model, source, tmp_path, capsys, monkeypatch):
-    for more, words in [
-        ([source], "one clip"),
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["SOURCE"], "one clip"),
         (["--compare", "generator,wct"], "by the generator"),
         (["--method", "wct"], "by the generator"),
         (["--steady", "-1"], "at least 0"),
         (["--crf", "99"], "at most 51"),
         (["--size", "8"], "16 pixels"),
-    ]:
-        assert call(source, *more, "--out", tmp_path / "out.mp4") == 2
-        assert words in capsys.readouterr().err
+    ],
+)
+def test_what_a_clip_cannot_be_given(more, words, any_model, source, tmp_path, capsys):
+    more = [source if word == "SOURCE" else word for word in more]
+    assert call(source, *more, "--out", tmp_path / "out.mp4") == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["av", "cv2"])
+def test_a_missing_package_is_named(missing, any_model, source, tmp_path, capsys, monkeypatch):
     real = importlib.util.find_spec
-    for missing in ("av", "cv2"):
-        monkeypatch.setattr(
-            importlib.util, "find_spec", lambda name, m=missing: None if name == m else real(name)
-        )
-        assert call(source, "--out", tmp_path / "out.mp4") == 2
-        assert "pip install 'stylegan_culture[video]'" in capsys.readouterr().err
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == missing else real(name)
+    )
+    assert call(source, "--out", tmp_path / "out.mp4") == 2
+    assert "pip install 'stylegan_culture[video]'" in capsys.readouterr().err
 
 
 def test_a_damaged_state_is_refused(source, tmp_path):

@@ -1,9 +1,9 @@
 """The idiom in which each ornament tradition draws a scene: outlines, contrast, washes.
 
 These are inventions that make a transfer measurable, not observations about a culture. A wash
-shifts the colour of a role (the sky, say) by less than colours differ from scene to scene, what one
-role loses another gains, and all inks belong to the scene: so the palettes of the traditions
-overlap and a tradition cannot be told by its palette alone.
+shifts the colour of a role, such as the sky, by less than colours differ from scene to scene; what
+one role loses another gains; and all inks belong to the scene. So the palettes of the traditions
+overlap, and a palette alone does not tell the tradition.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Idiom:
     """How a tradition draws a scene.
 
     line: which of the scene's inks the outlines have: "ink" (dark), "glow" (light) or "accent".
-    line_width: in 64ths of the picture's side. line_alpha: their opacity in [0, 1].
+    line_width: in 64ths of the picture's side.
     shade, light: amount in [0, 1] by which the motif's two channels move a region's colour towards
     the scene's ink and glow.
     gradient: change of the sky's brightness (sRGB) from the picture's foot to its top.
@@ -24,19 +24,17 @@ class Idiom:
 
     line: str
     line_width: float
-    line_alpha: float
     shade: float
     light: float
-    gradient: float
     wash: dict[str, tuple[float, float, float]]
     strength: dict[str, float]
+    gradient: float = 0.0
 
 
 IDIOMS: dict[str, Idiom] = {
     "seigaiha": Idiom(
         line="ink",
         line_width=0.9,
-        line_alpha=0.6,
         shade=0.34,
         light=0.32,
         gradient=-0.1,
@@ -51,10 +49,8 @@ IDIOMS: dict[str, Idiom] = {
     "girih": Idiom(
         line="glow",
         line_width=1.0,
-        line_alpha=0.6,
         shade=0.32,
         light=0.32,
-        gradient=0.0,
         wash={
             "sky": (-0.072, 0.000, -0.024),
             "hills": (0.000, -0.024, 0.000),
@@ -66,10 +62,8 @@ IDIOMS: dict[str, Idiom] = {
     "meander": Idiom(
         line="ink",
         line_width=1.1,
-        line_alpha=0.6,
         shade=0.34,
         light=0.3,
-        gradient=0.0,
         wash={
             "sky": (0.032, 0.008, 0.024),
             "hills": (0.048, 0.000, 0.000),
@@ -81,7 +75,6 @@ IDIOMS: dict[str, Idiom] = {
     "iceray": Idiom(
         line="accent",
         line_width=0.9,
-        line_alpha=0.6,
         shade=0.42,
         light=0.3,
         gradient=0.1,
@@ -96,10 +89,8 @@ IDIOMS: dict[str, Idiom] = {
     "kawung": Idiom(
         line="ink",
         line_width=1.0,
-        line_alpha=0.6,
         shade=0.32,
         light=0.34,
-        gradient=0.0,
         wash={
             "sky": (-0.056, 0.016, 0.016),
             "hills": (0.024, 0.016, 0.016),
@@ -111,10 +102,8 @@ IDIOMS: dict[str, Idiom] = {
     "interlace": Idiom(
         line="glow",
         line_width=1.0,
-        line_alpha=0.6,
         shade=0.36,
         light=0.32,
-        gradient=0.0,
         wash={
             "sky": (0.056, 0.000, 0.016),
             "hills": (-0.072, 0.000, 0.000),
@@ -126,10 +115,8 @@ IDIOMS: dict[str, Idiom] = {
     "kente": Idiom(
         line="ink",
         line_width=0.8,
-        line_alpha=0.6,
         shade=0.32,
         light=0.34,
-        gradient=0.0,
         wash={
             "sky": (0.024, 0.024, -0.008),
             "hills": (-0.040, 0.000, 0.024),
@@ -141,7 +128,6 @@ IDIOMS: dict[str, Idiom] = {
     "fret": Idiom(
         line="accent",
         line_width=1.0,
-        line_alpha=0.6,
         shade=0.28,
         light=0.28,
         gradient=-0.08,

@@ -199,18 +199,9 @@ MOTIFS = {
 
 @lru_cache(maxsize=64)
 def tile(key: str, cell: int) -> np.ndarray:
-    """Ink coverage of one period of a motif.
-
-    Args:
-        key: name of the motif, a key of `MOTIFS`.
-        cell: side of the period in pixels, at least 4.
-
-    Returns:
-        Read-only float32 [cell, cell, 2] in [0, 1]: shade and light, whose sum is at most 1.
-
-    Raises:
-        ValueError: unknown motif, or a cell too small to hold it.
-    """
+    """Ink coverage of one period of a motif, a key of `MOTIFS`: read-only float32 [cell, cell, 2],
+    shade and light in [0, 1], whose sum is at most 1. ValueError for another motif, and for a
+    `cell` of fewer than 4 pixels."""
     if key not in MOTIFS:
         raise ValueError(f"No motif is called {key!r}; there are {', '.join(MOTIFS)}.")
     if cell < 4:
@@ -227,11 +218,8 @@ def tile(key: str, cell: int) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def pattern(key: str, size: int) -> np.ndarray:
-    """A whole picture of a motif: `tile(key, size // 8)` repeated from the picture's origin.
-
-    Returns:
-        Read-only float32 [size, size, 2] in [0, 1].
-    """
+    """A whole picture of a motif, `tile(key, size // 8)` repeated from the picture's origin:
+    read-only float32 [size, size, 2] in [0, 1]."""
     cell = size // 8
     repeats = -(-size // cell)
     coverage = np.tile(tile(key, cell), (repeats, repeats, 1))[:size, :size]

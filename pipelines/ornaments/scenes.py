@@ -18,6 +18,7 @@ from stylegan_culture.pipelines.ornaments.idioms import IDIOMS, Idiom
 from stylegan_culture.pipelines.ornaments.motifs import pattern
 from stylegan_culture.pipelines.ornaments.shapes import ROLES, Shape, scene_shapes
 
+LINE_ALPHA = 0.6  # opacity of outlines
 # Which treatment of an `Idiom` a role follows, in the order of `ROLES`.
 GROUPS = {
     "sky": "sky", "sun": "sun", "far_hills": "hills", "hills": "hills", "ground": "ground",
@@ -53,11 +54,8 @@ def _fineness(size: int) -> int:
 
 @lru_cache(maxsize=16)
 def silhouettes(scene: Scene, size: int) -> np.ndarray:
-    """The share of each pixel that each role covers.
-
-    Returns:
-        Read-only float32 [size, size, len(ROLES)]; the shares of a pixel sum to 1.
-    """
+    """The share of each pixel that each role covers: read-only float32 [size, size, len(ROLES)];
+    the shares of a pixel sum to 1."""
     fine = _fineness(size)
     labels = Image.new("L", (size * fine, size * fine), 0)
     draw = ImageDraw.Draw(labels)
@@ -99,18 +97,10 @@ def _role_colours(palette: Palette, idiom: Idiom) -> tuple[np.ndarray, np.ndarra
 
 
 def render(scene: Scene, tradition: str | int, size: int) -> np.ndarray:
-    """Draw a scene in the idiom of a tradition.
+    """Draws a scene in the idiom of a tradition: uint8 [size, size, 3], sRGB.
 
-    Args:
-        scene: what to draw.
-        tradition: key of a culture, or its index in `cultures.ORNAMENTS`.
-        size: side of the picture in pixels, 64 to 256; the motif repeats every `size // 8`.
-
-    Returns:
-        uint8 [size, size, 3], sRGB.
-
-    Raises:
-        ValueError: unknown tradition, or a size outside the range.
+    tradition: key of a culture, or its index in `cultures.ORNAMENTS`. size: 64 to 256 pixels; the
+    motif repeats every `size // 8`. ValueError for another tradition or size.
     """
     if not 64 <= size <= 256:
         raise ValueError(f"Pictures are 64 to 256 pixels wide, not {size}.")
@@ -127,7 +117,7 @@ def render(scene: Scene, tradition: str | int, size: int) -> np.ndarray:
     if idiom.gradient:
         height = np.linspace(1.0, 0.0, size, dtype=np.float32)[:, None, None]
         picture += np.float32(idiom.gradient) * height * shares[..., :1]
-    line = _outline(scene, size, idiom.line_width) * np.float32(idiom.line_alpha)
+    line = _outline(scene, size, idiom.line_width) * np.float32(LINE_ALPHA)
     colour = lab_to_rgb(np.array(getattr(scene.palette, idiom.line))).astype(np.float32)
     picture += line * (colour - picture)
     return np.clip(picture * 255.0 + 0.5, 0, 255).astype(np.uint8)

@@ -12,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import typing
+import warnings
 from collections.abc import Iterable
 
 import keras
@@ -63,12 +64,27 @@ class Application(keras.Model):
         if wanted not in self.cuts:
             outputs = {tap: self.outputs_by_tap[tap] for tap in self.taps if tap in wanted}
             self.cuts[wanted] = keras.Model(self.network.input, outputs)
-        colours = 255.0 * image[..., ::-1] - np.array(IMAGENET_BGR, np.float32)
-        return self.cuts[wanted](ops.cast(colours, self.compute_dtype), training=False)
+        colours = ops.cast(self.prepared(image), self.compute_dtype)
+        return self.cuts[wanted](colours, training=False)
+
+    @staticmethod
+    def prepared(image: tf.Tensor) -> tf.Tensor:
+        """Pictures in [0, 1] as the network was trained to get them."""
+        return 255.0 * image[..., ::-1] - np.array(IMAGENET_BGR, np.float32)
 
     def aligned(self, image: tf.Tensor, taps: Iterable[str] | None = None) -> dict:
         """The same: maps lie on the picture's grid where H and W are multiples of `multiple`."""
         return self(image, taps=taps)
+
+    def calibrate(self, pictures: np.ndarray) -> None:
+        """Makes every batch normalisation use its moments on these pictures."""
+        norms = [x for x in self.network.layers if isinstance(x, keras.layers.BatchNormalization)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum, norm.trainable = 0.0, True
+        self.network(self.prepared(pictures), training=True)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum, norm.trainable = momentum, False
 
     def named_variables(self) -> dict:
         """Every variable by `layer/kind`, for instance `block1_conv1/kernel`."""
@@ -78,14 +94,14 @@ class Application(keras.Model):
 class VGG19(Application):
     """VGG19 (arXiv 1409.1556), taps relu1_1 to relu5_1 with strides 1 to 16."""
 
-    application = staticmethod(keras.applications.VGG19)
+    application = staticmethod(lambda **given: keras.applications.VGG19(**given))
     layer_of = {f"relu{block}_1": f"block{block}_conv1" for block in range(1, 6)}
     finest, content_tap = 1, "relu4_1"
 
     def calibrate(self, pictures: np.ndarray) -> None:
         """Scales kernels and biases, first to last, so that each channel's pre-activation has
         mean 0 and deviation 1 on these pictures (LSUV, arXiv 1511.06422, per channel)."""
-        features = 255.0 * pictures[..., ::-1] - np.array(IMAGENET_BGR, np.float32)
+        features = self.prepared(pictures)
         for layer in self.network.layers[1:]:
             if isinstance(layer, keras.layers.Conv2D):
                 before = ops.conv(features, layer.kernel, padding="same")
@@ -99,7 +115,7 @@ class VGG19(Application):
 class ResNet50(Application):
     """ResNet50 (arXiv 1512.03385), taps conv1 to conv5 (after each stage) with strides 2 to 32."""
 
-    application = staticmethod(keras.applications.ResNet50)
+    application = staticmethod(lambda **given: keras.applications.ResNet50(**given))
     layer_of = {
         "conv1": "conv1_relu",
         "conv2": "conv2_block3_out",
@@ -108,17 +124,6 @@ class ResNet50(Application):
         "conv5": "conv5_block3_out",
     }
     finest, content_tap = 2, "conv4"
-
-    def calibrate(self, pictures: np.ndarray) -> None:
-        """Makes every batch normalisation use its moments on these pictures."""
-        norms = [x for x in self.network.layers if isinstance(x, keras.layers.BatchNormalization)]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.momentum, norm.trainable = 0.0, True
-        colours = 255.0 * pictures[..., ::-1] - np.array(IMAGENET_BGR, np.float32)
-        self.network(colours, training=True)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum, norm.trainable = momentum, False
 
     def embedding(self, image: tf.Tensor) -> tf.Tensor:
         """The picture as 128 numbers of length 1: `[B, H, W, 3] -> [B, 128]`.
@@ -129,6 +134,29 @@ class ResNet50(Application):
         last = ops.cast(self(image, taps=("conv5",))["conv5"], "float32")
         pooled = ops.mean(last, axis=(1, 2))
         return ops.normalize(ops.matmul(pooled, _projection(pooled.shape[-1])), axis=-1)
+
+
+class MobileNetV2(Application):
+    """MobileNetV2 1.0 (arXiv 1801.04381), taps with strides 4 to 32, named by them."""
+
+    application = staticmethod(lambda **given: keras.applications.MobileNetV2(**given))
+    layer_of = {
+        "stage_4": "block_2_add",
+        "stage_8": "block_5_add",
+        "stage_16": "block_12_add",
+        "stage_32": "out_relu",
+    }
+    finest, content_tap, least_size = 4, "stage_8", 32
+
+    def __init__(self, source: str | None = None, **kwargs):
+        with warnings.catch_warnings():  # of any size, so Keras says that it takes those of 224 px
+            warnings.simplefilter("ignore", UserWarning)
+            super().__init__(source, **kwargs)
+
+    @staticmethod
+    def prepared(image: tf.Tensor) -> tf.Tensor:
+        """Red, green and blue from -1 to 1."""
+        return 2.0 * image - 1.0
 
 
 @functools.cache
@@ -156,6 +184,7 @@ BACKBONES = {
     "resnet50": ResNet50,
     "vgg19_16x": DistilledVGG19,
     "mobilenet_v1": MobileNetV1,
+    "mobilenet_v2": MobileNetV2,
 }
 ARCHIVED = ("vgg19_16x", "mobilenet_v1")  # whose weights are always the path of a file
 MARGIN = 32  # pixels, a multiple of every stride
@@ -164,6 +193,7 @@ IMAGENET_FILES = {
     "inception_resnet_v2": "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
     "vgg19": "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
     "resnet50": "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    "mobilenet_v2": "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
 }
 
 

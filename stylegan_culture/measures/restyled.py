@@ -21,7 +21,7 @@ from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe
 from stylegan_culture.measures.statistics import Interval
 
 # Of these the median is given, of all others the mean.
-MEDIANS = ("content_distance", "perceptual_distance", "style_distance", "error")
+MEDIANS = ("content_distance", "perceptual_distance", "style_distance", "error", "motifs")
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the artwork, in the control
 
 

@@ -28,10 +28,11 @@ from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.model_record import read_cultures
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.cultures import title
-from stylegan_culture.reports import charts, page, restylers
+from stylegan_culture.reports import charts, page, restylers, skin
 from stylegan_culture.reports import trial as trials
 from stylegan_culture.reports.page import hundredths, number, percent
 from stylegan_culture.reports.restylers import Restyler
+from stylegan_culture.reports.skin import SkinRecord
 from stylegan_culture.reports.trial import BiasConfig, Trial
 
 SHOWN = 4  # contents whose results the page shows in every culture
@@ -181,6 +182,7 @@ class BiasRecord:
     classes: tuple[str, ...]
     contents: Contents
     has_photographs: bool
+    skin: SkinRecord | None  # what each model does to portraits, where they are given
     judge: ProbeFigures
     artworks: dict[str, int]
     models: dict[str, ModelFigures]
@@ -207,10 +209,13 @@ class Pictures:
 def run(config: BiasConfig) -> None:
     """Measures all, writes bias.json and bias.html when both are complete, prints the findings."""
     started = time.monotonic()
+    portraits = skin.load(config.trial)  # first: a fault of the table shows at once
     trial = trials.build(config.trial)
     _require_enough(trial)
     models = restylers.load_models(config.trial, trial)
+    faces = skin.measured(portraits, models, trial.cultures, config.trial.seed)
     record, pictures = measure(config, trial, models)
+    record = dataclasses.replace(record, skin=faces)
     record = dataclasses.replace(record, seconds=round(time.monotonic() - started, 1))
     folder = pathlib.Path(config.trial.out)
     with page.complete(folder) as unfinished:
@@ -247,7 +252,8 @@ def html_of(record: BiasRecord, pictures: Pictures) -> str:
 
 def findings(record: BiasRecord, name: str) -> list[str]:
     """What was measured of one model, in sentences; the culture served worst comes first."""
-    return page.sentences("bias.txt.j2", record=record, model=record.models[name], **_FORMATS)
+    values = {"record": record, "name": name, "model": record.models[name]}
+    return page.sentences("bias.txt.j2", **values, **_FORMATS)
 
 
 _FORMATS = {"MEASURES": MEASURES, "points": points, "chance": chance}
@@ -291,6 +297,7 @@ def measure(
             shown=tuple(trial.ids[place] for place in shown),
         ),
         has_photographs=PHOTOGRAPH in trial.classes,
+        skin=None,
         judge=probe,
         artworks={name: len(each) for name, each in artworks.items()},
         models=figures,

@@ -9,13 +9,16 @@ import numpy as np
 import tqdm
 
 from stylegan_culture import config as settings
-from stylegan_culture import images
+from stylegan_culture import images, tables
 from stylegan_culture.deploy.markdown import markdown
-from stylegan_culture.files import file_names, write_result, write_text
+from stylegan_culture.files import file_name, file_names, write_result, write_text
 from stylegan_culture.measures import restyled
+from stylegan_culture.measures.probes import CultureProbe
 from stylegan_culture.measures.restyled import Signs
 from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.pipelines import boxes
 from stylegan_culture.pipelines.cultures import title
+from stylegan_culture.reports import skin
 from stylegan_culture.reports.evaluation_measures import (
     MEASURES,
     SETS,
@@ -26,6 +29,7 @@ from stylegan_culture.reports.evaluation_measures import (
 )
 from stylegan_culture.reports.page import Shown, complete, render, sentences, shown, tiles
 from stylegan_culture.reports.restylers import Restyler, load_restylers
+from stylegan_culture.reports.skin import SkinRecord
 from stylegan_culture.reports.trial import EvaluateConfig, Trial, build
 
 CONTROL_CONTENTS = 16  # that the crossfade is tried on
@@ -34,6 +38,9 @@ SHEET_ROWS = 12  # contents of a sheet
 PAGE_ROWS = 6  # of those, that the page shows
 
 Figures = dict[str, Interval | bool | None]
+
+INDEX, INDEX_COLUMNS = "results.csv", ("path", "culture", "method", "source")
+SOURCES, UNTOUCHED = "sources", "untouched"  # folder and method of the contents in that index
 
 FAULTS = {
     "collapsed": "Results of different pictures hardly differ: {0.diversity:.2f} of what the "
@@ -112,7 +119,11 @@ class EvaluationRecord:
     # training_pictures, artworks: culture to pictures to learn from, and to all of them
     training_pictures: dict[str, int]
     artworks: dict[str, int]
+    held_out: dict[str, int]  # culture to the artworks that no probe was fitted to
     judge: ProbeFigures  # the probe
+    second_judge: ProbeFigures | None  # the project's own probe, where --judge names another
+    moved: int  # artworks not judged though the rule holds them out: a model was trained on them
+    skin: SkinRecord | None  # what restyling does to portraits, where they are given
     features: Network  # the network of FID, KID and perceptual distances
     crossfade: list[restyled.Crossfade]  # the control; empty without photographs
     methods: dict[str, RestylerRecord]  # each restyler by name
@@ -190,8 +201,14 @@ def run(config: EvaluateConfig) -> None:
     """Measures everything that the options name; the folder is filled when all is done."""
     started = time.monotonic()
     folder = pathlib.Path(config.trial.out)
+    portraits = skin.load(config.trial)  # first: a fault of a table shows at once
+    if config.lettering:
+        boxes.read(config.lettering)
     trial = build(config.trial)
-    record, galleries = measure(config, trial, load_restylers(config, trial))
+    restylers = load_restylers(config, trial)
+    record, galleries = measure(config, trial, restylers)
+    faces = skin.measured(portraits, restylers, trial.cultures, config.trial.seed)
+    record = dataclasses.replace(record, skin=faces)
     record = dataclasses.replace(record, seconds=round(time.monotonic() - started, 1))
     table = table_of(record)
     with complete(folder) as unfinished:
@@ -209,14 +226,20 @@ def measure(
     """The record, and the pictures of each restyler by its name."""
     references = References.of(config, trial)
     crossfade = _crossfade(trial, config.trial.seed)
-    methods, galleries = {}, {}
+    methods, galleries, saved, several = {}, {}, [], len(restylers) > 1
     for restyler in restylers:
         bar = tqdm.trange(len(trial.cultures), desc=f"restyled by {restyler.name}", disable=None)
         pictures = np.stack([restyler.restyle(trial.contents, culture) for culture in bar])
+        if config.save_results:
+            saved += save_results(config.save_results, trial, restyler, pictures, several)
         results = Results(config, trial, references, restyler, pictures)
         strips = ranked(trial, results.recognition)
         methods[restyler.name] = _record_of(results, crossfade, strips)
         galleries[restyler.name] = Gallery.of(trial, pictures, strips)
+    if config.save_results:
+        saved += save_sources(config.save_results, trial)
+        tables.write(pathlib.Path(config.save_results) / INDEX, INDEX_COLUMNS, saved)
+    second = trial.second_probe
     record = EvaluationRecord(
         cultures=list(trial.cultures),
         classes=list(trial.classes),
@@ -225,13 +248,49 @@ def measure(
         rendered=trial.rendered,
         training_pictures=trial.training_counts,
         artworks={name: len(pictures) for name, pictures in trial.artworks.items()},
-        judge=_probe_figures(trial),
+        held_out=trial.held_out_counts,
+        judge=_probe_figures(trial, trial.probe),
+        second_judge=None if second is None else _probe_figures(trial, second),
+        moved=trial.moved,
+        skin=None,
         features=Network(references.backbone.name, references.backbone.fingerprint),
         crossfade=crossfade,
         methods=methods,
         config=config,
     )
     return record, galleries
+
+
+def save_results(
+    folder: str, trial: Trial, restyler: Restyler, pictures: np.ndarray, several: bool
+) -> list[tuple[str, ...]]:
+    """Writes results `[K, N, S, S, 3]` as `CULTURE/STEM.png`, below a folder of the restyler where
+    there are several; returns their rows of the index."""
+    rows, above = [], [file_name(restyler.name)] if several else []
+    stems = _stems(trial)
+    for culture, place, of_culture in zip(
+        trial.cultures, file_names(trial.cultures), pictures, strict=True
+    ):
+        for stem, picture in zip(stems, of_culture, strict=True):
+            path = pathlib.PurePosixPath(*above, place, f"{stem}.png")
+            images.write(pathlib.Path(folder) / path, picture)
+            rows.append((str(path), culture, restyler.name, f"{SOURCES}/{stem}.png"))
+    return rows
+
+
+def save_sources(folder: str, trial: Trial) -> list[tuple[str, ...]]:
+    """Writes the untouched contents as `sources/STEM.png`; returns their rows of the index."""
+    rows = []
+    for stem, picture, source in zip(_stems(trial), trial.contents, trial.sources, strict=True):
+        path = f"{SOURCES}/{stem}.png"
+        images.write(pathlib.Path(folder) / path, picture)
+        rows.append((path, trial.classes[source], UNTOUCHED, path))
+    return rows
+
+
+def _stems(trial: Trial) -> list[str]:
+    """A file's name without suffix for each content: `0003` of a photograph, `ukiyo_e_0012`."""
+    return file_names(name.removeprefix("content/").replace("/", "_") for name in trial.ids)
 
 
 def _record_of(
@@ -315,20 +374,20 @@ def _crossfade(trial: Trial, seed: int) -> list[restyled.Crossfade]:
     return restyled.crossfades(trial.probe, trial.small[chosen], artworks, seed)
 
 
-def _probe_figures(trial: Trial) -> ProbeFigures:
-    """The probe on held-out artworks by culture, and on the contents untouched."""
-    right = trial.probe.named(trial.small) == trial.sources
+def _probe_figures(trial: Trial, probe: CultureProbe) -> ProbeFigures:
+    """A probe on held-out artworks by culture, and on the contents untouched."""
+    right = probe.named(trial.small) == trial.sources
     shares = {}
     for number, name in enumerate(trial.cultures):
         artworks = trial.held_out_artworks(name)
-        right_named = trial.probe.named(artworks) == number if len(artworks) else ()
+        right_named = probe.named(artworks) == number if len(artworks) else ()
         shares[name] = float(np.mean(right_named)) if len(artworks) else None
     known = {name: share for name, share in shares.items() if share is not None}
     counts = [trial.held_out_counts[name] for name in known]
     photographs = right[trial.photographs]
     return ProbeFigures(
-        backbone=trial.probe.backbone.name,
-        weights=trial.probe.backbone.fingerprint,
+        backbone=probe.backbone.name,
+        weights=probe.backbone.fingerprint,
         artworks=float(np.average(list(known.values()), weights=counts)) if known else None,
         cultures=shares,
         contents=float(np.mean(right)),

@@ -13,14 +13,30 @@ import tqdm
 
 from stylegan_culture import images
 from stylegan_culture.features.backbones import build_backbone
-from stylegan_culture.measures import content, looks, restyled, sets, statistics
+from stylegan_culture.measures import (
+    content,
+    lightness,
+    looks,
+    obedience,
+    restyled,
+    sets,
+    statistics,
+)
 from stylegan_culture.measures.statistics import Interval
+from stylegan_culture.pipelines import boxes
 from stylegan_culture.pipelines.input import evaluation_arrays
 from stylegan_culture.reports.page import number
-from stylegan_culture.reports.restylers import Restyler, examples, training_pictures
+from stylegan_culture.reports.restylers import (
+    Restyler,
+    example_numbers,
+    examples,
+    other_examples,
+    training_pictures,
+)
 from stylegan_culture.reports.trial import EvaluateConfig, Trial, reduced
 from stylegan_culture.restyling import feedforward, gatys
 
+FULL_SIZE = 6  # photographs that are restyled at full size
 STYLE_PICTURES = 256  # pixels of the short side of artworks whose Gram matrices are a tradition's
 
 
@@ -76,6 +92,18 @@ class References:
         return looks.ordinary_strengths(evaluation_arrays(self.trial.held_out, side)[0])
 
     @functools.cached_property
+    def lettering(self) -> list[boxes.Marked]:
+        """Pictures with boxes of letters or small faces; none where no table is given."""
+        return boxes.read(self.config.lettering) if self.config.lettering else []
+
+    @functools.cached_property
+    def full_size(self) -> list[np.ndarray]:
+        """Some of the photographs, uint8 `[H, W, 3]`, at their own size and proportions."""
+        originals = self.trial.originals
+        count = min(FULL_SIZE, len(originals)) if originals is not None else 0
+        return [originals.read(number) for number in range(count)]
+
+    @functools.cached_property
     def style_grams(self) -> list[dict[str, np.ndarray]]:
         """Each culture's mean Gram matrices by tap."""
         training = self.trial.training
@@ -114,6 +142,16 @@ class Results:
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """Perceptual distances to the contents `[K, N]`, and pooled features `[K, N, D]`."""
         return content.compared(self.references.backbone, self.small, self.references.perceived)
+
+    @functools.cached_property
+    def lightness(self) -> np.ndarray:
+        """`[3, K, N]`: motifs, edges and order of each result against its content."""
+        rows = []
+        for column, source in enumerate(lightness.lightness(self.trial.contents)):
+            results = lightness.lightness(self.pictures[:, column])
+            measures = (lightness.motifs, lightness.edges, lightness.order)
+            rows.append([measure(source, results) for measure in measures])
+        return np.moveaxis(np.array(rows), 0, -1)
 
     @functools.cached_property
     def summary(self) -> restyled.Summary:
@@ -242,6 +280,85 @@ def _style_to_gatys(results: Results) -> Whole | None:
     return statistics.with_interval(float(np.median(ratios)), medians, 0.0), {}
 
 
+def _named_by_second(results: Results) -> np.ndarray | None:
+    """Named as asked by the project's own probe, where --judge names another network."""
+    second = results.trial.second_probe
+    if second is None:
+        return None
+    return np.stack([second.named(each) == k for k, each in enumerate(results.small)])
+
+
+def _obedience(results: Results) -> np.ndarray | None:
+    """Whether each result is nearer to its example than to another of the tradition: `[K, N]`."""
+    if not results.restyler.by_example:
+        return None
+    config, trial, rows = results.config.trial, results.trial, []
+    network = results.references.style_backbone or trial.probe.backbone
+    bar = tqdm.tqdm(results.pictures, desc="nearer to their examples", disable=None)
+    for culture, pictures in enumerate(bar):
+        given = example_numbers(config, trial, culture, len(pictures))
+        others = other_examples(config, trial, culture, given)
+        numbers = np.union1d(given, others).tolist()
+        artworks = training_pictures(trial, numbers, config.size)
+        shown = dict(zip(numbers, artworks, strict=True))
+        rows.append(obedience.obeyed(network, pictures, shown, given, others))
+    return np.stack(rows)
+
+
+def _lettering(results: Results) -> Whole | None:
+    """Structure kept in the boxes of --lettering, the mean over the boxes of each picture."""
+    marked = results.references.lettering
+
+    def kept(number: int, source: np.ndarray, result: np.ndarray) -> float:
+        boxed = ([box.of(each) for each in (source, result)] for box in marked[number].boxes)
+        return float(
+            np.mean([lightness.structure(*map(lightness.of_pixels, pair)) for pair in boxed])
+        )
+
+    return _at_full_size(results, [one.picture for one in marked], kept)
+
+
+def _full_edges(results: Results) -> Whole | None:
+    """Edges of photographs at full size, where no boxes of letters are given."""
+    if results.config.lettering:
+        return None
+
+    def kept(number: int, source: np.ndarray, result: np.ndarray) -> float:
+        return float(lightness.edges(lightness.of_pixels(source), lightness.of_pixels(result)))
+
+    return _at_full_size(results, results.references.full_size, kept)
+
+
+def _at_full_size(
+    results: Results,
+    pictures: list[np.ndarray],
+    kept: typing.Callable[[int, np.ndarray, np.ndarray], float],
+) -> Whole | None:
+    """A measure of pictures uint8 `[H, W, 3]` and their results in every culture: its mean over
+    pictures with an interval, overall and by culture."""
+    if not pictures or results.restyler.each is None:
+        return None
+    contents, rows = [one.astype(np.float32) / 255 for one in pictures], []
+    for culture in tqdm.trange(len(results.trial.cultures), desc="at full size", disable=None):
+        restyled_each = results.restyler.each(contents, culture)
+        rows.append(
+            [kept(n, *_of_one_size(contents[n], each)) for n, each in enumerate(restyled_each)]
+        )
+    values, seed = np.array(rows), results.config.trial.seed
+    values = values[:, np.isfinite(values).all(axis=0)]  # a box of one lightness says nothing
+    if not values.size:
+        return None
+    cultures = (statistics.mean_interval(row, seed) for row in values)
+    overall = statistics.mean_interval(values, seed)
+    return overall, dict(zip(results.trial.cultures, cultures, strict=True))
+
+
+def _of_one_size(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures cut at right and bottom to the rows and columns that both have."""
+    height, width = np.minimum(first.shape[:2], second.shape[:2])
+    return first[:height, :width], second[:height, :width]
+
+
 def _diversity(results: Results) -> Whole:
     reference, seed = results.references.perceived.pooled, results.config.trial.seed
     return content.diversity(results.compared[1], reference, seed), {}
@@ -276,7 +393,9 @@ CULTURE, CONTENT, LOOK, SETS = "Culture", "Content", "Look", "Sets of pictures"
 MEASURES: dict[str, tuple[Measure, ...]] = {
     CULTURE: (
         Measure("named", "Named as asked", SHARE),
+        Measure("named_by_own_probe", "Named by the project's probe", SHARE, each=_named_by_second),
         Measure("photograph", "Taken for a photograph", SHARE),
+        Measure("obedience", "Nearer to its example", SHARE, each=_obedience),
         Measure("style_distance", "Style distance", NUMBER, each=_style_distance),
         Measure("style_to_gatys", "Style distance to Gatys's", NUMBER, whole=_style_to_gatys),
     ),
@@ -293,9 +412,14 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
         ),
         Measure("perceptual_distance", "Perceptual distance", NUMBER, each=lambda r: r.compared[0]),
         Measure("structure", "Structure", NUMBER, each=_structure),
+        Measure("edges", "Edges", NUMBER, each=lambda r: r.lightness[1]),
+        Measure("order", "Order of lightness", NUMBER, each=lambda r: r.lightness[2]),
+        Measure("lettering", "Letters and small faces", NUMBER, whole=_lettering),
+        Measure("full_edges", "Edges at full size", NUMBER, whole=_full_edges),
         Measure("error", "Distance to the truth", NUMBER, each=_error),
     ),
     LOOK: (
+        Measure("motifs", "Marks on plain places", NUMBER, each=lambda r: r.lightness[0]),
         Measure("diversity", "Diversity of contents", NUMBER, whole=_diversity),
         Measure("style_diversity", "Diversity of cultures", NUMBER, whole=_style_diversity),
         Measure(

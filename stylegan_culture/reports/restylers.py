@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import pathlib
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -18,11 +18,22 @@ from stylegan_culture.measures.batches import in_batches
 from stylegan_culture.model_record import read_backbone
 from stylegan_culture.models import load_decoders
 from stylegan_culture.networks.generator import CultureModel
-from stylegan_culture.reports.trial import PEER, EvaluateConfig, Trial, TrialConfig, model_names
-from stylegan_culture.restyling import classical, wct_vgg19
+from stylegan_culture.pipelines.sampling import parents
+from stylegan_culture.reports.trial import (
+    EXAMPLE,
+    PEER,
+    EvaluateConfig,
+    Trial,
+    TrialConfig,
+    by_example,
+    model_names,
+)
+from stylegan_culture.restyling import classical, feedforward, wct_vgg19
 
 SHIPPED = "culture_backbone"
 Restyle = typing.Callable[[np.ndarray, int], np.ndarray]
+# Of pictures of any sizes `[H, W, 3]` and a culture's number, the results in the same order
+EachRestyled = typing.Callable[[Sequence[np.ndarray], int], Iterator[np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,6 +45,17 @@ class Restyler:
     restyle: Restyle  # `(pictures [n, S, S, 3], culture number) -> [n, S, S, 3]`, all in [0, 1]
     model: CultureModel | None = None  # of kind "model", else None
     facts: dict = dataclasses.field(default_factory=dict)  # of a model: its run.json or model.json
+    each: EachRestyled | None = None  # the same, of pictures of any sizes; None: of squares alone
+    by_example: bool = False  # whether content n follows example n of `example_numbers`
+
+    @classmethod
+    def of_each(cls, name: str, kind: str, each: EachRestyled, **more: typing.Any) -> "Restyler":
+        """One whose squares are restyled one by one like other pictures."""
+
+        def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
+            return np.stack(list(each(pictures, culture)))
+
+        return cls(name, kind, restyle, each=each, **more)
 
     def trained_against(self, backbone: keras.Model) -> bool:
         """Whether a model was trained against the very network that the probe sees."""
@@ -48,23 +70,34 @@ def load_models(config: TrialConfig, trial: Trial) -> list[Restyler]:
         model, facts = loaded_model.network, loaded_model.facts.record
         unknown = sorted(set(trial.cultures) - set(model.cultures))
         if unknown:
-            raise InputError(f"{reference} has no culture {unknown[0]!r}; leave it out of --data")
-        loaded.append(Restyler(name, "model", _by_model(model, trial.cultures), model, facts))
+            raise InputError(
+                f"{reference} has no culture {unknown[0]!r}; leave it out of --data, or choose "
+                "among those that it has by --cultures"
+            )
+        restyle, each = _by_model(model, trial.cultures), _each_by_model(model, trial.cultures)
+        loaded.append(Restyler(name, "model", restyle, model, facts, each))
     return loaded
 
 
 def load_restylers(config: EvaluateConfig, trial: Trial) -> list[Restyler]:
     """Everything that the options of `evaluate` name, in their order."""
     loaded = load_models(config.trial, trial)
+    known = tuple(loaded)
     for name in config.method:
         if name == "identity":
-            loaded.append(Restyler(name, "control", lambda pictures, culture: np.array(pictures)))
+            each = lambda pictures, culture: (np.array(one) for one in pictures)  # noqa: E731
+            loaded.append(Restyler.of_each(name, "control", each))
         elif name == "truth":
             loaded.append(Restyler(name, "truth", _by_truth(trial)))
+        elif name == EXAMPLE:
+            for called, one in zip(by_example(each.name for each in known), known, strict=True):
+                restyle, each = _by_example(one.model, config.trial, trial)
+                loaded.append(Restyler(called, "method", restyle, None, one.facts, each, True))
         else:
-            loaded.append(Restyler(name, "method", _classical(name, config.trial, trial)))
+            restyle, by = _classical(name, config.trial, trial), name != "moments"
+            loaded.append(Restyler.of_each(name, "method", restyle, by_example=by))
     if config.peer:
-        loaded.append(Restyler(PEER, "method", _by_peer(config, trial)))
+        loaded.append(Restyler.of_each(PEER, "method", _by_peer(config, trial), by_example=True))
     if len({one.name for one in loaded}) < len(loaded):
         raise InputError("a method is named twice; name each once")
     return loaded
@@ -82,6 +115,36 @@ def _by_model(model: CultureModel, cultures: tuple[str, ...]) -> Restyle:
     return restyle
 
 
+def _each_by_model(model: CultureModel, cultures: tuple[str, ...]) -> EachRestyled:
+    def each(pictures: Sequence[np.ndarray], culture: int) -> Iterator[np.ndarray]:
+        code = np.asarray(model.fusion.codes())[[model.cultures.index(cultures[culture])]]
+        return map(feedforward.CultureNetwork(model, code), pictures)
+
+    return each
+
+
+def _by_example(
+    model: CultureModel, config: TrialConfig, trial: Trial
+) -> tuple[Restyle, EachRestyled]:
+    """A model that follows the style code of one training artwork for each content."""
+    run = tf.function(model.stylize_with)
+
+    def codes(culture: int, count: int) -> list[np.ndarray]:
+        styles = examples(config, trial, culture, count)
+        return [feedforward.example_code(model, style) for style in styles]
+
+    def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
+        pictures, count = np.asarray(pictures, np.float32), len(pictures)
+        ones = np.ones((count, 1), np.float32)
+        return in_batches(run, pictures, np.concatenate(codes(culture, count)), ones, size=8)
+
+    def each(pictures: Sequence[np.ndarray], culture: int) -> Iterator[np.ndarray]:
+        for picture, code in zip(pictures, codes(culture, len(pictures)), strict=True):
+            yield feedforward.CultureNetwork(model, code)(picture)
+
+    return restyle, each
+
+
 def _by_truth(trial: Trial) -> Restyle:
     if not trial.rendered:
         raise InputError("--method truth needs true renderings; use it with --data ornaments")
@@ -94,18 +157,18 @@ def _by_truth(trial: Trial) -> Restyle:
     return restyle
 
 
-def _by_peer(config: EvaluateConfig, trial: Trial) -> Restyle:
+def _by_peer(config: EvaluateConfig, trial: Trial) -> EachRestyled:
     """Multi-level WCT through a distilled VGG-19, each content with a training artwork."""
     transfer = wct_vgg19.StageTransfer(config.style, config.peer)
 
-    def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
+    def each(pictures: Sequence[np.ndarray], culture: int) -> Iterator[np.ndarray]:
         styles = examples(config.trial, trial, culture, len(pictures))
-        return np.stack([transfer(*pair) for pair in zip(pictures, styles, strict=True)])
+        return map(transfer, pictures, styles)
 
-    return restyle
+    return each
 
 
-def _classical(name: str, config: TrialConfig, trial: Trial) -> Restyle:
+def _classical(name: str, config: TrialConfig, trial: Trial) -> EachRestyled:
     """A method of `stylize` over the shipped backbone: `moments` follows the shipped moments of
     a culture, the others a training artwork for each content."""
     chosen = classical.operation(name)
@@ -126,20 +189,39 @@ def _classical(name: str, config: TrialConfig, trial: Trial) -> Restyle:
         styles = examples(config, trial, culture, count)
         return (classical.example_target(backbone, taps, style) for style in styles)
 
-    def restyle(pictures: np.ndarray, culture: int) -> np.ndarray:
-        pairs = zip(pictures, targets(culture, len(pictures)), strict=True)
-        return np.stack(
-            [classical.transfer(backbone, decoders, one, chosen, [target]) for one, target in pairs]
-        )
+    def each(pictures: Sequence[np.ndarray], culture: int) -> Iterator[np.ndarray]:
+        for one, target in zip(pictures, targets(culture, len(pictures)), strict=True):
+            yield classical.transfer(backbone, decoders, one, chosen, [target])
 
-    return restyle
+    return each
 
 
 def examples(config: TrialConfig, trial: Trial, culture: int, count: int) -> Iterator[np.ndarray]:
     """Training artworks of a culture at the trial's size, the same on every call."""
+    numbers = example_numbers(config, trial, culture, count)
+    return training_pictures(trial, numbers, config.size)
+
+
+def example_numbers(config: TrialConfig, trial: Trial, culture: int, count: int) -> np.ndarray:
+    """Numbers `[count]` of those artworks among the training pictures."""
     generator = np.random.default_rng((config.seed, culture))
-    chosen = generator.choice(trial.training.of_culture(culture), count)
-    return training_pictures(trial, chosen, config.size)
+    return generator.choice(trial.training.of_culture(culture), count)
+
+
+def other_examples(
+    config: TrialConfig, trial: Trial, culture: int, numbers: Sequence[int]
+) -> np.ndarray:
+    """For each example another artwork of the culture that is no part of the same picture, by
+    chance but the same on every call; the example itself where the culture has no other."""
+    generator = np.random.default_rng((config.seed, culture, 1))
+    members, works = trial.training.of_culture(culture), np.array(parents(trial.training.ids))
+    others = [members[works[members] != works[number]] for number in numbers]
+    return np.array(
+        [
+            generator.choice(choice) if len(choice) else number
+            for choice, number in zip(others, numbers, strict=True)
+        ]
+    )
 
 
 def training_pictures(trial: Trial, numbers: Iterable[int], size: int) -> Iterator[np.ndarray]:

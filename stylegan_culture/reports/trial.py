@@ -17,14 +17,15 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.outputs import Outputs, named
 from stylegan_culture.pipelines.folder import tabled
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
-from stylegan_culture.pipelines.sampling import Source
+from stylegan_culture.pipelines.sampling import Source, never_held, of_cultures, split
 
 if typing.TYPE_CHECKING:
     import keras
 
     from stylegan_culture.measures.probes import CultureProbe
 
-METHODS = ("identity", "truth", "adain", "wct", "match", "moments", "alpha")
+METHODS = ("identity", "truth", "example", "adain", "wct", "match", "moments", "alpha")
+EXAMPLE = "example"  # the method by which models restyle like one training artwork
 PEER = "wct_vgg19"  # the name of multi-level WCT
 MOST_FITTED = 200  # pictures of a class that the probe is fitted to
 
@@ -45,8 +46,21 @@ class TrialConfig:
     )
     judge: str = option(
         "culture",
-        "network whose features the probe sees: path of MobileNetV1 weights (.npz), or culture "
-        "(the shipped backbone)",
+        "network whose features the probe sees: culture (the shipped backbone), imagenet (Keras's "
+        "MobileNetV2, whose weights are downloaded once), or the path of MobileNetV1 weights "
+        "(.npz); with another than culture, evaluate shows both",
+    )
+    cultures: str = option(
+        "",
+        "comma-separated keys of the cultures to measure; each has to be in --data and in every "
+        "model; without it, all of --data",
+        metavar="KEYS",
+    )
+    portraits: str = option(
+        "",
+        "CSV of faces (file,left,top,right,bottom,group; groups dark, medium, light): measures "
+        "what restyling does to skin; no portrait is shown or written",
+        metavar="FILE.csv",
     )
     photographs: int = option(
         80, "held-out photographs to restyle: the first by hash of their names", low=2
@@ -69,6 +83,18 @@ class EvaluateConfig:
     peer: str = option("", "path of its stage networks (.npz): measures multi-level WCT besides")
     gatys: int = option(0, "contents optimised by Gatys, to compare the style distance with", low=0)
     gallery: int = option(100, "photographs among which the source has to be the nearest")
+    lettering: str = option(
+        "",
+        "CSV of boxes (file,left,top,right,bottom) of letters or small faces: measures whether "
+        "they are kept; without it, edges of some photographs at full size are compared",
+        metavar="FILE.csv",
+    )
+    save_results: str = option(
+        "",
+        "new folder for every result as CULTURE/STEM.png, with an index results.csv, so that "
+        "other tools can judge them",
+        metavar="FOLDER",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,9 +156,14 @@ def claim(
 ) -> None:
     """Claims the folder of a trial's report and its files `names`; raises `InputError` where one
     may not be written. `inputs` are further paths that the command reads."""
-    read = named(*config.model, config.data, config.content, config.judge, *inputs)
-    read += tabled(config.data, config.content)
+    read = inputs_of(config, *inputs)
     Outputs(read, overwrite).claim_folder(config.out, names)
+
+
+def inputs_of(config: TrialConfig, *others: str) -> list[pathlib.Path]:
+    """What a trial's command reads, and further paths of its options."""
+    given = (config.data, config.content, config.judge, config.portraits, *others)
+    return named(*config.model, *given) + tabled(config.data, config.content)
 
 
 def model_names(references: Iterable[str]) -> list[str]:
@@ -142,6 +173,19 @@ def model_names(references: Iterable[str]) -> list[str]:
         name = pathlib.Path(reference).resolve().name
         names.append(f"{name}_{len(names) + 1}" if name in names else name)
     return names
+
+
+def restyler_names(config: EvaluateConfig) -> list[str]:
+    """A name for each restyler of an evaluation, in order."""
+    models, names = model_names(config.trial.model), []
+    for method in config.method:
+        names += by_example(models) if method == EXAMPLE else [method]
+    return [*models, *names, *([PEER] if config.peer else [])]
+
+
+def by_example(models: Iterable[str]) -> list[str]:
+    """What models are called where they restyle by example."""
+    return [f"{name}_{EXAMPLE}" for name in models]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -161,6 +205,8 @@ class Trial:
     gallery: np.ndarray  # `[G, SIDE, SIDE, 3]`, photographs that are no contents
     training: Source  # the pictures that the cultures can be learnt from
     held_out: Source  # the others
+    moved: int  # artworks that the rule would hold out and a model was trained on: not judged
+    originals: Source | None  # the photographs among the contents at their own proportions
     # `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None
     truth: np.ndarray | None
 
@@ -185,6 +231,23 @@ class Trial:
         return np.arange(len(self.cultures))[:, None] != self.sources
 
     @functools.cached_property
+    def second_probe(self) -> "CultureProbe | None":
+        """The project's own probe, over the shipped backbone, where `probe` sees another network;
+        fitted to the same pictures."""
+        from stylegan_culture.measures.probes import CultureProbe
+
+        own = build_judge("culture")
+        if own.fingerprint == self.probe.backbone.fingerprint:
+            return None
+        fitted = {
+            name: pictures[: len(pictures) - self.held_out_counts[name]]
+            for name, pictures in self.artworks.items()
+        }
+        if len(self.classes) > len(self.cultures):
+            fitted[self.classes[-1]] = self.gallery
+        return CultureProbe.fit(own, fitted)
+
+    @functools.cached_property
     def small(self) -> np.ndarray:
         """`[N, SIDE, SIDE, 3]`: the contents at the probe's side."""
         return reduced(self.contents)
@@ -199,9 +262,7 @@ def build(config: TrialConfig) -> Trial:
     """The trial that the options describe; `InputError` where data do not suffice for it."""
     from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, CultureProbe
 
-    training, held_out = (
-        load_source(config.data, config.size, part) for part in ("train", "held_out")
-    )
+    training, held_out, moved = _parts(config)
     photographs, others = _photographs(config)
     chosen = held_out.select(_spread(held_out, config.artworks))
     contents, sources, ids = evaluation_arrays(chosen, config.size)
@@ -221,14 +282,31 @@ def build(config: TrialConfig) -> Trial:
         contents=contents,
         sources=np.asarray(sources),
         ids=tuple(ids),
-        probe=CultureProbe.fit(_backbone(config), classes),
+        probe=CultureProbe.fit(build_judge(config.judge), classes),
         artworks={name: np.concatenate([fitted[name], kept[name]]) for name in fitted},
         held_out_counts={name: len(pictures) for name, pictures in kept.items()},
         gallery=gallery,
         training=training,
         held_out=held_out,
+        moved=moved,
+        originals=photographs,
         truth=_truth(held_out, ids, config.size) if config.data == "ornaments" else None,
     )
+
+
+def _parts(config: TrialConfig) -> tuple[Source, Source, int]:
+    """The data's pictures to fit to and those to judge, and how many went from the second to the
+    first because a model was trained on them."""
+    from stylegan_culture import models
+
+    whole = load_source(config.data, config.size, "all")
+    names = [name.strip() for name in config.cultures.split(",") if name.strip()]
+    if names:
+        whole = of_cultures(whole, names)
+    trained = frozenset().union(*map(models.training_pictures, config.model))
+    known = never_held(whole, trained)
+    parts = (split(known, part) for part in ("train", "held_out"))
+    return *parts, int(np.count_nonzero(whole.held & ~known.held))
 
 
 def reduced(pictures: np.ndarray) -> np.ndarray:
@@ -271,13 +349,15 @@ def _by_culture(source: Source, side: int) -> dict[str, np.ndarray]:
     return {name: pictures[labels == number] for number, name in enumerate(source.cultures)}
 
 
-def _backbone(config: TrialConfig) -> "keras.Model":
-    """The network whose features the probe sees."""
+def build_judge(judge: str) -> "keras.Model":
+    """The network whose features the probe sees, as `--judge` names it."""
     from stylegan_culture.features.backbones import build_backbone
 
-    if config.judge == "culture":
+    if judge == "culture":
         return build_backbone("inception_resnet_v2", "culture")
-    return build_backbone("mobilenet_v1", config.judge)
+    if judge == "imagenet":
+        return build_backbone("mobilenet_v2", "imagenet")
+    return build_backbone("mobilenet_v1", judge)
 
 
 def _truth(held_out: Source, ids: Sequence[str], size: int) -> np.ndarray:

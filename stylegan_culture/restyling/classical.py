@@ -165,7 +165,7 @@ def moments_target(moments: dict, taps: typing.Iterable[str]) -> dict[str, "Targ
     """The target that moments, for instance of a whole culture, give at each tap."""
     missing = [tap for tap in taps if tap not in moments]
     if missing:
-        raise InputError(f"the moments have no tap {missing[0]}; make them anew with this tap")
+        raise InputError(f"the moments have no tap {missing[0]}; make them again with this tap")
     return {
         tap: operators.Target.of_moments(moments[tap].mean, moments[tap].covariance) for tap in taps
     }

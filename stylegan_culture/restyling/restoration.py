@@ -111,11 +111,6 @@ def build(settings: RestorationSettings, request: Request) -> typing.Callable:
 
 def load(reference: str) -> "RestorationModel":
     """The restoring model of a run folder, a model folder, or the name of a shipped model."""
-    if models.kind_of(reference) != "restore":
-        raise InputError(
-            f"{reference} is no model that restores; train one with `python -m "
-            "stylegan_culture.train --trainer restore --run DIR` and name it with --model DIR"
-        )
     return models.load(reference, "restore").network
 
 

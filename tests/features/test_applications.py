@@ -1,4 +1,4 @@
-"""VGG19 and ResNet50 of keras.applications: what goes in, which layers come out, how calibrated."""
+"""VGG19, ResNet50 and MobileNetV2 of Keras: what goes in, which layers come out, how calibrated."""
 
 import keras
 import numpy as np
@@ -11,9 +11,17 @@ import tensorflow as tf
 from stylegan_culture.features import backbones as applications
 from stylegan_culture.features.backbones import build_backbone, noise_pictures
 
-SIZES = {"vgg19": (96, 128), "resnet50": (96, 128)}
-CHANNELS = {"vgg19": (64, 128, 256, 512, 512), "resnet50": (64, 256, 512, 1024, 2048)}
-STRIDES = {"vgg19": (1, 2, 4, 8, 16), "resnet50": (2, 4, 8, 16, 32)}
+SIZE = (96, 128)
+CHANNELS = {
+    "vgg19": (64, 128, 256, 512, 512),
+    "resnet50": (64, 256, 512, 1024, 2048),
+    "mobilenet_v2": (24, 32, 96, 1280),
+}
+STRIDES = {
+    "vgg19": (1, 2, 4, 8, 16),
+    "resnet50": (2, 4, 8, 16, 32),
+    "mobilenet_v2": (4, 8, 16, 32),
+}
 LAYERS = {
     "vgg19": {
         "relu1_1": "block1_conv1",
@@ -29,13 +37,19 @@ LAYERS = {
         "conv4": "conv4_block6_out",
         "conv5": "conv5_block3_out",
     },
+    "mobilenet_v2": {
+        "stage_4": "block_2_add",
+        "stage_8": "block_5_add",
+        "stage_16": "block_12_add",
+        "stage_32": "out_relu",
+    },
 }
-BOTH = pytest.mark.parametrize("name", ["vgg19", "resnet50"])
+EACH = pytest.mark.parametrize("name", list(LAYERS))
 
 
 @pytest.fixture(scope="module")
 def backbones():
-    """Both networks with the random weights of seed 0; tests must not change them."""
+    """The networks with the random weights of seed 0; tests must not change them."""
     return {name: build_backbone(name, "random") for name in LAYERS}
 
 
@@ -51,9 +65,16 @@ def _bgr(pictures):
     return np.stack([blue - 103.939, green - 116.779, red - 123.68], axis=-1)
 
 
-@BOTH
+def _prepared(name, pictures):
+    """What a network of Keras is given."""
+    if name == "mobilenet_v2":
+        return keras.applications.mobilenet_v2.preprocess_input(255.0 * pictures)
+    return _bgr(pictures).astype(np.float32)
+
+
+@EACH
 def test_taps_have_their_names_channels_and_strides(backbones, name):
-    backbone, (height, width) = backbones[name], SIZES[name]
+    backbone, (height, width) = backbones[name], SIZE
     features = backbone(np.full((2, height, width, 3), 0.5, np.float32))
     assert tuple(features) == backbone.taps == tuple(LAYERS[name])
     assert backbone.multiple == STRIDES[name][-1] and backbone.content_tap in backbone.taps
@@ -62,14 +83,15 @@ def test_taps_have_their_names_channels_and_strides(backbones, name):
         assert features[tap].shape == (2, height // stride, width // stride, channels)
 
 
-@BOTH
+@EACH
 def test_taps_are_keras_s_layers_of_the_preprocessed_picture(backbones, name, picture):
-    """Each tap by a model of its own from the same input, blue first and without its mean."""
+    """Each tap by a model of its own from the same input: blue first and without its mean, or
+    from -1 to 1."""
     backbone = backbones[name]
     features, aligned = backbone(picture), backbone.aligned(picture)
     for tap, layer in LAYERS[name].items():
         cut = keras.Model(backbone.network.input, backbone.network.get_layer(layer).output)
-        expected = cut(_bgr(picture).astype(np.float32), training=False)
+        expected = cut(_prepared(name, picture), training=False)
         assert oracles.relative_frobenius(features[tap], expected) < 1e-4
         np.testing.assert_array_equal(aligned[tap], features[tap])
 
@@ -90,7 +112,7 @@ def test_the_first_tap_of_vgg_is_one_convolution_of_what_keras_calls_preprocesse
     assert oracles.relative_frobenius(found, np.maximum(expected, 0.0)) < 1e-5
 
 
-@BOTH
+@EACH
 def test_no_layer_deeper_than_the_deepest_tap_asked_for_is_computed(backbones, name, picture):
     backbone = backbones[name]
     taps = backbone.taps[1], backbone.taps[0]
@@ -106,17 +128,19 @@ def test_no_layer_deeper_than_the_deepest_tap_asked_for_is_computed(backbones, n
         sum(operation.type == "Conv2D" for operation in g.get_operations())
         for g in (graph, whole.graph)
     )
-    assert (count, all_of_them) == {"vgg19": (3, 13), "resnet50": (11, 53)}[name]
+    # Of 35 convolutions of MobileNetV2 that are no depthwise ones, 12 lie before block 5's end.
+    expected = {"vgg19": (3, 13), "resnet50": (11, 53), "mobilenet_v2": (12, 35)}
+    assert (count, all_of_them) == expected[name]
 
 
-@BOTH
+@EACH
 def test_an_unknown_tap_raises_with_the_known_ones(backbones, name, picture):
     known = ", ".join(LAYERS[name])
     with pytest.raises(ValueError, match=f"{known}, not mixed_5b"):
         backbones[name](picture, taps=(backbones[name].taps[0], "mixed_5b"))
 
 
-@BOTH
+@EACH
 def test_nothing_is_trained_and_gradients_reach_the_picture(backbones, name, picture):
     image, backbone = tf.constant(picture), backbones[name]
     with tf.GradientTape() as tape:
@@ -140,36 +164,37 @@ def test_calibrated_vgg_layers_have_mean_0_and_variance_1(backbones):
         np.testing.assert_allclose(before.var(axis=(0, 1, 2)), 1.0, atol=5e-3)
 
 
-def test_calibrated_resnet_normalisations_hold_the_moments_of_what_they_get(backbones):
-    network = backbones["resnet50"].network
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2"])
+def test_calibrated_normalisations_hold_the_moments_of_what_they_get(backbones, name):
+    network, momentum = backbones[name].network, {"resnet50": 0.99, "mobilenet_v2": 0.999}[name]
     norms = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
     inputs = keras.Model(network.input, [norm.input for norm in norms])
-    pictures = _bgr(noise_pictures(0)).astype(np.float32)
+    pictures = _prepared(name, noise_pictures(0))
     for norm, features in zip(norms, inputs(pictures, training=False), strict=True):
         features = np.asarray(features, np.float64)
         mean, variance = features.mean(axis=(0, 1, 2)), features.var(axis=(0, 1, 2))
         scale = np.sqrt(variance.mean())
         np.testing.assert_allclose(norm.moving_mean, mean, atol=5e-3 * scale)
         np.testing.assert_allclose(norm.moving_variance, variance, rtol=0.02, atol=1e-3 * scale**2)
-        assert norm.momentum == 0.99 and not norm.trainable
+        assert norm.momentum == momentum and not norm.trainable
 
 
-@BOTH
+@EACH
 def test_half_precision_has_the_same_weights_and_near_features(backbones, name, picture):
     half = build_backbone(name, "random", dtype="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
     for found, expected in zip(half.get_weights(), backbones[name].get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
-    whole = backbones[name](picture)
+    whole, most = backbones[name](picture), 0.2 if name == "mobilenet_v2" else 0.1
     for tap, value in half(picture).items():
         assert value.dtype == tf.bfloat16
-        assert oracles.relative_frobenius(tf.cast(value, tf.float32), whole[tap]) < 0.1
+        assert oracles.relative_frobenius(tf.cast(value, tf.float32), whole[tap]) < most
 
 
-@BOTH
+@EACH
 def test_downloaded_weights_arrive(backbones, name, monkeypatch, picture):
     """keras.applications returns a network as if it had downloaded its weights."""
-    kind = {"vgg19": "VGG19", "resnet50": "ResNet50"}[name]
+    kind = {"vgg19": "VGG19", "resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2"}[name]
     build, asked = getattr(keras.applications, kind), {}
 
     def download(**arguments):

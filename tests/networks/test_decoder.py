@@ -184,7 +184,7 @@ def _damage(path, backbone, kind):
         ("other weights", ("other weights of blocks", "0123456789abcdef", "fedcba9876543210")),
         ("missing tap", ("no decoder for abyss", "fine, middle, coarse")),
         ("only missing taps", ("no decoder for deep", "fine, middle, coarse")),
-        ("other stride", ("decoder for middle", "another size", "train it anew")),
+        ("other stride", ("decoder for middle", "another size", "train it again")),
         ("lost array", ("decoder for middle", "another size")),
         ("lost kernel", ("decoder for middle", "another size")),
         ("other numbers", ("decoder for middle", "another size")),

@@ -218,7 +218,7 @@ def test_what_is_too_large_is_not_kept_in_memory(behave):
     tracemalloc.start()
     try:
         with Server(behave) as server, pytest.raises(polite.Unavailable) as caught:
-            reader(server.address, timeout=30.0, largest=0.25).json(f"{server.address}/a")
+            reader(server.address, timeout=30.0).json(f"{server.address}/a")
         assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     finally:
         tracemalloc.stop()

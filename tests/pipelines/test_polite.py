@@ -142,12 +142,15 @@ def test_failures_are_tried_again_soon_and_not_for_ever(scripted, failure):
     assert len(calls) == 4 and sum(time.slept) < 10  # 1 + 2 + 4 and no wait after the last
 
 
-def test_what_is_not_there_is_asked_for_once(scripted, tmp_path):
-    for status in (404, 410):
-        reader, _, calls = scripted(Answer(b"", status))
-        with pytest.raises(polite.Missing):
-            reader.json(BASE)
-        assert len(calls) == 1
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_is_not_there_is_asked_for_once(status, scripted):
+    reader, _, calls = scripted(Answer(b"", status))
+    with pytest.raises(polite.Missing):
+        reader.json(BASE)
+    assert len(calls) == 1
+
+
+def test_that_an_object_is_not_there_is_kept(scripted, tmp_path):
     reader, _, calls = scripted(Answer(b"", 404), cache=tmp_path)
     assert reader.json(BASE, lasting=True) is None and reader.json(BASE, lasting=True) is None
     assert len(calls) == 1

@@ -138,24 +138,27 @@ def test_tfds_itself_reads_the_set(written):
     assert example["image"].dtype == np.uint8 and example["details"]["licence"] == b"CC0"
 
 
-def test_wrong_settings_are_one_sentence_and_leave_nothing(table, written, tmp_path, capsys):
-    few = tmp_path / "few"
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("name a folder", "TABLE"),
+        ("at least 1", "TABLE --out OUT --short-side 0"),
+        ("add --beam", "TABLE --out OUT --runner FlinkRunner"),
+        ("does not exist", "ABSENT --out OUT"),
+        ("fewer than two cultures", "INK --out OUT"),
+        ("held out", "FEW --out OUT"),
+        ("already", "TABLE --out WRITTEN"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(words, arguments, table, written, tmp_path, capsys):
+    places = {"TABLE": table, "INK": table / "ink", "WRITTEN": written[0]}
+    places |= {name.upper(): tmp_path / name for name in ("out", "absent", "few")}
     for culture in "ab":
-        images.write(few / culture / "0.png", np.zeros((9, 9, 3), np.uint8))
-    cases = {
-        "name a folder": (table, []),
-        "at least 1": (table, ["--out", "OUT", "--short-side", "0"]),
-        "add --beam": (table, ["--out", "OUT", "--runner", "FlinkRunner"]),
-        "does not exist": (tmp_path / "absent", ["--out", "OUT"]),
-        "fewer than two cultures": (table / "ink", ["--out", "OUT"]),
-        "held out": (few, ["--out", "OUT"]),
-        "already": (table, ["--out", str(written[0])]),
-    }
-    for words, (path, more) in cases.items():
-        more = [str(tmp_path / "out") if word == "OUT" else word for word in more]
-        assert run_command(prepare.main, ["records", str(path), *more]) == 2
-        error = capsys.readouterr().err
-        assert words in error and error.count("\n") == 1
+        images.write(tmp_path / "few" / culture / "0.png", np.zeros((9, 9, 3), np.uint8))
+    words_given = [str(places.get(word, word)) for word in arguments.split()]
+    assert run_command(prepare.main, ["records", *words_given]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -149,3 +149,40 @@ def test_uniform_numbers_are_uniform_and_independent():
     assert 50 < chi_square < 160  # 99 degrees of freedom
     following = np.corrcoef(numbers[:-1, 0], numbers[1:, 0])[0, 1]
     assert abs(following) < 0.03
+
+
+def test_what_a_model_was_trained_on_is_never_held_out_nor_its_cut_outs():
+    """Seventy new pictures move the ranks: 14 of the first fifty come into the held-out part."""
+    by_hash = sorted(
+        _names("culture0", 120), key=lambda name: hashlib.sha256(name.encode()).digest()
+    )
+    first = by_hash[:50]
+    taught = [name for name, held in zip(first, sampling.held_out(first), strict=True) if not held]
+    grown = _source(120, 30)
+    moved = {name for name, held in zip(grown.ids, grown.held, strict=True) if held} & set(taught)
+    assert len(moved) == 24 - 10
+    kept = sampling.never_held(grown, set(taught))
+    assert np.count_nonzero(grown.held & ~kept.held) == len(moved)
+    held = {name for name, held in zip(kept.ids, kept.held, strict=True) if held}
+    assert not held & set(taught) and held | moved == set(np.array(grown.ids)[grown.held])
+    np.testing.assert_array_equal(kept.held[120:], grown.held[120:])
+    assert len(sampling.split(kept, "train")) + len(sampling.split(kept, "held_out")) == 150
+
+
+@pytest.mark.parametrize("known", [{"a/0012"}, {"a/0012_3"}])
+def test_a_cut_out_is_known_with_its_picture(known):
+    ids = ("a/0012", "a/0012_1", "a/0012_3", "a/0013")
+    source = sampling.Source(("a",), ids, np.ones((4, 1), bool), None, np.ones(4, bool))
+    kept = sampling.never_held(source, known)
+    np.testing.assert_array_equal(kept.held, [False, False, False, True])
+
+
+def test_some_cultures_of_a_source():
+    source = _source(4, 3, 5)
+    chosen = sampling.of_cultures(source, ["culture2", "culture0"])
+    assert chosen.cultures == ("culture0", "culture2")  # in the order of the source
+    assert chosen.ids == source.ids[:4] + source.ids[7:]
+    np.testing.assert_array_equal(chosen.tags.sum(axis=0), [4, 5])
+    assert chosen.read(4)[0, 0, 0] == 7
+    with pytest.raises(InputError, match="no culture 'culture3'; they have culture0"):
+        sampling.of_cultures(source, ["culture3"])

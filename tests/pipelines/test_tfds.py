@@ -88,11 +88,11 @@ def test_cyclegan_itself(monkeypatch):
     assert source.read(0).dtype == np.uint8 and source.read(0).shape[2] == 3
 
 
-def test_an_unknown_name_is_refused():
-    for name in ("no_such_set_at_all", "cycle_gan/no_such_config", "mnist:9.9.9"):
-        with pytest.raises(InputError, match="check the name") as caught:
-            pipelines_tfds.load(name)
-        assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("name", ["no_such_set_at_all", "cycle_gan/no_such_config", "mnist:9.9.9"])
+def test_an_unknown_name_is_refused(name):
+    with pytest.raises(InputError, match="check the name") as caught:
+        pipelines_tfds.load(name)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

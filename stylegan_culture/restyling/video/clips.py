@@ -1,6 +1,6 @@
 """Reads clips frame by frame: video files and GIFs through PyAV, folders of numbered pictures.
 
-A clip has `frames()`, which starts anew at each call, and the times of its frames as whole numbers
+A clip has `frames()`, which starts again at each call, and the times of its frames as whole numbers
 of `time_base` seconds. PyAV (extra `video`) is loaded when a video is opened.
 
 A video may come from a stranger. FFmpeg gets an opened file and a closed list of formats, so that

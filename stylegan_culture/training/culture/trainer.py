@@ -79,6 +79,8 @@ class BatchPlan:
 
     def rows(self, values: tf.Tensor, first: int, last: int) -> tf.Tensor:
         """Rows `first` to `last`, exclusive, of every group of values `[B, ...]`."""
+        if self.groups == 1:  # equal values, but their gradients are summed in another order
+            return values[first:last]
         return self._merged(self._split(values)[:, first:last])
 
     def pairs(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -88,6 +90,8 @@ class BatchPlan:
 
     def joined(self, parts: list[tf.Tensor]) -> tf.Tensor:
         """Values that hold some rows of every group, put together to all rows of every group."""
+        if self.groups == 1:
+            return tf.concat(parts, 0)
         return self._merged(tf.concat([self._split(part) for part in parts], 1))
 
     def rolled(self, values: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,111 @@
+"""No picture that the shipped model was trained on is judged as held out; few cultures, few
+pictures; other artworks than the example."""
+
+import csv
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+
+from stylegan_culture import config as settings
+from stylegan_culture import evaluate, images, models
+from stylegan_culture.pipelines.sampling import held_out, parents
+from stylegan_culture.reports import restylers, trial
+from stylegan_culture.reports.trial import TrialConfig
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TABLE = ROOT / "saved_models" / "culture256_pictures.csv"
+
+
+def test_the_table_beside_a_shipped_model_says_what_it_was_trained_on():
+    with open(TABLE, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    expected = {f"{row['culture']}/{pathlib.Path(row['path']).stem}" for row in rows}
+    assert models.training_pictures("culture256") == expected and len(expected) > 1000
+    assert models.training_pictures(ROOT / "saved_models" / "culture256") == expected
+    assert models.training_pictures("restore64") == frozenset()
+
+
+@pytest.fixture
+def grown(tmp_path):
+    """Thirty small pictures of each of two cultures of the shipped model that have names of its
+    training pictures, and thirty that have not: of these alone a fifth is held out today."""
+    trained = sorted(models.training_pictures("culture256"))
+    generator = np.random.default_rng(1)
+    for culture in ("dore_engraving", "ukiyo_e"):
+        known = [name.split("/")[1] for name in trained if name.startswith(f"{culture}/")]
+        alone = sorted({stem.split("_")[0] for stem in known})[:30]
+        for stem in (*alone, *(str(number) for number in range(9000, 9030))):
+            picture = generator.uniform(size=(4, 4, 3)).repeat(8, 0).repeat(8, 1)
+            images.write(tmp_path / "art" / culture / f"{stem}.png", picture.astype(np.float32))
+    return tmp_path / "art"
+
+
+def test_no_training_picture_of_the_shipped_model_is_judged(grown, mobilenet_archive):
+    ids = [f"{path.parent.name}/{path.stem}" for path in sorted(grown.rglob("*.png"))]
+    trained = set(parents(sorted(models.training_pictures("culture256"))))
+    by_rule = {name for name, held in zip(ids, held_out(ids), strict=True) if held}
+    known = {name for name in by_rule if parents([name])[0] in trained}
+    assert known and by_rule - known  # the rule alone would hold out both kinds
+    config = TrialConfig(
+        ("culture256",), f"folder:{grown}", judge=str(mobilenet_archive), size=32, artworks=99
+    )
+    judged = trial.build(config)
+    assert set(judged.held_out.ids) == by_rule - known == set(judged.ids)
+    assert judged.moved == len(known)
+    assert known <= set(judged.training.ids)
+    other = trial.build(dataclasses.replace(config, model=()))
+    assert set(other.held_out.ids) == by_rule and other.moved == 0
+
+
+def test_another_example_is_of_the_culture_and_no_part_of_the_same_picture(
+    grown, mobilenet_archive
+):
+    for path in sorted((grown / "ukiyo_e").glob("*.png"))[:12]:
+        images.write(path.with_name(f"{path.stem}_1.png"), images.read(path))
+    config = TrialConfig(data=f"folder:{grown}", judge=str(mobilenet_archive), size=32)
+    judged = trial.build(config)
+    culture = judged.cultures.index("ukiyo_e")
+    given = restylers.example_numbers(config, judged, culture, 40)
+    others = restylers.other_examples(config, judged, culture, given)
+    np.testing.assert_array_equal(others, restylers.other_examples(config, judged, culture, given))
+    works = np.array(parents(judged.training.ids))
+    assert (works[given] != works[others]).all()
+    assert judged.training.tags[others, culture].all() and len(set(others.tolist())) > 10
+
+
+def test_few_cultures_and_few_pictures_work_and_the_page_says_so(
+    culture_folder, mobilenet_archive, tmp_path, capsys
+):
+    """One of two cultures, one photograph for each... and the page tells what that is worth."""
+    flags = {
+        "data": f"folder:{culture_folder / 'art'}",
+        "content": f"folder:{culture_folder / 'photographs'}",
+        "cultures": "waves",
+        "judge": mobilenet_archive,
+        "features": "mobilenet_v1",
+        "features-weights": mobilenet_archive,
+        "method": "identity",
+        "photographs": 2,
+        "artworks": 1,
+        "gallery": 4,
+        "size": 64,
+        "save-results": tmp_path / "results",
+        "out": tmp_path / "out",
+    }
+    words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
+    assert settings.run_command(evaluate.main, words) == 0, capsys.readouterr().err
+    page = (tmp_path / "out" / "evaluation.html").read_text("utf-8")
+    assert "Few pictures" in page and "one content more or less moves a share of all by" in page
+    assert "Of Waves fewer than 8 artworks are held out" in page
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [
+        "results.csv",
+        "sources",
+        "waves",
+    ]
+    assert len(list((tmp_path / "results" / "waves").glob("*.png"))) == 3
+    again = [*words, "--overwrite"]
+    assert settings.run_command(evaluate.main, words) == settings.EXIT_INPUT
+    assert "holds other files" in capsys.readouterr().err
+    assert settings.run_command(evaluate.main, again) == 0
