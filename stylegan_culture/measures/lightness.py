@@ -61,7 +61,7 @@ def motifs(source: ArrayLike, results: ArrayLike) -> np.ndarray:
     places = plain(source)
     if np.count_nonzero(places) < LEAST_PLAIN:
         return np.full(results.shape[:-2], np.nan)
-    fine, coarse = (_blurred(results, deviation) for deviation in MARKS)
+    fine, coarse = (blurred(results, deviation) for deviation in MARKS)
     return (fine - coarse)[..., places].std(axis=-1)
 
 
@@ -72,7 +72,7 @@ def edges(source: ArrayLike, results: ArrayLike) -> np.ndarray:
     is steep at letters, contours and features of faces. Of lightness `[..., H, W]`: `[...]`, NaN
     where a picture has no edge at all.
     """
-    return correlation(*(_slope(_blurred(one, EDGE_BLUR)) for one in (source, results)))
+    return correlation(*(_slope(blurred(one, EDGE_BLUR)) for one in (source, results)))
 
 
 def order(source: ArrayLike, results: ArrayLike) -> np.ndarray:
@@ -81,7 +81,7 @@ def order(source: ArrayLike, results: ArrayLike) -> np.ndarray:
     1 for a copy, -1 for a negative. The Gaussian has the deviation `ORDER_BLUR`. Of lightness
     `[..., H, W]`: `[...]`, NaN where a picture is of one lightness.
     """
-    return correlation(*(_blurred(one, ORDER_BLUR) for one in (source, results)))
+    return correlation(*(blurred(one, ORDER_BLUR) for one in (source, results)))
 
 
 def structure(source: ArrayLike, result: ArrayLike) -> float:
@@ -93,7 +93,7 @@ def structure(source: ArrayLike, result: ArrayLike) -> float:
     is of one lightness. Of the lightness of a box, `[h, w]`.
     """
     marks = (
-        np.asarray(one, np.float64) - _blurred(one, SHADING * min(np.shape(one)))
+        np.asarray(one, np.float64) - blurred(one, SHADING * min(np.shape(one)))
         for one in (source, result)
     )
     return float(correlation(*marks))
@@ -115,6 +115,6 @@ def _slope(values: np.ndarray) -> np.ndarray:
     return np.hypot(*np.gradient(values, axis=ROWS_COLUMNS))
 
 
-def _blurred(values: ArrayLike, deviation: float) -> np.ndarray:
+def blurred(values: ArrayLike, deviation: float) -> np.ndarray:
     """`[..., H, W]` after a Gaussian of this deviation in pixels."""
     return gaussian_filter(np.asarray(values, np.float64), deviation, axes=ROWS_COLUMNS)

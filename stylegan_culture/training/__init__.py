@@ -39,6 +39,9 @@ TRAINERS = {
     "backbone": Entry(
         f"{_HERE}.backbone", "the culture backbone, which follows a distilled VGG-19"
     ),
+    "codes": Entry(
+        f"{_HERE}.codes", "style codes for the cultures of a trained model, without training it"
+    ),
     "decoder": Entry(
         f"{_HERE}.decoder", "decoders of a backbone's taps, for the methods without training"
     ),
