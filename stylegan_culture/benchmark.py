@@ -60,7 +60,9 @@ class LoadingConfig:
     pictures: int = option(
         16, "crops in a batch, half of them contents, half styles", low=2, multiple_of=2
     )
-    least_scale: float = option(0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)")
+    least_scale: float = option(
+        0.0, "least scale of a crop, 0 (whole picture) to 1 (own pixels)", low=0.0, high=1.0
+    )
     batches: int = option(100, "batches of a round", low=1)
     rounds: int = option(5, "timed rounds, after one that is not", low=1)
     cores: int = option(2, "processors to use", low=1)

@@ -3,7 +3,7 @@
 A decoder trusts the numbers in a file. So its structure is read here first: how many pixels it has,
 and how much memory and time its decoding takes. Metadata is skipped, however long it is: a decoder
 gets only the parts that decide pixels and orientation, and only the first picture of an animation
-or of a file with several pages.
+or of a file with several pages. The sentence that a user reads is made in `images`.
 """
 
 import dataclasses

@@ -20,12 +20,25 @@ EPSILON, KAPPA = (6 / 29) ** 3, (29 / 3) ** 3
 
 def lab(pictures: ArrayLike) -> np.ndarray:
     """CIELAB `[..., 3]` of sRGB `[..., 3]` in [0, 1]: L in [0, 100], a and b about -110 to 110."""
-    encoded = np.asarray(pictures, np.float64)
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    relative = linear @ (TO_XYZ / WHITE[:, None]).T
-    curved = np.where(relative > EPSILON, np.cbrt(relative), (KAPPA * relative + 16) / 116)
+    curved = _curved(_linear(np.asarray(pictures, np.float64)) @ (TO_XYZ / WHITE[:, None]).T)
     x, y, z = np.moveaxis(curved, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def lightness(pictures: ArrayLike) -> np.ndarray:
+    """L `[...]` float32 alone, in a third of the time of `lab`, to 1e-3."""
+    linear = _linear(np.asarray(pictures, np.float32))
+    return 116 * _curved(linear @ TO_XYZ[1].astype(np.float32)) - 16
+
+
+def _linear(encoded: np.ndarray) -> np.ndarray:
+    """sRGB values without their gamma, of the same type."""
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def _curved(relative: np.ndarray) -> np.ndarray:
+    """The cube root of CIELAB, and the line near black."""
+    return np.where(relative > EPSILON, np.cbrt(relative), (KAPPA * relative + 16) / 116)
 
 
 def srgb(colours: ArrayLike) -> np.ndarray:

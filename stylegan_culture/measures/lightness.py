@@ -23,15 +23,9 @@ EDGE_BLUR, ORDER_BLUR = 0.7, 8.0  # pixels: deviations of Gaussians
 SHADING = 1 / 8  # of a box's shorter side: deviation of the Gaussian that carries its shading
 
 
-def of_pixels(pixels: ArrayLike) -> np.ndarray:
-    """L* `[..., h, w]` of pixels `[..., h, w, 3]` in [0, 1], at the size that they have."""
-    return colour.lab(pixels)[..., 0]
-
-
 def lightness(pictures: ArrayLike) -> np.ndarray:
     """L* `[N, SIDE, SIDE]` float32 of square pictures `[N, S, S, 3]` in [0, 1]."""
-    squares = (images.resize(one, SIDE, SIDE) for one in pictures)
-    return np.stack([of_pixels(square) for square in squares]).astype(np.float32)
+    return np.stack([colour.lightness(images.resize(one, SIDE, SIDE)) for one in pictures])
 
 
 def plain(source: ArrayLike) -> np.ndarray:

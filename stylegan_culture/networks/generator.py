@@ -273,6 +273,12 @@ class CultureModel(keras.Model):
         """Restyles into a mixture of cultures; `[B, H, W, 3], [B, K], [B, 1] -> [B, H, W, 3]`."""
         return self.stylize_with(image, self.fusion(mixture), strength)
 
+    def stylize(
+        self, image: KerasTensor, mixture: KerasTensor, strength: KerasTensor
+    ) -> KerasTensor:
+        """The same by the name that exported files have for it."""
+        return self(image, mixture, strength)
+
     def encode_style(self, image: KerasTensor) -> KerasTensor:
         """The style code `[B, D]` of example pictures: the mean of the encoder's Gaussian."""
         return self.encoder(image)[0]

@@ -14,6 +14,7 @@ import tqdm
 from stylegan_culture import images
 from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import (
+    colour,
     content,
     lightness,
     looks,
@@ -311,9 +312,7 @@ def _lettering(results: Results) -> Whole | None:
 
     def kept(number: int, source: np.ndarray, result: np.ndarray) -> float:
         boxed = ([box.of(each) for each in (source, result)] for box in marked[number].boxes)
-        return float(
-            np.mean([lightness.structure(*map(lightness.of_pixels, pair)) for pair in boxed])
-        )
+        return float(np.mean([lightness.structure(*map(colour.lightness, pair)) for pair in boxed]))
 
     return _at_full_size(results, [one.picture for one in marked], kept)
 
@@ -324,7 +323,7 @@ def _full_edges(results: Results) -> Whole | None:
         return None
 
     def kept(number: int, source: np.ndarray, result: np.ndarray) -> float:
-        return float(lightness.edges(lightness.of_pixels(source), lightness.of_pixels(result)))
+        return float(lightness.edges(colour.lightness(source), colour.lightness(result)))
 
     return _at_full_size(results, results.references.full_size, kept)
 

@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from stylegan_culture.measures import lightness, skin, statistics
+from stylegan_culture.measures import colour, lightness, skin, statistics
 from stylegan_culture.measures.skin import Skin
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.pipelines import boxes
@@ -75,7 +75,7 @@ def measured(
         ):
             for box in one.boxes:
                 after.append(skin.median_colour(box.of(result)))
-                pair = (lightness.of_pixels(box.of(each)) for each in (picture, result))
+                pair = (colour.lightness(box.of(each)) for each in (picture, result))
                 kept.append(lightness.structure(*pair))
         return skin.skin(before, after, groups, kept, seed)
 

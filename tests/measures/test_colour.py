@@ -21,6 +21,13 @@ def test_lab_of_known_colours(rgb, expected):
     np.testing.assert_allclose(colour.lab(np.array(rgb, float)), expected, atol=0.02)
 
 
+def test_lightness_alone_is_that_of_lab(generator):
+    pictures = generator.uniform(size=(2, 9, 7, 3)).astype(np.float32) ** 3  # dark ones too
+    found = colour.lightness(pictures)
+    assert found.dtype == np.float32 and found.shape == (2, 9, 7)
+    np.testing.assert_allclose(found, colour.lab(pictures)[..., 0], atol=1e-3)
+
+
 def test_the_way_back(generator):
     pictures = generator.uniform(size=(3, 4, 5, 3))
     np.testing.assert_allclose(colour.srgb(colour.lab(pictures)), pictures, atol=1e-6)

@@ -101,7 +101,7 @@ def test_ukiyo_e_of_the_shipped_model_lightens_dark_faces_most(data_folder):
             face, restyled = box.of(one.picture) / 255.0, box.of(result)
             before.append(skin.median_colour(face))
             after.append(skin.median_colour(restyled))
-            kept.append(lightness.structure(*map(lightness.of_pixels, (face, restyled))))
+            kept.append(lightness.structure(*map(colour.lightness, (face, restyled))))
             groups.append(box.group)
     found = skin.skin(before, after, groups, kept)
     changes = [found.changes[group].lightness.value for group in ("light", "medium", "dark")]
