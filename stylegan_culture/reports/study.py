@@ -273,13 +273,17 @@ def run(config: PageConfig, outputs: Outputs) -> str:
     """Measures, draws, fills the folder when all is complete; returns what the command prints."""
     folder = outputs.claim_folder(config.out, FILES + PLOTS)
     with locked(folder):
-        record, shown = measure(config)
-        with page.complete(folder, PLOTS) as unfinished:
-            draw(record, shown, unfinished)
-            write_result(unfinished / "study.json", dataclasses.asdict(record))
-            write_text(unfinished / "study.html", html_of(record, shown))
+        _make(config, folder)
     size = (folder / "study.html").stat().st_size / 1e6
     return f"every number: {folder / 'study.json'}\npage: {folder / 'study.html'} ({size:.1f} MB)"
+
+
+def _make(config: PageConfig, folder: pathlib.Path) -> None:
+    record, shown = measure(config)
+    with page.complete(folder, PLOTS) as unfinished:
+        draw(record, shown, unfinished)
+        write_result(unfinished / "study.json", dataclasses.asdict(record))
+        write_text(unfinished / "study.html", html_of(record, shown))
 
 
 # Measuring
