@@ -96,7 +96,7 @@ def find(reference: str | pathlib.Path) -> pathlib.Path:
 
 
 def training_pictures(reference: str | pathlib.Path) -> frozenset[str]:
-    """Identifiers `<culture>/<file stem>` of the pictures that a model was trained on.
+    """Identifiers `<culture>/<file stem>` of the data that a model was trained on.
 
     They stand in the table `NAME_pictures.csv` (`path,culture`) beside the model's folder NAME, as
     for shipped models; empty where there is none. Raises `InputError` as `find`.
