@@ -119,15 +119,16 @@ def held_out(identifiers: typing.Sequence[str]) -> np.ndarray:
     return np.array([parent in held for parent in belongs_to], bool)
 
 
-def never_held(source: Source, known: typing.Collection[str]) -> Source:
-    """The source where no picture of `known` identifiers is held out, nor any of its cut-outs.
+def without(source: Source, known: typing.Collection[str]) -> Source:
+    """The pictures that are none of `known` identifiers, nor parts of the same picture as one.
 
     New pictures of a culture move the ranks of `held_out`, so a picture that a model was trained
     on may come into the held-out fifth of data that have grown since.
     """
     works = set(parents(sorted(known)))
-    trained = np.array([work in works for work in parents(source.ids)], bool)
-    return dataclasses.replace(source, held=source.held & ~trained)
+    return source.select(
+        [number for number, work in enumerate(parents(source.ids)) if work not in works]
+    )
 
 
 def of_cultures(source: Source, cultures: typing.Sequence[str]) -> Source:

@@ -90,7 +90,7 @@ def find(reference: Place) -> pathlib.Path:
 
 
 def training_pictures(reference: Place) -> frozenset[str]:
-    """Identifiers `<culture>/<file stem>` of the pictures that a model was trained on.
+    """Identifiers `<culture>/<file stem>` of the data that a model was trained on.
 
     They stand in the table `NAME_pictures.csv` (`path,culture`) beside the model's folder NAME, as
     for shipped models; empty where there is none. Raises `InputError` as `find`.

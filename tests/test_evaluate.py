@@ -216,6 +216,12 @@ def test_skin_is_told_in_figures_and_no_portrait_is_shown_or_written(evaluated):
     for culture in skin["restylers"]["identity"].values():
         assert culture["rank"] == pytest.approx([1.0, 1.0, 1.0])
         assert culture["dark_less_light"] == pytest.approx([0.0, 0.0, 0.0], abs=1e-6)
+    lines = evaluated.table.splitlines()
+    start = lines.index(
+        "| skin by identity: change of L* | light | medium | dark | dark less light |"
+    )
+    assert lines[start + 1] == "|---|---|---|---|---|" and lines[start - 1] == ""
+    assert lines[start + 2].startswith("| Lattice | +0.0 (+0.0 to +0.0) |")
     assert "not of a person" in evaluated.page and "Dark less light" in evaluated.page
     everything = (evaluated.folder / "evaluation.json").read_text("utf-8") + evaluated.page
     assert "dark_0" not in everything

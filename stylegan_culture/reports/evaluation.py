@@ -122,7 +122,7 @@ class EvaluationRecord:
     held_out: dict[str, int]  # culture to the artworks that no probe was fitted to
     judge: ProbeFigures  # the probe
     second_judge: ProbeFigures | None  # the project's own probe, where --judge names another
-    moved: int  # artworks not judged though the rule holds them out: a model was trained on them
+    seen: int  # held-out artworks in the training table of a model: they are no contents
     skin: SkinRecord | None  # what restyling does to portraits, where they are given
     features: Network  # the network of FID, KID and perceptual distances
     crossfade: list[restyled.Crossfade]  # the control; empty without photographs
@@ -251,7 +251,7 @@ def measure(
         held_out=trial.held_out_counts,
         judge=_probe_figures(trial, trial.probe),
         second_judge=None if second is None else _probe_figures(trial, second),
-        moved=trial.moved,
+        seen=trial.seen,
         skin=None,
         features=Network(references.backbone.name, references.backbone.fingerprint),
         crossfade=crossfade,

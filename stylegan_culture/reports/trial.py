@@ -17,7 +17,7 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.outputs import Outputs, named
 from stylegan_culture.pipelines.folder import tabled
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
-from stylegan_culture.pipelines.sampling import Source, never_held, of_cultures, split
+from stylegan_culture.pipelines.sampling import Source, of_cultures, split, without
 
 if typing.TYPE_CHECKING:
     import keras
@@ -205,7 +205,7 @@ class Trial:
     gallery: np.ndarray  # `[G, SIDE, SIDE, 3]`, photographs that are no contents
     training: Source  # the pictures that the cultures can be learnt from
     held_out: Source  # the others
-    moved: int  # artworks that the rule would hold out and a model was trained on: not judged
+    seen: int  # held-out artworks in the training table of a model: they are no contents
     originals: Source | None  # the photographs among the contents at their own proportions
     # `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None
     truth: np.ndarray | None
@@ -262,9 +262,10 @@ def build(config: TrialConfig) -> Trial:
     """The trial that the options describe; `InputError` where data do not suffice for it."""
     from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, CultureProbe
 
-    training, held_out, moved = _parts(config)
+    training, held_out = _parts(config)
     photographs, others = _photographs(config)
-    chosen = held_out.select(_spread(held_out, config.artworks))
+    unseen = without(held_out, _trained_on(config))
+    chosen = unseen.select(_spread(unseen, config.artworks))
     contents, sources, ids = evaluation_arrays(chosen, config.size)
     gallery = np.zeros((0, SIDE, SIDE, 3), np.float32)
     if photographs is not None:
@@ -288,25 +289,30 @@ def build(config: TrialConfig) -> Trial:
         gallery=gallery,
         training=training,
         held_out=held_out,
-        moved=moved,
+        seen=len(held_out) - len(unseen),
         originals=photographs,
         truth=_truth(held_out, ids, config.size) if config.data == "ornaments" else None,
     )
 
 
-def _parts(config: TrialConfig) -> tuple[Source, Source, int]:
-    """The data's pictures to fit to and those to judge, and how many went from the second to the
-    first because a model was trained on them."""
-    from stylegan_culture import models
-
+def _parts(config: TrialConfig) -> tuple[Source, Source]:
+    """The data's pictures of the chosen cultures: those to fit to, and the held-out others."""
     whole = load_source(config.data, config.size, "all")
     names = [name.strip() for name in config.cultures.split(",") if name.strip()]
     if names:
         whole = of_cultures(whole, names)
-    trained = frozenset().union(*map(models.training_pictures, config.model))
-    known = never_held(whole, trained)
-    parts = (split(known, part) for part in ("train", "held_out"))
-    return *parts, int(np.count_nonzero(whole.held & ~known.held))
+    return split(whole, "train"), split(whole, "held_out")
+
+
+def _trained_on(config: TrialConfig) -> frozenset[str]:
+    """Identifiers in the training tables of the models.
+
+    All of a table count, also those that training held out then: the earlier parts of a long
+    training may have had other lists, and so another held-out fifth.
+    """
+    from stylegan_culture import models
+
+    return frozenset().union(*map(models.training_pictures, config.model))
 
 
 def reduced(pictures: np.ndarray) -> np.ndarray:
