@@ -40,6 +40,13 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda one: order.get(one.path.relative_to(folder).as_posix(), len(order)))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Initial weights are the same on every run, whatever was tested before."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(20240501)
+
+
 @pytest.fixture
 def generator():
     """Random numbers that are the same on every run."""

@@ -28,7 +28,7 @@ from stylegan_culture.files import written_whole
 if typing.TYPE_CHECKING:
     import tensorflow as tf
 
-# Means of ImageNet in blue, green, red order, 0 to 255; both networks were trained without them.
+# ImageNet means in blue, green, red order, 0 to 255; VGG19 and ResNet50 expect pictures less them.
 IMAGENET_BGR = (103.939, 116.779, 123.68)
 EMBEDDING = 128
 

@@ -342,9 +342,8 @@ WHAT = {
 class GapMap:
     """K traditions on a map."""
 
-    figures: dict[
-        str, np.ndarray
-    ]  # for each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval
+    # For each of `WHAT` rows `[K, 3]` of value, low and high end of a 95 % interval
+    figures: dict[str, np.ndarray]
     frechet: np.ndarray  # `[K, K]`, Frechet distances as a share of the mean variance
     points: np.ndarray  # `[K, 2]`, `plane` of them
     kept: float  # the share of the squared distances' variance that the plane keeps
