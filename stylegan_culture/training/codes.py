@@ -187,6 +187,19 @@ class Search:
         return [*different(allowed, self.config.looks, self.config.near), judged[0]]
 
 
+def plainest_first(contents: np.ndarray, count: int) -> np.ndarray:
+    """Contents `[N, S, S, 3]`, the first `count` of them half of the plainest, half spread.
+
+    So the few that every candidate restyles have skies to look for marks on, and other places.
+    """
+    counts = np.array([lightness.plain(one).sum() for one in lightness.lightness(contents)])
+    plainest = np.argsort(-counts, kind="stable")[: -(-count // 2)]
+    others = np.setdiff1d(np.arange(len(contents)), plainest)
+    spread = others[runs.spread(len(others), count - len(plainest))]
+    rest = np.setdiff1d(others, spread)
+    return contents[np.concatenate([plainest, spread, rest])]
+
+
 def mixtures(
     parents: list[Candidate], count: int, generator: np.random.Generator
 ) -> Iterator[Candidate]:
@@ -237,9 +250,9 @@ def main(arguments: list[str] | None = None) -> None:
     every = evaluation_arrays(photographs, probes.SIDE)[0]
     probe = _probe(source, every)
     rows = runs.spread(len(photographs), config.judged)
-    # The first ones, which every candidate restyles, are spread over all photographs as well.
-    order = np.argsort(np.argsort(rows) % -(-config.judged // config.contents), kind="stable")
-    contents = evaluation_arrays(photographs.select(rows[order]), config.size)[0]
+    contents = plainest_first(
+        evaluation_arrays(photographs.select(rows), config.size)[0], config.contents
+    )
     search = Search(loaded.network, probe, contents, config)
     looks, before = {}, {}
     for key in tqdm.tqdm(keys, "cultures", disable=None):
