@@ -51,6 +51,10 @@ class Culture:
         """The title, or the key as words."""
         return self.title or self.key.replace("_", " ")
 
+    def named_looks(self) -> list[tuple[str, Look]]:
+        """The looks with their names `KEY:1`, `KEY:2`."""
+        return [(f"{self.key}:{number}", look) for number, look in enumerate(self.looks, 1)]
+
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
@@ -71,6 +75,14 @@ class Facts:
     def keys(self) -> tuple[str, ...]:
         """The cultures' keys in order."""
         return keys_of(self.cultures)
+
+    @property
+    def settings(self) -> dict:
+        """The object that holds the network's sizes: a run's config; a culture model's folder has
+        them in the record itself."""
+        if self.place.name == "run.json":
+            return read_group(self.record, "config", self.place)
+        return self.record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +148,11 @@ def read_text(
     if not isinstance(text, str) or len(text) > longest or not all(map(_is_shown, text)):
         raise damaged(place, f"its {name} is {shortened(text)}, no text that can be shown")
     return text
+
+
+def showable(text: str, longest: int) -> str:
+    """A text as `read_text` takes it: what cannot be shown becomes `?`, the end is cut off."""
+    return "".join(letter if _is_shown(letter) else "?" for letter in text[:longest])
 
 
 def read_number(record: dict, name: str, place: Place, low: int, high: int) -> int:

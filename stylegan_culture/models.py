@@ -1,6 +1,7 @@
 """The one door to a model: a shipped name, a model folder or a run folder -> network and facts.
 
-`find` tells where a model is, `kind_of` and `read` what it is, and `load` builds its network.
+`find` tells where a model is, `kind_of` and `read` what it is, `looks_sheet` where its looks are
+shown, and `load` builds its network.
 """
 
 import dataclasses
@@ -48,6 +49,7 @@ restoration = later("stylegan_culture.networks.restoration")
 WEIGHTS = "model.weights.h5"  # of every run folder and model folder
 OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
 TAGGER = "classifier.npz"
+LOOKS, LOOKS_OF_RUN = "looks.jpg", "samples/looks.png"  # the sheet in a model folder, in a run's
 RECORDS = ("run.json", "model.json", TAGGER)  # a folder with one of them is a model
 PARTS = (*RECORDS, "weights.npz")  # a folder of saved_models with one of them is shipped
 REMEDY = "train the run to its end, or train or export the model again"
@@ -124,6 +126,15 @@ def read(reference: Place) -> Facts:
     return _facts(*_open(find(reference)))
 
 
+def looks_sheet(facts: Facts) -> pathlib.Path | None:
+    """The picture that shows the looks of a model; None where it has no looks or no picture."""
+    folder = facts.place.parent
+    if not any(culture.looks for culture in facts.cultures):
+        return None
+    sheets = (folder / name for name in (LOOKS, LOOKS_OF_RUN))
+    return next((sheet for sheet in sheets if sheet.is_file()), None)
+
+
 def load(reference: Place, kind: str | None = None, backbone_weights: str = "") -> Loaded:
     """A model with its network; `reference` as for `find`.
 
@@ -167,10 +178,7 @@ def _facts(kind: str, trainer: str, place: pathlib.Path, record: dict) -> Facts:
 
 def _load_culture(facts: Facts) -> "CultureModel":
     model_record.read_backbone(facts.record, facts.place)  # before evaluation needs it
-    group = facts.record
-    if facts.place.name == "run.json":
-        group = model_record.read_group(group, "config", facts.place)
-    sizes = _read_sizes(GeneratorConfig, group, "generator", facts)
+    sizes = _read_sizes(GeneratorConfig, facts.settings, "generator", facts)
     looks = {culture.key: [look.code for look in culture.looks] for culture in facts.cultures}
     for key, codes in looks.items():
         if any(len(code) != sizes.code_size for code in codes):

@@ -6,7 +6,7 @@ import functools
 import pathlib
 import sys
 
-from stylegan_culture import images
+from stylegan_culture import images, models
 from stylegan_culture.config import (
     CULTURE_BACKBONE,
     InputError,
@@ -14,10 +14,12 @@ from stylegan_culture.config import (
     flag_of,
     from_flags,
     run_command,
+    visible,
 )
 from stylegan_culture.later import later
 from stylegan_culture.outputs import Outputs, add_flag, named
 from stylegan_culture.restyling import methods, pictures, restoration, sampling
+from stylegan_culture.restyling.feedforward import CULTURE_MODEL
 from stylegan_culture.restyling.methods import METHODS
 from stylegan_culture.restyling.request import Request
 from stylegan_culture.restyling.restoration import RestorationSettings
@@ -28,6 +30,7 @@ from stylegan_culture.restyling.video.restyled import ClipJob, ClipSettings
 
 flicker = later("stylegan_culture.measures.flicker")
 STANDARD_OUTPUT = ("-", "/dev/stdout")
+LONGEST_SOURCE = 100  # characters that --list shows of what a look was made from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,9 @@ class Command:
 def main(arguments: list[str] | None = None) -> None:
     """Restyles every picture; bad ones among several are named, skipped, and end in exit code 2."""
     options = _parser().parse_args(arguments)
+    if options.list:
+        print("\n".join(listed(options)))
+        return
     command = checked(options)
     outputs = Outputs(inputs(command), options.overwrite)
     place = pathlib.Path(command.out)
@@ -73,6 +79,29 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.buffer.flush()
     else:
         _print_places(command, outputs)
+
+
+def listed(options: argparse.Namespace) -> list[str]:
+    """Lines that name the cultures of `--model` and their looks, and the sheet that shows these;
+    `InputError` for a model without cultures, and for further flags."""
+    given = [name for name, value in vars(options).items() if value]
+    for name in given:
+        if name not in ("list", "model"):
+            what = "the pictures" if name == "images" else flag_of(name)
+            raise InputError(f"--list takes --model and nothing else; leave out {what}")
+    facts = models.read(getattr(options, "model", CULTURE_MODEL))
+    if not facts.cultures:
+        raise InputError(f"{facts.place.parent} knows no cultures; name another --model")
+    rows = []
+    for culture in facts.cultures:
+        texts = (culture.name, culture.region, culture.period)
+        rows.append((culture.key, ", ".join(filter(None, texts))))
+        for name, look in culture.named_looks():
+            rows.append((f"  {name}", visible(look.source, LONGEST_SOURCE)))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:{width}}  {text}".rstrip() for name, text in rows]
+    sheet = models.looks_sheet(facts)
+    return lines if sheet is None else [*lines, f"sheet of the looks: {sheet}"]
 
 
 def _print_places(command: Command, outputs: Outputs) -> None:
@@ -141,8 +170,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--compare", metavar="METHODS", help="several methods, such as wct,match, on one sheet")
     add(
+        "--list",
+        action="store_true",
+        help="name the cultures of --model and their looks, and nothing else",
+    )
+    add(
         "--out",
-        required=True,
+        default="",
         metavar="PLACE",
         help="file, or folder for several pictures or a clip's frames; - writes one picture as "
         "PNG to standard output",
@@ -176,6 +210,8 @@ def _all_settings() -> dict[str, type]:
 
 def checked(options: argparse.Namespace) -> Command:
     """The checked command line; `InputError` where its options contradict each other."""
+    if not options.out:
+        raise InputError("name a place for the results with --out")
     names = _method_names(options)
     request = from_flags(Request(), options)
     restoring = from_flags(RestorationSettings(), options)

@@ -34,7 +34,7 @@ from stylegan_culture.outputs import Outputs, named
 data = later("stylegan_culture.pipelines.input")
 # All files that an earlier export may have written beside TFLite files; others are the user's.
 WRITTEN = (
-    r"model\.json|model_card\.md|samples\.jpg|weights\.h5|model\.weights\.h5"
+    r"model\.json|model_card\.md|samples\.jpg|looks\.jpg|weights\.h5|model\.weights\.h5"
     r"|saved_model\w*/(saved_model\.pb|fingerprint\.pb|assets/model\.json"
     r"|variables/variables\.(index|data-[0-9]+-of-[0-9]+))"
 )
@@ -178,6 +178,9 @@ def build(plan: Plan, folder: pathlib.Path) -> None:
             agreements = parity(network, checked, saved_model, paths)
             rows += [_row(path, agreements[path.name]) for path in paths.values()]
     _write_sheet(plan, networks, shown, folder / "samples.jpg")
+    looks = models.looks_sheet(plan.facts)
+    if looks is not None:
+        images.write(folder / models.LOOKS, images.read(looks))
     card = [card_of(plan, networks, files.read_measures(plan.config.run), rows)]
     card += [path.read_text(encoding="utf-8") for path in plan.notes]
     files.write_text(folder / "model_card.md", "\n".join(card))
@@ -219,6 +222,7 @@ def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[s
             + ", ".join(map(markdown, (culture.title, culture.region, culture.period)))
             for culture in plan.facts.cultures
         ]
+        lines += _looks(plan.facts)
     else:
         descriptions = [{"name": network.name, **network.facts} for network in networks]
         lines = [f"- {code(json.dumps(one, ensure_ascii=False))}" for one in descriptions]
@@ -234,6 +238,20 @@ def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[s
         measures=json_block(measures),
         rows="\n".join(rows),
     )
+
+
+def _looks(facts: Facts) -> list[str]:
+    """The card's part about looks; nothing where no culture has any."""
+    looks = [look for culture in facts.cultures for look in culture.named_looks()]
+    if not looks:
+        return []
+    sheet = f"\n![Photographs in every look]({models.LOOKS})\n" if models.looks_sheet(facts) else ""
+    text = string.Template((CARDS / "looks.md").read_text(encoding="utf-8")).substitute(
+        example=code(looks[-1][0]),
+        sheet=sheet,
+        looks="\n".join(f"- {code(name)}: {markdown(look.source)}" for name, look in looks),
+    )
+    return [text.rstrip("\n")]
 
 
 def load_pictures(folder: str, wanted: int, facts: Facts) -> list[np.ndarray]:

@@ -195,12 +195,11 @@ def _repairs(loaded: Loaded) -> list[Exportable]:
 
 
 def _culture_record(loaded: Loaded, networks: list[Exportable]) -> dict:
-    record, place = loaded.facts.record, loaded.facts.place
-    config = record["config"] if place.name == "run.json" else record
+    settings = loaded.facts.settings
     return {
-        "generator": config["generator"],
+        "generator": settings["generator"],
         "style_size": loaded.network.config.code_size,
-        "backbone": config.get("backbone"),
+        "backbone": settings.get("backbone"),
     }
 
 

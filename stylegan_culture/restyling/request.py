@@ -13,7 +13,9 @@ from stylegan_culture.config import InputError, flag_of, option
 class Request:
     """Which style, how strong, how large."""
 
-    culture: str | None = option(None, 'a culture, or a mixture such as "a=0.7,b=0.3"')
+    culture: str | None = option(
+        None, 'a culture, a look of it such as "a:2", or a mixture such as "a=0.7,b=0.3"'
+    )
     style: tuple = option((), "a picture file whose style is taken over; may be repeated")
     weights: str | None = option(
         None, "of several --style, such as 0.7,0.3; equal where none are given"

@@ -7,29 +7,34 @@ a few training photographs, and is scored by what the results show:
     score = P(culture) + e edges + o order - m max(marks - quiet, 0) - t |1 - tone|
 
 P is the mean probability that a probe gives the culture; edges, order and marks are those of
-`measures.lightness`, and quiet is how marked the artworks' own plain places are. Tone is the slope
-of the results' lightness over the photographs': below 1 they draw light and dark towards each
-other, which is what lightens dark skin. A candidate with a lower tone than the code that the name
-has now, by more than `slack`, is left out.
+`measures.lightness`, and quiet is how marked the artworks' plain places are. Tone is the slope of
+the results' lightness over the photographs': below 1 they draw light and dark towards each other,
+which is what lightens dark skin. A candidate with a lower tone than the code that the name has now,
+by more than `slack`, is left out. No portrait is used to choose a code.
 
 The first look is the best candidate; each further one is the candidate, of those whose score is
 near the best, whose results differ most from the looks chosen before.
 """
 
 import dataclasses
+import functools
 import pathlib
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tqdm
 
-from stylegan_culture import images
-from stylegan_culture.config import InputError, option, weight
+from stylegan_culture import arrays, images
+from stylegan_culture.config import InputError, option, visible, weight
 from stylegan_culture.files import write_result
+from stylegan_culture.model_record import MOST_LOOKS, Facts, showable
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.pipelines.sampling import Source
 from stylegan_culture.training import later, runs
+
+if typing.TYPE_CHECKING:
+    from stylegan_culture.networks.generator import CultureModel
 
 tf = later("tensorflow")
 backbones = later("stylegan_culture.features.backbones")
@@ -40,8 +45,11 @@ probes = later("stylegan_culture.measures.probes")
 
 FITTED = 200  # training pictures of each class that the probe is fitted to
 PARENTS, MIXED = 12, 3  # codes that mixtures are drawn from, and the most in one mixture
-FINALISTS = 8  # candidates of each culture that restyle all contents
+FINALISTS = 8  # candidates of each culture that restyle all photographs
 GRID = 16  # pixels between places whose lightness decides the tone
+BEFORE = "the code before"  # that a culture's name has before the search
+LONGEST_NAME = 60  # characters of an artwork's name in a look's source
+SHEET_SIDE = 192  # pixels: largest side of a picture on the sheet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +74,12 @@ class CodesConfig:
         table=True,
         metavar="SOURCE",
     )
-    content: str = option("", "folder:PATH of photographs to restyle")
+    content: str = option("", "folder:PATH of photographs to restyle", metavar="SOURCE")
     artworks: int = option(120, "artworks of each culture whose codes are candidates", low=2)
     mixtures: int = option(80, "mixtures of the best codes that are tried besides", low=0)
     contents: int = option(6, "photographs that every candidate restyles", low=2)
     judged: int = option(32, "photographs that the best candidates restyle", low=2)
-    looks: int = option(3, "looks of each culture, the default among them", low=1, high=16)
+    looks: int = option(3, "looks of each culture, the default among them", low=1, high=MOST_LOOKS)
     near: float = option(0.15, "how much less than the best the score of a look may be", low=0.0)
     size: int = option(256, "pixels a side of the photographs", low=32, multiple_of=16)
     score: ScoreConfig = ScoreConfig()
@@ -80,67 +88,114 @@ class CodesConfig:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidate:
-    """A style code `[D]`, what it was made from, and what its results show.
-
-    shown: the mean probe features of its results, `[F]`.
-    """
+    """A style code `[D]`, and the codes that it is mixed of: their weights by name, of sum 1. Names
+    are identifiers of artworks, and `BEFORE`."""
 
     code: np.ndarray
-    source: str
-    named: float = 0.0
-    edges: float = 0.0
-    order: float = 0.0
-    marks: float = 0.0
-    tone: float = 0.0
-    score: float = 0.0
-    shown: np.ndarray | None = None
+    parts: dict[str, float]
 
     @property
-    def figures(self) -> dict[str, float | str]:
+    def source(self) -> str:
+        """What the code was made from, for people, the largest part first."""
+        parts = sorted(self.parts.items(), key=lambda part: -part[1])
+        named = [(showable(name, LONGEST_NAME), share) for name, share in parts]
+        if len(named) == 1:
+            return named[0][0]
+        return " + ".join(f"{share:.2f} {name}" for name, share in named)
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What the results of a code show; see the module. Marks are in L*."""
+
+    named: float
+    edges: float
+    order: float
+    marks: float
+    tone: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """A candidate with its figures and score. shown: the mean probe features `[F]` of its
+    results."""
+
+    candidate: Candidate
+    figures: Figures
+    score: float
+    shown: np.ndarray
+
+    @property
+    def record(self) -> dict[str, float | str]:
         """What stands in metrics.json."""
-        numbers = ("named", "edges", "order", "marks", "tone", "score")
-        return {"source": self.source} | {name: getattr(self, name) for name in numbers}
+        figures = dataclasses.asdict(self.figures)
+        return {"source": self.candidate.source, **figures, "score": self.score}
+
+
+def score(figures: Figures, quiet: float, weights: ScoreConfig) -> float:
+    """The score of the module; quiet: marks on the plain places of the culture's artworks, L*."""
+    return (
+        figures.named
+        + weights.edges * figures.edges
+        + weights.order * figures.order
+        - weights.marks * max(figures.marks - quiet, 0.0)
+        - weights.tone * abs(1.0 - figures.tone)
+    )
 
 
 class Contents:
-    """Photographs `[N, S, S, 3]` that candidates restyle, and what results are compared with."""
+    """Photographs `[N, S, S, 3]` that candidates restyle, and what results are compared with.
+
+    Raises `InputError` where none of them has plain places on which marks could be seen.
+    """
 
     def __init__(self, pictures: np.ndarray):
         self.pictures = pictures
         self.lightness = lightness.lightness(pictures)
-        if not any(lightness.plain(one).sum() >= lightness.LEAST_PLAIN for one in self.lightness):
+        if max(_plain_pixels(self.lightness)) < lightness.LEAST_PLAIN:
             raise InputError(
-                "none of the photographs has a plain place to look for marks on; name a folder "
-                "of other photographs with --content"
+                "none of the photographs has a plain place, such as a sky, to look for marks on; "
+                "name a folder of other photographs with --content"
             )
 
-    def compared(self, results: np.ndarray) -> dict[str, float]:
-        """Edges, order, marks and tone of results `[N, S, S, 3]`."""
-        after, before = lightness.lightness(results), self.lightness
+    def compared(self, results: np.ndarray, named: float) -> Figures:
+        """The figures of results `[N, S, S, 3]` that are named as the culture with a probability of
+        `named`. A result of one lightness keeps neither edges nor order: 0."""
+        before, after = self.lightness, lightness.lightness(results)
         marks = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
-        smooth = [lightness.blurred(each, lightness.ORDER_BLUR) for each in (before, after)]
-        places = [each[:, ::GRID, ::GRID].ravel() for each in smooth]
-        return {
-            "edges": float(np.nanmean(lightness.edges(before, after))),
-            "order": float(np.nanmean(lightness.order(before, after))),
-            "marks": float(np.nanmedian(marks)),
-            "tone": float(np.polyfit(*places, 1)[0]),
-        }
+        places = [
+            lightness.blurred(each, lightness.ORDER_BLUR)[:, ::GRID, ::GRID].ravel()
+            for each in (before, after)
+        ]
+        return Figures(
+            named=named,
+            edges=float(np.nan_to_num(lightness.edges(before, after)).mean()),
+            order=float(np.nan_to_num(lightness.order(before, after)).mean()),
+            marks=float(np.nanmedian(marks)),
+            tone=float(np.polyfit(*places, 1)[0]),
+        )
 
 
 class Search:
-    """Scores candidates of one culture after another; see the module.
+    """Judges candidates of one culture after another; see the module.
 
     Args:
-        network: the `CultureModel`.
+        network: whose codes are chosen.
         probe: whose classes hold the model's cultures.
-        contents: all photographs; every candidate restyles the first ones, as many as
-            `config.contents` says.
+        few, every: what every candidate restyles, and what the best of them restyle.
+        config: settings of the run.
     """
 
-    def __init__(self, network, probe, contents: np.ndarray, config: CodesConfig):
+    def __init__(
+        self,
+        network: "CultureModel",
+        probe: "probes.CultureProbe",
+        few: Contents,
+        every: Contents,
+        config: CodesConfig,
+    ):
         self.network, self.probe, self.config = network, probe, config
-        self.few, self.all = Contents(contents[: config.contents]), Contents(contents)
+        self.few, self.every = few, every
         self.restyle = tf.function(network.stylize_with, reduce_retracing=True)
 
     def results(self, code: np.ndarray, contents: np.ndarray) -> np.ndarray:
@@ -150,79 +205,95 @@ class Search:
             [self.restyle(one[None], code[None], strength).numpy() for one in contents]
         )
 
-    def scored(self, candidate: Candidate, culture: str, quiet: float, contents: Contents):
-        """The candidate with its figures."""
+    def judged(
+        self, candidate: Candidate, contents: Contents, culture: str, quiet: float
+    ) -> Judged:
+        """A candidate with what it shows of a culture on these contents."""
         results = self.results(candidate.code, contents.pictures)
         small = np.stack([images.resize(one, probes.SIDE, probes.SIDE) for one in results])
         features = probes.descriptors(self.probe.backbone, small)
         named = self.probe.classifier.predict_proba(features)
-        figures = contents.compared(results)
-        figures["named"] = float(named[:, self.probe.classes.index(culture)].mean())
-        weights = self.config.score
-        score = (
-            figures["named"]
-            + weights.edges * figures["edges"]
-            + weights.order * figures["order"]
-            - weights.marks * max(figures["marks"] - quiet, 0.0)
-            - weights.tone * abs(1.0 - figures["tone"])
-        )
-        return dataclasses.replace(candidate, **figures, score=score, shown=features.mean(axis=0))
+        column = self.probe.classes.index(culture)
+        figures = contents.compared(results, float(named[:, column].mean()))
+        total = score(figures, quiet, self.config.score)
+        return Judged(candidate, figures, total, features.mean(axis=0))
 
-    def looks(self, culture: str, encoded: list[Candidate], quiet: float) -> list[Candidate]:
-        """The looks of a culture, the best first, then the code that its name has now."""
-        generator = np.random.default_rng(self.config.seed)
-        now = Candidate(self.network.named_codes()[culture], "the mapping network")
-        few = [self.scored(one, culture, quiet, self.few) for one in [now, *encoded]]
-        least = few[0].tone - self.config.score.slack
-        for count in (self.config.mixtures // 2, self.config.mixtures - self.config.mixtures // 2):
-            parents = sorted(few, key=lambda one: -one.score)[:PARENTS]
-            few += [
-                self.scored(one, culture, quiet, self.few)
-                for one in mixtures([few[0], *parents], count, generator)
-            ]
-        best = sorted((one for one in few[1:] if one.tone >= least), key=lambda one: -one.score)
-        judged = [self.scored(one, culture, quiet, self.all) for one in [few[0], *best[:FINALISTS]]]
-        least = judged[0].tone - self.config.score.slack
-        allowed = [one for one in judged if one.tone >= least]
-        return [*different(allowed, self.config.looks, self.config.near), judged[0]]
+    def looks(
+        self, culture: str, encoded: Sequence[Candidate], quiet: float
+    ) -> tuple[list[Judged], Judged]:
+        """The looks of a culture, the best first, and the code that its name has now, judged alike.
+
+        encoded: of the culture's artworks. quiet: of `score`.
+        """
+        config, generator = self.config, np.random.default_rng(self.config.seed)
+        judge = functools.partial(self.judged, culture=culture, quiet=quiet)
+        before = Candidate(self.network.named_codes()[culture], {BEFORE: 1.0})
+        few = [judge(one, self.few) for one in (before, *encoded)]
+        first_half = config.mixtures // 2
+        for count in (first_half, config.mixtures - first_half):
+            parents = [few[0], *best(few[1:], PARENTS)]
+            mixed = mixtures([one.candidate for one in parents], count, generator)
+            few += [judge(one, self.few) for one in mixed]
+        finalists = best(allowed(few, config.score.slack)[1:], FINALISTS)
+        last = [judge(one.candidate, self.every) for one in (few[0], *finalists)]
+        return different(allowed(last, config.score.slack), config.looks, config.near), last[0]
+
+
+def best(judged: Sequence[Judged], count: int) -> list[Judged]:
+    """At most `count` of the highest score, the best first."""
+    return sorted(judged, key=lambda one: -one.score)[:count]
+
+
+def allowed(judged: Sequence[Judged], slack: float) -> list[Judged]:
+    """The first, and those whose tone is not lower than the first's by more than `slack`."""
+    least = judged[0].figures.tone - slack
+    return [judged[0], *(one for one in judged[1:] if one.figures.tone >= least)]
+
+
+def different(judged: Sequence[Judged], count: int, near: float) -> list[Judged]:
+    """The best candidate, then those near it in score whose results differ most from all before."""
+    first = best(judged, 1)[0]
+    chosen = [first]
+    others = [one for one in judged if one is not first and one.score >= first.score - near]
+    while others and len(chosen) < count:
+        apart = [min(np.linalg.norm(one.shown - each.shown) for each in chosen) for one in others]
+        chosen.append(others.pop(int(np.argmax(apart))))
+    return chosen
+
+
+def mixtures(
+    parents: Sequence[Candidate], count: int, generator: np.random.Generator
+) -> Iterator[Candidate]:
+    """`count` codes, each mixed of two or three of `parents` (one where there is one only), with
+    weights that are uniform over all mixtures of these."""
+    for _ in range(count):
+        number = min(int(generator.integers(2, MIXED + 1)), len(parents))
+        rows = generator.choice(len(parents), number, replace=False)
+        shares, parts = generator.dirichlet(np.ones(number)), {}
+        for share, row in zip(shares, rows, strict=True):
+            for name, part in parents[row].parts.items():
+                parts[name] = parts.get(name, 0.0) + float(share * part)
+        code = shares @ np.stack([parents[row].code for row in rows])
+        yield Candidate(code.astype(np.float32), parts)
 
 
 def plainest_first(contents: np.ndarray, count: int) -> np.ndarray:
     """Contents `[N, S, S, 3]`, the first `count` of them half of the plainest, half spread.
 
-    So the few that every candidate restyles have skies to look for marks on, and other places.
+    So the few that every candidate restyles have skies to look for marks on, and other places. The
+    very first is the plainest of all.
     """
-    counts = np.array([lightness.plain(one).sum() for one in lightness.lightness(contents)])
-    plainest = np.argsort(-counts, kind="stable")[: -(-count // 2)]
+    pixels = _plain_pixels(lightness.lightness(contents))
+    plainest = np.argsort(-pixels, kind="stable")[: -(-count // 2)]
     others = np.setdiff1d(np.arange(len(contents)), plainest)
     spread = others[runs.spread(len(others), count - len(plainest))]
     rest = np.setdiff1d(others, spread)
     return contents[np.concatenate([plainest, spread, rest])]
 
 
-def mixtures(
-    parents: list[Candidate], count: int, generator: np.random.Generator
-) -> Iterator[Candidate]:
-    """Codes mixed of two or three of `parents`, with weights that are uniform over all mixtures."""
-    for _ in range(count):
-        number = min(int(generator.integers(2, MIXED + 1)), len(parents))
-        chosen = generator.choice(len(parents), number, replace=False)
-        weights = generator.dirichlet(np.ones(number)).astype(np.float32)
-        code = sum(w * parents[row].code for w, row in zip(weights, chosen, strict=True))
-        parts = zip(weights, chosen, strict=True)
-        text = " + ".join(f"{w:.2f} ({parents[row].source})" for w, row in parts)
-        yield Candidate(code, text)
-
-
-def different(candidates: list[Candidate], count: int, near: float) -> list[Candidate]:
-    """The best candidate, then those near it in score whose results differ most from all before."""
-    best = max(candidates, key=lambda one: one.score)
-    chosen = [best]
-    others = [one for one in candidates if one is not best and one.score >= best.score - near]
-    while others and len(chosen) < count:
-        apart = [min(np.linalg.norm(one.shown - each.shown) for each in chosen) for one in others]
-        chosen.append(others.pop(int(np.argmax(apart))))
-    return chosen
+def _plain_pixels(lightnesses: np.ndarray) -> np.ndarray:
+    """How many pixels of each lightness `[N, H, W]` are plain, `[N]`."""
+    return np.array([np.count_nonzero(lightness.plain(one)) for one in lightnesses])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -230,123 +301,137 @@ def main(arguments: list[str] | None = None) -> None:
     flags, config = runs.parse(arguments, __doc__, {"": (CodesConfig(), "")})
     if flags is None:
         return
+    _check(config)
+    runs.claim(flags, config)
+    loaded = models.load(config.model, "culture")
+    keys, folder = loaded.facts.keys, pathlib.Path(flags.run)
+    source, photographs = _sources(config, keys)
+    rows = runs.spread(len(photographs), config.judged)
+    contents = evaluation_arrays(photographs.select(rows), config.size)[0]
+    contents = plainest_first(contents, config.contents)
+    few, every = Contents(contents[: config.contents]), Contents(contents)
+    search = Search(loaded.network, _probe(source, photographs), few, every, config)
+    looks, before = {}, {}
+    for key in tqdm.tqdm(keys, "cultures", disable=None):
+        artworks = source.select(source.of_culture(source.cultures.index(key)))
+        encoded = list(_encoded(loaded.network, artworks, config.artworks))
+        looks[key], before[key] = search.looks(key, encoded, _quiet(artworks))
+    sheet, measures = folder / models.LOOKS_OF_RUN, folder / "metrics.json"
+    titles = [culture.name for culture in loaded.facts.cultures]
+    images.write(sheet, _sheet(search, titles, list(looks.values())))
+    write_result(measures, _measures(before, looks))
+    runs.report_skipped(folder, source, photographs)
+    arrays.save_weights(loaded.network, folder / models.WEIGHTS)
+    record = _record(config, loaded.facts, looks, flags.command)
+    write_result(folder / "run.json", record)  # last: a folder that has it is whole
+    print(f"sheet of looks: {sheet}")
+    print(f"measures: {measures}")
+
+
+def _check(config: CodesConfig) -> None:
+    """Raises `InputError` for settings that cannot be searched with."""
     for name in ("data", "content"):
         if not getattr(config, name):
             raise InputError(f"--{name} is missing; --help says what it is")
     if config.contents > config.judged:
-        raise InputError(f"--contents is {config.contents} and --judged {config.judged}, fewer")
-    loaded = models.load(config.model, "culture")
-    keys = loaded.facts.keys
+        raise InputError(
+            f"--contents {config.contents} is more than --judged {config.judged}; the first are "
+            "some of the second"
+        )
+
+
+def _sources(config: CodesConfig, keys: tuple[str, ...]) -> tuple[Source, Source]:
+    """Training artworks and training photographs; `InputError` where there are too few."""
     source = load_source(config.data, config.size, "train")
     photographs = load_content(config.content, config.size, "train")
-    if missing := [key for key in keys if key not in source.cultures]:
-        raise InputError(f"--data has no pictures of the model's culture {missing[0]}")
+    pictures = dict(zip(source.cultures, source.tags.sum(axis=0), strict=True))
+    for key in keys:
+        if not pictures.get(key):
+            raise InputError(
+                f"--data has no training pictures of the model's culture {visible(key)}; add a "
+                "folder with some"
+            )
     if len(photographs) < config.judged:
         raise InputError(
-            f"--content has {len(photographs)} training photographs for --judged {config.judged}"
+            f"--content has {len(photographs)} training photographs and --judged {config.judged} "
+            "wants more; add photographs or lower it"
         )
-    runs.claim(flags, config)
-    folder = pathlib.Path(flags.run)
-    every = evaluation_arrays(photographs, probes.SIDE)[0]
-    probe = _probe(source, every)
-    rows = runs.spread(len(photographs), config.judged)
-    contents = plainest_first(
-        evaluation_arrays(photographs.select(rows), config.size)[0], config.contents
-    )
-    search = Search(loaded.network, probe, contents, config)
-    looks, before = {}, {}
-    for key in tqdm.tqdm(keys, "cultures", disable=None):
-        part = source.select(source.of_culture(source.cultures.index(key)))
-        encoded = list(_encoded(loaded.network, part, config.artworks))
-        *looks[key], before[key] = search.looks(key, encoded, _quiet(part))
-    _write(folder, config, loaded, looks, flags.command)
-    write_result(
-        folder / "metrics.json",
-        {
-            key: {
-                "before": before[key].figures,
-                "looks": [look.figures for look in looks[key]],
-            }
-            for key in keys
-        },
-    )
-    sheet = folder / "samples" / "looks.png"
-    images.write(sheet, _sheet(search, contents[0], looks))
-    print(f"sheet of looks: {sheet}")
-    print(f"measures: {folder / 'metrics.json'}")
+    return source, photographs
 
 
-def _probe(source: Source, photographs: np.ndarray) -> "probes.CultureProbe":
+def _probe(source: Source, photographs: Source) -> "probes.CultureProbe":
     """Fitted to training pictures of every culture of the data, and to photographs."""
     classes = {}
     for number, key in enumerate(source.cultures):
         part = source.select(source.of_culture(number))
-        part = part.select(runs.spread(len(part), min(FITTED, len(part))))
-        classes[key] = evaluation_arrays(part, probes.SIDE)[0]
+        if len(part):
+            part = part.select(runs.spread(len(part), min(FITTED, len(part))))
+            classes[key] = evaluation_arrays(part, probes.SIDE)[0]
+    classes[probes.PHOTOGRAPH] = evaluation_arrays(photographs, probes.SIDE)[0]
     backbone = backbones.build_backbone("inception_resnet_v2", "culture")
-    return probes.CultureProbe.fit(backbone, classes | {probes.PHOTOGRAPH: photographs})
+    return probes.CultureProbe.fit(backbone, classes)
 
 
-def _encoded(network: typing.Any, artworks: Source, most: int) -> Iterator[Candidate]:
+def _encoded(network: "CultureModel", artworks: Source, most: int) -> Iterator[Candidate]:
+    """The codes of at most `most` artworks."""
     for row in runs.spread(len(artworks), min(most, len(artworks))):
         picture = artworks.read(int(row)).astype(np.float32) / 255
-        code = feedforward.example_code(network, picture)[0]
-        yield Candidate(code, f"encoded from {artworks.ids[row]}")
+        yield Candidate(feedforward.example_code(network, picture)[0], {artworks.ids[row]: 1.0})
 
 
 def _quiet(artworks: Source) -> float:
-    """Median of `lightness.motifs` of artworks compared with themselves: how marked the plain
-    places of the tradition are; 0 where none has a plain place."""
+    """How marked the plain places of a tradition are, L*: median of `lightness.motifs` of artworks
+    compared with themselves; 0 where none has a plain place."""
     shown = lightness.lightness(evaluation_arrays(artworks, lightness.SIDE)[0])
     marks = np.array([lightness.motifs(one, one) for one in shown])
     return float(np.nanmedian(marks)) if np.isfinite(marks).any() else 0.0
 
 
-def _write(
-    folder: pathlib.Path,
-    config: CodesConfig,
-    loaded: "models.Loaded",
-    looks: dict[str, list[Candidate]],
-    command: str,
-) -> None:
-    """The weights, and run.json as `models` reads it: the model's own facts with its looks."""
-    facts, record = loaded.facts, loaded.facts.record
-    sizes = record if facts.place.name != "run.json" else record["config"]
-    cultures = [
-        entry
-        | {
-            "looks": [
-                {"code": [round(float(x), 6) for x in look.code], "source": look.source}
-                for look in looks[entry["key"]]
-            ]
-        }
-        for entry in record["cultures"]
-    ]
-    loaded.network.save_weights(str(folder / models.WEIGHTS))
-    settings = dataclasses.asdict(config)
-    write_result(
-        folder / "run.json",
-        {
-            "config": settings | {name: sizes.get(name) for name in ("generator", "backbone")},
-            "trainer": "codes",
-            "cultures": cultures,
-            "command": f"{runs.PROGRAM} {command}",
-            **{
-                name: record[name]
-                for name in ("data", "image_size", "precision", "versions", "commit", "parameters")
-                if name in record
-            },
-        },
-    )
+def _measures(before: dict[str, Judged], looks: dict[str, list[Judged]]) -> dict:
+    """metrics.json: for each culture what the code before and the looks show."""
+    return {
+        key: {"before": before[key].record, "looks": [look.record for look in looks[key]]}
+        for key in looks
+    }
 
 
-def _sheet(search: Search, content: np.ndarray, looks: dict[str, list[Candidate]]) -> np.ndarray:
-    """A row a culture: a photograph, then the photograph in each of the culture's looks."""
-    columns = max(map(len, looks.values()))
-    cells = []
-    for chosen in looks.values():
-        restyled = [search.results(look.code, content[None])[0] for look in chosen]
-        blank = [np.ones_like(content)] * (columns - len(chosen))
-        cells += [content, *restyled, *blank]
-    labels = ["photograph", *(f"look {number}" for number in range(1, columns + 1))]
-    return images.grid(cells, columns + 1, column_labels=labels)
+def _record(
+    config: CodesConfig, facts: Facts, looks: dict[str, list[Judged]], command: str
+) -> dict:
+    """run.json as `models` reads it: what the model's record says, with the looks. Its versions,
+    commit and data stay those that the weights were trained with."""
+    cultures = []
+    for entry in facts.record["cultures"]:
+        candidates = [look.candidate for look in looks[entry["key"]]]
+        chosen = [
+            {"code": [round(float(number), 6) for number in one.code], "source": one.source}
+            for one in candidates
+        ]
+        cultures.append({**entry, "looks": chosen})
+    network = {name: facts.settings.get(name) for name in ("generator", "backbone")}
+    of_weights = ("data", "image_size", "precision", "versions", "commit", "parameters")
+    return {
+        "config": dataclasses.asdict(config) | network,
+        "trainer": "codes",
+        "cultures": cultures,
+        "command": f"{runs.PROGRAM} {command}",
+        **{name: facts.record[name] for name in of_weights if name in facts.record},
+    }
+
+
+def _sheet(search: Search, titles: list[str], looks: list[list[Judged]]) -> np.ndarray:
+    """A row a culture: two photographs, each followed by itself in the culture's looks.
+
+    The first photograph is the plainest, the second the one with fewest plain places.
+    """
+    side = min(search.config.size, SHEET_SIDE)
+    busiest = int(np.argmin(_plain_pixels(search.every.lightness)))
+    most, cells = max(map(len, looks)), []
+    for chosen in looks:
+        for content in search.every.pictures[[0, busiest]]:
+            shown = [content]
+            shown += [search.results(look.candidate.code, content[None])[0] for look in chosen]
+            shown += [np.ones_like(content)] * (most - len(chosen))
+            cells += [images.resize(one, side, side) for one in shown]
+    labels = ["photograph", *(f"look {number}" for number in range(1, most + 1))]
+    return images.grid(cells, 2 * len(labels), row_labels=titles, column_labels=2 * labels)

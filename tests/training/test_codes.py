@@ -1,0 +1,381 @@
+"""`--trainer codes`: what it scores, what it chooses, and the run folder that it writes."""
+
+import dataclasses
+import itertools
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from calls import refused, run
+
+from stylegan_culture import arrays, images, models, train
+from stylegan_culture.deploy import exporter
+from stylegan_culture.features import backbones
+from stylegan_culture.measures import lightness
+from stylegan_culture.stylizer import Stylizer
+from stylegan_culture.training import codes
+
+SIDE = 64
+
+
+def picture(generator, sky, tone=1.0):
+    """Noise in blocks of 4 px whose upper `sky` rows are one colour, `[SIDE, SIDE, 3]`."""
+    drawn = generator.uniform(0.2, 0.8, (SIDE // 4, SIDE // 4, 1)).repeat(4, 0).repeat(4, 1)
+    drawn = np.repeat(drawn, 3, axis=2).astype(np.float32)
+    drawn[:sky] = 0.6
+    return drawn * tone
+
+
+def judged(code, score, tone=1.0, shown=(0.0,), name="a"):
+    candidate = codes.Candidate(np.array(code, np.float32), {name: 1.0})
+    figures = codes.Figures(named=0.5, edges=0.5, order=0.5, marks=0.0, tone=tone)
+    return codes.Judged(candidate, figures, score, np.array(shown))
+
+
+def test_the_score_is_the_formula():
+    figures = codes.Figures(named=0.6, edges=0.5, order=0.9, marks=3.0, tone=0.8)
+    weights = codes.ScoreConfig(edges=2.0, order=3.0, marks=0.25, tone=0.5)
+    assert codes.score(figures, 1.0, weights) == pytest.approx(0.6 + 1.0 + 2.7 - 0.5 - 0.1)
+    assert codes.score(figures, 4.0, weights) == pytest.approx(0.6 + 1.0 + 2.7 - 0.1)
+    steep = dataclasses.replace(figures, tone=1.2)
+    assert codes.score(steep, 1.0, weights) == pytest.approx(codes.score(figures, 1.0, weights))
+
+
+def test_a_mixture_is_the_weighted_sum_of_the_codes_that_it_names(generator):
+    """Mixtures of mixtures too: they name what these were mixed of."""
+    named = {f"waves/{number}": generator.normal(size=5) for number in range(4)}
+    parents = [codes.Candidate(code, {name: 1.0}) for name, code in named.items()]
+    mixed = list(codes.mixtures(parents, 20, generator))
+    again = list(codes.mixtures([*parents[:1], *mixed[:3]], 20, generator))
+    assert len(mixed) == len(again) == 20
+    assert {len(one.parts) for one in mixed} == {2, 3}
+    for one in (*mixed, *again):
+        assert sum(one.parts.values()) == pytest.approx(1.0) and min(one.parts.values()) > 0.0
+        wanted = sum(share * named[name] for name, share in one.parts.items())
+        np.testing.assert_allclose(one.code, wanted, atol=1e-6)
+    only = list(codes.mixtures(parents[:1], 1, generator))
+    np.testing.assert_allclose(only[0].code, parents[0].code, atol=1e-6)
+
+
+def test_a_source_is_a_text_that_a_record_may_hold():
+    code = np.zeros(2)
+    assert codes.Candidate(code, {"waves/0003": 1.0}).source == "waves/0003"
+    parts = {"waves/\u202eab\n": 0.25, codes.BEFORE: 0.75}
+    assert codes.Candidate(code, parts).source == f"0.75 {codes.BEFORE} + 0.25 waves/?ab?"
+    parts = {f"{number}{'x' * 300}": 1 / 9 for number in range(9)}
+    assert len(codes.Candidate(code, parts).source) < models.model_record.LONGEST_TEXT
+
+
+def _farthest(every, count, near):
+    """`different` by brute force: of all that are near the best, the farthest from the chosen."""
+    chosen = [max(every, key=lambda one: one.score)]
+    for _ in range(count - 1):
+        left = [one for one in every if one not in chosen and one.score >= chosen[0].score - near]
+        nearest = {
+            id(one): min(sum((one.shown - each.shown) ** 2) ** 0.5 for each in chosen)
+            for one in left
+        }
+        if left:
+            chosen.append(max(left, key=lambda one: nearest[id(one)]))
+    return chosen
+
+
+def test_looks_are_the_best_and_then_the_most_different_of_those_near_it(generator):
+    scores, places = generator.uniform(0.0, 0.4, 30), generator.normal(size=(30, 3))
+    every = [judged([0], score, shown=at) for score, at in zip(scores, places, strict=True)]
+    chosen = codes.different(every, 5, 0.2)
+    assert chosen == _farthest(every, 5, 0.2)
+    assert chosen[0].score == scores.max() and min(one.score for one in chosen) < scores.max() - 0.1
+    assert codes.different(every, 5, 0.0) == chosen[:1]  # none is as good
+    assert len(codes.different(every[:2], 5, 1.0)) == 2
+
+
+def test_a_code_of_a_lower_tone_is_not_allowed_but_the_one_before_always_is():
+    every = [judged([0], 0.1, tone=0.8), judged([1], 0.9, tone=0.7), judged([2], 0.5, tone=0.78)]
+    assert codes.allowed(every, 0.03) == [every[0], every[2]]
+    assert codes.allowed(every, 0.2) == every
+
+
+@pytest.fixture
+def searching(monkeypatch):
+    """Makes a search whose candidates are judged by what a test says of their codes."""
+
+    def make(told, **settings):
+        class Model:
+            def stylize_with(self, *inputs):
+                raise AssertionError("nothing is restyled here")
+
+            def named_codes(self):
+                return {"waves": np.zeros(1, np.float32)}
+
+        search = codes.Search(Model(), None, "few", "every", codes.CodesConfig(**settings))
+
+        def tell(candidate, contents, culture, quiet):
+            assert (culture, quiet) == ("waves", 1.5)
+            score, tone = told(float(candidate.code[0]), contents)
+            one = judged(candidate.code, score, tone, shown=candidate.code)
+            return dataclasses.replace(one, candidate=candidate)
+
+        monkeypatch.setattr(search, "judged", tell)
+        encoded = [
+            codes.Candidate(np.array([place], np.float32), {f"waves/{place}": 1.0})
+            for place in np.linspace(-1.0, 1.0, 9)
+        ]
+        return search.looks("waves", encoded, 1.5)
+
+    return make
+
+
+def test_a_candidate_of_a_lower_tone_is_never_chosen(searching):
+    """Codes above 0 score more and draw light and dark together."""
+    looks, before = searching(lambda x, _: (x, 1.0 - max(x, 0.0)), mixtures=20, near=5.0)
+    assert before.candidate.parts == {codes.BEFORE: 1.0}
+    assert len(looks) == 3
+    assert max(float(one.candidate.code[0]) for one in looks) <= 0.03
+
+
+def test_the_tone_on_all_photographs_decides(searching):
+    """On the few photographs all have one tone; on all of them only the code before keeps it."""
+
+    def told(x, contents):
+        return x, 1.0 if contents == "few" or x == 0.0 else 0.9
+
+    looks, before = searching(told, near=5.0)
+    assert [one.candidate for one in looks] == [before.candidate]
+
+
+def test_the_code_before_stays_where_nothing_is_better(searching):
+    looks, before = searching(lambda x, _: (-abs(x), 1.0), near=0.0, mixtures=0)
+    assert looks[0].score == before.score == 0.0 and looks[0].candidate.code[0] == 0.0
+
+
+def test_mixtures_come_nearer_than_any_artwork(searching):
+    looks, _ = searching(lambda x, _: (-abs(x - 0.6), 1.0), mixtures=60, looks=1)
+    (look,) = looks
+    assert len(look.candidate.parts) > 1 and abs(look.candidate.code[0] - 0.6) < 0.1
+
+
+@pytest.fixture
+def contents(generator):
+    return np.stack([picture(generator, sky) for sky in (40, 0, 20)])
+
+
+def test_a_copy_keeps_everything(contents):
+    figures = codes.Contents(contents).compared(contents, 0.25)
+    assert figures.named == 0.25 and figures.marks < 0.5
+    kept = (figures.edges, figures.order, figures.tone)
+    np.testing.assert_allclose(kept, 1.0, atol=1e-6)
+
+
+def test_tone_is_the_factor_by_which_lightness_is_compressed(contents):
+    """CIELAB L* of greys, inverted in closed form: L' = 50 + 0.7 (L - 50)."""
+    grey = contents[..., 0].astype(np.float64)
+    linear = np.where(grey > 0.04045, ((grey + 0.055) / 1.055) ** 2.4, grey / 12.92)
+    value = 50 + 0.7 * (116 * np.cbrt(linear) - 16 - 50)
+    linear = ((value + 16) / 116) ** 3
+    grey = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    results = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
+    figures = codes.Contents(contents).compared(results, 0.0)
+    assert figures.tone == pytest.approx(0.7, abs=0.01)
+    assert min(figures.edges, figures.order) > 0.99
+
+
+def test_marks_are_those_on_plain_places_of_the_photographs(contents, generator):
+    noise = generator.normal(0.0, 0.15, (3, SIDE, SIDE, 1))
+    noisy = np.clip(contents + noise, 0.0, 1.0).astype(np.float32)
+    before, after = lightness.lightness(contents), lightness.lightness(noisy)
+    each = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
+    assert np.isnan(each[1]) and np.nanmin(each) > 2.0
+    assert codes.Contents(contents).compared(noisy, 0.0).marks == pytest.approx(np.nanmedian(each))
+
+
+def test_blank_results_keep_nothing(contents):
+    figures = codes.Contents(contents).compared(np.full_like(contents, 0.5), 0.0)
+    assert figures.edges == figures.order == 0.0 and abs(figures.tone) < 1e-9
+
+
+def test_photographs_without_plain_places_are_refused(generator):
+    with pytest.raises(codes.InputError, match="no plain place|has a plain place"):
+        codes.Contents(np.stack([picture(generator, 0)]))
+
+
+def test_the_plainest_come_first(generator):
+    skies = np.array([0, 32, 8, 64, 16, 48, 24, 40])
+    shown = np.stack([picture(generator, sky) for sky in skies])
+    ordered = codes.plainest_first(shown, 4)
+    rows = [next(n for n, one in enumerate(shown) if np.array_equal(one, each)) for each in ordered]
+    assert sorted(rows) == list(range(8))
+    assert skies[rows[:2]].tolist() == [64, 48]  # the two plainest of four
+    assert rows[2] == 0 and rows[3] == 7  # the first and the last of the others
+    assert rows[4:] == sorted(rows[4:])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Artworks of two cultures and of a third that the model has not, and photographs."""
+    folder, generator = tmp_path_factory.mktemp("data"), np.random.default_rng(5)
+    tints = {"waves": (1.0, 0.7, 0.3), "lattice": (0.3, 0.6, 1.0), "other": (0.5, 1.0, 0.5)}
+    for (key, tint), number in itertools.product(tints.items(), range(5)):
+        shown = picture(generator, 24) * np.array(tint, np.float32)
+        images.write(folder / "art" / key / f"{number:04d}.png", shown)
+    for number in range(8):
+        shown = picture(generator, 8 * number)
+        images.write(folder / "photographs" / f"{number:04d}.png", shown)
+    (folder / "photographs" / "broken.png").write_text("no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(model_folder, tmp_path_factory):
+    """The run folder of `model_folder` with what a trained one says besides."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(model_folder / "model.weights.h5", folder)
+    record = json.loads((model_folder / "run.json").read_text("utf-8"))
+    record["cultures"][0] |= {"title": "Lattice of lines", "pictures": 4}
+    facts = {"data": "folder:art", "image_size": 32, "commit": "abc", "versions": {"keras": "3"}}
+    (folder / "run.json").write_text(json.dumps(record | facts), "utf-8")
+    return folder
+
+
+def flags(model, data, folder, *more):
+    return (
+        *("--trainer", "codes", "--model", model, "--run", folder, "--data", f"folder:{data}/art"),
+        *("--content", f"folder:{data}/photographs", "--size", 32, "--artworks", 3),
+        *("--mixtures", 2, "--contents", 2, "--judged", 4, "--looks", 2, "--near", 9, *more),
+    )
+
+
+def _thumbnails(batch):
+    """Stands for a backbone: the picture in blocks of 40 px."""
+    return {"blocks": tf.nn.avg_pool2d(batch, 40, 40, "VALID")}
+
+
+@pytest.fixture(scope="module")
+def read():
+    """The models that `finished` has read."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def finished(model, data, read, tmp_path_factory):
+    folder, load = tmp_path_factory.mktemp("runs") / "codes", models.load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "build_backbone", lambda name, weights: _thumbnails)
+        patch.setattr(models, "load", lambda *named: read.append(load(*named)) or read[-1])
+        assert run(train, *flags(model, data, folder)) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(finished):
+    return models.load(finished, "culture")
+
+
+@pytest.fixture(scope="module")
+def measures(finished):
+    return json.loads((finished / "metrics.json").read_text("utf-8"))
+
+
+def test_the_run_folder_is_a_model_with_looks(read, loaded, measures):
+    assert (loaded.facts.trainer, loaded.facts.keys) == ("codes", ("lattice", "waves"))
+    assert loaded.facts.cultures[0].title == "Lattice of lines"
+    (before,) = read
+    for ours, theirs in zip(loaded.network.weights, before.network.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    named = loaded.network.named_codes()
+    for culture in loaded.facts.cultures:
+        assert len(culture.looks) == 2
+        np.testing.assert_allclose(named[culture.key], culture.looks[0].code)
+        np.testing.assert_allclose(named[f"{culture.key}:2"], culture.looks[1].code)
+        before, looks = measures[culture.key]["before"], measures[culture.key]["looks"]
+        assert [one["source"] for one in looks] == [look.source for look in culture.looks]
+        assert before["source"] == codes.BEFORE and looks[0]["score"] >= before["score"]
+        assert min(one["tone"] for one in looks) >= before["tone"] - 0.03
+
+
+def test_looks_restyle_by_name(loaded, generator):
+    content, stylizer = picture(generator, 16), Stylizer(loaded.network)
+    first, named, second = (stylizer(content, name) for name in ("waves", "waves:1", "waves:2"))
+    np.testing.assert_array_equal(first, named)
+    assert np.abs(first - second).max() > 1 / 255
+
+
+def test_the_sheet_shows_two_photographs_in_every_look(finished, loaded):
+    sheet = images.read(finished / "samples" / "looks.png")
+    height, width = sheet.shape[:2]
+    assert height >= 2 * 32 and width >= 6 * 32
+    assert models.looks_sheet(loaded.facts) == finished / "samples" / "looks.png"
+
+
+def test_an_export_reads_the_run_and_its_card_names_the_looks(finished, loaded):
+    plan = exporter.make_plan(exporter.ExportConfig(run=str(finished), out="tiny"))
+    assert plan.origin.data == "folder:art" and plan.origin.commit == "abc"
+    assert "--trainer codes" in plan.origin.command
+    described = exporter.describe(plan, plan.kind.record(loaded, []), finished)
+    assert [len(one["looks"]) for one in described["cultures"]] == [2, 2]
+    card = exporter.card_of(plan, [], {}, [])
+    assert "## Looks" in card and "- `waves:2`: " in card and "](looks.jpg)" in card
+
+
+def test_the_run_folder_is_whole_and_broken_files_are_named(finished):
+    files = (path for path in finished.rglob("*") if path.is_file())
+    names = {path.relative_to(finished).as_posix() for path in files}
+    whole = {"run.json", "metrics.json", "model.weights.h5", "samples/looks.png"}
+    assert names == whole | {"skipped_content.csv"}
+    assert "broken.png" in (finished / "skipped_content.csv").read_text("utf-8")
+
+
+@pytest.fixture
+def quick(loaded, monkeypatch):
+    """A model that is in memory, and a backbone that takes no time."""
+    monkeypatch.setattr(backbones, "build_backbone", lambda name, weights: _thumbnails)
+    monkeypatch.setattr(models, "load", lambda name, kind: loaded)
+
+
+def test_a_search_may_begin_with_looks(finished, data, tmp_path, measures, quick):
+    """The code before is the first look, and looks are replaced."""
+    more = ("--mixtures", 0, "--looks", 1, "--artworks", 2)
+    assert run(train, *flags(finished, data, tmp_path / "again", *more)) == 0
+    assert [len(culture.looks) for culture in models.read(tmp_path / "again").cultures] == [1, 1]
+    again = json.loads((tmp_path / "again" / "metrics.json").read_text("utf-8"))
+    for key in ("lattice", "waves"):
+        was, now = measures[key]["looks"][0]["tone"], again[key]["before"]["tone"]
+        assert now == pytest.approx(was, abs=1e-4)
+
+
+def test_an_interrupted_search_leaves_no_run(finished, data, tmp_path, monkeypatch, quick):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(codes.Search, "judged", lambda *_, **__: judged([0.0] * 64, 0.0))
+    monkeypatch.setattr(codes, "_sheet", lambda *_: np.ones((8, 8, 3)))
+    monkeypatch.setattr(arrays, "save_weights", stop)
+    assert run(train, *flags(finished, data, tmp_path / "run")) == 130
+    assert (tmp_path / "run" / "metrics.json").exists()
+    assert not (tmp_path / "run" / "run.json").exists()
+    with pytest.raises(codes.InputError, match="no run folder"):
+        models.find(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--data", ""), "--data is missing"),
+        (("--content", ""), "--content is missing"),
+        (("--contents", 5), "--contents 5 is more than --judged 4"),
+        (("--judged", 30), "6 training photographs"),
+    ],
+)
+def test_wrong_input_is_one_sentence(quick, model, data, tmp_path, capsys, more, words):
+    refused(capsys, train, *flags(model, data, tmp_path / "run", *more), words=words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_culture_without_artworks_is_refused(quick, model, data, tmp_path, capsys):
+    folder = tmp_path / "some"
+    shutil.copytree(data / "art" / "waves", folder / "art" / "waves")
+    shutil.copytree(data / "art" / "other", folder / "art" / "other")
+    shutil.copytree(data / "photographs", folder / "photographs")
+    refused(capsys, train, *flags(model, folder, tmp_path / "run"), words="model's culture lattice")
