@@ -11,12 +11,13 @@ import pathlib
 import re
 import string
 import sys
+import typing
 
 import numpy as np
 
 from stylegan_culture import __version__, arrays, config, files, images, models
 from stylegan_culture.config import InputError, option
-from stylegan_culture.deploy import tflite
+from stylegan_culture.deploy import looks, tflite
 from stylegan_culture.deploy.conversion import (
     PRECISIONS,
     Agreement,
@@ -31,6 +32,9 @@ from stylegan_culture.later import later
 from stylegan_culture.model_record import Facts, Origin, read_origin
 from stylegan_culture.outputs import Outputs, named
 
+if typing.TYPE_CHECKING:
+    from stylegan_culture.networks.generator import CultureModel
+
 data = later("stylegan_culture.pipelines.input")
 # All files that an earlier export may have written beside TFLite files; others are the user's.
 WRITTEN = (
@@ -43,6 +47,7 @@ LICENCE = "Apache-2.0 (code and weights; the training pictures have their own li
 USUAL_SIZE = 256  # pixels a side of a culture model's pictures
 KEPT_PIXELS = 1024  # side of the squares of a folder's pictures that are kept in memory
 CALIBRATION, CHECKED, SHOWN = 48, 8, 6  # pictures for int8 ranges, for parity, on the sheet
+LOOKS_SHOWN = 2  # pictures on the sheet of looks
 CALIBRATION_PIXELS = 27 * 512**2  # of all calibration pictures together: it runs without threads
 
 
@@ -68,7 +73,11 @@ class ExportConfig:
     half: bool = option(
         False, "round the weights to float16, so that float16 files hold the same numbers"
     )
-    samples: str = option("", "folder of pictures for the sample sheet; empty: some of the others")
+    samples: str = option(
+        "",
+        "folder of pictures for the sample sheet, of which two show the looks; empty: some of the "
+        "others",
+    )
     notes: str = option("", "Markdown files to append to the model card, such as measures,credits")
 
 
@@ -178,9 +187,8 @@ def build(plan: Plan, folder: pathlib.Path) -> None:
             agreements = parity(network, checked, saved_model, paths)
             rows += [_row(path, agreements[path.name]) for path in paths.values()]
     _write_sheet(plan, networks, shown, folder / "samples.jpg")
-    looks = models.looks_sheet(plan.facts)
-    if looks is not None:
-        images.write(folder / models.LOOKS, images.read(looks))
+    if any(culture.looks for culture in plan.facts.cultures):
+        images.write(folder / models.LOOKS, _looks_sheet(plan, loaded.network, shown))
     card = [card_of(plan, networks, files.read_measures(plan.config.run), rows)]
     card += [path.read_text(encoding="utf-8") for path in plan.notes]
     files.write_text(folder / "model_card.md", "\n".join(card))
@@ -222,7 +230,7 @@ def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[s
             + ", ".join(map(markdown, (culture.title, culture.region, culture.period)))
             for culture in plan.facts.cultures
         ]
-        lines += _looks(plan.facts)
+        lines.append(looks.card(plan.facts.cultures))
     else:
         descriptions = [{"name": network.name, **network.facts} for network in networks]
         lines = [f"- {code(json.dumps(one, ensure_ascii=False))}" for one in descriptions]
@@ -238,20 +246,6 @@ def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[s
         measures=json_block(measures),
         rows="\n".join(rows),
     )
-
-
-def _looks(facts: Facts) -> list[str]:
-    """The card's part about looks; nothing where no culture has any."""
-    looks = [look for culture in facts.cultures for look in culture.named_looks()]
-    if not looks:
-        return []
-    sheet = f"\n![Photographs in every look]({models.LOOKS})\n" if models.looks_sheet(facts) else ""
-    text = string.Template((CARDS / "looks.md").read_text(encoding="utf-8")).substitute(
-        example=code(looks[-1][0]),
-        sheet=sheet,
-        looks="\n".join(f"- {code(name)}: {markdown(look.source)}" for name, look in looks),
-    )
-    return [text.rstrip("\n")]
 
 
 def load_pictures(folder: str, wanted: int, facts: Facts) -> list[np.ndarray]:
@@ -343,6 +337,21 @@ def _write_sheet(
     else:
         labels = ["picture", *(network.name.replace("_", " ") or "result" for network in networks)]
     images.write(path, images.grid(cells, len(labels), column_labels=labels))
+
+
+def _looks_sheet(plan: Plan, network: "CultureModel", pictures: list[np.ndarray]) -> np.ndarray:
+    """The sheet that the run has of its looks; drawn of the first pictures where it has none, and
+    where `--samples` names pictures."""
+    drawn = models.looks_sheet(plan.facts)
+    if drawn is not None and not plan.config.samples:
+        return images.read(drawn)
+    strength = np.ones((1, 1), np.float32)
+    size = min(plan.sizes)
+    return looks.sheet(
+        lambda image, code: network.stylize_with(image, code, strength),
+        np.stack([square(picture, size) for picture in pictures[:LOOKS_SHOWN]]),
+        [(one.name, network.looks[one.key]) for one in plan.facts.cultures if one.looks],
+    )
 
 
 def _claim(plan: Plan, target: pathlib.Path, overwrite: bool) -> None:

@@ -40,6 +40,7 @@ tf = later("tensorflow")
 backbones = later("stylegan_culture.features.backbones")
 feedforward = later("stylegan_culture.restyling.feedforward")
 lightness = later("stylegan_culture.measures.lightness")
+looks = later("stylegan_culture.deploy.looks")
 models = later("stylegan_culture.models")
 probes = later("stylegan_culture.measures.probes")
 
@@ -49,7 +50,6 @@ FINALISTS = 8  # candidates of each culture that restyle all photographs
 GRID = 16  # pixels between places whose lightness decides the tone
 BEFORE = "the code before"  # that a culture's name has before the search
 LONGEST_NAME = 60  # characters of an artwork's name in a look's source
-SHEET_SIDE = 192  # pixels: largest side of a picture on the sheet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,25 +304,21 @@ def main(arguments: list[str] | None = None) -> None:
     _check(config)
     runs.claim(flags, config)
     loaded = models.load(config.model, "culture")
-    keys, folder = loaded.facts.keys, pathlib.Path(flags.run)
-    source, photographs = _sources(config, keys)
-    rows = runs.spread(len(photographs), config.judged)
-    contents = evaluation_arrays(photographs.select(rows), config.size)[0]
-    contents = plainest_first(contents, config.contents)
-    few, every = Contents(contents[: config.contents]), Contents(contents)
+    source, photographs = _sources(config, loaded.facts.keys)
+    few, every = _contents(config, photographs)
     search = Search(loaded.network, _probe(source, photographs), few, every, config)
-    looks, before = {}, {}
-    for key in tqdm.tqdm(keys, "cultures", disable=None):
+    chosen, before = {}, {}
+    for key in tqdm.tqdm(loaded.facts.keys, "cultures", disable=None):
         artworks = source.select(source.of_culture(source.cultures.index(key)))
         encoded = list(_encoded(loaded.network, artworks, config.artworks))
-        looks[key], before[key] = search.looks(key, encoded, _quiet(artworks))
+        chosen[key], before[key] = search.looks(key, encoded, _quiet(artworks))
+    folder = pathlib.Path(flags.run)
     sheet, measures = folder / models.LOOKS_OF_RUN, folder / "metrics.json"
-    titles = [culture.name for culture in loaded.facts.cultures]
-    images.write(sheet, _sheet(search, titles, list(looks.values())))
-    write_result(measures, _measures(before, looks))
+    images.write(sheet, _sheet(search, loaded.facts, chosen))
+    write_result(measures, _measures(before, chosen))
     runs.report_skipped(folder, source, photographs)
     arrays.save_weights(loaded.network, folder / models.WEIGHTS)
-    record = _record(config, loaded.facts, looks, flags.command)
+    record = _record(config, loaded.facts, chosen, flags.command)
     write_result(folder / "run.json", record)  # last: a folder that has it is whole
     print(f"sheet of looks: {sheet}")
     print(f"measures: {measures}")
@@ -359,6 +355,14 @@ def _sources(config: CodesConfig, keys: tuple[str, ...]) -> tuple[Source, Source
     return source, photographs
 
 
+def _contents(config: CodesConfig, photographs: Source) -> tuple[Contents, Contents]:
+    """The photographs that every candidate restyles, and those that the best ones restyle."""
+    rows = runs.spread(len(photographs), config.judged)
+    pictures = evaluation_arrays(photographs.select(rows), config.size)[0]
+    pictures = plainest_first(pictures, config.contents)
+    return Contents(pictures[: config.contents]), Contents(pictures)
+
+
 def _probe(source: Source, photographs: Source) -> "probes.CultureProbe":
     """Fitted to training pictures of every culture of the data, and to photographs."""
     classes = {}
@@ -387,27 +391,27 @@ def _quiet(artworks: Source) -> float:
     return float(np.nanmedian(marks)) if np.isfinite(marks).any() else 0.0
 
 
-def _measures(before: dict[str, Judged], looks: dict[str, list[Judged]]) -> dict:
+def _measures(before: dict[str, Judged], chosen: dict[str, list[Judged]]) -> dict:
     """metrics.json: for each culture what the code before and the looks show."""
     return {
-        key: {"before": before[key].record, "looks": [look.record for look in looks[key]]}
-        for key in looks
+        key: {"before": before[key].record, "looks": [look.record for look in chosen[key]]}
+        for key in chosen
     }
 
 
 def _record(
-    config: CodesConfig, facts: Facts, looks: dict[str, list[Judged]], command: str
+    config: CodesConfig, facts: Facts, chosen: dict[str, list[Judged]], command: str
 ) -> dict:
     """run.json as `models` reads it: what the model's record says, with the looks. Its versions,
     commit and data stay those that the weights were trained with."""
     cultures = []
     for entry in facts.record["cultures"]:
-        candidates = [look.candidate for look in looks[entry["key"]]]
-        chosen = [
+        candidates = [look.candidate for look in chosen[entry["key"]]]
+        looks_of_culture = [
             {"code": [round(float(number), 6) for number in one.code], "source": one.source}
             for one in candidates
         ]
-        cultures.append({**entry, "looks": chosen})
+        cultures.append({**entry, "looks": looks_of_culture})
     network = {name: facts.settings.get(name) for name in ("generator", "backbone")}
     of_weights = ("data", "image_size", "precision", "versions", "commit", "parameters")
     return {
@@ -419,19 +423,22 @@ def _record(
     }
 
 
-def _sheet(search: Search, titles: list[str], looks: list[list[Judged]]) -> np.ndarray:
-    """A row a culture: two photographs, each followed by itself in the culture's looks.
+def _shown(contents: Contents) -> np.ndarray:
+    """The two photographs of the sheet: the plainest, which is the first, for its sky; and, of the
+    others, the one with the greatest contrast of large shapes."""
+    shapes = lightness.blurred(contents.lightness[1:], lightness.ORDER_BLUR)
+    second = 1 + int(shapes.std(axis=(1, 2)).argmax())
+    return contents.pictures[[0, second]]
 
-    The first photograph is the plainest, the second the one with fewest plain places.
-    """
-    side = min(search.config.size, SHEET_SIDE)
-    busiest = int(np.argmin(_plain_pixels(search.every.lightness)))
-    most, cells = max(map(len, looks)), []
-    for chosen in looks:
-        for content in search.every.pictures[[0, busiest]]:
-            shown = [content]
-            shown += [search.results(look.candidate.code, content[None])[0] for look in chosen]
-            shown += [np.ones_like(content)] * (most - len(chosen))
-            cells += [images.resize(one, side, side) for one in shown]
-    labels = ["photograph", *(f"look {number}" for number in range(1, most + 1))]
-    return images.grid(cells, 2 * len(labels), row_labels=titles, column_labels=2 * labels)
+
+def _sheet(search: Search, facts: Facts, chosen: dict[str, list[Judged]]) -> np.ndarray:
+    """The sheet of the chosen looks."""
+    strength = np.ones((1, 1), np.float32)
+    return looks.sheet(
+        lambda image, code: search.restyle(image, code, strength),
+        _shown(search.every),
+        [
+            (culture.name, np.stack([look.candidate.code for look in chosen[culture.key]]))
+            for culture in facts.cultures
+        ],
+    )

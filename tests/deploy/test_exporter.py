@@ -15,6 +15,7 @@ from stylegan_culture.deploy import conversion, exporter, signatures, tflite
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
 
 CULTURES = ["akan", "greek", "insular"]
+LOOKS = np.random.default_rng(8).normal(size=(2, 64)).round(6)  # of the second culture
 SIZE = 32
 # The form of the shipped model, small.
 SHAPE = GeneratorConfig(width=64, blocks=1, fade=True, smooth=True, lowpass=True, grain=True)
@@ -29,7 +30,7 @@ def pictures(count):
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(11)
-    model = CultureModel(CULTURES, SHAPE).create_weights()
+    model = CultureModel(CULTURES, SHAPE, {"greek": LOOKS}).create_weights()
     last = model.generator.to_rgb.layer.kernel
     last.assign(0.2 * last)  # random weights saturate the picture, trained ones do not
     return model
@@ -43,6 +44,12 @@ def run(model, tmp_path_factory):
     cultures = [
         {"key": key, "title": key.title() + " é", "region": "r", "period": "p"} for key in CULTURES
     ]
+    sources = ("greek/0001", "0.70 greek/0002 + 0.30 greek/0003")
+    cultures[1]["looks"] = [
+        {"code": code.tolist(), "source": source}
+        for code, source in zip(LOOKS, sources, strict=True)
+    ]
+    images.write(folder / "samples" / "looks.png", np.full((8, 24, 3), 0.5))
     facts = {
         "config": {"generator": dataclasses.asdict(model.config)},
         "cultures": cultures,
@@ -88,7 +95,8 @@ def exported(out):
 
 def test_the_whole_folder_is_written_and_nothing_of_the_older_one_is_left(run, out):
     names = {path.name for path in out.iterdir()}
-    others = {"saved_model", "model.json", "model.weights.h5", "model_card.md", "samples.jpg"}
+    others = {"saved_model", "model.json", "model.weights.h5", "model_card.md"}
+    others |= {"samples.jpg", "looks.jpg"}
     assert names == others | {f"tiny_32_{name}.tflite" for name in conversion.PRECISIONS}
     assert [path.name for path in out.parent.iterdir()] == ["tiny"]
     facts = json.loads((out / "model.json").read_text("utf-8"))
@@ -172,6 +180,54 @@ def test_failed_parity_leaves_nothing(run, tmp_path, monkeypatch, capsys):
 def test_wrong_input_is_one_sentence(run, tmp_path, capsys, more, words):
     assert run_command(export.main, command(run, tmp_path / "m" / "x", *more)) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["saved_model", *conversion.PRECISIONS])
+def test_a_culture_is_its_first_look_in_every_file(model, out, exported, name):
+    """An app that gives the code in model.json gets what the culture's name gives."""
+    saved_model, files = exported
+    facts = json.loads((out / "model.json").read_text("utf-8"))
+    codes = [look["code"] for look in facts["cultures"][1]["looks"]]
+    image, strength = pictures(1), np.ones((1, 1), np.float32)
+    if name == "saved_model":
+        known = tf.saved_model.load(str(saved_model)).signatures
+
+        def call(signature, **inputs):
+            given = {key: tf.constant(value) for key, value in inputs.items()}
+            return known[signature](**given)["stylized"].numpy()
+
+    else:
+        runner = tflite.Runner(files[name])
+
+        def call(signature, **inputs):
+            return runner(signature, **inputs)["stylized"]
+
+    mixture = np.array([[0, 1, 0]], np.float32)
+    by_name = call("stylize", image=image, mixture=mixture, strength=strength)
+    apart = []
+    for code in codes:
+        style = np.array([code], np.float32)
+        wanted = np.asarray(model.stylize_with(image, style, strength))
+        by_code = call("stylize_with", image=image, style=style, strength=strength)
+        near = {"float16": 1e-2, "int8": 0.4}.get(name, 1e-4)
+        np.testing.assert_allclose(by_code, wanted, atol=near)
+        apart.append(np.abs(by_name - wanted).mean())
+    assert apart[0] < 0.2 * apart[1]
+
+
+def test_the_card_names_the_looks(out):
+    card = (out / "model_card.md").read_text("utf-8")
+    assert card.index("- akan: ") < card.index("## Looks") < card.index("## How it was made")
+    assert "\n- `greek:1`: greek/0001\n- `greek:2`: 0\\.70 greek/0002" in card
+    assert "](looks.jpg)" in card and "akan:1" not in card
+
+
+def test_the_sheet_of_looks_is_the_runs_or_shows_the_samples(run, out, tmp_path):
+    rows, columns = images.read(out / "looks.jpg").shape[:2]
+    assert rows < 2 * 32 and columns > 3 * 32  # a culture's row; the content and two looks
+    settings = exporter.ExportConfig(run=str(run), out=str(tmp_path / "x"), sizes="32")
+    sheet = exporter._looks_sheet(exporter.make_plan(settings), None, [])
+    assert sheet.shape == (8, 24, 3) and abs(float(sheet.mean()) - 0.5) < 0.01
 
 
 def test_never_replaces_a_folder_that_is_no_model(run, tmp_path, capsys):
