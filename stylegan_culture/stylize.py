@@ -30,6 +30,7 @@ from stylegan_culture.restyling.video.restyled import ClipJob, ClipSettings
 
 flicker = later("stylegan_culture.measures.flicker")
 STANDARD_OUTPUT = ("-", "/dev/stdout")
+BY_CULTURE = ("culture", "cyclegan", "sampler")  # kinds of models that --culture is for
 LONGEST_SOURCE = 100  # characters that --list shows of what a look was made from
 
 
@@ -83,15 +84,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 def listed(options: argparse.Namespace) -> list[str]:
     """Lines that name the cultures of `--model` and their looks, and the sheet that shows these;
-    `InputError` for a model without cultures, and for further flags."""
+    `InputError` for a model that takes no `--culture`, and for further flags."""
     given = [name for name, value in vars(options).items() if value]
     for name in given:
         if name not in ("list", "model"):
             what = "the pictures" if name == "images" else flag_of(name)
             raise InputError(f"--list takes --model and nothing else; leave out {what}")
     facts = models.read(getattr(options, "model", CULTURE_MODEL))
-    if not facts.cultures:
-        raise InputError(f"{facts.place.parent} knows no cultures; name another --model")
+    if facts.kind not in BY_CULTURE:
+        raise InputError(f"{facts.place.parent} draws no culture by its name; name another --model")
     rows = []
     for culture in facts.cultures:
         texts = (culture.name, culture.region, culture.period)

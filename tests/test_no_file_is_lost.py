@@ -143,7 +143,7 @@ def no_networks(monkeypatch):
     model = types.SimpleNamespace(
         cultures=("one", "two"),
         config=types.SimpleNamespace(code_size=3),
-        fusion=lambda mixture: np.zeros((1, 3), np.float32),
+        named_codes=lambda: {name: np.zeros(3, np.float32) for name in ("one", "two")},
     )
 
     class Frames:

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -103,6 +105,71 @@ def test_the_shipped_model_serves_where_none_is_named(run, picture, tmp_path, mo
     out = tmp_path / "x.png"
     assert run_command(stylize.main, [str(picture), "--culture", "insular", "--out", str(out)]) == 0
     assert flags == ["culture256"] and out.is_file()
+
+
+@pytest.fixture
+def with_looks(run, tmp_path):
+    """The run folder's record with two looks of the second culture, and no weights."""
+    folder = tmp_path / "looks"
+    record = json.loads((run / "run.json").read_text("utf-8"))
+    record["cultures"][1] |= {
+        "title": "Greek meander",
+        "period": "8th century BC",
+        "looks": [{"code": [0.5] * 64, "source": "x" * 300}, {"code": [1.0] * 64}],
+    }
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(record), "utf-8")
+    return folder
+
+
+def test_a_model_lists_its_cultures_and_looks(with_looks, capsys):
+    assert call(with_looks, "--list") == 0
+    rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    names = ["akan_kente", "greek_meander", "greek_meander:1", "greek_meander:2", "insular"]
+    assert [row[0] for row in rows] == names
+    assert rows[0][1] == "akan kente" and rows[1][1] == "Greek meander, 8th century BC"
+    assert 50 < len(rows[2][1]) < 120 and rows[2][1].startswith("xxx") and len(rows[3]) == 1
+
+
+@pytest.mark.parametrize("name", ["looks.jpg", "samples/looks.png"])
+def test_the_list_names_the_sheet_of_looks(run, with_looks, capsys, name):
+    for folder in (with_looks, run):  # the second has no looks, so a picture of that name is none
+        images.write(folder / name, np.zeros((8, 8, 3)))
+    assert call(with_looks, "--list") == 0
+    assert capsys.readouterr().out.endswith(f"sheet of the looks: {with_looks / name}\n")
+    assert call(run, "--list") == 0
+    assert "sheet" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        (["photo.png"], "leave out the pictures"),
+        (["--out", "x.png"], "leave out --out"),
+        (["--culture", "insular"], "leave out --culture"),
+        (["--model", "restore64"], "draws no culture by its name"),
+        (["--model", "/nowhere"], "no shipped model"),
+    ],
+)
+def test_a_list_takes_a_model_of_cultures_and_nothing_else(run, capsys, more, words):
+    assert call(run, "--list", *more) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_a_list_starts_no_tensorflow(with_looks):
+    question = (
+        "import sys; from stylegan_culture import stylize; stylize.main(sys.argv[1:]); "
+        "print({'tensorflow', 'keras'} & set(sys.modules), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", question, "--list", "--model", str(with_looks)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert "greek_meander:2" in answer.stdout and answer.stderr == "set()\n"
+
+
+def test_a_place_for_results_is_asked_for(run, picture, capsys):
+    assert call(run, picture, "--culture", "insular") == 2
+    assert capsys.readouterr().err == "error: name a place for the results with --out\n"
 
 
 def test_never_overwrites_its_source(run, picture, capsys):

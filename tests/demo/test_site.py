@@ -19,7 +19,8 @@ from stylegan_culture import demo, images, models
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.demo import server, site
 
-CULTURES = [{"key": "akan", "title": "Akan kenté"}, {"key": "greek"}]
+LOOKS = [{"code": [0.5, -1.0], "source": "akan/0001"}, {"code": [1.0, 2.0]}]
+CULTURES = [{"key": "akan", "title": "Akan kenté", "looks": LOOKS}, {"key": "greek"}]
 
 
 @pytest.fixture(scope="module")
