@@ -49,6 +49,7 @@ restoration = later("stylegan_culture.networks.restoration")
 WEIGHTS = "model.weights.h5"  # of every run folder and model folder
 OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
 TAGGER = "classifier.npz"
+PICTURES = "pictures.csv"
 LOOKS, LOOKS_OF_RUN = "looks.jpg", "samples/looks.png"  # the sheet in a model folder, in a run's
 RECORDS = ("run.json", "model.json", TAGGER)  # a folder with one of them is a model
 PARTS = (*RECORDS, "weights.npz")  # a folder of saved_models with one of them is shipped
@@ -94,12 +95,10 @@ def find(reference: Place) -> pathlib.Path:
 def training_pictures(reference: Place) -> frozenset[str]:
     """Identifiers `<culture>/<file stem>` of the data that a model was trained on.
 
-    They stand in the table `NAME_pictures.csv` (`path,culture`) beside the model's folder NAME, as
-    for shipped models; empty where there is none. Raises `InputError` as `find`.
+    Empty where the model has no `pictures_table`. Raises `InputError` as `find`.
     """
-    folder = find(reference).resolve()
-    table = folder.with_name(f"{folder.name}_pictures.csv")
-    if not table.is_file():
+    table = pictures_table(reference)
+    if table is None:
         return frozenset()
     header, rows = tables.read(table)
     if not {"path", "culture"} <= set(header):
@@ -110,6 +109,15 @@ def training_pictures(reference: Place) -> frozenset[str]:
         for row in rows
         if len(row) > max(path, culture)
     )
+
+
+def pictures_table(reference: Place) -> pathlib.Path | None:
+    """The table (`path,culture`) of the pictures that a model was trained on: `NAME_pictures.csv`
+    beside its folder NAME, as for shipped models, or `pictures.csv` in it; None where there is
+    none. Raises `InputError` as `find`."""
+    folder = find(reference).resolve()
+    tables_of_model = (folder.with_name(f"{folder.name}_{PICTURES}"), folder / PICTURES)
+    return next((table for table in tables_of_model if table.is_file()), None)
 
 
 def kind_of(reference: Place) -> str:

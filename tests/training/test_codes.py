@@ -236,6 +236,8 @@ def model(model_folder, tmp_path_factory):
     record["cultures"][0] |= {"title": "Lattice of lines", "pictures": 4}
     facts = {"data": "folder:art", "image_size": 32, "commit": "abc", "versions": {"keras": "3"}}
     (folder / "run.json").write_text(json.dumps(record | facts), "utf-8")
+    table = folder.with_name(f"{folder.name}_pictures.csv")
+    table.write_text("path,culture\nart/waves/7.png,waves\n", "utf-8")
     return folder
 
 
@@ -323,7 +325,8 @@ def test_the_run_folder_is_whole_and_broken_files_are_named(finished):
     files = (path for path in finished.rglob("*") if path.is_file())
     names = {path.relative_to(finished).as_posix() for path in files}
     whole = {"run.json", "metrics.json", "model.weights.h5", "samples/looks.png"}
-    assert names == whole | {"skipped_content.csv"}
+    assert names == whole | {"skipped_content.csv", "pictures.csv"}
+    assert models.training_pictures(finished) == {"waves/7"}
     assert "broken.png" in (finished / "skipped_content.csv").read_text("utf-8")
 
 
