@@ -44,8 +44,9 @@ def card(cultures: typing.Iterable[Culture]) -> str:
     looks = [look for culture in cultures for look in culture.named_looks()]
     if not looks:
         return ""
+    second = next((name for name, _ in looks if name.endswith(":2")), looks[0][0])
     text = string.Template(CARD.read_text(encoding="utf-8")).substitute(
-        example=code(looks[-1][0]),
+        example=code(second),
         sheet=models.LOOKS,
         looks="\n".join(f"- {code(name)}: {markdown(look.source)}" for name, look in looks),
     )

@@ -48,7 +48,8 @@ FITTED = 200  # training pictures of each class that the probe is fitted to
 PARENTS, MIXED = 12, 3  # codes that mixtures are drawn from, and the most in one mixture
 FINALISTS = 8  # candidates of each culture that restyle all photographs
 GRID = 16  # pixels between places whose lightness decides the tone
-BEFORE = "the code before"  # that a culture's name has before the search
+BEFORE = "its code before the search"  # the name of the code that a culture's name has now
+DIGITS = 4  # of the figures in metrics.json, behind the point
 LONGEST_NAME = 60  # characters of an artwork's name in a look's source
 
 
@@ -96,8 +97,10 @@ class Candidate:
 
     @property
     def source(self) -> str:
-        """What the code was made from, for people, the largest part first."""
+        """What the code was made from, for people: parts of half a hundredth and more, the largest
+        first."""
         parts = sorted(self.parts.items(), key=lambda part: -part[1])
+        parts = [part for part in parts if part[1] >= 0.005]
         named = [(showable(name, LONGEST_NAME), share) for name, share in parts]
         if len(named) == 1:
             return named[0][0]
@@ -128,8 +131,9 @@ class Judged:
     @property
     def record(self) -> dict[str, float | str]:
         """What stands in metrics.json."""
-        figures = dataclasses.asdict(self.figures)
-        return {"source": self.candidate.source, **figures, "score": self.score}
+        figures = dataclasses.asdict(self.figures) | {"score": self.score}
+        rounded = {name: round(value, DIGITS) for name, value in figures.items()}
+        return {"source": self.candidate.source, **rounded}
 
 
 def score(figures: Figures, quiet: float, weights: ScoreConfig) -> float:

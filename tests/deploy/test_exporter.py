@@ -219,7 +219,7 @@ def test_the_card_names_the_looks(out):
     card = (out / "model_card.md").read_text("utf-8")
     assert card.index("- akan: ") < card.index("## Looks") < card.index("## How it was made")
     assert "\n- `greek:1`: greek/0001\n- `greek:2`: 0\\.70 greek/0002" in card
-    assert "](looks.jpg)" in card and "akan:1" not in card
+    assert "](looks.jpg)" in card and "akan:1" not in card and "like `greek:2`" in card
 
 
 def test_the_sheet_of_looks_is_the_runs_or_shows_the_samples(run, out, tmp_path):
