@@ -165,12 +165,17 @@ def _facts(kind: str, trainer: str, place: pathlib.Path, record: dict) -> Facts:
     return Facts(kind, trainer, model_record.read_cultures(record, place, least), place, record)
 
 
-def _load_culture(facts: Facts) -> "CultureModel":
-    model_record.read_backbone(facts.record, facts.place)  # before evaluation needs it
+def culture_sizes(facts: Facts) -> GeneratorConfig:
+    """Sizes of a culture model's networks."""
     group = facts.record
     if facts.place.name == "run.json":
         group = model_record.read_group(group, "config", facts.place)
-    sizes = _read_sizes(GeneratorConfig, group, "generator", facts)
+    return _read_sizes(GeneratorConfig, group, "generator", facts)
+
+
+def _load_culture(facts: Facts) -> "CultureModel":
+    model_record.read_backbone(facts.record, facts.place)  # before evaluation needs it
+    sizes = culture_sizes(facts)
     looks = {culture.key: [look.code for look in culture.looks] for culture in facts.cultures}
     for key, codes in looks.items():
         if any(len(code) != sizes.code_size for code in codes):

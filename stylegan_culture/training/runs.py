@@ -228,7 +228,7 @@ class Run:
         Args:
             trainer: built in the scope of `team`.
             source, content: of the batches.
-            facts: further entries of run.json.
+            facts: further entries of run.json, or others in place of its own.
             hook: of `loop.train`.
             recorded: data for run.json, where they are not `source` and `content`.
         """
@@ -253,18 +253,16 @@ class Run:
     def _record(self, source: Source, content: Source | None, facts: dict) -> None:
         """Writes run.json, and a report of the files that were skipped."""
         data = self.config.data
-        write_run(
-            self.folder,
-            self.config,
-            trainer=self.trainer,
-            cultures=described(source),
-            command=f"{PROGRAM} {self.command}",
-            data=data.data,
-            content=data.content,
-            image_size=data.image_size,
-            precision=self.config.precision,
-            **facts,
-        )
+        known = {
+            "trainer": self.trainer,
+            "cultures": described(source),
+            "command": f"{PROGRAM} {self.command}",
+            "data": data.data,
+            "content": data.content,
+            "image_size": data.image_size,
+            "precision": self.config.precision,
+        }
+        write_run(self.folder, self.config, **known | facts)
         report_skipped(self.folder, source, content)
 
     def finish(self, metrics: dict) -> None:
