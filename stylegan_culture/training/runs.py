@@ -59,6 +59,11 @@ class RunConfig:
     )
     deterministic: bool = option(False, "the same weights bit for bit on every run; slower")
 
+    @property
+    def least_cultures(self) -> int:
+        """How many cultures the data have to show."""
+        return 2
+
     def checked(self, devices: int) -> "RunConfig":
         """The settings to train with on so many devices; `InputError` for settings that cannot be
         trained with together."""
@@ -192,7 +197,8 @@ class Run:
     def sources(self, part: str = "train") -> tuple[Source, Source | None]:
         """A part ("train", "held_out", "all") of the data and of the content-only pictures."""
         data = self.config.data
-        source = load_source(data.data, data.image_size, part, data.cache_mib)
+        least = self.config.least_cultures
+        source = load_source(data.data, data.image_size, part, data.cache_mib, least)
         return source, load_content(data.content, data.image_size, part, data.cache_mib)
 
     def first_batch(self, source: Source, content: Source | None, least: int = 1) -> dict:

@@ -58,7 +58,7 @@ def _make_keeper(
 
 
 def _previews(run: runs.Run, source: Source) -> "trainers.Previews":
-    """Held-out contents for the sample sheets, and a held-out example of each culture trained on."""
+    """Held-out contents for the sample sheets, and an example of each culture trained on."""
     held_out, contents = run.sources("held_out")
     if not held_out.tags.any(axis=0).all():  # a culture of one or two pictures holds out none
         held_out, _ = run.sources("all")

@@ -132,6 +132,11 @@ class TrainConfig(RunConfig):
     best: BestConfig = BestConfig()
     warm_start: WarmStartConfig = WarmStartConfig()
 
+    @property
+    def least_cultures(self) -> int:
+        """One is enough beside those of the model that training begins from."""
+        return 1 if self.warm_start.from_ else 2
+
     def checked(self, devices: int) -> "TrainConfig":
         """The settings with at least one group of a batch for each device; see `runs.RunConfig`."""
         bounded("--batch-size", self.data.batch_size, multiple_of=4)
