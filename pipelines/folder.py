@@ -75,7 +75,9 @@ class JpegFile:
         return pixels.numpy()[:, left - first : right - first]
 
 
-def load(path: str | os.PathLike, short_side: int = 512, cache_mib: int = 1024) -> Source:
+def load(
+    path: str | os.PathLike, short_side: int = 512, cache_mib: int = 1024, least: int = 2
+) -> Source:
     """Pictures with cultures: a folder of culture folders, a folder with a CSV, or that CSV.
 
     The CSV has the header `path,culture`; paths are relative to its folder; several cultures of a
@@ -83,14 +85,15 @@ def load(path: str | os.PathLike, short_side: int = 512, cache_mib: int = 1024) 
     ignored; where there is a CSV, sub-folders do not count. Rows that lead out of its folder are
     skipped, unless `path` ends in `?outside`. Pictures are reduced to `short_side` pixels;
     `cache_mib` limits the memory for decoded pictures. Raises `InputError` for a missing or empty
-    folder and for fewer than two cultures.
+    folder and for fewer than `least` cultures.
     """
     source = _read_files(*listed(path), short_side, cache_mib)
-    if len(source.cultures) < 2:
+    if len(source.cultures) < least:
         rest = f"only culture {source.cultures[0]!r}" if source.cultures else "no readable picture"
+        need = "at least two cultures" if least == 2 else "pictures of a culture"
         raise InputError(
-            f"{path} holds {rest}; training needs at least two cultures: sub-folders named by "
-            f"culture, or a CSV with the header path,culture{_first_reason(source)}"
+            f"{path} holds {rest}; training needs {need}: sub-folders named by culture, or a CSV "
+            f"with the header path,culture{_first_reason(source)}"
         )
     return source
 

@@ -54,21 +54,23 @@ class DataConfig:
     cache_mib: int = option(1024, "memory for decoded pictures of each source, MiB", low=0)
 
 
-def load_source(data: str, image_size: int, part: str = "train", cache_mib: int = 1024) -> Source:
+def load_source(
+    data: str, image_size: int, part: str = "train", cache_mib: int = 1024, least: int = 2
+) -> Source:
     """The source that `data` names, or a part of it.
 
     data: "ornaments"; "folder:PATH", where rows of a table that lead out of its folder are skipped
     unless PATH ends in "?outside"; "records:DIR", such a folder written by `prepare records`; or
     "tfds:NAME", any image data set of TensorFlow Datasets, with its columns where they need naming:
-    "tfds:NAME?image=COLUMN&culture=COLUMN". part: "train", "held_out" or "all". Raises `InputError`
-    for an unknown name.
+    "tfds:NAME?image=COLUMN&culture=COLUMN". part: "train", "held_out" or "all". least: cultures
+    that a folder has to have. Raises `InputError` for an unknown name.
     """
     check_part(part)
     kind, _, name = data.partition(":")
     if data == "ornaments":
         return _ornaments(image_size, part)
     if kind == "folder" and name:
-        return split(folder.load(name, DETAIL * image_size, cache_mib), part)
+        return split(folder.load(name, DETAIL * image_size, cache_mib, least), part)
     if kind == "records" and name:
         return split(records.load(name, DETAIL * image_size, cache_mib, image_size), part)
     if kind == "tfds" and name:

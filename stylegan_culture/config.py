@@ -184,8 +184,8 @@ def _in_words(rules: dict) -> str:
 
 
 def flag_of(name: str) -> str:
-    """`--batch-size` for `batch_size`."""
-    return "--" + name.replace("_", "-")
+    """`--batch-size` for `batch_size`, `--from` for `from_`, which is a word of Python."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def add_flags(

@@ -53,18 +53,25 @@ class Adversarial:
         return _mean_of_samples(self.false(ops.cast(logits, "float32")), weights)
 
 
+# Each lambda has a line of its own, else AutoGraph cannot tell them apart, and warns.
 ADVERSARIAL = {
     # Mao et al., arXiv 1611.04076
     "least_squares": Adversarial(
-        made=lambda d: ops.square(d - 1.0), true=lambda d: ops.square(d - 1.0), false=ops.square
+        made=lambda d: ops.square(d - 1.0),
+        true=lambda d: ops.square(d - 1.0),
+        false=ops.square,
     ),
     # Goodfellow et al., arXiv 1406.2661
     "non_saturating": Adversarial(
-        made=lambda d: ops.softplus(-d), true=lambda d: ops.softplus(-d), false=ops.softplus
+        made=lambda d: ops.softplus(-d),
+        true=lambda d: ops.softplus(-d),
+        false=ops.softplus,
     ),
     # Lim and Ye, arXiv 1705.02894
     "hinge": Adversarial(
-        made=lambda d: -d, true=lambda d: ops.relu(1.0 - d), false=lambda d: ops.relu(1.0 + d)
+        made=lambda d: -d,
+        true=lambda d: ops.relu(1.0 - d),
+        false=lambda d: ops.relu(1.0 + d),
     ),
 }
 

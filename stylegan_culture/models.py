@@ -184,9 +184,14 @@ def _facts(kind: str, trainer: str, place: pathlib.Path, record: dict) -> Facts:
     return Facts(kind, trainer, model_record.read_cultures(record, place, least), place, record)
 
 
+def culture_sizes(facts: Facts) -> GeneratorConfig:
+    """Sizes of a culture model's networks."""
+    return _read_sizes(GeneratorConfig, facts.settings, "generator", facts)
+
+
 def _load_culture(facts: Facts) -> "CultureModel":
     model_record.read_backbone(facts.record, facts.place)  # before evaluation needs it
-    sizes = _read_sizes(GeneratorConfig, facts.settings, "generator", facts)
+    sizes = culture_sizes(facts)
     looks = {culture.key: [look.code for look in culture.looks] for culture in facts.cultures}
     for key, codes in looks.items():
         if any(len(code) != sizes.code_size for code in codes):

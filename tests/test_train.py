@@ -267,12 +267,20 @@ def _kill_after_checkpoint(process, folder, seconds=300):
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(culture_folder, tmp_path):
+@pytest.mark.parametrize("warm", [False, True], ids=["new", "from a model"])
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
+    culture_folder, model_folder, tmp_path, warm
+):
     """Both processes train at once; the resumed one is compared in every variable it saved."""
     more = ("--steps", "30", "--save-interval", "10", "--deterministic")
+    if warm:
+        more += ("--from", model_folder, "--cultures", "waves,lattice,dots")
+        shutil.copytree(culture_folder / "art" / "waves", tmp_path / "art" / "dots")
     content = ("--content", f"folder:{culture_folder / 'photographs'}")
     broken, unbroken = (
-        _flags(culture_folder / "art", tmp_path / name, *more, *content)
+        _flags(
+            tmp_path / "art" if warm else culture_folder / "art", tmp_path / name, *more, *content
+        )
         for name in ("broken", "unbroken")
     )
     first, other = _start(broken), _start(unbroken)

@@ -59,6 +59,11 @@ class RunConfig:
     )
     deterministic: bool = option(False, "the same weights bit for bit on every run; slower")
 
+    @property
+    def least_cultures(self) -> int:
+        """How many cultures the data have to show."""
+        return 2
+
     def checked(self, devices: int) -> "RunConfig":
         """The settings to train with on so many devices; `InputError` for settings that cannot be
         trained with together."""
@@ -192,7 +197,8 @@ class Run:
     def sources(self, part: str = "train") -> tuple[Source, Source | None]:
         """A part ("train", "held_out", "all") of the data and of the content-only pictures."""
         data = self.config.data
-        source = load_source(data.data, data.image_size, part, data.cache_mib)
+        least = self.config.least_cultures
+        source = load_source(data.data, data.image_size, part, data.cache_mib, least)
         return source, load_content(data.content, data.image_size, part, data.cache_mib)
 
     def first_batch(self, source: Source, content: Source | None, least: int = 1) -> dict:
@@ -228,7 +234,7 @@ class Run:
         Args:
             trainer: built in the scope of `team`.
             source, content: of the batches.
-            facts: further entries of run.json.
+            facts: further entries of run.json, or others in place of its own.
             hook: of `loop.train`.
             recorded: data for run.json, where they are not `source` and `content`.
         """
@@ -253,18 +259,16 @@ class Run:
     def _record(self, source: Source, content: Source | None, facts: dict) -> None:
         """Writes run.json, and a report of the files that were skipped."""
         data = self.config.data
-        write_run(
-            self.folder,
-            self.config,
-            trainer=self.trainer,
-            cultures=described(source),
-            command=f"{PROGRAM} {self.command}",
-            data=data.data,
-            content=data.content,
-            image_size=data.image_size,
-            precision=self.config.precision,
-            **facts,
-        )
+        known = {
+            "trainer": self.trainer,
+            "cultures": described(source),
+            "command": f"{PROGRAM} {self.command}",
+            "data": data.data,
+            "content": data.content,
+            "image_size": data.image_size,
+            "precision": self.config.precision,
+        }
+        write_run(self.folder, self.config, **known | facts)
         report_skipped(self.folder, source, content)
 
     def finish(self, metrics: dict) -> None:

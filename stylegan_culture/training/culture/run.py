@@ -6,7 +6,7 @@ import numpy as np
 
 from stylegan_culture import images
 from stylegan_culture.pipelines.input import evaluation_arrays
-from stylegan_culture.pipelines.sampling import Source
+from stylegan_culture.pipelines.sampling import Source, of_cultures
 from stylegan_culture.training import later, runs
 from stylegan_culture.training.culture.settings import PRESETS, TrainConfig
 from stylegan_culture.training.rendered import ornament_classifier, ornaments
@@ -15,6 +15,9 @@ arrays = later("stylegan_culture.arrays")
 keep_best = later("stylegan_culture.training.culture.keep_best")
 trainers = later("stylegan_culture.training.culture.trainer")
 truth = later("stylegan_culture.measures.truth")
+warm_start = later("stylegan_culture.training.culture.warm_start")
+
+BEGUN = 4  # pictures of each culture by which a new one begins
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,12 +27,17 @@ def main(arguments: list[str] | None = None) -> None:
         return
     leads = run.team.leads
     source, content = run.sources()
-    previews = _previews(run) if leads else None
-    batch = run.first_batch(source, content)
+    start, least, cultures, facts = None, 1, source.cultures, {}
+    if run.config.warm_start.from_:
+        start, source = warm_start.WarmStart.of(run.config.warm_start, source)
+        least, cultures = BEGUN * len(source.cultures), start.cultures
+        facts = {"cultures": start.described(source)}
+    previews = _previews(run, source) if leads else None
+    batch = run.first_batch(source, content, least)
     with run.team.scope():
-        trainer = trainers.CultureTrainer(source.cultures, run.config, batch, previews)
+        trainer = trainers.CultureTrainer(cultures, run.config, batch, previews, start)
     keeper = _make_keeper(run, trainer, source, content) if leads else None
-    facts = {"parameters": trainer.average.count_params()}
+    facts |= {"parameters": trainer.average.count_params()}
     metrics = run.train(trainer, source, content, facts, keeper)
     if not leads:
         return
@@ -49,11 +57,12 @@ def _make_keeper(
     return keep_best.Keeper(run.folder, trainer.average, exam, metric, run.resume)
 
 
-def _previews(run: runs.Run) -> "trainers.Previews":
-    """Held-out contents for the sample sheets, and a held-out example picture per culture."""
+def _previews(run: runs.Run, source: Source) -> "trainers.Previews":
+    """Held-out contents for the sample sheets, and an example of each culture trained on."""
     held_out, contents = run.sources("held_out")
     if not held_out.tags.any(axis=0).all():  # a culture of one or two pictures holds out none
         held_out, _ = run.sources("all")
+    held_out = of_cultures(held_out, source.cultures)
     contents, data = contents or held_out, run.config.data
     size = data.image_size if data.data == "ornaments" else 256
     chosen = runs.spread(len(contents), runs.PREVIEWS)

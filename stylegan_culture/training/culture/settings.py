@@ -12,6 +12,7 @@ from stylegan_culture.training.loop import LoopConfig
 from stylegan_culture.training.runs import RunConfig
 
 backbones = later("stylegan_culture.features.backbones")
+models = later("stylegan_culture.models")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,8 @@ class LossConfig:
     content_features: float = weight(0.0, "content over a backbone tap")
     style_features: float = weight(0.0, "style (Gram) over backbone taps")
     style_prior: float = weight(0.01, "the KL term of the style encoder")
+    distillation: float = weight(10.0, "what a model of --from and the new one restyle differently")
+    distilled_codes: float = weight(1.0, "codes that a model of --from and the new one differ in")
     total_variation: float = weight(0.0, "total variation")
     plain: float = weight(0.0, "total variation where the content is plain")
     stability: float = weight(0.0, "the change that small changes of contents can make")
@@ -96,6 +99,27 @@ class BestConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class WarmStartConfig:
+    """The trained model that training begins from, and the cultures that the new model has."""
+
+    from_: str = option(
+        "",
+        "begin from a trained model, whose sizes and cultures the new one has: a model folder, a "
+        "run folder, or the name of a shipped model",
+        metavar="MODEL",
+    )
+    cultures: str = option(
+        "",
+        "the new model's cultures in order, of those of --from and --data, with commas; a culture "
+        "of --from that --data does not show stays as it is. Empty: all of both",
+        metavar="A,B",
+    )
+    distilled: int = option(
+        4, "contents of a batch that the old model and the new one both restyle", low=1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainConfig(RunConfig):
     """Everything that decides a run; saved in its run.json."""
 
@@ -106,6 +130,12 @@ class TrainConfig(RunConfig):
     optimizer: OptimizerConfig = OptimizerConfig()
     backbone: BackboneConfig = BackboneConfig()
     best: BestConfig = BestConfig()
+    warm_start: WarmStartConfig = WarmStartConfig()
+
+    @property
+    def least_cultures(self) -> int:
+        """One is enough beside those of the model that training begins from."""
+        return 1 if self.warm_start.from_ else 2
 
     def checked(self, devices: int) -> "TrainConfig":
         """The settings with at least one group of a batch for each device; see `runs.RunConfig`."""
@@ -141,7 +171,31 @@ class TrainConfig(RunConfig):
             least = backbones.BACKBONES[name].least_size
             if self.data.image_size < least:
                 raise InputError(f"--image-size has to be at least {least} for the backbone {name}")
-        return dataclasses.replace(self, optimizer=dataclasses.replace(optimizer, groups=groups))
+        grouped = dataclasses.replace(optimizer, groups=groups)
+        return dataclasses.replace(self, optimizer=grouped)._of_start()
+
+    def _of_start(self) -> "TrainConfig":
+        """The settings with the sizes of the model of --from, where there is one."""
+        start, groups = self.warm_start, self.optimizer.groups
+        if start.cultures and not start.from_:
+            raise InputError("--cultures chooses among cultures of a model; name it with --from")
+        if not start.from_:
+            return self
+        if self.best.keep_best != "none":
+            raise InputError(
+                "--keep-best judges all cultures by pictures; leave it out with --from"
+            )
+        if start.distilled > self.data.batch_size or start.distilled % (2 * groups):
+            raise InputError(
+                f"--distilled is {start.distilled} and has to be a multiple of {2 * groups} and at "
+                f"most the --batch-size {self.data.batch_size}"
+            )
+        sizes = models.culture_sizes(models.read(start.from_))
+        if self.generator not in (sizes, *(known.generator for known, _ in PRESETS.values())):
+            raise InputError(
+                f"the new model has the sizes of {start.from_}; leave flags of the generator out"
+            )
+        return dataclasses.replace(self, generator=sizes)
 
 
 SMOKE = TrainConfig(
@@ -203,6 +257,13 @@ CULTURE256 = TrainConfig(
     backbone=BackboneConfig(backbone="inception_resnet_v2"),
     loop=LoopConfig(steps=10000, sample_interval=500, save_interval=500),
 )
+# Begins from a trained model: the discriminators are new, the generator has to change little.
+WARM_START = dataclasses.replace(
+    CULTURE256,
+    loop=LoopConfig(steps=1500, sample_interval=250, save_interval=250),
+    optimizer=dataclasses.replace(CULTURE256.optimizer, warm_up=0),
+    warm_start=WarmStartConfig(from_="culture256"),
+)
 # The second network of the two-network form, with only content, style (Gram) and adversarial losses
 # over VGG19.
 ENCODER_DECODER = TrainConfig(
@@ -234,4 +295,8 @@ PRESETS = {
         "own pictures, crops of 128 px: content, style and adversarial losses over VGG19",
     ),
     "culture256": (CULTURE256, "about 2.5 hours on 2 cores: own pictures, crops of 160 px"),
+    "warm_start": (
+        WARM_START,
+        "about 30 minutes on 2 cores: own pictures added to a trained model",
+    ),
 }

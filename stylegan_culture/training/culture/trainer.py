@@ -8,7 +8,7 @@ same contents, so that pairs can be compared.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -19,6 +19,7 @@ from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.networks.generator import STRIDE, CultureModel
 from stylegan_culture.training import replicas
 from stylegan_culture.training.culture.settings import TrainConfig
+from stylegan_culture.training.culture.warm_start import Distillation, WarmStart
 from stylegan_culture.training.discriminators import Discriminators, Shown
 from stylegan_culture.training.loop import Trainer
 from stylegan_culture.training.optimisers import LinearDecay
@@ -140,6 +141,8 @@ class CultureTrainer(Trainer):
         config: with the precision decided.
         batch: of the run, whose shapes decide those of the discriminators.
         previews: for the sheets; None where this process draws none.
+        start: the trained model to begin from, whose sizes `config` has; the cultures of batches
+            are then numbered as in the data.
     """
 
     def __init__(
@@ -148,14 +151,25 @@ class CultureTrainer(Trainer):
         config: TrainConfig,
         batch: dict,
         previews: Previews | None = None,
+        start: WarmStart | None = None,
     ):
         self.weights, self.settings = config.losses, config.optimizer
         self.of_discriminators = config.discriminator_losses
         self.seed, self.previews = config.data.seed, previews
         policy, steps = keras.DTypePolicy(config.precision), config.loop.steps
+        looks = start.looks if start else {}
         self.pair(
-            lambda: CultureModel(cultures, config.generator, dtype=policy), self.settings.average
+            lambda: CultureModel(cultures, config.generator, looks, dtype=policy),
+            self.settings.average,
         )
+        self.places = self.distillation = None
+        if start:
+            start.begin(self.model, batch)
+            self.average.set_weights(self.model.get_weights())
+            self.places = start.places
+            if start.distilled:
+                self.distillation = Distillation(start, policy)
+                self.distilled = config.warm_start.distilled
         self.backbone = None
         if config.backbone.backbone:
             weights = config.backbone.backbone_weights
@@ -175,22 +189,28 @@ class CultureTrainer(Trainer):
         contents, examples = self.previews.contents, self.previews.examples
         codes = self.average.fusion(tf.eye(len(self.average.cultures)))
         example_codes = self.average.encode_style(examples)
+        cultures = self.average.cultures
+        shown = cultures if self.places is None else [cultures[place] for place in self.places]
         return {
-            "cultures": self._sheet(contents, codes, None),
-            "examples": self._sheet(contents, example_codes, examples),
+            "cultures": self._sheet(contents, codes, None, cultures),
+            "examples": self._sheet(contents, example_codes, examples, shown),
         }
 
     def _sheet(
-        self, contents: np.ndarray, codes: tf.Tensor, header: np.ndarray | None
+        self,
+        contents: np.ndarray,
+        codes: tf.Tensor,
+        header: np.ndarray | None,
+        labels: Sequence[str],
     ) -> np.ndarray:
-        """One row per content: itself, then restyled by every code `[K, D]`."""
-        count = len(self.average.cultures)
+        """One row per content: itself, then restyled by every code `[K, D]` with its label."""
+        count = len(labels)
         cells = [] if header is None else [np.ones_like(header[0]), *header]
         for content in contents:
             repeated = np.repeat(content[None], count, axis=0)
             restyled = self.average.stylize_with(repeated, codes, tf.ones([count, 1]))
             cells += [content, *np.asarray(restyled)]
-        return images.grid(cells, count + 1, column_labels=["content", *self.average.cultures])
+        return images.grid(cells, count + 1, column_labels=["content", *labels])
 
     def codes(self) -> dict:
         """Style codes for histograms: the cultures' defaults and those of the examples."""
@@ -213,6 +233,7 @@ class CultureTrainer(Trainer):
 
     def warm_up(self, batch: dict, seed: tf.Tensor) -> dict:
         """A step that only teaches to return pictures; none is restyled."""
+        batch = self._numbered(batch)
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         labels = tf.one_hot(batch["culture"], len(self.model.cultures))
         with tf.GradientTape() as tape:
@@ -227,12 +248,14 @@ class CultureTrainer(Trainer):
         return parts | {"total": total}
 
     def penalise(self, batch: dict, seed: tf.Tensor) -> dict:
+        batch = self._numbered(batch)
         self.discriminators.set_rate(seed[1])
         weight = self.of_discriminators.lazy_weight
         return self.discriminators.penalise(batch["style"], batch["culture"], weight, seed + 4)
 
     def step(self, batch: dict, seed: tf.Tensor) -> dict:
         """One update of the generator and one of the discriminators."""
+        batch = self._numbered(batch)
         self.optimizer.learning_rate.assign(self.rate(seed[1]))
         self.discriminators.set_rate(seed[1])
         with tf.GradientTape() as tape:
@@ -244,10 +267,26 @@ class CultureTrainer(Trainer):
             parts |= self.discriminators.verdicts(
                 restyled.pictures, features, restyled.culture, seed + 2, models
             )
+            if self.distillation:
+                plan = restyled.plan
+                least = plan.size - self.distilled // self.settings.groups
+                kept = plan.rows(batch["content"], least, plan.size)
+                parts |= self.distillation(self.model, kept, self._grain, seed + 9)
             total, parts = losses.weighted_sum(parts, dataclasses.asdict(self.weights))
         update(self.optimizer, tape, total, self.model.trainable_variables)
         parts |= self._train_discriminators(batch, restyled, (features, references), seed + 3)
         return parts | {"total": total} | self._health(restyled)
+
+    def _numbered(self, batch: dict) -> dict:
+        """The batch with its cultures numbered as in the model; -1 stays."""
+        if self.places is None:
+            return batch
+        numbers = {}
+        for name in ("culture", "content_culture"):
+            culture = batch[name]
+            number = tf.gather(self.places, tf.maximum(culture, 0))
+            numbers[name] = tf.where(culture < 0, -1, tf.cast(number, culture.dtype))
+        return batch | numbers
 
     def _plan(self, batch: dict) -> BatchPlan:
         """The plan of a batch, or of this replica's rows of one."""
