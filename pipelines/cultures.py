@@ -176,8 +176,8 @@ PICTURES: tuple[Tradition, ...] = (
         "Company School",
         "India",
         "19th century",
-        note="Indian painters worked here for British buyers under colonial rule. Where sheets show "
-        "people as types of a caste, a faith or a trade, they show how those buyers saw them.",
+        note="Indian painters worked here for British buyers under colonial rule. Sheets that show "
+        "people as types of a caste, a faith or a trade show how those buyers saw them.",
     ),
 )
 

@@ -241,7 +241,9 @@ def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[s
 
 def notes_on(keys: Iterable[str]) -> str:
     """The section of a card on the sacred and living traditions among a model's; "" without any."""
-    lines = [f"- {markdown(title)}: {markdown(note)}" for title, note in cultures.notes(keys).items()]
+    lines = [
+        f"- {markdown(title)}: {markdown(note)}" for title, note in cultures.notes(keys).items()
+    ]
     return _template("notes.md").substitute(notes="\n".join(lines)) if lines else ""
 
 

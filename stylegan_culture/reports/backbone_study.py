@@ -11,7 +11,7 @@ from stylegan_culture.config import InputError, option
 from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.pipelines.sampling import Source, held_out
+from stylegan_culture.pipelines.sampling import Source, held_out, parents
 from stylegan_culture.reports.page import render
 from stylegan_culture.reports.study_pictures import counts, load, pictures
 
@@ -87,7 +87,7 @@ def measure(config: BackbonesConfig, named: list[str]) -> BackboneStudy:
     source = load(config, "all")
     squares, labels = _squares(source, config.short_side)
     kept = held_out(source.ids)
-    fold = statistics.folds(labels, config.folds, config.seed)
+    fold = statistics.folds_of_works(parents(source.ids), labels, config.folds, config.seed)
     parts = {"folds": [fold == number for number in range(config.folds)], "held_out": [kept]}
 
     def accuracies(features: np.ndarray) -> dict:
