@@ -48,6 +48,7 @@ restoration = later("stylegan_culture.networks.restoration")
 WEIGHTS = "model.weights.h5"  # of every run folder and model folder
 OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
 TAGGER = "classifier.npz"
+BACKBONE = "culture_backbone"  # the shipped one, of `--weights culture`
 RECORDS = ("run.json", "model.json", TAGGER)  # a folder with one of them is a model
 PARTS = (*RECORDS, "weights.npz")  # a folder of saved_models with one of them is shipped
 REMEDY = "train the run to its end, or train or export the model again"
@@ -108,6 +109,12 @@ def training_pictures(reference: Place) -> frozenset[str]:
         for row in rows
         if len(row) > max(path, culture)
     )
+
+
+def backbone_pictures(weights: str) -> frozenset[str]:
+    """`training_pictures` of the shipped backbone where `weights` names it, as `build_backbone`
+    takes them; of others nothing is known."""
+    return training_pictures(BACKBONE) if weights == "culture" else frozenset()
 
 
 def kind_of(reference: Place) -> str:

@@ -54,7 +54,7 @@ def runs(tmp_path_factory):
 def _flags(runs, culture_folder, archive, out, **changed):
     given = {
         "data": f"folder:{culture_folder / 'art'}",
-        "content": f"folder:{culture_folder / 'photographs'}",
+        "content": f"folder:{culture_folder / 'many'}",
         "judge": archive,
         "out": out,
         "photographs": 3,
@@ -285,7 +285,7 @@ def test_points_in_words(value, text):
         ({"trial-contents": 1}, "--trial-contents"),
         ({"size": 40}, "--size is 40"),
         ({"content": "", "artworks": 1}, "contents could be restyled"),
-        ({"photographs": 6}, "6 photographs, too few"),
+        ({"content": "folder:FEW"}, "6 photographs, too few to restyle a fifth"),
         ({"portraits": "none.csv"}, "none.csv does not exist"),
     ],
 )
@@ -293,6 +293,7 @@ def test_wrong_input_is_one_sentence(
     runs, culture_folder, mobilenet_archive, changed, said, tmp_path, capsys
 ):
     flags = _flags(runs[:1], culture_folder, mobilenet_archive, tmp_path / "out", **changed)
+    flags = [word.replace("FEW", str(culture_folder / "photographs")) for word in flags]
     assert settings.run_command(evaluate.main, flags) == settings.EXIT_INPUT
     shown = capsys.readouterr().err
     assert shown.splitlines()[-1].startswith("error: ") and said in shown

@@ -53,8 +53,10 @@ def interval(
     """
     tail = (1.0 - LEVEL) / 2.0
     apart = replicates - np.mean(replicates, axis=0)
-    ends = (np.quantile(apart, quantile, axis=0) for quantile in (tail, 1.0 - tail))
-    return tuple(np.clip(np.asarray(estimate) + end, least, most) for end in ends)
+    # 0 is rounding apart where all replicates are alike.
+    low = np.minimum(np.quantile(apart, tail, axis=0), 0.0)
+    high = np.maximum(np.quantile(apart, 1.0 - tail, axis=0), 0.0)
+    return tuple(np.clip(np.asarray(estimate) + end, least, most) for end in (low, high))
 
 
 def with_interval(

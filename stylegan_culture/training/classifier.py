@@ -12,7 +12,7 @@ from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, fraction,
 from stylegan_culture.files import write_result, write_run
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
-from stylegan_culture.pipelines.sampling import Source, parents
+from stylegan_culture.pipelines.sampling import Source, never_held, parents
 from stylegan_culture.training import later, runs
 
 keras, tf = later("keras"), later("tensorflow")
@@ -290,8 +290,13 @@ def _describe(tagger: "networks.CultureTagger", source: Source, side: int) -> np
 def _measure(
     tagger: "networks.CultureTagger", views: np.ndarray, source: Source, config: ClassifierConfig
 ) -> dict[str, "tagging.TaggerFigures"]:
-    """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
+    """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds.
+
+    What the shipped backbone was trained on is no more learnt from than the rest of that fifth, but
+    not judged either.
+    """
     tags, names, held = source.tags, source.cultures, source.held
+    judged = never_held(source, models.backbone_pictures(config.weights)).held
     identifiers = np.array(source.ids)
     kept = views[:, ~held]
     if config.hardening.adversarial_radius:
@@ -304,9 +309,10 @@ def _measure(
             config.hardening,
         )
     tagger.head = _calibrated(kept, tags[~held], identifiers[~held], config)
-    judged = _probabilities(tagger.head, views[0, held])
     works = np.array(parents(source.ids))
-    measures = {"held_out": tagging.TaggerFigures.of(judged, tags[held], names, works[held])}
+    probabilities = _probabilities(tagger.head, views[0, judged])
+    figures = tagging.TaggerFigures.of(probabilities, tags[judged], names, works[judged])
+    measures = {"held_out": figures}
     if config.folds:
         part, pooled = _folds(source.ids, tags, config.folds, config.seed), np.zeros(tags.shape)
         for fold in tqdm.tqdm(range(config.folds), "folds", disable=None):

@@ -92,6 +92,14 @@ def test_the_interval_of_a_share_is_over_works(generator):
     assert found.high - found.low > 1.8 * (alone.high - alone.low)
 
 
+def test_an_interval_holds_its_estimate_where_rounding_alone_sets_replicates_apart():
+    replicates = np.full(400, 0.6)
+    replicates[::3] = np.nextafter(0.6, 1.0)
+    replicates[0] = 0.0  # draws their mean below all others
+    value, low, high = statistics.with_interval(0.6, replicates)
+    assert low <= value <= high
+
+
 def test_the_share_is_of_pictures_and_one_work_says_nothing_of_others():
     right, works = [1, 1, 1, 0], ["a", "a", "a", "b"]
     assert statistics.share_interval(right, works, 0).value == 0.75

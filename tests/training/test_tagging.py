@@ -95,7 +95,9 @@ def _source(parts):
     return Source(names, tuple(ids), tags, lambda number: None, held_out(ids))
 
 
-CLASSIFIER = classifier.ClassifierConfig(tagging=TaggingConfig(epochs=8, rate=3e-2))
+CLASSIFIER = classifier.ClassifierConfig(
+    tagging=TaggingConfig(epochs=25, rate=6e-2, dropout=0.0), folds=3
+)
 
 
 def test_a_culture_of_three_works_is_trained_calibrated_and_measured(generator):
