@@ -1,6 +1,7 @@
 """No picture that the shipped model was trained on is judged as held out; few cultures, few
 pictures; other artworks than the example."""
 
+import argparse
 import csv
 import dataclasses
 import pathlib
@@ -10,8 +11,10 @@ import pytest
 
 from stylegan_culture import config as settings
 from stylegan_culture import evaluate, images, models
+from stylegan_culture.features import backbones
+from stylegan_culture.measures import probes
 from stylegan_culture.pipelines.sampling import Source, held_out, never_held, parents
-from stylegan_culture.reports import restylers, trial
+from stylegan_culture.reports import backbone_study, restylers, trial
 from stylegan_culture.reports.trial import TrialConfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -47,7 +50,7 @@ def test_no_training_picture_of_the_shipped_model_is_judged(grown, mobilenet_arc
     trained = set(parents(sorted(models.training_pictures("culture256"))))
     by_rule = {name for name, held in zip(ids, held_out(ids), strict=True) if held}
     known = {name for name in by_rule if parents([name])[0] in trained}
-    probes = set(parents(sorted(models.backbone_pictures("culture"))))
+    of_probe = set(parents(sorted(models.backbone_pictures("culture"))))
     assert known and by_rule - known  # the rule alone would hold out both kinds
     config = TrialConfig(
         ("culture256",), f"folder:{grown}", judge=str(mobilenet_archive), size=32, artworks=99
@@ -55,7 +58,7 @@ def test_no_training_picture_of_the_shipped_model_is_judged(grown, mobilenet_arc
     judged = trial.build(config)
     assert set(judged.ids) == by_rule - known and judged.seen == len(known)
     # The probe is checked on all that the shipped backbone did not see, and other models too.
-    unseen = {name for name in by_rule if parents([name])[0] not in probes}
+    unseen = {name for name in by_rule if parents([name])[0] not in of_probe}
     assert set(judged.held_out.ids) == unseen and unseen & known and unseen < by_rule
     other = trial.build(dataclasses.replace(config, model=()))
     assert set(other.ids) == unseen and other.seen == len(by_rule) - len(unseen)
@@ -98,6 +101,38 @@ def test_only_held_out_photographs_are_restyled(most, restyled, culture_folder, 
     said = trial.shortage(config, restyled)
     assert said == "" if most == restyled else said.startswith("3 photographs are restyled, not 80")
     assert trial.shortage(dataclasses.replace(config, content=""), 0) == ""
+
+
+def test_backbones_are_compared_on_works_that_the_shipped_one_did_not_see(
+    culture_folder, tmp_path, monkeypatch
+):
+    """And no work lies on both sides of a fold."""
+    for path in sorted((culture_folder / "art").rglob("*.png")):
+        for part in (1, 2):
+            target = tmp_path / path.parent.name / f"{path.stem}_{part}.png"
+            images.write(target, images.read(path))
+    names = [f"{path.parent.name}/{path.stem}" for path in sorted(tmp_path.rglob("*.png"))]
+    by_rule = held_out(names)
+    seen = names[int(np.flatnonzero(by_rule)[0])]
+    monkeypatch.setattr(
+        models, "backbone_pictures", lambda weights: {seen} if weights == "culture" else set()
+    )
+    monkeypatch.setattr(backbones, "build_backbone", lambda *_: argparse.Namespace(fingerprint=""))
+    monkeypatch.setattr(probes, "style_distances", lambda *_: None)
+    monkeypatch.setattr(
+        probes, "descriptors", lambda backbone, squares: np.zeros((len(squares), 1))
+    )
+    judged = []
+    monkeypatch.setattr(
+        probes, "probe_accuracy", lambda features, labels, held, seed: judged.append(held)
+    )
+    config = backbone_study.BackbonesConfig(data=f"folder:{tmp_path}", short_side=32, folds=3)
+    backbone_study.measure(config, ["x=culture"])
+    works = np.array(parents(names))
+    (folds, (kept,)) = judged[:2]
+    assert by_rule.sum() == 8 and kept.sum() == 6
+    assert set(works[kept]) == set(works[by_rule]) - {parents([seen])[0]}
+    assert all(set(works[fold]) & set(works[~fold]) == set() for fold in folds)
 
 
 def test_another_example_is_of_the_culture_and_no_part_of_the_same_picture(

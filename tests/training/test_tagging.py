@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from stylegan_culture import models
 from stylegan_culture.config import InputError
 from stylegan_culture.pipelines.sampling import Source, held_out, parents
 from stylegan_culture.training import classifier
@@ -140,3 +141,25 @@ def test_works_of_several_tags_are_dealt_by_the_rarest():
     fold = classifier._folds(source.ids, source.tags, 4, 0)
     works = parents(source.ids)
     assert len({(work, number) for work, number in zip(works, fold, strict=True)}) == 5
+
+
+def test_what_the_shipped_backbone_saw_is_neither_learnt_from_nor_judged(generator, monkeypatch):
+    source = _source([(20, 1), (20, 1)])
+    views = 4.0 * np.eye(2, 5)[source.tags.argmax(axis=1)] + generator.normal(size=(1, 40, 5))
+    held = [name for name, one in zip(source.ids, source.held, strict=True) if one]
+    seen = {"culture": frozenset(held[:3])}
+    monkeypatch.setattr(models, "backbone_pictures", lambda name: seen.get(name, frozenset()))
+    learnt = []
+
+    def calibrated(views, tags, identifiers, config, fitted=classifier._calibrated):
+        learnt.append(set(identifiers))
+        return fitted(views, tags, identifiers, config)
+
+    monkeypatch.setattr(classifier, "_calibrated", calibrated)
+    for weights, judged in (("culture", len(held) - 3), ("random", len(held))):
+        config = dataclasses.replace(CLASSIFIER, weights=weights, folds=0)
+        figures = classifier._measure(
+            types.SimpleNamespace(), views.astype(np.float32), source, config
+        )
+        assert figures["held_out"].pictures == judged
+    assert learnt == [set(source.ids) - set(held)] * 2
