@@ -177,7 +177,10 @@ def test_skin_comes_first_in_words_and_figures_and_no_portrait_is_shown(made, re
     record = dataclasses.replace(record, skin=_skin(record))
     name = next(iter(record.models))
     first, *_ = bias.findings(record, name)
-    assert first.startswith("Skin: in one of two traditions dark faces are surely lightened more")
+    said = (
+        "Skin: in one of two traditions dark faces are lightened more than light ones (95% interval"
+    )
+    assert first.startswith(said)
     assert "most of all in Waves, by 20 L* (15 to 25)" in first
     assert "light faces are 34 L* lighter than dark ones in the photographs and 12 in" in first
     assert "neither race nor the skin's reflectance" in first
@@ -185,10 +188,32 @@ def test_skin_comes_first_in_words_and_figures_and_no_portrait_is_shown(made, re
     text = " ".join(" ".join(text.split()) for _, text in reader.found)
     assert "depends on the lamp, the exposure and the camera" in text
     assert "says nothing of anybody's race or origin" in text
+    assert "sort rectangles of photographs, not people" in text
+    assert "A change whose interval holds 0 is not shown to be one" in text
     assert written["skin"]["faces"] == {"dark": 2, "medium": 2, "light": 2}
     assert set(written["skin"]["restylers"]) == set(record.models)
     everything = (folder / "bias.html").read_text("utf-8") + json.dumps(written)
     assert "dark_0" not in everything
+
+
+def test_the_most_unequal_tradition_stands_first_in_the_table_of_skin(made):
+    """Waves, by 20 L*, before the lattice, by 2, though the record has it after; and where a group
+    is missing the record's order stays."""
+    _, _, record, pictures = made
+    alone = dataclasses.replace(record, models=dict([next(iter(record.models.items()))]))
+    faces = _skin(alone)
+    one_group = {
+        culture: dataclasses.replace(each, dark_less_light=None, gap=None)
+        for culture, each in next(iter(faces.restylers.values())).items()
+    }
+    lacking = dataclasses.replace(
+        faces, gap=None, restylers=dict.fromkeys(faces.restylers, one_group)
+    )
+    for known, order in ((faces, ["Waves", "Lattice"]), (lacking, ["Lattice", "Waves"])):
+        text = bias.html_of(dataclasses.replace(alone, skin=known), pictures)
+        table = text[text.index('id="skin"') :].partition("</table>")[0]
+        assert sorted(order, key=lambda title: table.index(f">{title}<")) == order
+        assert ("the most unequal first" in table) == (known is faces)
 
 
 def _skin(record):
