@@ -208,6 +208,9 @@ def test_the_projects_own_probe_judges_beside_another(evaluated):
 
 
 def test_skin_is_told_in_figures_and_no_portrait_is_shown_or_written(evaluated):
+    words = " ".join(evaluated.page.split())
+    assert "identity lightens dark faces more than light ones in none of two traditions" in words
+    assert "<h3>Skin is measured as pixels</h3>" in words and "6 faces of one collection" in words
     skin = evaluated.json["skin"]
     assert skin["faces"] == {"dark": 2, "medium": 2, "light": 2}
     assert skin["before"]["dark"][0] == pytest.approx(32.5, abs=0.5)
