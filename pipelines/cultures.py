@@ -6,17 +6,23 @@ that a program can draw and a test can check. The colours and line weights that 
 (`stylegan_culture.pipelines.ornaments.idioms`) are inventions.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Tradition:
-    """A tradition of pictures: the key that folders are named by, and what a reader is told."""
+    """A tradition of pictures: the key that folders are named by, and what a reader is told.
+
+    note: of sacred and living traditions and of burials, what one who publishes results should
+    know; the card of a model that knows the tradition has it.
+    """
 
     key: str
     title: str
     region: str
     period: str
+    note: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -108,17 +114,82 @@ PICTURES: tuple[Tradition, ...] = (
     Tradition("ukiyo_e", "Ukiyo-e", "Japan", "17th to 19th century"),
     Tradition("chinese_ink_painting", "Chinese ink painting", "China", "Tang to Qing, 618-1912"),
     Tradition("persian_miniature", "Persian miniature", "Iran", "14th to 19th century"),
-    Tradition("indian_miniature", "Indian miniature", "South Asia", "15th to 19th century"),
+    Tradition(
+        "indian_miniature",
+        "Indian miniature",
+        "South Asia",
+        "15th to 19th century",
+        note="Many paintings of this tradition show deities and holy persons of faiths that are "
+        "alive: Hindus worship Krishna, Rama and the Goddess today, Jains revere the Jinas.",
+    ),
     Tradition("impressionism", "Impressionism", "France", "about 1860-1900"),
     Tradition("post_impressionism", "Post-Impressionism", "France", "about 1880-1906"),
     Tradition("european_old_masters", "European old masters", "Europe", "15th to 18th century"),
     Tradition("russian_painting", "Russian painting", "Russia", "19th to early 20th century"),
     Tradition("dore_engraving", "Doré's wood engraving", "France", "1850-1883"),
+    Tradition(
+        "byzantine_icon",
+        "Byzantine icon",  # with post-Byzantine ones and some mosaics
+        "Byzantium and the Orthodox world",
+        "6th to 19th century",
+        note="Icons are made for prayer. Orthodox and other Eastern Christians venerate them today "
+        "and honour in them the persons they show. A restyled photograph is not an icon.",
+    ),
+    Tradition(
+        "egyptian_painting",
+        "Egyptian funerary painting",  # coffins, a Book of the Dead, mummy portraits
+        "Egypt",
+        "13th century BCE to Roman period",
+        note="These coffins, papyri and portraits were made for burials and come from graves. Many "
+        "name or show one person who had died.",
+    ),
+    Tradition(
+        "greek_vase",
+        "Athenian vase painting",
+        "Athens",
+        "6th and 5th century BCE, mostly red-figure",
+    ),
+    Tradition("roman_mosaic", "Roman mosaic", "Roman Empire", "2nd century BCE to 6th century CE"),
+    Tradition(
+        "mesoamerican_codex",
+        "Mesoamerican codex",
+        "Mexico and Central America: Maya, Nahua, Mixtec",
+        "about 13th to 16th century",
+        note="The codices hold calendars, rites, histories and claims to land; the later ones were "
+        "painted under Spanish rule. Maya, Nahua and Mixtec people, the descendants of those who "
+        "made them, are living communities, and to many of them these books are sacred, or are "
+        "their heritage. Signs that a program paints cannot be read.",
+    ),
+    Tradition(
+        "medieval_illumination",
+        "Medieval illumination",
+        "Western Europe",
+        "mostly 13th to early 16th century",
+        note="Many of these pages are of books of scripture and prayer, most Christian, some "
+        "Jewish, whose texts are read and prayed today.",
+    ),
+    Tradition(
+        "yamato_e", "Yamato-e picture scroll", "Japan", "13th and 14th century, and old copies"
+    ),
+    Tradition(
+        "company_school",
+        "Company School",
+        "India",
+        "19th century",
+        note="Indian painters worked here for British buyers under colonial rule. Sheets that show "
+        "people as types of a caste, a faith or a trade show how those buyers saw them.",
+    ),
 )
 
 KEYS: tuple[str, ...] = tuple(culture.key for culture in ORNAMENTS)
 
 _KNOWN = {one.key: one for one in (*ORNAMENTS, *PICTURES)}
+
+
+def notes(keys: Iterable[str]) -> dict[str, str]:
+    """Title to note of those of some keys that are traditions with one, in their order."""
+    known = [_KNOWN[key] for key in keys if key in _KNOWN]
+    return {one.title: one.note for one in known if one.note}
 
 
 def title(key: str) -> str:

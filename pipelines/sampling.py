@@ -131,6 +131,14 @@ def without(source: Source, known: typing.Collection[str]) -> Source:
     )
 
 
+def never_held(source: Source, known: typing.Collection[str]) -> Source:
+    """All pictures, but those that are `known`, or parts of the same picture as one, are not held
+    out: what a network was trained on may be fitted to, and is never judged (see `without`)."""
+    works = set(parents(sorted(known)))
+    seen = np.array([work in works for work in parents(source.ids)], bool)
+    return dataclasses.replace(source, held=source.held & ~seen)
+
+
 def of_cultures(source: Source, cultures: typing.Sequence[str]) -> Source:
     """The pictures that carry one of some cultures, whose order stays the source's.
 

@@ -51,6 +51,7 @@ OLDER_WEIGHTS = "weights.h5"  # of model folders that were exported earlier
 TAGGER = "classifier.npz"
 PICTURES = "pictures.csv"
 LOOKS, LOOKS_OF_RUN = "looks.jpg", "samples/looks.png"  # the sheet in a model folder, in a run's
+BACKBONE = "culture_backbone"  # the shipped one, of `--weights culture`
 RECORDS = ("run.json", "model.json", TAGGER)  # a folder with one of them is a model
 PARTS = (*RECORDS, "weights.npz")  # a folder of saved_models with one of them is shipped
 REMEDY = "train the run to its end, or train or export the model again"
@@ -118,6 +119,12 @@ def pictures_table(reference: Place) -> pathlib.Path | None:
     folder = find(reference).resolve()
     tables_of_model = (folder.with_name(f"{folder.name}_{PICTURES}"), folder / PICTURES)
     return next((table for table in tables_of_model if table.is_file()), None)
+
+
+def backbone_pictures(weights: str) -> frozenset[str]:
+    """`training_pictures` of the shipped backbone where `weights` names it, as `build_backbone`
+    takes them; of others nothing is known."""
+    return training_pictures(BACKBONE) if weights == "culture" else frozenset()
 
 
 def kind_of(reference: Place) -> str:

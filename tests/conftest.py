@@ -212,8 +212,8 @@ def mobilenet_archive(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def culture_folder(tmp_path_factory):
-    """Ten small pictures of each of two cultures and six photographs: the folder that holds both.
-    `art/waves` and `art/lattice` are the cultures, `photographs` the contents."""
+    """Ten small pictures of each of two cultures, six photographs, and fifteen, of which three are
+    held out: `art/waves` and `art/lattice`, `photographs` and `many` in the folder."""
     from stylegan_culture import images
 
     folder = tmp_path_factory.mktemp("pictures")
@@ -229,6 +229,9 @@ def culture_folder(tmp_path_factory):
     for number in range(6):
         picture = generator.uniform(0.0, 1.0, (5, 6, 3)).repeat(9, axis=0).repeat(9, axis=1)
         images.write(folder / "photographs" / f"{number:04d}.png", picture.astype(np.float32))
+    for number in range(15):
+        picture = generator.uniform(0.0, 1.0, (5, 6, 3)).repeat(9, axis=0).repeat(9, axis=1)
+        images.write(folder / "many" / f"{number:04d}.png", picture.astype(np.float32))
     return folder
 
 

@@ -30,7 +30,7 @@ def flags(model_folder, culture_folder, mobilenet_archive, tmp_path_factory):
     given = {
         "model": model_folder,
         "data": f"folder:{culture_folder / 'art'}",
-        "content": f"folder:{culture_folder / 'photographs'}",
+        "content": f"folder:{culture_folder / 'many'}",
         "judge": mobilenet_archive,
         "features": "mobilenet_v1",
         "features-weights": mobilenet_archive,
@@ -208,6 +208,9 @@ def test_the_projects_own_probe_judges_beside_another(evaluated):
 
 
 def test_skin_is_told_in_figures_and_no_portrait_is_shown_or_written(evaluated):
+    words = " ".join(evaluated.page.split())
+    assert "identity lightens dark faces more than light ones in none of two traditions" in words
+    assert "<h3>Skin is measured as pixels</h3>" in words and "6 faces of one collection" in words
     skin = evaluated.json["skin"]
     assert skin["faces"] == {"dark": 2, "medium": 2, "light": 2}
     assert skin["before"]["dark"][0] == pytest.approx(32.5, abs=0.5)
@@ -290,7 +293,7 @@ def test_names_of_strangers_are_text(evaluated):
         ({"gatys": 2}, "--style"),
         ({"size": 40}, "--size is 40"),
         ({"photographs": 5}, "--gallery has to be"),
-        ({"photographs": 6, "gallery": 6}, "6 photographs, too few"),
+        ({"content": "folder:FEW"}, "6 photographs, too few to restyle a fifth"),
         ({"model": None}, "--model is missing"),
         ({"model": "nowhere"}, "nowhere"),
         ({"content": None, "artworks": 0}, "nothing to restyle"),
@@ -300,8 +303,9 @@ def test_names_of_strangers_are_text(evaluated):
         ({"lettering": "none.csv"}, "none.csv does not exist"),
     ],
 )
-def test_wrong_input_is_one_sentence(flags, changed, said, capsys, tmp_path):
+def test_wrong_input_is_one_sentence(flags, changed, said, culture_folder, capsys, tmp_path):
     arguments = flags(out=tmp_path / "out", **changed)
+    arguments = [word.replace("FEW", str(culture_folder / "photographs")) for word in arguments]
     assert settings.run_command(evaluate.main, arguments) == settings.EXIT_INPUT
     shown = capsys.readouterr().err
     assert shown.splitlines()[-1].startswith("error: ") and said in shown

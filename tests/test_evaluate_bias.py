@@ -54,7 +54,7 @@ def runs(tmp_path_factory):
 def _flags(runs, culture_folder, archive, out, **changed):
     given = {
         "data": f"folder:{culture_folder / 'art'}",
-        "content": f"folder:{culture_folder / 'photographs'}",
+        "content": f"folder:{culture_folder / 'many'}",
         "judge": archive,
         "out": out,
         "photographs": 3,
@@ -177,7 +177,10 @@ def test_skin_comes_first_in_words_and_figures_and_no_portrait_is_shown(made, re
     record = dataclasses.replace(record, skin=_skin(record))
     name = next(iter(record.models))
     first, *_ = bias.findings(record, name)
-    assert first.startswith("Skin: in one of two traditions dark faces are surely lightened more")
+    said = (
+        "Skin: in one of two traditions dark faces are lightened more than light ones (95% interval"
+    )
+    assert first.startswith(said)
     assert "most of all in Waves, by 20 L* (15 to 25)" in first
     assert "light faces are 34 L* lighter than dark ones in the photographs and 12 in" in first
     assert "neither race nor the skin's reflectance" in first
@@ -185,10 +188,32 @@ def test_skin_comes_first_in_words_and_figures_and_no_portrait_is_shown(made, re
     text = " ".join(" ".join(text.split()) for _, text in reader.found)
     assert "depends on the lamp, the exposure and the camera" in text
     assert "says nothing of anybody's race or origin" in text
+    assert "sort rectangles of photographs, not people" in text
+    assert "A change whose interval holds 0 is not shown to be one" in text
     assert written["skin"]["faces"] == {"dark": 2, "medium": 2, "light": 2}
     assert set(written["skin"]["restylers"]) == set(record.models)
     everything = (folder / "bias.html").read_text("utf-8") + json.dumps(written)
     assert "dark_0" not in everything
+
+
+def test_the_most_unequal_tradition_stands_first_in_the_table_of_skin(made):
+    """Waves, by 20 L*, before the lattice, by 2, though the record has it after; and where a group
+    is missing the record's order stays."""
+    _, _, record, pictures = made
+    alone = dataclasses.replace(record, models=dict([next(iter(record.models.items()))]))
+    faces = _skin(alone)
+    one_group = {
+        culture: dataclasses.replace(each, dark_less_light=None, gap=None)
+        for culture, each in next(iter(faces.restylers.values())).items()
+    }
+    lacking = dataclasses.replace(
+        faces, gap=None, restylers=dict.fromkeys(faces.restylers, one_group)
+    )
+    for known, order in ((faces, ["Waves", "Lattice"]), (lacking, ["Lattice", "Waves"])):
+        text = bias.html_of(dataclasses.replace(alone, skin=known), pictures)
+        table = text[text.index('id="skin"') :].partition("</table>")[0]
+        assert sorted(order, key=lambda title: table.index(f">{title}<")) == order
+        assert ("the most unequal first" in table) == (known is faces)
 
 
 def _skin(record):
@@ -285,7 +310,7 @@ def test_points_in_words(value, text):
         ({"trial-contents": 1}, "--trial-contents"),
         ({"size": 40}, "--size is 40"),
         ({"content": "", "artworks": 1}, "contents could be restyled"),
-        ({"photographs": 6}, "6 photographs, too few"),
+        ({"content": "folder:FEW"}, "6 photographs, too few to restyle a fifth"),
         ({"portraits": "none.csv"}, "none.csv does not exist"),
     ],
 )
@@ -293,6 +318,7 @@ def test_wrong_input_is_one_sentence(
     runs, culture_folder, mobilenet_archive, changed, said, tmp_path, capsys
 ):
     flags = _flags(runs[:1], culture_folder, mobilenet_archive, tmp_path / "out", **changed)
+    flags = [word.replace("FEW", str(culture_folder / "photographs")) for word in flags]
     assert settings.run_command(evaluate.main, flags) == settings.EXIT_INPUT
     shown = capsys.readouterr().err
     assert shown.splitlines()[-1].startswith("error: ") and said in shown

@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+import shutil
 
 import hostile
 import numpy as np
 import pytest
 from reader import Reader
 
-from stylegan_culture import config, evaluate, files, images, train
+from stylegan_culture import config, evaluate, files, images, models, train
 from stylegan_culture.measures import attacks
+from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.reports import charts, robustness
 from stylegan_culture.reports.trial import RobustnessConfig
 
@@ -176,3 +178,27 @@ def test_lines_are_drawn_where_their_values_are():
     page = charts.lines(data, "What <is>")
     assert "What &lt;is&gt;. one: 0.2 at none, 0.6 at $all$; two: 0.4 at none, 1.0 at $all$" in page
     assert "var(--accent)" in page and ">$all$<" in page
+
+
+def test_what_the_tagger_and_its_backbone_saw_is_not_attacked(
+    tagger, culture_folder, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+    shutil.copytree(tagger, folder)
+    data = f"folder:{culture_folder / 'art'}"
+    source = load_source(data, 64, "held_out")
+    seen = sorted(source.ids)[0]
+    row = f"art/{seen}.png,{seen.partition('/')[0]}"
+    folder.with_name("run_pictures.csv").write_text(f"path,culture\n{row}\n")
+    taken, asked = [], []
+
+    def artworks(*given, found=robustness._artworks):
+        taken.extend(found(*given)[2])
+        raise StopIteration
+
+    monkeypatch.setattr(robustness, "_artworks", artworks)
+    monkeypatch.setattr(models, "backbone_pictures", lambda name: asked.append(name) or frozenset())
+    with pytest.raises(StopIteration):
+        robustness._of_tagger(RobustnessConfig(tagger=str(folder), data=data, pictures=9))
+    assert set(taken) == set(source.ids) - {seen} and len(source) == 4
+    assert asked == [models.load(folder).facts.record["weights"]]

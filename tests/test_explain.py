@@ -20,7 +20,9 @@ from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.networks.sizes import GeneratorConfig
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
-from stylegan_culture.reports import explanation
+from stylegan_culture.pipelines.sampling import Source
+from stylegan_culture.reports import explanation, subjects
+from stylegan_culture.reports.explanation_settings import ExplainConfig
 from stylegan_culture.training.classifier import TaggingConfig, train_head
 
 PREVIOUS = '<meta name="generator" content="stylegan_culture 0"> the previous page'
@@ -358,3 +360,31 @@ def test_too_few_artworks_of_a_culture_that_is_asked_for(flags, culture_folder, 
     assert settings.run_command(explain.main, arguments) == settings.EXIT_INPUT
     assert "pictures of 'waves'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_artworks_that_a_network_was_trained_on_are_not_judged(
+    networks, culture_folder, tmp_path, monkeypatch
+):
+    """Those of the tables beside the generator and the tagger; their other parts too."""
+    folder = tmp_path / "networks"
+    shutil.copytree(networks, folder)
+    (folder / "model_pictures.csv").write_text("path,culture\nart/waves/0001.png,waves\n")
+    (folder / "tagger_pictures.csv").write_text("path,culture\nart/lattice/0002_3.png,lattice\n")
+    config = ExplainConfig(
+        model=str(folder / "model"), tagger=str(folder / "tagger"), data="folder:x", size=64
+    )
+    pictures = [str(culture_folder / "photographs" / FILES[0])]
+    subjects_of = subjects.load(config, pictures)
+    assert subjects_of.known == {"waves/0001", "lattice/0002_3"}
+    ids = tuple(f"{key}/{n:04d}_{k}" for key in TITLES for n in range(8) for k in (1, 2))
+    tags = np.array([[name.startswith(key) for key in TITLES] for name in ids])
+    source = Source(tuple(TITLES), ids, tags, str, np.arange(len(ids)) % 16 < 8)
+    monkeypatch.setattr(subjects, "load_source", lambda *_: source)
+    rows = dict.fromkeys(("descriptors", "readings", "peaks", "places", "codes"))
+    monkeypatch.setattr(subjects, "_pass", lambda *_: (rows, (1, 1)))
+    artworks = subjects.collect(config, subjects_of)
+    judged = {name for name, held in zip(artworks.source.ids, artworks.held, strict=True) if held}
+    left = [f"lattice/000{number}" for number in (0, 1, 3)]
+    left += [f"waves/000{number}" for number in (0, 2, 3)]
+    assert judged == {f"{work}_{part}" for work in left for part in (1, 2)}
+    assert len(artworks.source) == len(ids)  # the others are learnt from

@@ -12,6 +12,7 @@ import re
 import string
 import sys
 import typing
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from stylegan_culture.deploy.signatures import EXPORTED, ExportKind
 from stylegan_culture.later import later
 from stylegan_culture.model_record import Facts, Origin, read_origin
 from stylegan_culture.outputs import Outputs, named
+from stylegan_culture.pipelines import cultures
 
 if typing.TYPE_CHECKING:
     from stylegan_culture.networks.generator import CultureModel
@@ -234,7 +236,7 @@ def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[s
     else:
         descriptions = [{"name": network.name, **network.facts} for network in networks]
         lines = [f"- {code(json.dumps(one, ensure_ascii=False))}" for one in descriptions]
-    return string.Template((CARDS / plan.kind.card).read_text(encoding="utf-8")).substitute(
+    return _template(plan.kind.card).substitute(
         name=markdown(plan.name),
         content="\n".join(lines),
         data=code(origin.data),
@@ -245,7 +247,20 @@ def card_of(plan: Plan, networks: list[Exportable], measures: dict, rows: list[s
         command=config.visible(origin.command),
         measures=json_block(measures),
         rows="\n".join(rows),
+        notes=notes_on(plan.facts.keys),
     )
+
+
+def notes_on(keys: Iterable[str]) -> str:
+    """The section of a card on the sacred and living traditions among a model's; "" without any."""
+    lines = [
+        f"- {markdown(title)}: {markdown(note)}" for title, note in cultures.notes(keys).items()
+    ]
+    return _template("notes.md").substitute(notes="\n".join(lines)) if lines else ""
+
+
+def _template(card: str) -> string.Template:
+    return string.Template((CARDS / card).read_text(encoding="utf-8"))
 
 
 def load_pictures(folder: str, wanted: int, facts: Facts) -> list[np.ndarray]:

@@ -53,8 +53,10 @@ def interval(
     """
     tail = (1.0 - LEVEL) / 2.0
     apart = replicates - np.mean(replicates, axis=0)
-    ends = (np.quantile(apart, quantile, axis=0) for quantile in (tail, 1.0 - tail))
-    return tuple(np.clip(np.asarray(estimate) + end, least, most) for end in ends)
+    # 0 is rounding apart where all replicates are alike.
+    low = np.minimum(np.quantile(apart, tail, axis=0), 0.0)
+    high = np.maximum(np.quantile(apart, 1.0 - tail, axis=0), 0.0)
+    return tuple(np.clip(np.asarray(estimate) + end, least, most) for end in (low, high))
 
 
 def with_interval(
@@ -97,21 +99,49 @@ def balanced_accuracy_interval(
 
 
 def folds(labels: ArrayLike, count: int, seed: int) -> np.ndarray:
-    """The number of each picture's fold, `[N]`: each culture dealt out evenly, in random order.
+    """The number of each picture's fold, `[N]`.
 
-    Raises `InputError` where a culture has fewer pictures than there are folds.
+    Every culture's pictures are shuffled and dealt round; where one ends, the next goes on. So the
+    folds' sizes differ by one at most, over all and within each culture. A culture of fewer
+    pictures than folds is missing in some folds, but never in all folds but one. Raises
+    `InputError` for a culture of one picture, and for fewer pictures than folds.
     """
-    from sklearn.model_selection import StratifiedKFold
-
-    labels = np.asarray(labels)
-    fewest = np.unique(labels, return_counts=True)[1].min()
-    if fewest < count:
-        raise InputError(f"a culture has {fewest} pictures for {count} folds; take fewer")
+    labels, generator = np.asarray(labels), np.random.default_rng(seed)
+    cultures, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        raise InputError("a culture has one picture, which folds would leave nothing to learn from")
+    if len(labels) < count:
+        raise InputError(f"there are {len(labels)} pictures for {count} folds; take fewer")
+    dealt = np.concatenate(
+        [generator.permutation(np.flatnonzero(labels == culture)) for culture in cultures]
+    )
     fold = np.zeros(len(labels), np.int64)
-    splits = StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels)
-    for number, (_, held) in enumerate(splits):
-        fold[held] = number
+    fold[dealt] = np.arange(len(labels)) % count
     return fold
+
+
+def folds_of_works(works: ArrayLike, labels: ArrayLike, count: int, seed: int) -> np.ndarray:
+    """`folds` of works, so that pictures `[N]` of one work (equal entries of `works`) share one.
+
+    A work's label is that of its first picture.
+    """
+    _, first, number = np.unique(works, return_index=True, return_inverse=True)
+    return folds(np.asarray(labels)[first], count, seed)[number]
+
+
+def share_interval(right: ArrayLike, works: ArrayLike, seed: int) -> Interval:
+    """The share of pictures `[N]` that are right, with its interval over their works.
+
+    Works are drawn with all their pictures. Of one work the interval is from 0 to 1, for it says
+    nothing of others; a wider set that is right throughout has an interval without width.
+    """
+    right = np.asarray(right, np.float64)
+    _, number = np.unique(works, return_inverse=True)
+    pictures, hits = np.bincount(number), np.bincount(number, right)
+    if len(pictures) == 1:
+        return Interval(float(right.mean()), 0.0, 1.0)
+    weights = resampled(np.zeros(len(pictures), int), REPLICATES, seed)
+    return with_interval(right.mean(), (weights @ hits) / (weights @ pictures), 0.0, 1.0)
 
 
 def standardised(rows: ArrayLike) -> np.ndarray:

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from stylegan_culture.measures import statistics
+from stylegan_culture.measures.statistics import Interval
+
 BINS = 15
+FEW = 8  # works of a culture, below which its share named rightly is an interval and no figure
 THRESHOLD = 0.5  # of a probability, from which on a tag is given
 
 
@@ -24,12 +28,16 @@ class Bin:
 
 @dataclasses.dataclass(frozen=True)
 class CultureFigures:
-    """Of one culture: pictures that carry its tag, average precision (the area under the
-    precision-recall curve, without interpolation) and F1; None where there is no figure."""
+    """Of one culture: pictures that carry its tag, the works that they are of (a work is a picture
+    with its cut-outs), average precision (the area under the precision-recall curve, without
+    interpolation), F1, and the share of its pictures whose most probable culture it is (recall of
+    the first guess), with its interval over works; None where there is no figure."""
 
     pictures: int
+    works: int
     average_precision: float | None
     f1: float | None
+    named: Interval | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +55,20 @@ class TaggerFigures:
 
     @classmethod
     def of(
-        cls, probabilities: ArrayLike, tags: ArrayLike, cultures: Sequence[str]
+        cls,
+        probabilities: ArrayLike,
+        tags: ArrayLike,
+        cultures: Sequence[str],
+        works: Sequence[str] | None = None,
+        seed: int = 0,
     ) -> "TaggerFigures":
-        """Of probabilities and tags `[N, K]` of K `cultures`."""
+        """Of probabilities and tags `[N, K]` of K `cultures`.
+
+        works: names of the works that the N pictures are of; None: each is one. seed: of intervals.
+        """
         from sklearn import metrics
 
+        works = np.arange(len(tags)) if works is None else np.asarray(works)
         probabilities, tags = np.asarray(probabilities), np.asarray(tags, bool)
         confidence, right = top_label(probabilities, tags)
         f1 = metrics.f1_score(tags, probabilities >= THRESHOLD, average=None, zero_division=np.nan)
@@ -59,7 +76,11 @@ class TaggerFigures:
             metrics.average_precision_score(carried, scores) if carried.any() else np.nan
             for carried, scores in zip(tags.T, probabilities.T, strict=True)
         ]
-        rows = zip(cultures, tags.sum(axis=0).tolist(), precision, f1, strict=True)
+        first, named = probabilities.argmax(axis=1), []
+        for number, carried in enumerate(tags.T):
+            hits = first[carried] == number
+            share = statistics.share_interval(hits, works[carried], seed) if len(hits) else None
+            named.append((int(carried.sum()), len(set(works[carried].tolist())), share))
         return cls(
             pictures=len(confidence),
             accuracy=float(right.mean()),
@@ -68,8 +89,10 @@ class TaggerFigures:
             calibration_error_with_bias=calibration_error(confidence, right, debiased=False),
             reliability=reliability(confidence, right),
             cultures={
-                name: CultureFigures(count, *map(_finite, figures))
-                for name, count, *figures in rows
+                name: CultureFigures(pictures, count, *map(_finite, figures), share)
+                for name, (pictures, count, share), *figures in zip(
+                    cultures, named, precision, f1, strict=True
+                )
             },
             confusion=confusion(probabilities, tags).round(4).tolist(),
         )

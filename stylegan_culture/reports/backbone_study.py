@@ -7,11 +7,12 @@ import typing
 import numpy as np
 
 from stylegan_culture import config as settings
+from stylegan_culture import models
 from stylegan_culture.config import InputError, option
 from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import locked, write_result
 from stylegan_culture.outputs import Outputs
-from stylegan_culture.pipelines.sampling import Source, held_out
+from stylegan_culture.pipelines.sampling import Source, never_held, parents
 from stylegan_culture.reports.page import render
 from stylegan_culture.reports.study_pictures import counts, load, pictures
 
@@ -86,8 +87,9 @@ def measure(config: BackbonesConfig, named: list[str]) -> BackboneStudy:
     built = {name: build_backbone(*_split(name), config.seed) for name in wanted}
     source = load(config, "all")
     squares, labels = _squares(source, config.short_side)
-    kept = held_out(source.ids)
-    fold = statistics.folds(labels, config.folds, config.seed)
+    known = set().union(*(models.backbone_pictures(_split(name)[1]) for name in wanted))
+    kept = never_held(source, known).held
+    fold = statistics.folds_of_works(parents(source.ids), labels, config.folds, config.seed)
     parts = {"folds": [fold == number for number in range(config.folds)], "held_out": [kept]}
 
     def accuracies(features: np.ndarray) -> dict:

@@ -221,6 +221,8 @@ def run(config: BiasConfig) -> None:
     with page.complete(folder) as unfinished:
         write_result(unfinished / "bias.json", dataclasses.asdict(record))
         write_text(unfinished / "bias.html", html_of(record, pictures))
+    if said := trials.shortage(config.trial, record.contents.photographs):
+        print(said)
     for name in record.models:
         print("\n  ".join(map(settings.visible, (name, *findings(record, name)))))
     print(f"every number: {folder / 'bias.json'}")
@@ -244,6 +246,7 @@ def html_of(record: BiasRecord, pictures: Pictures) -> str:
         briefs={name: findings(record, name) for name in record.models},
         tile=tile,
         kind=kind,
+        shortage=trials.shortage(record.config.trial, record.contents.photographs),
         dots=charts.dots,
         heat=lambda greatest: lambda value: abs(value) / (greatest or 1.0),
         **_FORMATS,

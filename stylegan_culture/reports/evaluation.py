@@ -13,7 +13,7 @@ from stylegan_culture import images, tables
 from stylegan_culture.deploy.markdown import markdown
 from stylegan_culture.files import file_name, file_names, write_result, write_text
 from stylegan_culture.measures import restyled
-from stylegan_culture.measures.probes import CultureProbe
+from stylegan_culture.measures.probes import PHOTOGRAPH, CultureProbe
 from stylegan_culture.measures.restyled import Signs
 from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.pipelines import boxes
@@ -30,7 +30,7 @@ from stylegan_culture.reports.evaluation_measures import (
 from stylegan_culture.reports.page import Shown, complete, render, sentences, shown, tiles
 from stylegan_culture.reports.restylers import Restyler, load_restylers
 from stylegan_culture.reports.skin import SkinRecord
-from stylegan_culture.reports.trial import EvaluateConfig, Trial, build
+from stylegan_culture.reports.trial import EvaluateConfig, Trial, build, shortage
 
 CONTROL_CONTENTS = 16  # that the crossfade is tried on
 STRIP = 6  # best, middle and worst results that are shown
@@ -122,7 +122,7 @@ class EvaluationRecord:
     held_out: dict[str, int]  # culture to the artworks that no probe was fitted to
     judge: ProbeFigures  # the probe
     second_judge: ProbeFigures | None  # the project's own probe, where --judge names another
-    seen: int  # held-out artworks in the training table of a model: they are no contents
+    seen: int  # held-out artworks in a table of training pictures: they are no contents
     skin: SkinRecord | None  # what restyling does to portraits, where they are given
     features: Network  # the network of FID, KID and perceptual distances
     crossfade: list[restyled.Crossfade]  # the control; empty without photographs
@@ -216,6 +216,8 @@ def run(config: EvaluateConfig) -> None:
         write_result(unfinished / "evaluation.json", record.as_json())
         write_text(unfinished / "evaluation.md", f"## Evaluation\n\n{table}\n")
         write_text(unfinished / "evaluation.html", page_of(record, galleries))
+    if said := shortage(config.trial, record.sources.count(PHOTOGRAPH)):
+        print(said)
     print(table)
     print(f"page, sheets and every number: {folder}")
 
@@ -416,5 +418,6 @@ def table_of(record: EvaluationRecord) -> str:
 def page_of(record: EvaluationRecord, galleries: dict[str, Gallery]) -> str:
     """The whole page."""
     values = {"measures": MEASURES, "measured": measured, "sets": SETS}
+    values["shortage"] = shortage(record.config.trial, record.sources.count(PHOTOGRAPH))
     values["about_the_probe"] = about_the_probe(record)
     return render("evaluation.html.j2", record=record, galleries=galleries, **values)

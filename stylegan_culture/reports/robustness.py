@@ -24,6 +24,7 @@ from stylegan_culture.measures.statistics import Interval
 from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
+from stylegan_culture.pipelines.sampling import without
 from stylegan_culture.reports import charts, page
 from stylegan_culture.reports.page import number, percent
 from stylegan_culture.reports.trial import RobustnessConfig
@@ -324,7 +325,9 @@ def _of_tagger(config: RobustnessConfig) -> tuple[TaggerFigures, list[Misled]]:
     loaded = models.load(config.tagger, "classifier", config.weights)
     tagger, cultures, side = loaded.network, loaded.facts.cultures, loaded.facts.record["side"]
     names = list(loaded.facts.keys)
-    pictures, labels, ids = _artworks(config, names, side)
+    known = models.training_pictures(config.tagger)
+    known |= models.backbone_pictures(config.weights or loaded.facts.record["weights"])
+    pictures, labels, ids = _artworks(config, names, side, known)
     shape = [tf.TensorSpec((None, side, side, 3), tf.float32)]
     logits_of = tf.function(lambda batch: tagger(batch), input_signature=shape)
     effort = Effort(steps=config.steps, seed=config.seed)
@@ -365,10 +368,11 @@ def _of_tagger(config: RobustnessConfig) -> tuple[TaggerFigures, list[Misled]]:
 
 
 def _artworks(
-    config: RobustnessConfig, names: list[str], side: int
+    config: RobustnessConfig, names: list[str], side: int, known: frozenset[str]
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Held-out pictures with just one tag: squares, their numbers among `names`, identifiers."""
-    source = load_source(config.data, side, "held_out")
+    """Held-out pictures with just one tag that are not `known`: squares, their numbers among
+    `names`, identifiers."""
+    source = without(load_source(config.data, side, "held_out"), known)
     if unknown := sorted(set(source.cultures) - set(names)):
         raise InputError(f"the tagger has no culture {unknown[0]!r}; leave it out of --data")
     single = source.tags.sum(axis=1) == 1
@@ -378,7 +382,8 @@ def _artworks(
         chosen += _first_by_hash(source.ids, members, config.pictures)
     if not chosen or len(source.cultures) < 2:
         raise InputError(
-            f"--data {config.data} holds out no picture with a single tag of two cultures or more"
+            f"--data {config.data} holds out no picture with a single tag of two cultures or more "
+            "that the tagger was not trained on"
         )
     pictures, labels, ids = evaluation_arrays(source.select(np.array(chosen)), side)
     place = np.array([names.index(culture) for culture in source.cultures])

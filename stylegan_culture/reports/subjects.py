@@ -18,7 +18,7 @@ from stylegan_culture.networks.classifier import CultureTagger
 from stylegan_culture.networks.generator import CultureModel
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
-from stylegan_culture.pipelines.sampling import Source
+from stylegan_culture.pipelines.sampling import Source, never_held
 from stylegan_culture.reports.explanation_settings import ExplainConfig
 from stylegan_culture.restyling.feedforward import culture_code
 
@@ -39,6 +39,7 @@ class Subjects:
     names: tuple[str, ...]  # of the pictures
     pictures: np.ndarray  # their middle squares, `[N, S, S, 3]` float32 in [0, 1]
     tap: str  # of Grad-CAM and of the channels
+    known: frozenset[str] = frozenset()  # identifiers that the networks were trained on
 
     def code(self, mixture: str) -> np.ndarray:
         """The style code `[D]` of a culture or a mixture, as `stylize` takes them."""
@@ -106,6 +107,9 @@ def load(config: ExplainConfig, files: list[str]) -> Subjects:
         names=tuple(_names(files)),
         pictures=np.stack(squares).astype(np.float32) / 255,
         tap=tap,
+        known=models.training_pictures(config.model)
+        | models.training_pictures(config.tagger)
+        | models.backbone_pictures(config.weights or tagged.record["weights"]),
     )
 
 
@@ -142,15 +146,19 @@ class Artworks:
 
 
 def collect(config: ExplainConfig, subjects: Subjects) -> Artworks:
-    """Reads every artwork once; `InputError` where cultures or their pictures are too few."""
+    """Reads every artwork once; `InputError` where cultures or their pictures are too few.
+
+    None that a network was trained on counts as held out.
+    """
     size = ORNAMENTS_SIZE if config.data == "ornaments" else subjects.side
-    source = load_source(config.data, size, "all")
+    source = never_held(load_source(config.data, size, "all"), subjects.known)
     labels, cultures, left_out = _labels(source, subjects)
     for culture in config.cultures:
         if culture not in cultures:
             raise InputError(
                 f"{config.data} holds fewer than {LEAST} pictures of {culture!r} in one of its "
-                "parts, of which a fifth is held out; add some, or leave out --data"
+                "parts (a fifth is held out, less what --model and --tagger were trained on); add "
+                "some, or leave out --data"
             )
     if len(cultures) < 2:
         raise InputError(f"{config.data} holds one culture only; channels tell two or more apart")

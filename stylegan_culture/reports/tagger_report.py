@@ -2,32 +2,66 @@
 
 import pathlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from stylegan_culture.config import visible
+from stylegan_culture.measures import tagging
 from stylegan_culture.reports import charts
 
 if typing.TYPE_CHECKING:
-    from stylegan_culture.measures.tagging import TaggerFigures
+    from stylegan_culture.measures.tagging import CultureFigures, TaggerFigures
 
 PARTS = {"held_out": "held-out fifth", "folds": "cross-validation"}
+HEADINGS = "pictures, works, AP, F1, named"
+WIDTH = len("0.00 (0.00 to 0.00)")
 FIGURES = ("pictures", "accuracy", "mean_average_precision", "calibration_error")
 
 
 def table(record: dict[str, "TaggerFigures"]) -> str:
-    """The figures of each of `PARTS` as text."""
+    """The figures of each of `PARTS` as text; of a culture of fewer than `FEW` works the share that
+    is named rightly is given by its interval alone."""
     parts = {PARTS[name]: record[name] for name in PARTS if name in record}
     rows = [("", list(parts))]
     for key in FIGURES:
         rows.append((key.replace("_", " "), [_cell(getattr(each, key)) for each in parts.values()]))
-    rows.append(("", ["pictures, AP, F1"] * len(parts)))
+    rows.append(("", [HEADINGS] * len(parts)))
     for culture in next(iter(parts.values())).cultures:
-        figures = (vars(each.cultures[culture]).values() for each in parts.values())
-        rows.append((visible(culture), ["  ".join(map(_cell, each)) for each in figures]))
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(name.ljust(width) + "".join(f"{c:>26}" for c in cells) for name, cells in rows)
+        figures = [each.cultures[culture] for each in parts.values()]
+        rows.append((visible(culture), list(map(_cells, figures))))
+    widths = [max(len(cells[column]) for _, cells in rows) + 4 for column in range(len(parts))]
+    first = max(len(name) for name, _ in rows)
+    lines = [name.ljust(first) + "".join(map(str.rjust, cells, widths)) for name, cells in rows]
+    return "\n".join([*lines, *_explained(parts.values())])
+
+
+def _cells(figures: "CultureFigures") -> str:
+    numbers = (figures.pictures, figures.works, figures.average_precision, figures.f1)
+    return "  ".join([*map(_cell, numbers), _share(figures)])
+
+
+def _share(figures: "CultureFigures") -> str:
+    """The share named rightly: `0.83 (0.71 to 0.94)`, of few works `(0.00 to 1.00)`."""
+    if figures.named is None:
+        return "-".rjust(WIDTH)
+    value, low, high = figures.named
+    ends = f"({low:.2f} to {high:.2f})"
+    return (ends if figures.works < tagging.FEW else f"{value:.2f} {ends}").rjust(WIDTH)
+
+
+def _explained(parts: Iterable["TaggerFigures"]) -> list[str]:
+    every = [figures for part in parts for figures in part.cultures.values()]
+    lines = [
+        "named: the share of a culture's pictures whose first guess is right, with its 95% "
+        "interval over works"
+    ]
+    if any(0 < figures.works < tagging.FEW for figures in every):
+        lines.append(
+            f"of fewer than {tagging.FEW} works the interval alone is given, from 0 to 1 of one: a "
+            "work is a picture with its cut-outs"
+        )
+    return lines
 
 
 def draw(record: dict[str, "TaggerFigures"], cultures: Sequence[str], folder: pathlib.Path) -> None:

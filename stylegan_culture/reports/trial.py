@@ -63,7 +63,10 @@ class TrialConfig:
         metavar="FILE.csv",
     )
     photographs: int = option(
-        80, "held-out photographs to restyle: the first by hash of their names", low=2
+        80,
+        "most photographs to restyle: of the fifth of --content that is held out, the first by "
+        "hash of their names",
+        low=2,
     )
     artworks: int = option(4, "held-out artworks of each culture to restyle besides", low=0)
     size: int = option(256, "pixels a side of the restyled squares", low=32, multiple_of=16)
@@ -204,8 +207,8 @@ class Trial:
     held_out_counts: dict[str, int]  # culture to how many of its artworks are held out
     gallery: np.ndarray  # `[G, SIDE, SIDE, 3]`, photographs that are no contents
     training: Source  # the pictures that the cultures can be learnt from
-    held_out: Source  # the others
-    seen: int  # held-out artworks in the training table of a model: they are no contents
+    held_out: Source  # the others, less what the shipped backbone was trained on
+    seen: int  # artworks of the held-out fifth in a table of training pictures: no contents
     originals: Source | None  # the photographs among the contents at their own proportions
     # `[K, N, S, S, 3]`, the contents as truly rendered in each culture, or None
     truth: np.ndarray | None
@@ -260,10 +263,12 @@ class Trial:
 
 def build(config: TrialConfig) -> Trial:
     """The trial that the options describe; `InputError` where data do not suffice for it."""
+    from stylegan_culture import models
     from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, CultureProbe
 
-    training, held_out = _parts(config)
+    training, whole = _parts(config)
     photographs, others = _photographs(config)
+    held_out = without(whole, models.backbone_pictures("culture"))  # the project's probe's
     unseen = without(held_out, _trained_on(config))
     chosen = unseen.select(_spread(unseen, config.artworks))
     contents, sources, ids = evaluation_arrays(chosen, config.size)
@@ -289,7 +294,7 @@ def build(config: TrialConfig) -> Trial:
         gallery=gallery,
         training=training,
         held_out=held_out,
-        seen=len(held_out) - len(unseen),
+        seen=len(whole) - len(unseen),
         originals=photographs,
         truth=_truth(held_out, ids, config.size) if config.data == "ornaments" else None,
     )
@@ -323,17 +328,29 @@ def reduced(pictures: np.ndarray) -> np.ndarray:
 
 
 def _photographs(config: TrialConfig) -> tuple[Source | None, Source | None]:
-    """The photographs to restyle and all the others, by the hash that holds pictures out."""
+    """The photographs to restyle, all held out, and all the others, by the hash that decides it."""
     if not config.content:
         return None, None
     whole = load_content(config.content, config.size, "all")
     order = sorted(range(len(whole)), key=lambda n: hashlib.sha256(whole.ids[n].encode()).digest())
-    if len(order) <= config.photographs:
+    chosen = [number for number in order if whole.held[number]][: config.photographs]
+    if len(chosen) < 2:
         raise InputError(
-            f"--content holds {len(order)} photographs, too few for --photographs "
-            f"{config.photographs} and others to fit the probe to"
+            f"--content holds {len(whole)} photographs, too few to restyle a fifth, which is held "
+            "out, and to fit the probe to the others; give 8 or more"
         )
-    return whole.select(order[: config.photographs]), whole.select(order[config.photographs :])
+    others = [number for number in order if number not in set(chosen)]
+    return whole.select(chosen), whole.select(others)
+
+
+def shortage(config: TrialConfig, photographs: int) -> str:
+    """A sentence where fewer photographs are restyled than `--photographs` allows, else ""."""
+    if not config.content or photographs >= config.photographs:
+        return ""
+    return (
+        f"{photographs} photographs are restyled, not {config.photographs}: --content holds out no "
+        "more (a fifth of its pictures)"
+    )
 
 
 def _spread(source: Source, count: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tqdm
@@ -12,7 +12,7 @@ from stylegan_culture.config import WEIGHTS_HELP, InputError, bounded, fraction,
 from stylegan_culture.files import write_result, write_run
 from stylegan_culture.pipelines.input import load_source
 from stylegan_culture.pipelines.preprocess import center_crop
-from stylegan_culture.pipelines.sampling import Source, parents
+from stylegan_culture.pipelines.sampling import Source, never_held, parents
 from stylegan_culture.training import later, runs
 
 keras, tf = later("keras"), later("tensorflow")
@@ -178,7 +178,8 @@ def _wrongness(logits_of: Callable, tags: np.ndarray, exclusive: bool) -> Callab
 
 
 BATCH = 16  # pictures that pass the backbone at once
-INNER_FOLDS = 4  # whose logits the temperature is taken from; no culture may have fewer pictures
+INNER_FOLDS = 4  # whose logits the temperature is taken from
+LEAST = 2  # works of a culture that a head learns from: one is in every inner training part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,18 +263,18 @@ def _check(config: ClassifierConfig, folder: pathlib.Path) -> None:
 
 
 def _check_pictures(source: Source, config: ClassifierConfig) -> None:
-    """Every culture needs pictures in each inner fold, and a held-out one; cut-outs do not count
-    apart from their picture."""
+    """Every culture needs works to learn from beside each fold, and a held-out one; a work is a
+    picture with its cut-outs."""
     distinct = np.array(parents(source.ids))
+    needed = 2 * LEAST if config.folds == 2 else LEAST + 1
     for number, culture in enumerate(source.cultures):
         rows = source.of_culture(number)
         every, kept = (len(set(distinct[part])) for part in (rows, rows[~source.held[rows]]))
         left = every - -(-every // config.folds) if config.folds else every
-        if min(kept, left) < INNER_FOLDS or not source.held[rows].any():
+        if min(kept, left) < LEAST or not source.held[rows].any():
             raise InputError(
                 f"culture {culture!r} has {every} pictures that are no cut-outs of each other, too "
-                f"few to train, calibrate and measure; give it {2 * INNER_FOLDS} or more, or leave "
-                "it out"
+                f"few to train, calibrate and measure; give it {needed} or more, or leave it out"
             )
 
 
@@ -289,8 +290,13 @@ def _describe(tagger: "networks.CultureTagger", source: Source, side: int) -> np
 def _measure(
     tagger: "networks.CultureTagger", views: np.ndarray, source: Source, config: ClassifierConfig
 ) -> dict[str, "tagging.TaggerFigures"]:
-    """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds."""
+    """Measures on the held-out fifth, by the head that stays in `tagger`, and over folds.
+
+    What the shipped backbone was trained on is no more learnt from than the rest of that fifth, but
+    not judged either.
+    """
     tags, names, held = source.tags, source.cultures, source.held
+    judged = never_held(source, models.backbone_pictures(config.weights)).held
     identifiers = np.array(source.ids)
     kept = views[:, ~held]
     if config.hardening.adversarial_radius:
@@ -303,15 +309,17 @@ def _measure(
             config.hardening,
         )
     tagger.head = _calibrated(kept, tags[~held], identifiers[~held], config)
-    judged = _probabilities(tagger.head, views[0, held])
-    measures = {"held_out": tagging.TaggerFigures.of(judged, tags[held], names)}
+    works = np.array(parents(source.ids))
+    probabilities = _probabilities(tagger.head, views[0, judged])
+    figures = tagging.TaggerFigures.of(probabilities, tags[judged], names, works[judged])
+    measures = {"held_out": figures}
     if config.folds:
         part, pooled = _folds(source.ids, tags, config.folds, config.seed), np.zeros(tags.shape)
         for fold in tqdm.tqdm(range(config.folds), "folds", disable=None):
             test = part == fold
             head = _calibrated(views[:, ~test], tags[~test], identifiers[~test], config)
             pooled[test] = _probabilities(head, views[0, test])
-        measures["folds"] = tagging.TaggerFigures.of(pooled, tags, names)
+        measures["folds"] = tagging.TaggerFigures.of(pooled, tags, names, works)
     return measures
 
 
@@ -334,11 +342,13 @@ def _head(views: np.ndarray, tags: np.ndarray, config: ClassifierConfig) -> "net
     return train_head(rows, np.tile(tags, (len(views), 1)), config.tagging, config.seed)
 
 
-def _folds(identifiers: list[str], tags: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Each picture's fold `[N]`; cut-outs of a picture share one."""
-    belongs = parents(identifiers)
-    _, first, number = np.unique(belongs, return_index=True, return_inverse=True)
-    return statistics.folds(np.asarray(tags)[first].argmax(axis=1), count, seed)[number]
+def _folds(identifiers: Sequence[str], tags: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Each picture's fold `[N]`; cut-outs of a picture share one. Works of several tags are dealt
+    by the rarest, so that no rare tag falls into one fold whole."""
+    works, tags = np.array(parents(identifiers)), np.asarray(tags, bool)
+    carried = np.array([len(set(works[column])) for column in tags.T])
+    rarest = np.where(tags, carried, len(works) + 1).argmin(axis=1)
+    return statistics.folds_of_works(works, rarest, count, seed)
 
 
 def _probabilities(head: "networks.CultureHead", descriptors: np.ndarray) -> np.ndarray:

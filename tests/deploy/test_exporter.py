@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import re
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_culture import export, images, models
+from stylegan_culture import export, images, model_record, models
 from stylegan_culture.config import InputError, run_command
 from stylegan_culture.deploy import conversion, exporter, signatures, tflite
 from stylegan_culture.networks.generator import CultureModel, GeneratorConfig
@@ -107,6 +108,24 @@ def test_the_whole_folder_is_written_and_nothing_of_the_older_one_is_left(run, o
     assert "0.875" in card and "tiny_32_int8.tflite" in card and "## Limits" in card
     assert "- akan: Akan é, r, p\n" in card and "$" not in card
     assert images.read(out / "samples.jpg").shape[1] > 4 * 32
+
+
+@pytest.mark.parametrize("kind", ["culture", "cyclegan"])
+def test_the_card_speaks_of_sacred_and_living_traditions_where_the_model_knows_one(kind):
+    def card(*keys):
+        known = tuple(model_record.Culture(key, key) for key in keys)
+        facts = model_record.Facts(kind, kind, known, pathlib.Path("run.json"), {})
+        origin = model_record.Origin("ornaments", SIZE, "", "", "", {})
+        exported = signatures.EXPORTED[kind]
+        plan = exporter.Plan(exporter.ExportConfig(), facts, origin, exported, [], [], [])
+        return exporter.card_of(plan, [], {}, [])
+
+    sacred = card("ukiyo_e", "byzantine_icon")
+    assert "## Sacred and living traditions" in sacred and "$" not in sacred
+    assert "- Byzantine icon: Icons are made for prayer." in sacred
+    assert "codices" not in sacred and "codices" in card("mesoamerican_codex", "ukiyo_e")
+    other = card("ukiyo_e", "akan")
+    assert "Sacred" not in other and "$" not in other and other.endswith("picture size.\n\n")
 
 
 @pytest.mark.parametrize("name", ["model.weights.h5", "weights.h5"])

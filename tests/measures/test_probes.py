@@ -44,14 +44,67 @@ def test_rank_correlation_is_spearmans(generator):
 
 
 def test_folds_share_out_every_culture():
-    labels = np.repeat([0, 1, 2], [50, 12, 5])
+    labels = np.repeat([0, 1, 2, 3], [50, 12, 5, 2])
     found = statistics.folds(labels, 5, seed=0)
-    for culture in range(3):
-        counts = np.bincount(found[labels == culture], minlength=5)
+    for members in (np.ones(len(labels), bool), *(labels == culture for culture in range(4))):
+        counts = np.bincount(found[members], minlength=5)
         assert counts.max() - counts.min() <= 1
     assert not np.array_equal(found, statistics.folds(labels, 5, seed=1))
-    with pytest.raises(InputError, match="4 pictures for 5 folds"):
+    np.testing.assert_array_equal(found, statistics.folds(labels, 5, seed=0))
+    with pytest.raises(InputError, match="a culture has one picture"):
         statistics.folds(labels[:-1], 5, seed=0)
+    with pytest.raises(InputError, match="4 pictures for 5 folds"):
+        statistics.folds([0, 0, 1, 1], 5, seed=0)
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (2, 3, 40), (9, 2, 2, 2), (3,) * 17])
+@pytest.mark.parametrize("count", [2, 4])
+def test_no_culture_is_missing_beside_a_fold(counts, count):
+    """By a loop: of every culture something is left to learn from, whatever is left out."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    for seed in range(5):
+        found = statistics.folds(labels, count, seed)
+        for fold in range(count):
+            assert set(labels[found != fold]) == set(range(len(counts)))
+
+
+def test_folds_of_works_keep_pictures_of_a_work_together(generator):
+    works = np.array([f"w{number}" for number in generator.integers(0, 20, 90)])
+    labels = np.array([int(name[1:]) % 3 for name in works])
+    found = statistics.folds_of_works(works, labels, 4, seed=2)
+    of_work = {name: set(found[works == name]) for name in set(works)}
+    assert all(len(each) == 1 for each in of_work.values())
+    counts = np.bincount([fold for each in of_work.values() for fold in each], minlength=4)
+    assert counts.max() - counts.min() <= 1  # works, not pictures, are dealt
+
+
+def test_the_interval_of_a_share_is_over_works(generator):
+    """Against a bootstrap by hand: pictures of a work are drawn together, so that the interval is
+    wider than over as many pictures of their own."""
+    works = np.repeat(np.arange(12), 6)
+    right = np.repeat(np.arange(12) % 3 > 0, 6)
+    found = statistics.share_interval(right, works, seed=3)
+    drawn = generator.integers(0, 12, (4000, 12))
+    shares = right.reshape(12, 6).mean(axis=1)[drawn].mean(axis=1)
+    assert found.value == pytest.approx(right.mean())
+    assert found[1:] == pytest.approx(np.quantile(shares, [0.025, 0.975]), abs=0.06)
+    alone = statistics.share_interval(right, np.arange(72), seed=3)
+    assert found.high - found.low > 1.8 * (alone.high - alone.low)
+
+
+def test_an_interval_holds_its_estimate_where_rounding_alone_sets_replicates_apart():
+    replicates = np.full(400, 0.6)
+    replicates[::3] = np.nextafter(0.6, 1.0)
+    replicates[0] = 0.0  # draws their mean below all others
+    value, low, high = statistics.with_interval(0.6, replicates)
+    assert low <= value <= high
+
+
+def test_the_share_is_of_pictures_and_one_work_says_nothing_of_others():
+    right, works = [1, 1, 1, 0], ["a", "a", "a", "b"]
+    assert statistics.share_interval(right, works, 0).value == 0.75
+    assert statistics.share_interval([True, True, True], ["a"] * 3, 0) == (1.0, 0.0, 1.0)
+    assert statistics.share_interval([True, True], ["a", "b"], 0) == (1.0, 1.0, 1.0)
 
 
 def test_the_probe_sees_what_is_there_and_nothing_else(generator):

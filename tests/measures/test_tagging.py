@@ -41,7 +41,22 @@ def test_a_culture_without_pictures_has_no_figures(generator):
     tags[:, 1] = False
     scores[:, 1] = 0.1
     gold = TaggerFigures.of(scores, tags, NAMES).cultures["gold"]
-    assert gold == tagging.CultureFigures(pictures=0, average_precision=None, f1=None)
+    assert gold == tagging.CultureFigures(0, 0, average_precision=None, f1=None, named=None)
+
+
+def test_the_share_named_rightly_is_the_diagonal_of_the_confusion_and_counts_works(generator):
+    scores, tags = _tags(generator)
+    works = np.arange(60) // 4
+    figures = TaggerFigures.of(scores, tags, NAMES, works)
+    for place, name in enumerate(NAMES):
+        own = figures.cultures[name]
+        assert own.named.value == pytest.approx(figures.confusion[place][place], abs=1e-4)
+        assert own.works == len(
+            {work for work, tag in zip(works, tags[:, place], strict=True) if tag}
+        )
+        assert own.named.low <= own.named.value <= own.named.high
+    alone = TaggerFigures.of(scores, tags, NAMES).cultures["ink"]
+    assert alone.works == alone.pictures
 
 
 def test_confusion_counts_every_tag_of_a_picture():
@@ -75,6 +90,24 @@ def test_debiasing_takes_away_what_chance_adds(generator):
     assert np.mean(plain) > 0.08
     assert np.mean(squares) ** 0.5 < 0.6 * np.mean(plain)
     assert np.mean(off) == pytest.approx(0.2, abs=0.01)
+
+
+def test_of_few_works_the_table_has_the_interval_and_no_figure():
+    """Two of three works are right: 0.67 is no figure to hold a culture to."""
+    tags = np.eye(2)[[0] * 3 + [1] * 9]
+    scores = tags.copy()
+    scores[0] = scores[0, ::-1]
+    figures = TaggerFigures.of(scores, tags, ("few", "many"))
+    table = tag_report.table({"held_out": figures})
+    few, many = (
+        next(line for line in table.splitlines() if line.startswith(n)) for n in ("few", "many")
+    )
+    low, high = figures.cultures["few"].named[1:]
+    assert few.endswith(f"({low:.2f} to {high:.2f})") and low < 0.4 and "0.67" not in few
+    assert many.endswith("1.00 (1.00 to 1.00)")
+    assert "fewer than 8 works" in table
+    everyone = {"held_out": TaggerFigures.of(tags[3:], tags[3:], ("few", "many"))}
+    assert "fewer than" not in tag_report.table(everyone)
 
 
 def test_the_table_holds_every_figure_and_the_plots_are_pictures(generator, tmp_path):
