@@ -48,6 +48,13 @@ class CultureProbe:
         classifier = logistic_probe(features.shape[1]).fit(features, labels)
         return cls(backbone, classifier, tuple(pictures))
 
+    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel `[D, classes]` and bias `[classes]` whose logits of descriptors `[N, D]` give, by
+        softmax, the classifier's probabilities."""
+        scale, regression = self.classifier[0], self.classifier[-1]
+        kernel = (regression.coef_ / scale.scale_).T
+        return kernel, regression.intercept_ - scale.mean_ @ kernel
+
     def named(self, pictures: ArrayLike) -> np.ndarray:
         """The class that each picture is named as first: its number, `[N]`."""
         return self.probabilities(pictures).argmax(axis=1)

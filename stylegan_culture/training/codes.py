@@ -1,19 +1,23 @@
 """Chooses style codes for the names of a trained model's cultures, and for further looks of each.
 
-No weight is trained. Candidates are the code that a culture's name has now, the codes of its
-training artworks as the style encoder gives them, and mixtures of the best of these. Each restyles
-a few training photographs, and is scored by what the results show:
+No weight is trained. The code that a culture's name has now, and the codes of its training artworks
+as the style encoder gives them, restyle a few training photographs, and are scored by what the
+results show:
 
     score = P(culture) + e edges + o order - m max(marks - quiet, 0) - t |1 - tone|
+            - l max(pale - lights, 0) / 100
 
 P is the mean probability that a probe gives the culture; edges, order and marks are those of
-`measures.lightness`, and quiet is how marked the artworks' plain places are. Tone is the slope of
-the results' lightness over the photographs': below 1 they draw light and dark towards each other,
-which is what lightens dark skin. A candidate with a lower tone than the code that the name has now,
-by more than `slack`, is left out. No portrait is used to choose a code.
+`measures.lightness`. Tone is the slope of the results' lightness over the photographs': below 1
+they draw light and dark towards each other, which is what lightens dark skin. Lights are the
+lightness of the lightest tenth of a result. Quiet is how marked the artworks' plain places are, and
+pale is how light their lights are: in the best quarter, since age makes paper, silk and varnish
+brown. No portrait is used to choose a code.
 
-The first look is the best candidate; each further one is the candidate, of those whose score is
-near the best, whose results differ most from the looks chosen before.
+From the code of now, and from the best and most different codes of artworks, the score is then
+improved by gradient (`code_descent`). A code of a lower tone than the code of now, by more than
+`slack`, is left out. The first look is the best of the rest; each further one is that whose results
+differ most from the looks chosen before, of those whose score is near the best.
 """
 
 import dataclasses
@@ -38,6 +42,7 @@ if typing.TYPE_CHECKING:
 
 tf = later("tensorflow")
 backbones = later("stylegan_culture.features.backbones")
+code_descent = later("stylegan_culture.training.code_descent")
 feedforward = later("stylegan_culture.restyling.feedforward")
 lightness = later("stylegan_culture.measures.lightness")
 looks = later("stylegan_culture.deploy.looks")
@@ -45,10 +50,10 @@ models = later("stylegan_culture.models")
 probes = later("stylegan_culture.measures.probes")
 
 FITTED = 200  # training pictures of each class that the probe is fitted to
-PARENTS, MIXED = 12, 3  # codes that mixtures are drawn from, and the most in one mixture
-FINALISTS = 8  # candidates of each culture that restyle all photographs
+BEST = 12  # codes of artworks, of which the most different ones are improved
 GRID = 16  # pixels between places whose lightness decides the tone
-BEFORE = "its code before the search"  # the name of the code that a culture's name has now
+MARGIN = 0.03  # of the tone of now, below which an improvement is held back
+BEFORE = "its code before the search"  # what a code is called that a culture's name has now
 DIGITS = 4  # of the figures in metrics.json, behind the point
 LONGEST_NAME = 60  # characters of an artwork's name in a look's source
 
@@ -57,11 +62,12 @@ LONGEST_NAME = 60  # characters of an artwork's name in a look's source
 class ScoreConfig:
     """Weights of a candidate's score, beside the culture's probability, which counts 1."""
 
-    edges: float = weight(0.5, "edges kept (correlation)")
+    edges: float = weight(1.0, "edges kept (correlation)")
     order: float = weight(0.5, "order of lightness kept (correlation)")
-    marks: float = weight(0.25, "marks on plain places above the artworks' own, for 1 L*")
+    marks: float = weight(0.5, "marks on plain places above the artworks' own, for 1 L*")
     tone: float = weight(0.5, "how far the slope of lightness is from 1")
-    slack: float = option(0.03, "how much lower than now the slope may be", low=0.0)
+    lights: float = weight(1.5, "lightest parts darker than the artworks', for 100 L*")
+    slack: float = option(0.0, "how much lower than now the slope may be", low=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,46 +82,42 @@ class CodesConfig:
         metavar="SOURCE",
     )
     content: str = option("", "folder:PATH of photographs to restyle", metavar="SOURCE")
-    artworks: int = option(120, "artworks of each culture whose codes are candidates", low=2)
-    mixtures: int = option(80, "mixtures of the best codes that are tried besides", low=0)
+    artworks: int = option(60, "artworks of each culture whose codes are candidates", low=2)
+    starts: int = option(3, "codes of artworks that are improved, beside the code of now", low=0)
+    steps: int = option(40, "most steps of an improvement; 0: none", low=0)
     contents: int = option(6, "photographs that every candidate restyles", low=2)
-    judged: int = option(32, "photographs that the best candidates restyle", low=2)
+    judged: int = option(32, "photographs that the improved candidates restyle", low=2)
     looks: int = option(3, "looks of each culture, the default among them", low=1, high=MOST_LOOKS)
-    near: float = option(0.15, "how much less than the best the score of a look may be", low=0.0)
+    near: float = option(0.3, "how much less than the best the score of a look may be", low=0.0)
     size: int = option(256, "pixels a side of the photographs", low=32, multiple_of=16)
     score: ScoreConfig = ScoreConfig()
-    seed: int = option(0, "seed of the mixtures")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidate:
-    """A style code `[D]`, and the codes that it is mixed of: their weights by name, of sum 1. Names
-    are identifiers of artworks, and `BEFORE`."""
+    """A style code `[D]`, and what it was made from, for people."""
 
     code: np.ndarray
-    parts: dict[str, float]
-
-    @property
-    def source(self) -> str:
-        """What the code was made from, for people: parts of half a hundredth and more, the largest
-        first."""
-        parts = sorted(self.parts.items(), key=lambda part: -part[1])
-        parts = [part for part in parts if part[1] >= 0.005]
-        named = [(showable(name, LONGEST_NAME), share) for name, share in parts]
-        if len(named) == 1:
-            return named[0][0]
-        return " + ".join(f"{share:.2f} {name}" for name, share in named)
+    source: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What the results of a code show; see the module. Marks are in L*."""
+    """What the results of a code show; see the module. Marks and lights are in L*."""
 
     named: float
     edges: float
     order: float
     marks: float
     tone: float
+    lights: float
+
+
+class Aims(typing.NamedTuple):
+    """What the artworks of a culture show, in L*; see the module."""
+
+    quiet: float
+    pale: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,14 +138,15 @@ class Judged:
         return {"source": self.candidate.source, **rounded}
 
 
-def score(figures: Figures, quiet: float, weights: ScoreConfig) -> float:
-    """The score of the module; quiet: marks on the plain places of the culture's artworks, L*."""
+def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
+    """The score of the module."""
     return (
         figures.named
         + weights.edges * figures.edges
         + weights.order * figures.order
-        - weights.marks * max(figures.marks - quiet, 0.0)
+        - weights.marks * max(figures.marks - aims.quiet, 0.0)
         - weights.tone * abs(1.0 - figures.tone)
+        - weights.lights * max(aims.pale - figures.lights, 0.0) / 100.0
     )
 
 
@@ -167,17 +170,31 @@ class Contents:
         `named`. A result of one lightness keeps neither edges nor order: 0."""
         before, after = self.lightness, lightness.lightness(results)
         marks = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
-        places = [
-            lightness.blurred(each, lightness.ORDER_BLUR)[:, ::GRID, ::GRID].ravel()
-            for each in (before, after)
-        ]
+        large, after_large = (places(each) for each in (before, after))
         return Figures(
             named=named,
             edges=float(np.nan_to_num(lightness.edges(before, after)).mean()),
             order=float(np.nan_to_num(lightness.order(before, after)).mean()),
             marks=float(np.nanmedian(marks)),
-            tone=float(np.polyfit(*places, 1)[0]),
+            tone=float(np.polyfit(large.ravel(), after_large.ravel(), 1)[0]),
+            lights=float(lights(after_large).mean()),
         )
+
+
+def places(lightnesses: np.ndarray) -> np.ndarray:
+    """Lightness `[N, H, W]` of large shapes, at every `GRID`-th pixel."""
+    return lightness.blurred(lightnesses, lightness.ORDER_BLUR)[:, ::GRID, ::GRID]
+
+
+def lights(large: np.ndarray) -> np.ndarray:
+    """Mean of the lightest tenth of places `[N, h, w]`: `[N]`."""
+    ordered = np.sort(large.reshape(len(large), -1), axis=1)
+    return ordered[:, -lightest(ordered.shape[1]) :].mean(axis=1)
+
+
+def lightest(count: int) -> int:
+    """A tenth of a number of places, at least 1."""
+    return max(count // 10, 1)
 
 
 class Search:
@@ -201,6 +218,9 @@ class Search:
         self.network, self.probe, self.config = network, probe, config
         self.few, self.every = few, every
         self.restyle = tf.function(network.stylize_with, reduce_retracing=True)
+        self.descent = None
+        if config.steps:
+            self.descent = code_descent.Descent(network, probe, few, config.score, config.steps)
 
     def results(self, code: np.ndarray, contents: np.ndarray) -> np.ndarray:
         """Photographs `[N, S, S, 3]` restyled by one code `[D]`."""
@@ -209,9 +229,7 @@ class Search:
             [self.restyle(one[None], code[None], strength).numpy() for one in contents]
         )
 
-    def judged(
-        self, candidate: Candidate, contents: Contents, culture: str, quiet: float
-    ) -> Judged:
+    def judged(self, candidate: Candidate, contents: Contents, culture: str, aims: Aims) -> Judged:
         """A candidate with what it shows of a culture on these contents."""
         results = self.results(candidate.code, contents.pictures)
         small = np.stack([images.resize(one, probes.SIDE, probes.SIDE) for one in results])
@@ -219,28 +237,31 @@ class Search:
         named = self.probe.classifier.predict_proba(features)
         column = self.probe.classes.index(culture)
         figures = contents.compared(results, float(named[:, column].mean()))
-        total = score(figures, quiet, self.config.score)
+        total = score(figures, aims, self.config.score)
         return Judged(candidate, figures, total, features.mean(axis=0))
 
     def looks(
-        self, culture: str, encoded: Sequence[Candidate], quiet: float
+        self, culture: str, encoded: Sequence[Candidate], aims: Aims
     ) -> tuple[list[Judged], Judged]:
         """The looks of a culture, the best first, and the code that its name has now, judged alike.
 
-        encoded: of the culture's artworks. quiet: of `score`.
+        encoded: of the culture's artworks, as `aims` are.
         """
-        config, generator = self.config, np.random.default_rng(self.config.seed)
-        judge = functools.partial(self.judged, culture=culture, quiet=quiet)
-        before = Candidate(self.network.named_codes()[culture], {BEFORE: 1.0})
+        config = self.config
+        judge = functools.partial(self.judged, culture=culture, aims=aims)
+        before = Candidate(self.network.named_codes()[culture], BEFORE)
         few = [judge(one, self.few) for one in (before, *encoded)]
-        first_half = config.mixtures // 2
-        for count in (first_half, config.mixtures - first_half):
-            parents = [few[0], *best(few[1:], PARENTS)]
-            mixed = mixtures([one.candidate for one in parents], count, generator)
-            few += [judge(one, self.few) for one in mixed]
-        finalists = best(allowed(few, config.score.slack)[1:], FINALISTS)
-        last = [judge(one.candidate, self.every) for one in (few[0], *finalists)]
+        starts = [few[0], *different(best(few[1:], BEST), config.starts, np.inf)]
+        tried = [one.candidate for one in starts]
+        if config.steps:
+            least = few[0].figures.tone + MARGIN
+            tried = [self._improved(one, culture, aims, least) for one in tried]
+        last = [judge(one, self.every) for one in (before, *tried)]
         return different(allowed(last, config.score.slack), config.looks, config.near), last[0]
+
+    def _improved(self, candidate: Candidate, culture: str, aims: Aims, least: float) -> Candidate:
+        code = self.descent.refined(candidate.code, culture, aims, least)
+        return Candidate(code, f"{candidate.source}, improved")
 
 
 def best(judged: Sequence[Judged], count: int) -> list[Judged]:
@@ -255,7 +276,10 @@ def allowed(judged: Sequence[Judged], slack: float) -> list[Judged]:
 
 
 def different(judged: Sequence[Judged], count: int, near: float) -> list[Judged]:
-    """The best candidate, then those near it in score whose results differ most from all before."""
+    """The best candidate, then those near it in score whose results differ most from all before; at
+    most `count`."""
+    if not judged or not count:
+        return []
     first = best(judged, 1)[0]
     chosen = [first]
     others = [one for one in judged if one is not first and one.score >= first.score - near]
@@ -263,22 +287,6 @@ def different(judged: Sequence[Judged], count: int, near: float) -> list[Judged]
         apart = [min(np.linalg.norm(one.shown - each.shown) for each in chosen) for one in others]
         chosen.append(others.pop(int(np.argmax(apart))))
     return chosen
-
-
-def mixtures(
-    parents: Sequence[Candidate], count: int, generator: np.random.Generator
-) -> Iterator[Candidate]:
-    """`count` codes, each mixed of two or three of `parents` (one where there is one only), with
-    weights that are uniform over all mixtures of these."""
-    for _ in range(count):
-        number = min(int(generator.integers(2, MIXED + 1)), len(parents))
-        rows = generator.choice(len(parents), number, replace=False)
-        shares, parts = generator.dirichlet(np.ones(number)), {}
-        for share, row in zip(shares, rows, strict=True):
-            for name, part in parents[row].parts.items():
-                parts[name] = parts.get(name, 0.0) + float(share * part)
-        code = shares @ np.stack([parents[row].code for row in rows])
-        yield Candidate(code.astype(np.float32), parts)
 
 
 def plainest_first(contents: np.ndarray, count: int) -> np.ndarray:
@@ -315,7 +323,7 @@ def main(arguments: list[str] | None = None) -> None:
     for key in tqdm.tqdm(loaded.facts.keys, "cultures", disable=None):
         artworks = source.select(source.of_culture(source.cultures.index(key)))
         encoded = list(_encoded(loaded.network, artworks, config.artworks))
-        chosen[key], before[key] = search.looks(key, encoded, _quiet(artworks))
+        chosen[key], before[key] = search.looks(key, encoded, _aims(artworks))
     folder = pathlib.Path(flags.run)
     sheet, measures = folder / models.LOOKS_OF_RUN, folder / "metrics.json"
     images.write(sheet, _sheet(search, loaded.facts, chosen))
@@ -385,15 +393,17 @@ def _encoded(network: "CultureModel", artworks: Source, most: int) -> Iterator[C
     """The codes of at most `most` artworks."""
     for row in runs.spread(len(artworks), min(most, len(artworks))):
         picture = artworks.read(int(row)).astype(np.float32) / 255
-        yield Candidate(feedforward.example_code(network, picture)[0], {artworks.ids[row]: 1.0})
+        name = showable(artworks.ids[row], LONGEST_NAME)
+        yield Candidate(feedforward.example_code(network, picture)[0], name)
 
 
-def _quiet(artworks: Source) -> float:
-    """How marked the plain places of a tradition are, L*: median of `lightness.motifs` of artworks
-    compared with themselves; 0 where none has a plain place."""
+def _aims(artworks: Source) -> Aims:
+    """Quiet: the median of `lightness.motifs` of artworks compared with themselves, 0 where none
+    has a plain place. Pale: the upper quartile of their lights."""
     shown = lightness.lightness(evaluation_arrays(artworks, lightness.SIDE)[0])
     marks = np.array([lightness.motifs(one, one) for one in shown])
-    return float(np.nanmedian(marks)) if np.isfinite(marks).any() else 0.0
+    quiet = np.nanmedian(marks) if np.isfinite(marks).any() else 0.0
+    return Aims(float(quiet), float(np.quantile(lights(places(shown)), 0.75)))
 
 
 def _keep_table(model: str, folder: pathlib.Path) -> None:
@@ -440,7 +450,7 @@ def _record(
 def _shown(contents: Contents) -> np.ndarray:
     """The two photographs of the sheet: the plainest, which is the first, for its sky; and, of the
     others, the one with the greatest contrast of large shapes."""
-    shapes = lightness.blurred(contents.lightness[1:], lightness.ORDER_BLUR)
+    shapes = places(contents.lightness[1:])
     second = 1 + int(shapes.std(axis=(1, 2)).argmax())
     return contents.pictures[[0, second]]
 
