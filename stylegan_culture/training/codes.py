@@ -2,20 +2,10 @@
 
 No weight is trained. The code that a culture's name has now, and the codes of its training artworks
 as the style encoder gives them, restyle a few training photographs, and are scored by what the
-results show:
-
-    score = P(culture) + e edges + o order - m max(marks - quiet, 0) - t |1 - tone|
-            - l max(pale - lights, 0) / 100
-
-P is the mean probability that a probe gives the culture; edges, order and marks are those of
-`measures.lightness`. Tone is the slope of the results' lightness over the photographs': below 1
-they draw light and dark towards each other, which is what lightens dark skin. Lights are the
-lightness of the lightest tenth of a result. Quiet is how marked the artworks' plain places are, and
-pale is how light their lights are: in the best quarter, since age makes paper, silk and varnish
-brown. No portrait is used to choose a code.
+results show (`code_score`). No portrait is used to choose a code.
 
 From the code of now, and from the best and most different codes of artworks, the score is then
-improved by gradient (`code_descent`). A code of a lower tone than the code of now, by more than
+improved by gradient. A code of a lower tone than the code of now, by more than
 `slack`, is left out. The first look is the best of the rest; each further one is that whose results
 differ most from the looks chosen before, of those whose score is near the best.
 """
@@ -30,19 +20,27 @@ import numpy as np
 import tqdm
 
 from stylegan_culture import arrays, images, tables
-from stylegan_culture.config import InputError, option, visible, weight
+from stylegan_culture.config import InputError, option, visible
 from stylegan_culture.files import read_bytes, write_result, written_whole
 from stylegan_culture.model_record import MOST_LOOKS, Facts, showable
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.pipelines.sampling import Source
-from stylegan_culture.training import later, runs
+from stylegan_culture.training import code_score, later, runs
+from stylegan_culture.training.code_score import (
+    Aims,
+    Contents,
+    Figures,
+    ScoreConfig,
+    lights,
+    places,
+    score,
+)
 
 if typing.TYPE_CHECKING:
     from stylegan_culture.networks.generator import CultureModel
 
 tf = later("tensorflow")
 backbones = later("stylegan_culture.features.backbones")
-code_descent = later("stylegan_culture.training.code_descent")
 feedforward = later("stylegan_culture.restyling.feedforward")
 lightness = later("stylegan_culture.measures.lightness")
 looks = later("stylegan_culture.deploy.looks")
@@ -51,23 +49,10 @@ probes = later("stylegan_culture.measures.probes")
 
 FITTED = 200  # training pictures of each class that the probe is fitted to
 BEST = 12  # codes of artworks, of which the most different ones are improved
-GRID = 16  # pixels between places whose lightness decides the tone
 MARGIN = 0.03  # of the tone of now, below which an improvement is held back
 BEFORE = "its code before the search"  # what a code is called that a culture's name has now
 DIGITS = 4  # of the figures in metrics.json, behind the point
 LONGEST_NAME = 60  # characters of an artwork's name in a look's source
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoreConfig:
-    """Weights of a candidate's score, beside the culture's probability, which counts 1."""
-
-    edges: float = weight(1.0, "edges kept (correlation)")
-    order: float = weight(0.5, "order of lightness kept (correlation)")
-    marks: float = weight(0.5, "marks on plain places above the artworks' own, for 1 L*")
-    tone: float = weight(0.5, "how far the slope of lightness is from 1")
-    lights: float = weight(1.5, "lightest parts darker than the artworks', for 100 L*")
-    slack: float = option(0.0, "how much lower than now the slope may be", low=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +73,7 @@ class CodesConfig:
     contents: int = option(6, "photographs that every candidate restyles", low=2)
     judged: int = option(32, "photographs that the improved candidates restyle", low=2)
     looks: int = option(3, "looks of each culture, the default among them", low=1, high=MOST_LOOKS)
+    slack: float = option(0.0, "how much lower than now a look's tone may be", low=0.0)
     near: float = option(0.3, "how much less than the best the score of a look may be", low=0.0)
     size: int = option(256, "pixels a side of the photographs", low=32, multiple_of=16)
     score: ScoreConfig = ScoreConfig()
@@ -99,25 +85,6 @@ class Candidate:
 
     code: np.ndarray
     source: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Figures:
-    """What the results of a code show; see the module. Marks and lights are in L*."""
-
-    named: float
-    edges: float
-    order: float
-    marks: float
-    tone: float
-    lights: float
-
-
-class Aims(typing.NamedTuple):
-    """What the artworks of a culture show, in L*; see the module."""
-
-    quiet: float
-    pale: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,65 +103,6 @@ class Judged:
         figures = dataclasses.asdict(self.figures) | {"score": self.score}
         rounded = {name: round(value, DIGITS) for name, value in figures.items()}
         return {"source": self.candidate.source, **rounded}
-
-
-def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
-    """The score of the module."""
-    return (
-        figures.named
-        + weights.edges * figures.edges
-        + weights.order * figures.order
-        - weights.marks * max(figures.marks - aims.quiet, 0.0)
-        - weights.tone * abs(1.0 - figures.tone)
-        - weights.lights * max(aims.pale - figures.lights, 0.0) / 100.0
-    )
-
-
-class Contents:
-    """Photographs `[N, S, S, 3]` that candidates restyle, and what results are compared with.
-
-    Raises `InputError` where none of them has plain places on which marks could be seen.
-    """
-
-    def __init__(self, pictures: np.ndarray):
-        self.pictures = pictures
-        self.lightness = lightness.lightness(pictures)
-        if max(_plain_pixels(self.lightness)) < lightness.LEAST_PLAIN:
-            raise InputError(
-                "none of the photographs has a plain place, such as a sky, to look for marks on; "
-                "name a folder of other photographs with --content"
-            )
-
-    def compared(self, results: np.ndarray, named: float) -> Figures:
-        """The figures of results `[N, S, S, 3]` that are named as the culture with a probability of
-        `named`. A result of one lightness keeps neither edges nor order: 0."""
-        before, after = self.lightness, lightness.lightness(results)
-        marks = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
-        large, after_large = (places(each) for each in (before, after))
-        return Figures(
-            named=named,
-            edges=float(np.nan_to_num(lightness.edges(before, after)).mean()),
-            order=float(np.nan_to_num(lightness.order(before, after)).mean()),
-            marks=float(np.nanmedian(marks)),
-            tone=float(np.polyfit(large.ravel(), after_large.ravel(), 1)[0]),
-            lights=float(lights(after_large).mean()),
-        )
-
-
-def places(lightnesses: np.ndarray) -> np.ndarray:
-    """Lightness `[N, H, W]` of large shapes, at every `GRID`-th pixel."""
-    return lightness.blurred(lightnesses, lightness.ORDER_BLUR)[:, ::GRID, ::GRID]
-
-
-def lights(large: np.ndarray) -> np.ndarray:
-    """Mean of the lightest tenth of places `[N, h, w]`: `[N]`."""
-    ordered = np.sort(large.reshape(len(large), -1), axis=1)
-    return ordered[:, -lightest(ordered.shape[1]) :].mean(axis=1)
-
-
-def lightest(count: int) -> int:
-    """A tenth of a number of places, at least 1."""
-    return max(count // 10, 1)
 
 
 class Search:
@@ -220,7 +128,7 @@ class Search:
         self.restyle = tf.function(network.stylize_with, reduce_retracing=True)
         self.descent = None
         if config.steps:
-            self.descent = code_descent.Descent(network, probe, few, config.score, config.steps)
+            self.descent = code_score.Descent(network, probe, few, config.score, config.steps)
 
     def results(self, code: np.ndarray, contents: np.ndarray) -> np.ndarray:
         """Photographs `[N, S, S, 3]` restyled by one code `[D]`."""
@@ -257,7 +165,7 @@ class Search:
             least = few[0].figures.tone + MARGIN
             tried = [self._improved(one, culture, aims, least) for one in tried]
         last = [judge(one, self.every) for one in (before, *tried)]
-        return different(allowed(last, config.score.slack), config.looks, config.near), last[0]
+        return different(allowed(last, config.slack), config.looks, config.near), last[0]
 
     def _improved(self, candidate: Candidate, culture: str, aims: Aims, least: float) -> Candidate:
         code = self.descent.refined(candidate.code, culture, aims, least)
@@ -295,17 +203,12 @@ def plainest_first(contents: np.ndarray, count: int) -> np.ndarray:
     So the few that every candidate restyles have skies to look for marks on, and other places. The
     very first is the plainest of all.
     """
-    pixels = _plain_pixels(lightness.lightness(contents))
+    pixels = code_score.plain_pixels(lightness.lightness(contents))
     plainest = np.argsort(-pixels, kind="stable")[: -(-count // 2)]
     others = np.setdiff1d(np.arange(len(contents)), plainest)
     spread = others[runs.spread(len(others), count - len(plainest))]
     rest = np.setdiff1d(others, spread)
     return contents[np.concatenate([plainest, spread, rest])]
-
-
-def _plain_pixels(lightnesses: np.ndarray) -> np.ndarray:
-    """How many pixels of each lightness `[N, H, W]` are plain, `[N]`."""
-    return np.array([np.count_nonzero(lightness.plain(one)) for one in lightnesses])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,30 +1,136 @@
-"""Improves a style code by the gradient of what its results show; the network stays as it is.
+"""What the results of a style code show, the score made of it, and its gradient.
 
-Minimised over the code c, from a start c0:
+    score = P(culture) + e edges + o order - m max(marks - quiet, 0) - t |1 - tone|
+            - l max(pale - lights, 0) / 100
 
-    - E log P(culture) - e edges - o order + m max(marks - quiet, 0) + t |1 - tone|
-    + l max(pale - lights, 0) / 100 + HOLD max(least - tone, 0) + NEAR |c - c0|^2
+P is the mean probability that a probe gives the culture; edges, order and marks are those of
+`measures.lightness`. Tone is the slope of the results' lightness over the photographs': below 1
+they draw light and dark towards each other, which is what lightens dark skin. Lights are the
+lightness of the lightest tenth of a result. Quiet is how marked the plain places of the culture's
+artworks are, and pale is how light their lights are: in the best quarter, since age makes paper,
+silk and varnish brown.
 
-with the names and weights of `training.codes`. The figures are those of `measures.lightness`, here
-as functions that gradients pass through.
+`Descent` minimises over the code c, from a start c0:
+
+    - score with E log P for P + HOLD max(least - tone, 0) + NEAR |c - c0|^2
 """
 
+import dataclasses
 import typing
 
 import numpy as np
-import tensorflow as tf
-from scipy.optimize import minimize
 
-from stylegan_culture.features import linalg
-from stylegan_culture.measures import colour, lightness, probes
-from stylegan_culture.training import codes
+from stylegan_culture.config import InputError, weight
+from stylegan_culture.training import later
 
 if typing.TYPE_CHECKING:
+    from stylegan_culture.measures import probes
     from stylegan_culture.networks.generator import CultureModel
 
+tf = later("tensorflow")
+colour = later("stylegan_culture.measures.colour")
+linalg = later("stylegan_culture.features.linalg")
+lightness = later("stylegan_culture.measures.lightness")
+of_probes = later("stylegan_culture.measures.probes")
+
+GRID = 16  # pixels between places whose lightness decides order and tone
 HOLD = 5.0  # weight of a tone that is too low
 NEAR = 0.02  # weight of the squared distance from the start
 LEAST = 1e-6  # under roots, whose slope is endless at 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreConfig:
+    """Weights of a candidate's score, beside the culture's probability, which counts 1."""
+
+    edges: float = weight(1.0, "edges kept (correlation)")
+    order: float = weight(0.5, "order of lightness kept (correlation)")
+    marks: float = weight(0.5, "marks on plain places above the artworks' own, for 1 L*")
+    tone: float = weight(0.5, "how far the slope of lightness is from 1")
+    lights: float = weight(1.5, "lightest parts darker than the artworks', for 100 L*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What the results of a code show; see the module. Marks and lights are in L*."""
+
+    named: float
+    edges: float
+    order: float
+    marks: float
+    tone: float
+    lights: float
+
+
+class Aims(typing.NamedTuple):
+    """What the artworks of a culture show, in L*; see the module."""
+
+    quiet: float
+    pale: float
+
+
+def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
+    """The score of the module."""
+    return (
+        figures.named
+        + weights.edges * figures.edges
+        + weights.order * figures.order
+        - weights.marks * max(figures.marks - aims.quiet, 0.0)
+        - weights.tone * abs(1.0 - figures.tone)
+        - weights.lights * max(aims.pale - figures.lights, 0.0) / 100.0
+    )
+
+
+class Contents:
+    """Photographs `[N, S, S, 3]` that candidates restyle, and what results are compared with.
+
+    Raises `InputError` where none of them has plain places on which marks could be seen.
+    """
+
+    def __init__(self, pictures: np.ndarray):
+        self.pictures = pictures
+        self.lightness = lightness.lightness(pictures)
+        if max(plain_pixels(self.lightness)) < lightness.LEAST_PLAIN:
+            raise InputError(
+                "none of the photographs has a plain place, such as a sky, to look for marks on; "
+                "name a folder of other photographs with --content"
+            )
+
+    def compared(self, results: np.ndarray, named: float) -> Figures:
+        """The figures of results `[N, S, S, 3]` that are named as the culture with a probability of
+        `named`. A result of one lightness keeps neither edges nor order: 0."""
+        before, after = self.lightness, lightness.lightness(results)
+        marks = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
+        large, after_large = (places(each) for each in (before, after))
+        return Figures(
+            named=named,
+            edges=float(np.nan_to_num(lightness.edges(before, after)).mean()),
+            order=float(np.nan_to_num(lightness.order(before, after)).mean()),
+            marks=float(np.nanmedian(marks)),
+            tone=float(np.polyfit(large.ravel(), after_large.ravel(), 1)[0]),
+            lights=float(lights(after_large).mean()),
+        )
+
+
+def plain_pixels(lightnesses: np.ndarray) -> np.ndarray:
+    """How many pixels of each lightness `[N, H, W]` are plain, `[N]`."""
+    return np.array([np.count_nonzero(lightness.plain(one)) for one in lightnesses])
+
+
+def places(lightnesses: np.ndarray) -> np.ndarray:
+    """Lightness `[N, H, W]` of large shapes, at every `GRID`-th pixel."""
+    return lightness.blurred(lightnesses, lightness.ORDER_BLUR)[:, ::GRID, ::GRID]
+
+
+def lights(large: np.ndarray) -> np.ndarray:
+    """Mean of the lightest tenth of places `[N, h, w]`: `[N]`."""
+    ordered = np.sort(large.reshape(len(large), -1), axis=1)
+    return ordered[:, -lightest(ordered.shape[1]) :].mean(axis=1)
+
+
+def lightest(count: int) -> int:
+    """A tenth of a number of places, at least 1."""
+    return max(count // 10, 1)
 
 
 class Descent:
@@ -41,9 +147,9 @@ class Descent:
     def __init__(
         self,
         network: "CultureModel",
-        probe: probes.CultureProbe,
-        contents: codes.Contents,
-        weights: codes.ScoreConfig,
+        probe: "probes.CultureProbe",
+        contents: Contents,
+        weights: ScoreConfig,
         steps: int,
     ):
         self.network, self.probe, self.weights, self.steps = network, probe, weights, steps
@@ -56,9 +162,7 @@ class Descent:
         self.masks = tf.constant(masks, tf.float32)
         self.loss = tf.function(self._loss)
 
-    def refined(
-        self, start: np.ndarray, culture: str, aims: codes.Aims, least: float
-    ) -> np.ndarray:
+    def refined(self, start: np.ndarray, culture: str, aims: Aims, least: float) -> np.ndarray:
         """The best code `[D]` that was met on the way from `start`.
 
         Args:
@@ -76,17 +180,19 @@ class Descent:
             return float(value), np.asarray(gradient, np.float64)
 
         options = {"maxiter": self.steps, "maxfun": self.steps}
+        from scipy.optimize import minimize
+
         return minimize(
             loss, np.asarray(start, np.float64), jac=True, method="L-BFGS-B", options=options
         ).x.astype(np.float32)
 
-    def figures(self, code: tf.Tensor, column: tf.Tensor) -> dict[str, tf.Tensor]:
+    def figures(self, code: "tf.Tensor", column: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """Scalars of a code `[D]`: log_named for the class `column`, edges, order, marks, tone and
         lights. Marks are a mean over photographs with plain places, not their median."""
         count = self.pictures.shape[0]
         codes = tf.repeat(code[None], count, axis=0)
         results = self.network.stylize_with(self.pictures, codes, tf.ones((count, 1)))
-        small = tf.image.resize(results, (probes.SIDE, probes.SIDE), antialias=True)
+        small = tf.image.resize(results, (of_probes.SIDE, of_probes.SIDE), antialias=True)
         logits = linalg.descriptors(self.probe.backbone(small)) @ self.kernel + self.bias
         side = (lightness.SIDE, lightness.SIDE)
         after = _lightness(tf.image.resize(results, side, antialias=True))
@@ -101,7 +207,7 @@ class Descent:
             "lights": _lights(places),
         }
 
-    def _marks(self, after: tf.Tensor) -> tf.Tensor:
+    def _marks(self, after: "tf.Tensor") -> "tf.Tensor":
         band = _blurred(after, lightness.MARKS[0]) - _blurred(after, lightness.MARKS[1])
         axes = lightness.ROWS_COLUMNS
         counts = tf.reduce_sum(self.masks, axes, keepdims=True)
@@ -113,13 +219,13 @@ class Descent:
 
     def _loss(
         self,
-        code: tf.Tensor,
-        column: tf.Tensor,
-        start: tf.Tensor,
-        quiet: tf.Tensor,
-        pale: tf.Tensor,
-        least: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        code: "tf.Tensor",
+        column: "tf.Tensor",
+        start: "tf.Tensor",
+        quiet: "tf.Tensor",
+        pale: "tf.Tensor",
+        least: "tf.Tensor",
+    ) -> "tuple[tf.Tensor, tf.Tensor]":
         weights = self.weights
         with tf.GradientTape() as tape:
             tape.watch(code)
@@ -137,7 +243,7 @@ class Descent:
         return loss, tape.gradient(loss, code)
 
 
-def _lightness(pictures: tf.Tensor) -> tf.Tensor:
+def _lightness(pictures: "tf.Tensor") -> "tf.Tensor":
     """`colour.lightness` of `[..., 3]`; one value below 0 counts as 0."""
     encoded = tf.maximum(pictures, 0.0)
     linear = tf.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
@@ -147,7 +253,7 @@ def _lightness(pictures: tf.Tensor) -> tf.Tensor:
     return 116 * tf.where(relative > colour.EPSILON, root, line) - 16
 
 
-def _blurred(values: tf.Tensor, deviation: float) -> tf.Tensor:
+def _blurred(values: "tf.Tensor", deviation: float) -> "tf.Tensor":
     """`lightness.blurred` of `[N, H, W]`."""
     radius = int(4.0 * deviation + 0.5)  # of scipy.ndimage.gaussian_filter
     places = np.arange(-radius, radius + 1)
@@ -159,7 +265,7 @@ def _blurred(values: tf.Tensor, deviation: float) -> tf.Tensor:
     return tf.nn.conv2d(rows, kernel[None, :, None, None], 1, "VALID")[..., 0]
 
 
-def _slope(values: tf.Tensor) -> tf.Tensor:
+def _slope(values: "tf.Tensor") -> "tf.Tensor":
     """Length of the gradient, after a blur, of lightness `[N, H, W]`, as `lightness.edges` has
     it."""
     values = _blurred(values, lightness.EDGE_BLUR)
@@ -168,25 +274,25 @@ def _slope(values: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(down**2 + across**2 + LEAST)
 
 
-def _differences(values: tf.Tensor) -> tf.Tensor:
+def _differences(values: "tf.Tensor") -> "tf.Tensor":
     """`np.gradient` of `[N, H, W]` along H."""
     inner = (values[:, 2:] - values[:, :-2]) / 2.0
     ends = (values[:, 1:2] - values[:, :1], values[:, -1:] - values[:, -2:-1])
     return tf.concat([ends[0], inner, ends[1]], axis=1)
 
 
-def _places(values: tf.Tensor) -> tf.Tensor:
-    """Lightness `[N, H, W]` of large shapes, of `codes.places`."""
-    return _blurred(values, lightness.ORDER_BLUR)[:, :: codes.GRID, :: codes.GRID]
+def _places(values: "tf.Tensor") -> "tf.Tensor":
+    """Lightness `[N, H, W]` of large shapes, of `places`."""
+    return _blurred(values, lightness.ORDER_BLUR)[:, ::GRID, ::GRID]
 
 
-def _lights(places: tf.Tensor) -> tf.Tensor:
-    """Mean of `codes.lights` of `[N, h, w]`."""
+def _lights(places: "tf.Tensor") -> "tf.Tensor":
+    """Mean of `lights` of `[N, h, w]`."""
     flat = tf.reshape(places, [places.shape[0], -1])
-    return tf.reduce_mean(tf.math.top_k(flat, codes.lightest(flat.shape[1])).values)
+    return tf.reduce_mean(tf.math.top_k(flat, lightest(flat.shape[1])).values)
 
 
-def _correlation(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+def _correlation(first: "tf.Tensor", second: "tf.Tensor") -> "tf.Tensor":
     """`lightness.correlation` of `[N, H, W]`: `[N]`, 0 for a constant."""
     axes = lightness.ROWS_COLUMNS
     first, second = (one - tf.reduce_mean(one, axes, keepdims=True) for one in (first, second))

@@ -1,0 +1,160 @@
+"""The score of a style code: its figures and gradients against the measures of lightness."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_culture.config import InputError
+from stylegan_culture.measures import lightness, probes
+from stylegan_culture.training import code_score
+
+SIDE = 64
+
+
+def picture(generator, sky, tone=1.0):
+    """Noise in blocks of 4 px whose upper `sky` rows are one colour, `[SIDE, SIDE, 3]`."""
+    drawn = generator.uniform(0.2, 0.8, (SIDE // 4, SIDE // 4, 1)).repeat(4, 0).repeat(4, 1)
+    drawn = np.repeat(drawn, 3, axis=2).astype(np.float32)
+    drawn[:sky] = 0.6
+    return drawn * tone
+
+
+def test_the_score_is_the_formula():
+    figures = code_score.Figures(0.6, edges=0.5, order=0.9, marks=3.0, tone=0.8, lights=70.0)
+    weights = code_score.ScoreConfig(edges=2.0, order=3.0, marks=0.25, tone=0.5, lights=4.0)
+    aims = code_score.Aims(quiet=1.0, pale=75.0)
+    expected = 0.6 + 1.0 + 2.7 - 0.5 - 0.1 - 0.2
+    assert code_score.score(figures, aims, weights) == pytest.approx(expected)
+    better = code_score.Aims(quiet=4.0, pale=60.0)
+    assert code_score.score(figures, better, weights) == pytest.approx(0.6 + 1.0 + 2.7 - 0.1)
+    steep = dataclasses.replace(figures, tone=1.2)
+    assert code_score.score(steep, aims, weights) == pytest.approx(expected)
+
+
+def test_lights_are_the_mean_of_the_lightest_tenth(generator):
+    large = generator.permutation(np.arange(32.0)).reshape(1, 4, 8)
+    assert code_score.lights(large).tolist() == [(31 + 30 + 29) / 3]
+    assert code_score.lights(large[:, :1, :3]) == large[0, 0, :3].max()
+
+
+@pytest.fixture
+def contents(generator):
+    return np.stack([picture(generator, sky) for sky in (40, 0, 20)])
+
+
+def test_a_copy_keeps_everything(contents):
+    figures = code_score.Contents(contents).compared(contents, 0.25)
+    assert figures.named == 0.25 and figures.marks < 0.5
+    kept = (figures.edges, figures.order, figures.tone)
+    np.testing.assert_allclose(kept, 1.0, atol=1e-6)
+
+
+def test_tone_is_the_factor_by_which_lightness_is_compressed(contents):
+    """CIELAB L* of greys, inverted in closed form: L' = 50 + 0.7 (L - 50)."""
+    grey = contents[..., 0].astype(np.float64)
+    linear = np.where(grey > 0.04045, ((grey + 0.055) / 1.055) ** 2.4, grey / 12.92)
+    value = 50 + 0.7 * (116 * np.cbrt(linear) - 16 - 50)
+    linear = ((value + 16) / 116) ** 3
+    grey = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    results = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
+    figures = code_score.Contents(contents).compared(results, 0.0)
+    assert figures.tone == pytest.approx(0.7, abs=0.01)
+    assert min(figures.edges, figures.order) > 0.99
+
+
+def test_marks_are_those_on_plain_places_of_the_photographs(contents, generator):
+    noise = generator.normal(0.0, 0.15, (3, SIDE, SIDE, 1))
+    noisy = np.clip(contents + noise, 0.0, 1.0).astype(np.float32)
+    before, after = lightness.lightness(contents), lightness.lightness(noisy)
+    each = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
+    assert np.isnan(each[1]) and np.nanmin(each) > 2.0
+    assert code_score.Contents(contents).compared(noisy, 0.0).marks == pytest.approx(
+        np.nanmedian(each)
+    )
+
+
+def test_blank_results_keep_nothing(contents):
+    figures = code_score.Contents(contents).compared(np.full_like(contents, 0.5), 0.0)
+    assert figures.edges == figures.order == 0.0 and abs(figures.tone) < 1e-9
+
+
+def test_photographs_without_plain_places_are_refused(generator):
+    with pytest.raises(InputError, match="no plain place|has a plain place"):
+        code_score.Contents(np.stack([picture(generator, 0)]))
+
+
+class Brightness:
+    """Stands for a network: its results are contents whose contrast and brightness are two numbers
+    of a code."""
+
+    def stylize_with(self, image, style, strength):
+        gain, shift = style[:, 0, None, None, None], style[:, 1, None, None, None]
+        return tf.clip_by_value(image * gain + shift, 0.0, 1.0)
+
+
+@pytest.fixture
+def descent(contents, generator):
+    """Over a probe that calls bright pictures "waves"."""
+    shown = generator.uniform(size=(30, 160, 160, 3)).astype(np.float32)
+    shown *= np.linspace(0.3, 1.0, 30, dtype=np.float32)[:, None, None, None]
+    names = ("lattice", "photograph", "waves")
+    backbone = lambda batch: {"blocks": tf.nn.avg_pool2d(batch, 40, 40, "VALID")}  # noqa: E731
+    classes = dict(zip(names, np.split(shown, 3), strict=True))
+    probe = probes.CultureProbe.fit(backbone, classes)
+    weights, few = code_score.ScoreConfig(), code_score.Contents(contents)
+    return code_score.Descent(Brightness(), probe, few, weights, 15)
+
+
+CODES = ([1.0, 0.0], [0.6, 0.3], [0.8, -0.1])
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_figures_with_gradients_are_those_of_the_measures(descent, contents, code):
+    """Marks are a mean where the measures have a median."""
+    results = np.clip(contents * code[0] + code[1], 0.0, 1.0).astype(np.float32)
+    every = code_score.Contents(contents)
+    expected = dataclasses.asdict(every.compared(results, 0.0))
+    pairs = zip(every.lightness, lightness.lightness(results), strict=True)
+    expected["marks"] = np.nanmean([lightness.motifs(*pair) for pair in pairs])
+    shown = descent.figures(tf.constant(code), tf.constant(2))
+    for name in ("edges", "order", "marks", "tone", "lights"):
+        assert float(shown[name]) == pytest.approx(expected[name], rel=0.02, abs=0.01), name
+    small = tf.image.resize(results, (probes.SIDE, probes.SIDE), antialias=True)
+    named = np.log(descent.probe.probabilities(small.numpy())[:, 2]).mean()
+    assert float(shown["log_named"]) == pytest.approx(named, abs=2e-3)
+
+
+def test_the_gradient_is_that_of_differences(descent):
+    """Central differences of the loss, away from the corners of its parts."""
+    given = [tf.constant(one, tf.float32) for one in ([0.9, 0.05], 0.0, 90.0, 1.0)]
+    code, column = np.array([0.7, 0.15]), tf.constant(2)
+
+    def loss(at):
+        return descent.loss(tf.constant(at, tf.float32), column, *given)
+
+    gradient = np.asarray(loss(code)[1])
+    for number, step in enumerate(np.eye(2) * 2e-3):
+        difference = (float(loss(code + step)[0]) - float(loss(code - step)[0])) / 4e-3
+        assert gradient[number] == pytest.approx(difference, rel=0.05, abs=0.02)
+
+
+def test_a_descent_lowers_the_loss_and_holds_the_tone(descent):
+    aims, start = code_score.Aims(5.0, 80.0), np.array([0.6, 0.0], np.float32)
+    given = [tf.constant(one, tf.float32) for one in (start, *aims, 0.9)]
+    code, column = descent.refined(start, "waves", aims, 0.9), tf.constant(2)
+    before, after = (
+        float(descent.loss(tf.constant(at, tf.float32), column, *given)[0]) for at in (start, code)
+    )
+    assert after < before - 0.1
+    tones = [float(descent.figures(tf.constant(at), column)["tone"]) for at in (start, code)]
+    assert tones[0] < 0.75 and tones[1] > 0.85
+
+
+def test_a_linear_probe_gives_the_classifiers_probabilities(descent, generator):
+    pictures = generator.uniform(size=(5, 160, 160, 3)).astype(np.float32)
+    kernel, bias = descent.probe.linear()
+    logits = probes.descriptors(descent.probe.backbone, pictures) @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(descent.probe.probabilities(pictures), expected, atol=1e-5)
