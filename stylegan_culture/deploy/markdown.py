@@ -22,9 +22,20 @@ def _harmless(match: re.Match) -> str:
 
 
 def json_block(value: object) -> str:
-    """JSON as lines of Markdown."""
-    content = json.dumps(value, indent=2, ensure_ascii=False)
-    return "\n".join(["```json", *map(visible, content.split("\n")), "```"])
+    """JSON as lines of Markdown: one for each object or list that holds no other."""
+    return "\n".join(["```json", *map(visible, _laid_out(value).split("\n")), "```"])
+
+
+def _laid_out(value: object, margin: str = "") -> str:
+    named = isinstance(value, dict)
+    items = list(value.items() if named else enumerate(value) if isinstance(value, list) else ())
+    if not any(isinstance(one, (dict, list)) and one for _, one in items):
+        return json.dumps(value, ensure_ascii=False)
+    inner = margin + "  "
+    names = (json.dumps(name, ensure_ascii=False) + ": " if named else "" for name, _ in items)
+    rest = (_laid_out(one, inner) for _, one in items)
+    lines = ",\n".join(inner + name + one for name, one in zip(names, rest, strict=True))
+    return f"{'{' if named else '['}\n{lines}\n{margin}{'}' if named else ']'}"
 
 
 def code(value: object) -> str:
