@@ -53,6 +53,11 @@ class BackboneTrainConfig(runs.RunConfig):
         steps=6000, log_interval=100, sample_interval=1000, save_interval=500
     )
     teacher: str = option("", "the .npz file of a distilled VGG-19", metavar="FILE")
+    start: str = option(
+        "",
+        "weights of the student to begin from: culture, or an .npz file; empty: random ones",
+        metavar="WEIGHTS",
+    )
 
     def checked(self, devices: int) -> "BackboneTrainConfig":
         if not self.teacher:
@@ -97,6 +102,9 @@ class DistillationTrainer(Trainer):
         self.optimizer = keras.optimizers.Adam(self.config.rate, beta_2=0.99, clipnorm=5.0)
         pictures = tf.concat([batch["content"], batch["style"]], 0)
         self.student(pictures, calibrate=True)
+        if config.start:
+            begun = backbones.build_backbone("inception_resnet_v2", config.start)
+            self.student.set_weights(begun.get_weights())
         self.heads(self.student.aligned(pictures))
         self.standard.fit(self.teacher(pictures))
         self.optimizer.build(self.variables)

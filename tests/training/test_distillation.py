@@ -27,12 +27,13 @@ SIZE, STEPS, WARM_UP, RATE = 64, 50, 10, 2e-3
 def make_trainer(vgg_archive):
     """A builder of trainers whose teacher has few channels."""
 
-    def make(batch, precision="float32"):
+    def make(batch, precision="float32", start=""):
         keras.utils.set_random_seed(4)
         teacher = build_backbone("vgg19_16x", str(vgg_archive), dtype=precision)
         config = BackboneTrainConfig(
             loop=LoopConfig(steps=STEPS),
             precision=precision,
+            start=start,
             distillation=DistillationConfig(RATE, WARM_UP, relations=1.0, culture=0.3, dropout=0.5),
         )
         return DistillationTrainer(CULTURES, config, teacher, batch, _pictures(batch)[:3])
@@ -223,6 +224,14 @@ def test_building_calibrates_the_student_on_the_batch(trainer, batch):
     convolved = np.asarray(convolved, np.float64)
     np.testing.assert_allclose(first.mean, convolved.mean(axis=(0, 1, 2)), atol=1e-4)
     np.testing.assert_allclose(first.variance, convolved.var(axis=(0, 1, 2)), rtol=1e-3)
+
+
+def test_a_student_may_begin_with_the_weights_of_a_file(make_trainer, batch, inception, tmp_path):
+    save_weights(tmp_path / "begun.npz", inception)
+    student = make_trainer(batch, start=str(tmp_path / "begun.npz")).student
+    begun = build_backbone("inception_resnet_v2", str(tmp_path / "begun.npz"))
+    for mine, theirs in zip(student.variables, begun.variables, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_heads_are_no_part_of_the_student(trainer, inception, tmp_path):
