@@ -1,14 +1,15 @@
 """What the results of a style code show, the score made of it, and its gradient.
 
     score = P(culture) + e edges + o order - m max(marks - quiet, 0) - t |1 - tone|
-            - l max(pale - lights, 0) / 100
+            - l max(pale - lights, 0) / 100 - c max(dull - chroma, chroma - vivid, 0) / 100
 
 P is the mean probability that a probe gives the culture; edges, order and marks are those of
 `measures.lightness`. Tone is the slope of the results' lightness over the photographs': below 1
 they draw light and dark towards each other, which is what lightens dark skin. Lights are the
 lightness of the lightest tenth of a result. Quiet is how marked the plain places of the culture's
 artworks are, and pale is how light their lights are: in the best quarter, since age makes paper,
-silk and varnish brown.
+silk and varnish brown. Chroma is the mean distance from grey in CIELAB; half of the artworks lie
+between dull and vivid.
 
 `Descent` minimises over the code c, from a start c0:
 
@@ -36,6 +37,7 @@ of_probes = later("stylegan_culture.measures.probes")
 GRID = 16  # pixels between places whose lightness decides order and tone
 HOLD = 5.0  # weight of a tone that is too low
 NEAR = 0.02  # weight of the squared distance from the start
+STEP = 4  # pixels between those whose chroma is measured
 LEAST = 1e-6  # under roots, whose slope is endless at 0
 
 
@@ -48,11 +50,13 @@ class ScoreConfig:
     marks: float = weight(0.5, "marks on plain places above the artworks' own, for 1 L*")
     tone: float = weight(0.5, "how far the slope of lightness is from 1")
     lights: float = weight(1.5, "lightest parts darker than the artworks', for 100 L*")
+    chroma: float = weight(4.0, "colours duller or more vivid than most artworks', for 100 units")
 
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What the results of a code show; see the module. Marks and lights are in L*."""
+    """What the results of a code show; see the module. Marks, lights and chroma are in units of
+    CIELAB."""
 
     named: float
     edges: float
@@ -60,13 +64,16 @@ class Figures:
     marks: float
     tone: float
     lights: float
+    chroma: float
 
 
 class Aims(typing.NamedTuple):
-    """What the artworks of a culture show, in L*; see the module."""
+    """What the artworks of a culture show, in units of CIELAB; see the module."""
 
     quiet: float
     pale: float
+    dull: float
+    vivid: float
 
 
 def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
@@ -78,6 +85,7 @@ def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
         - weights.marks * max(figures.marks - aims.quiet, 0.0)
         - weights.tone * abs(1.0 - figures.tone)
         - weights.lights * max(aims.pale - figures.lights, 0.0) / 100.0
+        - weights.chroma * max(aims.dull - figures.chroma, figures.chroma - aims.vivid, 0.0) / 100.0
     )
 
 
@@ -109,6 +117,7 @@ class Contents:
             marks=float(np.nanmedian(marks)),
             tone=float(np.polyfit(large.ravel(), after_large.ravel(), 1)[0]),
             lights=float(lights(after_large).mean()),
+            chroma=float(chroma(results).mean()),
         )
 
 
@@ -126,6 +135,11 @@ def lights(large: np.ndarray) -> np.ndarray:
     """Mean of the lightest tenth of places `[N, h, w]`: `[N]`."""
     ordered = np.sort(large.reshape(len(large), -1), axis=1)
     return ordered[:, -lightest(ordered.shape[1]) :].mean(axis=1)
+
+
+def chroma(pictures: np.ndarray) -> np.ndarray:
+    """Mean chroma `[N]` of pictures `[N, H, W, 3]` in [0, 1]."""
+    return colour.chroma(colour.lab(pictures[:, ::STEP, ::STEP])).mean(axis=(1, 2))
 
 
 def lightest(count: int) -> int:
@@ -187,15 +201,15 @@ class Descent:
         ).x.astype(np.float32)
 
     def figures(self, code: "tf.Tensor", column: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        """Scalars of a code `[D]`: log_named for the class `column`, edges, order, marks, tone and
-        lights. Marks are a mean over photographs with plain places, not their median."""
+        """Scalars of a code `[D]`: log_named for the class `column`, edges, order, marks, tone,
+        lights and chroma. Marks are a mean over photographs with plain places, not their median."""
         count = self.pictures.shape[0]
         codes = tf.repeat(code[None], count, axis=0)
         results = self.network.stylize_with(self.pictures, codes, tf.ones((count, 1)))
         small = tf.image.resize(results, (of_probes.SIDE, of_probes.SIDE), antialias=True)
         logits = linalg.descriptors(self.probe.backbone(small)) @ self.kernel + self.bias
         side = (lightness.SIDE, lightness.SIDE)
-        after = _lightness(tf.image.resize(results, side, antialias=True))
+        after = _lab(tf.image.resize(results, side, antialias=True))[0]
         places, before = _places(after), self.before["places"]
         centred = before - tf.reduce_mean(before)
         return {
@@ -205,6 +219,7 @@ class Descent:
             "marks": self._marks(after),
             "tone": tf.reduce_sum(centred * places) / tf.reduce_sum(centred**2),
             "lights": _lights(places),
+            "chroma": tf.reduce_mean(_lab(results[:, ::STEP, ::STEP])[1]),
         }
 
     def _marks(self, after: "tf.Tensor") -> "tf.Tensor":
@@ -224,6 +239,8 @@ class Descent:
         start: "tf.Tensor",
         quiet: "tf.Tensor",
         pale: "tf.Tensor",
+        dull: "tf.Tensor",
+        vivid: "tf.Tensor",
         least: "tf.Tensor",
     ) -> "tuple[tf.Tensor, tf.Tensor]":
         weights = self.weights
@@ -237,20 +254,28 @@ class Descent:
                 + weights.marks * tf.nn.relu(shown["marks"] - quiet)
                 + weights.tone * tf.abs(1.0 - shown["tone"])
                 + weights.lights * tf.nn.relu(pale - shown["lights"]) / 100.0
+                + weights.chroma
+                * tf.nn.relu(tf.maximum(dull - shown["chroma"], shown["chroma"] - vivid))
+                / 100.0
                 + HOLD * tf.nn.relu(least - shown["tone"])
                 + NEAR * tf.reduce_sum((code - start) ** 2)
             )
         return loss, tape.gradient(loss, code)
 
 
-def _lightness(pictures: "tf.Tensor") -> "tf.Tensor":
-    """`colour.lightness` of `[..., 3]`; one value below 0 counts as 0."""
+def _lab(pictures: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+    """L* and chroma, `[...]` each, as `colour.lab` has them, of sRGB `[..., 3]`; a value below 0
+    counts as 0."""
     encoded = tf.maximum(pictures, 0.0)
     linear = tf.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    relative = tf.reduce_sum(linear * tf.constant(colour.TO_XYZ[1], tf.float32), axis=-1)
+    to_relative = (colour.TO_XYZ / colour.WHITE[:, None]).T
+    relative = tf.tensordot(linear, tf.constant(to_relative, tf.float32), 1)
     root = tf.maximum(relative, colour.EPSILON) ** (1 / 3)
     line = (colour.KAPPA * relative + 16) / 116
-    return 116 * tf.where(relative > colour.EPSILON, root, line) - 16
+    curved = tf.where(relative > colour.EPSILON, root, line)
+    x, y, z = tf.unstack(curved, axis=-1)
+    a, b = 500 * (x - y), 200 * (y - z)
+    return 116 * y - 16, tf.sqrt(a**2 + b**2 + LEAST)
 
 
 def _blurred(values: "tf.Tensor", deviation: float) -> "tf.Tensor":

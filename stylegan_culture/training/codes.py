@@ -302,11 +302,14 @@ def _encoded(network: "CultureModel", artworks: Source, most: int) -> Iterator[C
 
 def _aims(artworks: Source) -> Aims:
     """Quiet: the median of `lightness.motifs` of artworks compared with themselves, 0 where none
-    has a plain place. Pale: the upper quartile of their lights."""
-    shown = lightness.lightness(evaluation_arrays(artworks, lightness.SIDE)[0])
+    has a plain place. Pale: the upper quartile of their lights. Dull and vivid: quartiles of their
+    chroma."""
+    pictures = evaluation_arrays(artworks, lightness.SIDE)[0]
+    shown = lightness.lightness(pictures)
     marks = np.array([lightness.motifs(one, one) for one in shown])
-    quiet = np.nanmedian(marks) if np.isfinite(marks).any() else 0.0
-    return Aims(float(quiet), float(np.quantile(lights(places(shown)), 0.75)))
+    quiet = float(np.nanmedian(marks)) if np.isfinite(marks).any() else 0.0
+    quartiles = np.quantile(code_score.chroma(pictures), (0.25, 0.75))
+    return Aims(quiet, float(np.quantile(lights(places(shown)), 0.75)), *map(float, quartiles))
 
 
 def _keep_table(model: str, folder: pathlib.Path) -> None:

@@ -22,13 +22,17 @@ def picture(generator, sky, tone=1.0):
 
 
 def test_the_score_is_the_formula():
-    figures = code_score.Figures(0.6, edges=0.5, order=0.9, marks=3.0, tone=0.8, lights=70.0)
-    weights = code_score.ScoreConfig(edges=2.0, order=3.0, marks=0.25, tone=0.5, lights=4.0)
-    aims = code_score.Aims(quiet=1.0, pale=75.0)
-    expected = 0.6 + 1.0 + 2.7 - 0.5 - 0.1 - 0.2
+    figures = code_score.Figures(
+        0.6, edges=0.5, order=0.9, marks=3.0, tone=0.8, lights=70.0, chroma=30.0
+    )
+    weights = code_score.ScoreConfig(2.0, 3.0, marks=0.25, tone=0.5, lights=4.0, chroma=2.0)
+    aims = code_score.Aims(quiet=1.0, pale=75.0, dull=10.0, vivid=25.0)
+    expected = 0.6 + 1.0 + 2.7 - 0.5 - 0.1 - 0.2 - 0.1
     assert code_score.score(figures, aims, weights) == pytest.approx(expected)
-    better = code_score.Aims(quiet=4.0, pale=60.0)
+    better = code_score.Aims(quiet=4.0, pale=60.0, dull=30.0, vivid=30.0)
     assert code_score.score(figures, better, weights) == pytest.approx(0.6 + 1.0 + 2.7 - 0.1)
+    livelier = better._replace(dull=40.0, vivid=50.0)
+    assert code_score.score(figures, livelier, weights) == pytest.approx(4.3 - 0.1 - 0.2)
     steep = dataclasses.replace(figures, tone=1.2)
     assert code_score.score(steep, aims, weights) == pytest.approx(expected)
 
@@ -42,6 +46,11 @@ def test_lights_are_the_mean_of_the_lightest_tenth(generator):
 @pytest.fixture
 def contents(generator):
     return np.stack([picture(generator, sky) for sky in (40, 0, 20)])
+
+
+@pytest.fixture
+def coloured(contents):
+    return (contents * np.array([1.0, 0.8, 0.5])).astype(np.float32)
 
 
 def test_a_copy_keeps_everything(contents):
@@ -95,7 +104,7 @@ class Brightness:
 
 
 @pytest.fixture
-def descent(contents, generator):
+def descent(coloured, generator):
     """Over a probe that calls bright pictures "waves"."""
     shown = generator.uniform(size=(30, 160, 160, 3)).astype(np.float32)
     shown *= np.linspace(0.3, 1.0, 30, dtype=np.float32)[:, None, None, None]
@@ -103,7 +112,7 @@ def descent(contents, generator):
     backbone = lambda batch: {"blocks": tf.nn.avg_pool2d(batch, 40, 40, "VALID")}  # noqa: E731
     classes = dict(zip(names, np.split(shown, 3), strict=True))
     probe = probes.CultureProbe.fit(backbone, classes)
-    weights, few = code_score.ScoreConfig(), code_score.Contents(contents)
+    weights, few = code_score.ScoreConfig(), code_score.Contents(coloured)
     return code_score.Descent(Brightness(), probe, few, weights, 15)
 
 
@@ -111,15 +120,15 @@ CODES = ([1.0, 0.0], [0.6, 0.3], [0.8, -0.1])
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_figures_with_gradients_are_those_of_the_measures(descent, contents, code):
+def test_figures_with_gradients_are_those_of_the_measures(descent, coloured, code):
     """Marks are a mean where the measures have a median."""
-    results = np.clip(contents * code[0] + code[1], 0.0, 1.0).astype(np.float32)
-    every = code_score.Contents(contents)
+    results = np.clip(coloured * code[0] + code[1], 0.0, 1.0).astype(np.float32)
+    every = code_score.Contents(coloured)
     expected = dataclasses.asdict(every.compared(results, 0.0))
     pairs = zip(every.lightness, lightness.lightness(results), strict=True)
     expected["marks"] = np.nanmean([lightness.motifs(*pair) for pair in pairs])
     shown = descent.figures(tf.constant(code), tf.constant(2))
-    for name in ("edges", "order", "marks", "tone", "lights"):
+    for name in ("edges", "order", "marks", "tone", "lights", "chroma"):
         assert float(shown[name]) == pytest.approx(expected[name], rel=0.02, abs=0.01), name
     small = tf.image.resize(results, (probes.SIDE, probes.SIDE), antialias=True)
     named = np.log(descent.probe.probabilities(small.numpy())[:, 2]).mean()
@@ -128,7 +137,7 @@ def test_figures_with_gradients_are_those_of_the_measures(descent, contents, cod
 
 def test_the_gradient_is_that_of_differences(descent):
     """Central differences of the loss, away from the corners of its parts."""
-    given = [tf.constant(one, tf.float32) for one in ([0.9, 0.05], 0.0, 90.0, 1.0)]
+    given = [tf.constant(one, tf.float32) for one in ([0.9, 0.05], 0.0, 90.0, 20.0, 30.0, 1.0)]
     code, column = np.array([0.7, 0.15]), tf.constant(2)
 
     def loss(at):
@@ -141,7 +150,7 @@ def test_the_gradient_is_that_of_differences(descent):
 
 
 def test_a_descent_lowers_the_loss_and_holds_the_tone(descent):
-    aims, start = code_score.Aims(5.0, 80.0), np.array([0.6, 0.0], np.float32)
+    aims, start = code_score.Aims(5.0, 80.0, 0.0, 99.0), np.array([0.6, 0.0], np.float32)
     given = [tf.constant(one, tf.float32) for one in (start, *aims, 0.9)]
     code, column = descent.refined(start, "waves", aims, 0.9), tf.constant(2)
     before, after = (
