@@ -266,6 +266,7 @@ def build(config: TrialConfig) -> Trial:
     from stylegan_culture import models
     from stylegan_culture.measures.probes import PHOTOGRAPH, SIDE, CultureProbe
 
+    judge = build_judge(config.judge)  # before pictures are read: its path may be wrong
     training, whole = _parts(config)
     photographs, others = _photographs(config)
     held_out = without(whole, models.backbone_pictures("culture"))  # the project's probe's
@@ -288,7 +289,7 @@ def build(config: TrialConfig) -> Trial:
         contents=contents,
         sources=np.asarray(sources),
         ids=tuple(ids),
-        probe=CultureProbe.fit(build_judge(config.judge), classes),
+        probe=CultureProbe.fit(judge, classes),
         artworks={name: np.concatenate([fitted[name], kept[name]]) for name in fitted},
         held_out_counts={name: len(pictures) for name, pictures in kept.items()},
         gallery=gallery,
