@@ -48,12 +48,18 @@ class CultureProbe:
         classifier = logistic_probe(features.shape[1]).fit(features, labels)
         return cls(backbone, classifier, tuple(pictures))
 
+    @property
+    def standard(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation `[D]` of the descriptors that the classifier was fitted to."""
+        scale = self.classifier[0]
+        return scale.mean_, scale.scale_
+
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
         """Kernel `[D, classes]` and bias `[classes]` whose logits of descriptors `[N, D]` give, by
         softmax, the classifier's probabilities."""
-        scale, regression = self.classifier[0], self.classifier[-1]
-        kernel = (regression.coef_ / scale.scale_).T
-        return kernel, regression.intercept_ - scale.mean_ @ kernel
+        (mean, deviation), regression = self.standard, self.classifier[-1]
+        kernel = (regression.coef_ / deviation).T
+        return kernel, regression.intercept_ - mean @ kernel
 
     def named(self, pictures: ArrayLike) -> np.ndarray:
         """The class that each picture is named as first: its number, `[N]`."""

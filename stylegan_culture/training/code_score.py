@@ -2,6 +2,7 @@
 
     score = P(culture) + e edges + o order - m max(marks - quiet, 0) - t |1 - tone|
             - l max(pale - lights, 0) / 100 - c max(dull - chroma, chroma - vivid, 0) / 100
+            - f far
 
 P is the mean probability that a probe gives the culture; edges, order and marks are those of
 `measures.lightness`. Tone is the slope of the results' lightness over the photographs': below 1
@@ -9,7 +10,10 @@ they draw light and dark towards each other, which is what lightens dark skin. L
 lightness of the lightest tenth of a result. Quiet is how marked the plain places of the culture's
 artworks are, and pale is how light their lights are: in the best quarter, since age makes paper,
 silk and varnish brown. Chroma is the mean distance from grey in CIELAB; half of the artworks lie
-between dull and vivid.
+between dull and vivid. Far is how far the results' mean features are from the artworks': the mean
+over features of the squared difference, in deviations of all pictures that the probe was fitted to.
+The probe alone can be fooled: by the gradient of P alone, results were named as asked by this probe
+and no longer by another network's.
 
 `Descent` minimises over the code c, from a start c0:
 
@@ -50,6 +54,7 @@ class ScoreConfig:
     marks: float = weight(0.5, "marks on plain places above the artworks' own, for 1 L*")
     tone: float = weight(0.5, "how far the slope of lightness is from 1")
     lights: float = weight(1.5, "lightest parts darker than the artworks', for 100 L*")
+    far: float = weight(2.0, "the mean features' distance from the artworks'")
     chroma: float = weight(4.0, "colours duller or more vivid than most artworks', for 100 units")
 
 
@@ -65,15 +70,18 @@ class Figures:
     tone: float
     lights: float
     chroma: float
+    far: float
 
 
 class Aims(typing.NamedTuple):
-    """What the artworks of a culture show, in units of CIELAB; see the module."""
+    """What the artworks of a culture show, in units of CIELAB, and their mean standardised features
+    `[D]`; see the module."""
 
     quiet: float
     pale: float
     dull: float
     vivid: float
+    features: np.ndarray
 
 
 def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
@@ -85,6 +93,7 @@ def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
         - weights.marks * max(figures.marks - aims.quiet, 0.0)
         - weights.tone * abs(1.0 - figures.tone)
         - weights.lights * max(aims.pale - figures.lights, 0.0) / 100.0
+        - weights.far * figures.far
         - weights.chroma * max(aims.dull - figures.chroma, figures.chroma - aims.vivid, 0.0) / 100.0
     )
 
@@ -104,9 +113,9 @@ class Contents:
                 "name a folder of other photographs with --content"
             )
 
-    def compared(self, results: np.ndarray, named: float) -> Figures:
-        """The figures of results `[N, S, S, 3]` that are named as the culture with a probability of
-        `named`. A result of one lightness keeps neither edges nor order: 0."""
+    def compared(self, results: np.ndarray, named: float, far: float) -> Figures:
+        """The figures of results `[N, S, S, 3]`; `named` and `far` are those of their features. A
+        result of one lightness keeps neither edges nor order: 0."""
         before, after = self.lightness, lightness.lightness(results)
         marks = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
         large, after_large = (places(each) for each in (before, after))
@@ -118,6 +127,7 @@ class Contents:
             tone=float(np.polyfit(large.ravel(), after_large.ravel(), 1)[0]),
             lights=float(lights(after_large).mean()),
             chroma=float(chroma(results).mean()),
+            far=far,
         )
 
 
@@ -169,6 +179,7 @@ class Descent:
         self.network, self.probe, self.weights, self.steps = network, probe, weights, steps
         self.pictures = tf.constant(contents.pictures)
         self.kernel, self.bias = (tf.constant(one, tf.float32) for one in probe.linear())
+        self.scale = [tf.constant(one, tf.float32) for one in probe.standard]
         before = tf.constant(contents.lightness)
         self.before = {"edges": _slope(before), "places": _places(before)}
         masks = np.stack([lightness.plain(one) for one in contents.lightness])
@@ -200,14 +211,19 @@ class Descent:
             loss, np.asarray(start, np.float64), jac=True, method="L-BFGS-B", options=options
         ).x.astype(np.float32)
 
-    def figures(self, code: "tf.Tensor", column: "tf.Tensor") -> "dict[str, tf.Tensor]":
+    def figures(
+        self, code: "tf.Tensor", column: "tf.Tensor", features: "tf.Tensor"
+    ) -> "dict[str, tf.Tensor]":
         """Scalars of a code `[D]`: log_named for the class `column`, edges, order, marks, tone,
-        lights and chroma. Marks are a mean over photographs with plain places, not their median."""
+        lights, chroma, and far from `features`. Marks are a mean over photographs with plain
+        places, not their median."""
         count = self.pictures.shape[0]
         codes = tf.repeat(code[None], count, axis=0)
         results = self.network.stylize_with(self.pictures, codes, tf.ones((count, 1)))
         small = tf.image.resize(results, (of_probes.SIDE, of_probes.SIDE), antialias=True)
-        logits = linalg.descriptors(self.probe.backbone(small)) @ self.kernel + self.bias
+        described = linalg.descriptors(self.probe.backbone(small))
+        logits = described @ self.kernel + self.bias
+        mean = (tf.reduce_mean(described, axis=0) - self.scale[0]) / self.scale[1]
         side = (lightness.SIDE, lightness.SIDE)
         after = _lab(tf.image.resize(results, side, antialias=True))[0]
         places, before = _places(after), self.before["places"]
@@ -219,6 +235,7 @@ class Descent:
             "marks": self._marks(after),
             "tone": tf.reduce_sum(centred * places) / tf.reduce_sum(centred**2),
             "lights": _lights(places),
+            "far": tf.reduce_mean((mean - features) ** 2),
             "chroma": tf.reduce_mean(_lab(results[:, ::STEP, ::STEP])[1]),
         }
 
@@ -241,12 +258,13 @@ class Descent:
         pale: "tf.Tensor",
         dull: "tf.Tensor",
         vivid: "tf.Tensor",
+        features: "tf.Tensor",
         least: "tf.Tensor",
     ) -> "tuple[tf.Tensor, tf.Tensor]":
         weights = self.weights
         with tf.GradientTape() as tape:
             tape.watch(code)
-            shown = self.figures(code, column)
+            shown = self.figures(code, column, features)
             loss = (
                 -shown["log_named"]
                 - weights.edges * shown["edges"]
@@ -254,6 +272,7 @@ class Descent:
                 + weights.marks * tf.nn.relu(shown["marks"] - quiet)
                 + weights.tone * tf.abs(1.0 - shown["tone"])
                 + weights.lights * tf.nn.relu(pale - shown["lights"]) / 100.0
+                + weights.far * shown["far"]
                 + weights.chroma
                 * tf.nn.relu(tf.maximum(dull - shown["chroma"], shown["chroma"] - vivid))
                 / 100.0

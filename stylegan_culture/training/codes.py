@@ -144,7 +144,9 @@ class Search:
         features = probes.descriptors(self.probe.backbone, small)
         named = self.probe.classifier.predict_proba(features)
         column = self.probe.classes.index(culture)
-        figures = contents.compared(results, float(named[:, column].mean()))
+        mean, deviation = self.probe.standard
+        far = np.mean(((features.mean(axis=0) - mean) / deviation - aims.features) ** 2)
+        figures = contents.compared(results, float(named[:, column].mean()), float(far))
         total = score(figures, aims, self.config.score)
         return Judged(candidate, figures, total, features.mean(axis=0))
 
@@ -226,7 +228,7 @@ def main(arguments: list[str] | None = None) -> None:
     for key in tqdm.tqdm(loaded.facts.keys, "cultures", disable=None):
         artworks = source.select(source.of_culture(source.cultures.index(key)))
         encoded = list(_encoded(loaded.network, artworks, config.artworks))
-        chosen[key], before[key] = search.looks(key, encoded, _aims(artworks))
+        chosen[key], before[key] = search.looks(key, encoded, _aims(artworks, search.probe))
     folder = pathlib.Path(flags.run)
     sheet, measures = folder / models.LOOKS_OF_RUN, folder / "metrics.json"
     images.write(sheet, _sheet(search, loaded.facts, chosen))
@@ -300,16 +302,20 @@ def _encoded(network: "CultureModel", artworks: Source, most: int) -> Iterator[C
         yield Candidate(feedforward.example_code(network, picture)[0], name)
 
 
-def _aims(artworks: Source) -> Aims:
+def _aims(artworks: Source, probe: "probes.CultureProbe") -> Aims:
     """Quiet: the median of `lightness.motifs` of artworks compared with themselves, 0 where none
     has a plain place. Pale: the upper quartile of their lights. Dull and vivid: quartiles of their
-    chroma."""
+    chroma. Features: the mean of their descriptors, standardised as the probe's."""
     pictures = evaluation_arrays(artworks, lightness.SIDE)[0]
     shown = lightness.lightness(pictures)
     marks = np.array([lightness.motifs(one, one) for one in shown])
     quiet = float(np.nanmedian(marks)) if np.isfinite(marks).any() else 0.0
-    quartiles = np.quantile(code_score.chroma(pictures), (0.25, 0.75))
-    return Aims(quiet, float(np.quantile(lights(places(shown)), 0.75)), *map(float, quartiles))
+    dull, vivid = np.quantile(code_score.chroma(pictures), (0.25, 0.75))
+    small = np.stack([images.resize(one, probes.SIDE, probes.SIDE) for one in pictures])
+    mean, deviation = probe.standard
+    features = (probes.descriptors(probe.backbone, small).mean(axis=0) - mean) / deviation
+    pale = np.quantile(lights(places(shown)), 0.75)
+    return Aims(quiet, float(pale), float(dull), float(vivid), features)
 
 
 def _keep_table(model: str, folder: pathlib.Path) -> None:

@@ -23,16 +23,18 @@ def picture(generator, sky, tone=1.0):
 
 def test_the_score_is_the_formula():
     figures = code_score.Figures(
-        0.6, edges=0.5, order=0.9, marks=3.0, tone=0.8, lights=70.0, chroma=30.0
+        0.6, edges=0.5, order=0.9, marks=3.0, tone=0.8, lights=70.0, chroma=30.0, far=0.3
     )
-    weights = code_score.ScoreConfig(2.0, 3.0, marks=0.25, tone=0.5, lights=4.0, chroma=2.0)
-    aims = code_score.Aims(quiet=1.0, pale=75.0, dull=10.0, vivid=25.0)
-    expected = 0.6 + 1.0 + 2.7 - 0.5 - 0.1 - 0.2 - 0.1
+    weights = code_score.ScoreConfig(
+        2.0, 3.0, marks=0.25, tone=0.5, lights=4.0, chroma=2.0, far=0.5
+    )
+    aims = code_score.Aims(quiet=1.0, pale=75.0, dull=10.0, vivid=25.0, features=np.zeros(2))
+    expected = 0.6 + 1.0 + 2.7 - 0.5 - 0.1 - 0.2 - 0.1 - 0.15
     assert code_score.score(figures, aims, weights) == pytest.approx(expected)
-    better = code_score.Aims(quiet=4.0, pale=60.0, dull=30.0, vivid=30.0)
-    assert code_score.score(figures, better, weights) == pytest.approx(0.6 + 1.0 + 2.7 - 0.1)
+    better = code_score.Aims(quiet=4.0, pale=60.0, dull=30.0, vivid=30.0, features=np.zeros(2))
+    assert code_score.score(figures, better, weights) == pytest.approx(4.3 - 0.1 - 0.15)
     livelier = better._replace(dull=40.0, vivid=50.0)
-    assert code_score.score(figures, livelier, weights) == pytest.approx(4.3 - 0.1 - 0.2)
+    assert code_score.score(figures, livelier, weights) == pytest.approx(4.3 - 0.1 - 0.2 - 0.15)
     steep = dataclasses.replace(figures, tone=1.2)
     assert code_score.score(steep, aims, weights) == pytest.approx(expected)
 
@@ -54,8 +56,8 @@ def coloured(contents):
 
 
 def test_a_copy_keeps_everything(contents):
-    figures = code_score.Contents(contents).compared(contents, 0.25)
-    assert figures.named == 0.25 and figures.marks < 0.5
+    figures = code_score.Contents(contents).compared(contents, 0.25, 0.5)
+    assert (figures.named, figures.far) == (0.25, 0.5) and figures.marks < 0.5
     kept = (figures.edges, figures.order, figures.tone)
     np.testing.assert_allclose(kept, 1.0, atol=1e-6)
 
@@ -68,7 +70,7 @@ def test_tone_is_the_factor_by_which_lightness_is_compressed(contents):
     linear = ((value + 16) / 116) ** 3
     grey = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
     results = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
-    figures = code_score.Contents(contents).compared(results, 0.0)
+    figures = code_score.Contents(contents).compared(results, 0.0, 0.0)
     assert figures.tone == pytest.approx(0.7, abs=0.01)
     assert min(figures.edges, figures.order) > 0.99
 
@@ -79,13 +81,13 @@ def test_marks_are_those_on_plain_places_of_the_photographs(contents, generator)
     before, after = lightness.lightness(contents), lightness.lightness(noisy)
     each = [lightness.motifs(*pair) for pair in zip(before, after, strict=True)]
     assert np.isnan(each[1]) and np.nanmin(each) > 2.0
-    assert code_score.Contents(contents).compared(noisy, 0.0).marks == pytest.approx(
+    assert code_score.Contents(contents).compared(noisy, 0.0, 0.0).marks == pytest.approx(
         np.nanmedian(each)
     )
 
 
 def test_blank_results_keep_nothing(contents):
-    figures = code_score.Contents(contents).compared(np.full_like(contents, 0.5), 0.0)
+    figures = code_score.Contents(contents).compared(np.full_like(contents, 0.5), 0.0, 0.0)
     assert figures.edges == figures.order == 0.0 and abs(figures.tone) < 1e-9
 
 
@@ -112,7 +114,7 @@ def descent(coloured, generator):
     backbone = lambda batch: {"blocks": tf.nn.avg_pool2d(batch, 40, 40, "VALID")}  # noqa: E731
     classes = dict(zip(names, np.split(shown, 3), strict=True))
     probe = probes.CultureProbe.fit(backbone, classes)
-    weights, few = code_score.ScoreConfig(), code_score.Contents(coloured)
+    weights, few = code_score.ScoreConfig(far=0.0), code_score.Contents(coloured)
     return code_score.Descent(Brightness(), probe, few, weights, 15)
 
 
@@ -124,20 +126,28 @@ def test_figures_with_gradients_are_those_of_the_measures(descent, coloured, cod
     """Marks are a mean where the measures have a median."""
     results = np.clip(coloured * code[0] + code[1], 0.0, 1.0).astype(np.float32)
     every = code_score.Contents(coloured)
-    expected = dataclasses.asdict(every.compared(results, 0.0))
+    expected = dataclasses.asdict(every.compared(results, 0.0, 0.0))
     pairs = zip(every.lightness, lightness.lightness(results), strict=True)
     expected["marks"] = np.nanmean([lightness.motifs(*pair) for pair in pairs])
-    shown = descent.figures(tf.constant(code), tf.constant(2))
+    features = np.linspace(-1.0, 1.0, 6).astype(np.float32)
+    shown = descent.figures(tf.constant(code), tf.constant(2), tf.constant(features))
     for name in ("edges", "order", "marks", "tone", "lights", "chroma"):
         assert float(shown[name]) == pytest.approx(expected[name], rel=0.02, abs=0.01), name
     small = tf.image.resize(results, (probes.SIDE, probes.SIDE), antialias=True)
+    described = probes.descriptors(descent.probe.backbone, small.numpy()).mean(axis=0)
+    mean, deviation = descent.probe.standard
+    far = ((described - mean) / deviation - features) ** 2
+    assert float(shown["far"]) == pytest.approx(far.mean(), rel=1e-3)
     named = np.log(descent.probe.probabilities(small.numpy())[:, 2]).mean()
     assert float(shown["log_named"]) == pytest.approx(named, abs=2e-3)
 
 
 def test_the_gradient_is_that_of_differences(descent):
     """Central differences of the loss, away from the corners of its parts."""
-    given = [tf.constant(one, tf.float32) for one in ([0.9, 0.05], 0.0, 90.0, 20.0, 30.0, 1.0)]
+    given = [
+        tf.constant(one, tf.float32)
+        for one in ([0.9, 0.05], 0.0, 90.0, 20.0, 30.0, np.ones(6), 1.0)
+    ]
     code, column = np.array([0.7, 0.15]), tf.constant(2)
 
     def loss(at):
@@ -150,14 +160,17 @@ def test_the_gradient_is_that_of_differences(descent):
 
 
 def test_a_descent_lowers_the_loss_and_holds_the_tone(descent):
-    aims, start = code_score.Aims(5.0, 80.0, 0.0, 99.0), np.array([0.6, 0.0], np.float32)
+    aims = code_score.Aims(5.0, 80.0, 0.0, 99.0, np.zeros(6))
+    start = np.array([0.6, 0.0], np.float32)
     given = [tf.constant(one, tf.float32) for one in (start, *aims, 0.9)]
     code, column = descent.refined(start, "waves", aims, 0.9), tf.constant(2)
     before, after = (
         float(descent.loss(tf.constant(at, tf.float32), column, *given)[0]) for at in (start, code)
     )
     assert after < before - 0.1
-    tones = [float(descent.figures(tf.constant(at), column)["tone"]) for at in (start, code)]
+    tones = [
+        float(descent.figures(tf.constant(at), column, given[5])["tone"]) for at in (start, code)
+    ]
     assert tones[0] < 0.75 and tones[1] > 0.85
 
 

@@ -30,7 +30,7 @@ def picture(generator, sky, tone=1.0):
 def judged(code, score, tone=1.0, shown=(0.0,)):
     candidate = codes.Candidate(np.array(code, np.float32), "waves/0001")
     figures = codes.Figures(
-        0.5, edges=0.5, order=0.5, marks=0.0, tone=tone, lights=80.0, chroma=9.0
+        0.5, edges=0.5, order=0.5, marks=0.0, tone=tone, lights=80.0, chroma=9.0, far=0.0
     )
     return codes.Judged(candidate, figures, score, np.array(shown))
 
@@ -66,7 +66,7 @@ def test_a_code_of_a_lower_tone_is_not_allowed_but_the_one_before_always_is():
     assert codes.allowed(every, 0.2) == every
 
 
-AIMS = codes.Aims(1.5, 80.0, 5.0, 20.0)
+AIMS = codes.Aims(1.5, 80.0, 5.0, 20.0, None)
 
 
 @pytest.fixture
