@@ -103,7 +103,7 @@ def test_a_new_trainer_has_help_a_plan_a_run_and_a_resumed_run(
     assert toy(*flags, "--strategy", "mirrored") == config.EXIT_INPUT
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINERS if name != "classifier"])
+@pytest.mark.parametrize("name", [name for name in TRAINERS if name not in ("classifier", "codes")])
 def test_every_preset_is_the_plan_that_it_prints(name, tmp_path, capsys):
     presets = importlib.import_module(TRAINERS[name].module).PRESETS
     for preset, (expected, _) in presets.items():
