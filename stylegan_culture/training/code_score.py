@@ -4,7 +4,7 @@
             - l max(pale - lights, 0) / 100 - c max(dull - chroma, chroma - vivid, 0) / 100
             - f far
 
-P is the mean probability that a probe gives the culture; edges, order and marks are those of
+P is the mean probability that probes give the culture; edges, order and marks are those of
 `measures.lightness`. Tone is the slope of the results' lightness over the photographs': below 1
 they draw light and dark towards each other, which is what lightens dark skin. Lights are the
 lightness of the lightest tenth of a result. Quiet is how marked the plain places of the culture's
@@ -22,6 +22,7 @@ and no longer by another network's.
 
 import dataclasses
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -75,13 +76,13 @@ class Figures:
 
 class Aims(typing.NamedTuple):
     """What the artworks of a culture show, in units of CIELAB, and their mean standardised features
-    `[D]`; see the module."""
+    `[D]` by each judge; see the module."""
 
     quiet: float
     pale: float
     dull: float
     vivid: float
-    features: np.ndarray
+    features: tuple[np.ndarray, ...]
 
 
 def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
@@ -162,7 +163,7 @@ class Descent:
 
     Args:
         network: that restyles.
-        probe: linear, whose classes hold the network's cultures.
+        judges: linear probes of the same classes, which hold the network's cultures.
         contents: photographs to restyle; one of them at least has plain places.
         weights: of the score.
         steps: most iterations of a descent.
@@ -171,15 +172,17 @@ class Descent:
     def __init__(
         self,
         network: "CultureModel",
-        probe: "probes.CultureProbe",
+        judges: "Sequence[probes.CultureProbe]",
         contents: Contents,
         weights: ScoreConfig,
         steps: int,
     ):
-        self.network, self.probe, self.weights, self.steps = network, probe, weights, steps
+        self.network, self.judges, self.weights, self.steps = network, judges, weights, steps
         self.pictures = tf.constant(contents.pictures)
-        self.kernel, self.bias = (tf.constant(one, tf.float32) for one in probe.linear())
-        self.scale = [tf.constant(one, tf.float32) for one in probe.standard]
+        self.linear = [
+            [tf.constant(one, tf.float32) for one in (*judge.linear(), *judge.standard)]
+            for judge in judges
+        ]
         before = tf.constant(contents.lightness)
         self.before = {"edges": _slope(before), "places": _places(before)}
         masks = np.stack([lightness.plain(one) for one in contents.lightness])
@@ -196,8 +199,10 @@ class Descent:
             aims: of the culture's artworks.
             least: tone below which `HOLD` counts.
         """
-        column = tf.constant(self.probe.classes.index(culture))
-        given = [tf.constant(one, tf.float32) for one in (start, *aims, least)]
+        column = tf.constant(self.judges[0].classes.index(culture))
+        given = tf.nest.map_structure(
+            lambda one: tf.constant(one, tf.float32), (start, *aims, least)
+        )
 
         def loss(code: np.ndarray) -> tuple[float, np.ndarray]:
             code = tf.constant(code, tf.float32)
@@ -212,7 +217,7 @@ class Descent:
         ).x.astype(np.float32)
 
     def figures(
-        self, code: "tf.Tensor", column: "tf.Tensor", features: "tf.Tensor"
+        self, code: "tf.Tensor", column: "tf.Tensor", features: "Sequence[tf.Tensor]"
     ) -> "dict[str, tf.Tensor]":
         """Scalars of a code `[D]`: log_named for the class `column`, edges, order, marks, tone,
         lights, chroma, and far from `features`. Marks are a mean over photographs with plain
@@ -221,21 +226,26 @@ class Descent:
         codes = tf.repeat(code[None], count, axis=0)
         results = self.network.stylize_with(self.pictures, codes, tf.ones((count, 1)))
         small = tf.image.resize(results, (of_probes.SIDE, of_probes.SIDE), antialias=True)
-        described = linalg.descriptors(self.probe.backbone(small))
-        logits = described @ self.kernel + self.bias
-        mean = (tf.reduce_mean(described, axis=0) - self.scale[0]) / self.scale[1]
+        named, far = [], []
+        for judge, (kernel, bias, mean, deviation), wanted in zip(
+            self.judges, self.linear, features, strict=True
+        ):
+            described = linalg.descriptors(judge.backbone(small))
+            named.append(tf.nn.log_softmax(described @ kernel + bias)[:, column])
+            shown = (tf.reduce_mean(described, axis=0) - mean) / deviation
+            far.append(tf.reduce_mean((shown - wanted) ** 2))
         side = (lightness.SIDE, lightness.SIDE)
         after = _lab(tf.image.resize(results, side, antialias=True))[0]
         places, before = _places(after), self.before["places"]
         centred = before - tf.reduce_mean(before)
         return {
-            "log_named": tf.reduce_mean(tf.nn.log_softmax(logits)[:, column]),
+            "log_named": tf.reduce_mean(named),
             "edges": tf.reduce_mean(_correlation(self.before["edges"], _slope(after))),
             "order": tf.reduce_mean(_correlation(before, places)),
             "marks": self._marks(after),
             "tone": tf.reduce_sum(centred * places) / tf.reduce_sum(centred**2),
             "lights": _lights(places),
-            "far": tf.reduce_mean((mean - features) ** 2),
+            "far": tf.reduce_mean(far),
             "chroma": tf.reduce_mean(_lab(results[:, ::STEP, ::STEP])[1]),
         }
 
@@ -258,7 +268,7 @@ class Descent:
         pale: "tf.Tensor",
         dull: "tf.Tensor",
         vivid: "tf.Tensor",
-        features: "tf.Tensor",
+        features: "Sequence[tf.Tensor]",
         least: "tf.Tensor",
     ) -> "tuple[tf.Tensor, tf.Tensor]":
         weights = self.weights

@@ -20,7 +20,7 @@ import numpy as np
 import tqdm
 
 from stylegan_culture import arrays, images, tables
-from stylegan_culture.config import InputError, option, visible
+from stylegan_culture.config import WEIGHTS_HELP, InputError, option, visible
 from stylegan_culture.files import read_bytes, write_result, written_whole
 from stylegan_culture.model_record import MOST_LOOKS, Facts, showable
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
@@ -77,6 +77,12 @@ class CodesConfig:
     near: float = option(0.3, "how much less than the best the score of a look may be", low=0.0)
     size: int = option(256, "pixels a side of the photographs", low=32, multiple_of=16)
     score: ScoreConfig = ScoreConfig()
+    second: str = option(
+        "",
+        "a second network whose probe and features judge as well, such as vgg19_16x; empty: none",
+        metavar="NAME",
+    )
+    second_weights: str = option("", f"its weights: {WEIGHTS_HELP}", metavar="WEIGHTS")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,8 +95,8 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judged:
-    """A candidate with its figures and score. shown: the mean probe features `[F]` of its
-    results."""
+    """A candidate with its figures and score. shown: the mean features `[F]` of its
+    results, standardised as the judges'."""
 
     candidate: Candidate
     figures: Figures
@@ -110,7 +116,7 @@ class Search:
 
     Args:
         network: whose codes are chosen.
-        probe: whose classes hold the model's cultures.
+        judges: probes of the same classes, which hold the model's cultures.
         few, every: what every candidate restyles, and what the best of them restyle.
         config: settings of the run.
     """
@@ -118,17 +124,17 @@ class Search:
     def __init__(
         self,
         network: "CultureModel",
-        probe: "probes.CultureProbe",
+        judges: "Sequence[probes.CultureProbe]",
         few: Contents,
         every: Contents,
         config: CodesConfig,
     ):
-        self.network, self.probe, self.config = network, probe, config
+        self.network, self.judges, self.config = network, judges, config
         self.few, self.every = few, every
         self.restyle = tf.function(network.stylize_with, reduce_retracing=True)
         self.descent = None
         if config.steps:
-            self.descent = code_score.Descent(network, probe, few, config.score, config.steps)
+            self.descent = code_score.Descent(network, judges, few, config.score, config.steps)
 
     def results(self, code: np.ndarray, contents: np.ndarray) -> np.ndarray:
         """Photographs `[N, S, S, 3]` restyled by one code `[D]`."""
@@ -141,14 +147,17 @@ class Search:
         """A candidate with what it shows of a culture on these contents."""
         results = self.results(candidate.code, contents.pictures)
         small = np.stack([images.resize(one, probes.SIDE, probes.SIDE) for one in results])
-        features = probes.descriptors(self.probe.backbone, small)
-        named = self.probe.classifier.predict_proba(features)
-        column = self.probe.classes.index(culture)
-        mean, deviation = self.probe.standard
-        far = np.mean(((features.mean(axis=0) - mean) / deviation - aims.features) ** 2)
-        figures = contents.compared(results, float(named[:, column].mean()), float(far))
+        named, far, every = [], [], []
+        for judge, wanted in zip(self.judges, aims.features, strict=True):
+            features = probes.descriptors(judge.backbone, small)
+            probability = judge.classifier.predict_proba(features)
+            named.append(probability[:, judge.classes.index(culture)].mean())
+            mean, deviation = judge.standard
+            every.append((features.mean(axis=0) - mean) / deviation)
+            far.append(np.mean((every[-1] - wanted) ** 2))
+        figures = contents.compared(results, float(np.mean(named)), float(np.mean(far)))
         total = score(figures, aims, self.config.score)
-        return Judged(candidate, figures, total, features.mean(axis=0))
+        return Judged(candidate, figures, total, np.concatenate(every))
 
     def looks(
         self, culture: str, encoded: Sequence[Candidate], aims: Aims
@@ -223,12 +232,12 @@ def main(arguments: list[str] | None = None) -> None:
     loaded = models.load(config.model, "culture")
     source, photographs = _sources(config, loaded.facts.keys)
     few, every = _contents(config, photographs)
-    search = Search(loaded.network, _probe(source, photographs), few, every, config)
+    search = Search(loaded.network, _judges(config, source, photographs), few, every, config)
     chosen, before = {}, {}
     for key in tqdm.tqdm(loaded.facts.keys, "cultures", disable=None):
         artworks = source.select(source.of_culture(source.cultures.index(key)))
         encoded = list(_encoded(loaded.network, artworks, config.artworks))
-        chosen[key], before[key] = search.looks(key, encoded, _aims(artworks, search.probe))
+        chosen[key], before[key] = search.looks(key, encoded, _aims(artworks, search.judges))
     folder = pathlib.Path(flags.run)
     sheet, measures = folder / models.LOOKS_OF_RUN, folder / "metrics.json"
     images.write(sheet, _sheet(search, loaded.facts, chosen))
@@ -281,8 +290,11 @@ def _contents(config: CodesConfig, photographs: Source) -> tuple[Contents, Conte
     return Contents(pictures[: config.contents]), Contents(pictures)
 
 
-def _probe(source: Source, photographs: Source) -> "probes.CultureProbe":
-    """Fitted to training pictures of every culture of the data, and to photographs."""
+def _judges(
+    config: CodesConfig, source: Source, photographs: Source
+) -> "list[probes.CultureProbe]":
+    """Probes over the shipped backbone, and over the second network where there is one, fitted to
+    training pictures of every culture of the data, and to photographs."""
     classes = {}
     for number, key in enumerate(source.cultures):
         part = source.select(source.of_culture(number))
@@ -290,8 +302,10 @@ def _probe(source: Source, photographs: Source) -> "probes.CultureProbe":
             part = part.select(runs.spread(len(part), min(FITTED, len(part))))
             classes[key] = evaluation_arrays(part, probes.SIDE)[0]
     classes[probes.PHOTOGRAPH] = evaluation_arrays(photographs, probes.SIDE)[0]
-    backbone = backbones.build_backbone("inception_resnet_v2", "culture")
-    return probes.CultureProbe.fit(backbone, classes)
+    networks = [backbones.build_backbone("inception_resnet_v2", "culture")]
+    if config.second:
+        networks.append(backbones.build_backbone(config.second, config.second_weights))
+    return [probes.CultureProbe.fit(network, classes) for network in networks]
 
 
 def _encoded(network: "CultureModel", artworks: Source, most: int) -> Iterator[Candidate]:
@@ -302,20 +316,23 @@ def _encoded(network: "CultureModel", artworks: Source, most: int) -> Iterator[C
         yield Candidate(feedforward.example_code(network, picture)[0], name)
 
 
-def _aims(artworks: Source, probe: "probes.CultureProbe") -> Aims:
+def _aims(artworks: Source, judges: "list[probes.CultureProbe]") -> Aims:
     """Quiet: the median of `lightness.motifs` of artworks compared with themselves, 0 where none
     has a plain place. Pale: the upper quartile of their lights. Dull and vivid: quartiles of their
-    chroma. Features: the mean of their descriptors, standardised as the probe's."""
+    chroma. Features: the mean of their descriptors, standardised as each judge's."""
     pictures = evaluation_arrays(artworks, lightness.SIDE)[0]
     shown = lightness.lightness(pictures)
     marks = np.array([lightness.motifs(one, one) for one in shown])
     quiet = float(np.nanmedian(marks)) if np.isfinite(marks).any() else 0.0
     dull, vivid = np.quantile(code_score.chroma(pictures), (0.25, 0.75))
     small = np.stack([images.resize(one, probes.SIDE, probes.SIDE) for one in pictures])
-    mean, deviation = probe.standard
-    features = (probes.descriptors(probe.backbone, small).mean(axis=0) - mean) / deviation
+    features = []
+    for judge in judges:
+        mean, deviation = judge.standard
+        described = probes.descriptors(judge.backbone, small).mean(axis=0)
+        features.append((described - mean) / deviation)
     pale = np.quantile(lights(places(shown)), 0.75)
-    return Aims(quiet, float(pale), float(dull), float(vivid), features)
+    return Aims(quiet, float(pale), float(dull), float(vivid), tuple(features))
 
 
 def _keep_table(model: str, folder: pathlib.Path) -> None:
