@@ -19,9 +19,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tqdm
 
-from stylegan_culture import arrays, images, tables
+from stylegan_culture import arrays, images
 from stylegan_culture.config import InputError, option, visible
-from stylegan_culture.files import read_bytes, write_result, written_whole
+from stylegan_culture.files import write_result
 from stylegan_culture.model_record import MOST_LOOKS, Facts, showable
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.pipelines.sampling import Source
@@ -234,7 +234,7 @@ def main(arguments: list[str] | None = None) -> None:
     images.write(sheet, _sheet(search, loaded.facts, chosen))
     write_result(measures, _measures(before, chosen))
     runs.report_skipped(folder, source, photographs)
-    _keep_table(config.model, folder)
+    runs.keep_table(config.model, folder)
     arrays.save_weights(loaded.network, folder / models.WEIGHTS)
     record = _record(config, loaded.facts, chosen, flags.command)
     write_result(folder / "run.json", record)  # last: a folder that has it is whole
@@ -316,15 +316,6 @@ def _aims(artworks: Source, probe: "probes.CultureProbe") -> Aims:
     features = (probes.descriptors(probe.backbone, small).mean(axis=0) - mean) / deviation
     pale = np.quantile(lights(places(shown)), 0.75)
     return Aims(quiet, float(pale), float(dull), float(vivid), features)
-
-
-def _keep_table(model: str, folder: pathlib.Path) -> None:
-    """Copies the table of the pictures that the weights were trained on, so that none of them is
-    judged as held out."""
-    table = models.pictures_table(model)
-    if table is not None:
-        with written_whole(folder / models.PICTURES) as file:
-            file.write(read_bytes(table, tables.MOST_BYTES))
 
 
 def _measures(before: dict[str, Judged], chosen: dict[str, list[Judged]]) -> dict:

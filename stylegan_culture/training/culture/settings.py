@@ -111,7 +111,7 @@ class WarmStartConfig:
     cultures: str = option(
         "",
         "the new model's cultures in order, of those of --from and --data, with commas; a culture "
-        "of --from that --data does not show stays as it is. Empty: all of both",
+        "of --from that --data does not show is kept by distillation. Empty: all of both",
         metavar="A,B",
     )
     distilled: int = option(
