@@ -132,9 +132,15 @@ def _flags(model, pictures, folder, *more):
 @pytest.fixture(scope="module")
 def finished(model_folder, dots, tmp_path_factory, uncompiled):
     folder = tmp_path_factory.mktemp("runs") / "warm"
+    (model_folder / "pictures.csv").write_text("path,culture\nwaves/0007.jpg,waves\n")
     with uncompiled():
         assert run(train, *_flags(model_folder, dots / "alone", folder)) == 0
+    (model_folder / "pictures.csv").unlink()
     return folder
+
+
+def test_what_the_old_model_was_trained_on_is_known(finished):
+    assert models.training_pictures(finished) == {"waves/0007"}
 
 
 def test_a_run_gives_a_model_of_old_and_new_cultures(finished, measures, model_folder):

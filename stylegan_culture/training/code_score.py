@@ -17,7 +17,10 @@ and no longer by another network's.
 
 `Descent` minimises over the code c, from a start c0:
 
-    - score with E log P for P + HOLD max(least - tone, 0) + NEAR |c - c0|^2
+    - score with E log P for P + HOLD max(t0 - tone, 0) + HOLD mean max(p0 - E log P, 0)
+    + NEAR |c - c0|^2
+
+where t0 and p0 are what the code of now reaches, p0 by each probe.
 """
 
 import dataclasses
@@ -40,7 +43,8 @@ lightness = later("stylegan_culture.measures.lightness")
 of_probes = later("stylegan_culture.measures.probes")
 
 GRID = 16  # pixels between places whose lightness decides order and tone
-HOLD = 5.0  # weight of a tone that is too low
+HOLD = 5.0  # weight of a tone, and of a naming, that is lower than now
+MARGIN = 0.03  # of the tone of now, below which a descent is held back
 NEAR = 0.02  # weight of the squared distance from the start
 STEP = 4  # pixels between those whose chroma is measured
 LEAST = 1e-6  # under roots, whose slope is endless at 0
@@ -61,10 +65,10 @@ class ScoreConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What the results of a code show; see the module. Marks, lights and chroma are in units of
-    CIELAB."""
+    """What the results of a code show; see the module. named: P by each probe. Marks, lights and
+    chroma are in units of CIELAB."""
 
-    named: float
+    named: tuple[float, ...]
     edges: float
     order: float
     marks: float
@@ -72,6 +76,13 @@ class Figures:
     lights: float
     chroma: float
     far: float
+
+
+class Held(typing.NamedTuple):
+    """What a descent may not lose: tone, and E log P by each probe `[J]`."""
+
+    tone: float
+    log_named: np.ndarray
 
 
 class Aims(typing.NamedTuple):
@@ -88,7 +99,7 @@ class Aims(typing.NamedTuple):
 def score(figures: Figures, aims: Aims, weights: ScoreConfig) -> float:
     """The score of the module."""
     return (
-        figures.named
+        float(np.mean(figures.named))
         + weights.edges * figures.edges
         + weights.order * figures.order
         - weights.marks * max(figures.marks - aims.quiet, 0.0)
@@ -114,7 +125,7 @@ class Contents:
                 "name a folder of other photographs with --content"
             )
 
-    def compared(self, results: np.ndarray, named: float, far: float) -> Figures:
+    def compared(self, results: np.ndarray, named: tuple[float, ...], far: float) -> Figures:
         """The figures of results `[N, S, S, 3]`; `named` and `far` are those of their features. A
         result of one lightness keeps neither edges nor order: 0."""
         before, after = self.lightness, lightness.lightness(results)
@@ -190,19 +201,22 @@ class Descent:
         self.masks = tf.constant(masks, tf.float32)
         self.loss = tf.function(self._loss)
 
-    def refined(self, start: np.ndarray, culture: str, aims: Aims, least: float) -> np.ndarray:
+    def held(self, code: np.ndarray, culture: str, aims: Aims) -> Held:
+        """What a code `[D]` reaches, with the margin of tone: of `refined`."""
+        column, features = self._column(culture), _constants(aims.features)
+        shown = self.figures(tf.constant(code, tf.float32), column, features)
+        return Held(float(shown["tone"]) + MARGIN, shown["log_named"].numpy())
+
+    def refined(self, start: np.ndarray, culture: str, aims: Aims, held: Held) -> np.ndarray:
         """The best code `[D]` that was met on the way from `start`.
 
         Args:
             start: a code `[D]`.
             culture: a class of the probe.
             aims: of the culture's artworks.
-            least: tone below which `HOLD` counts.
+            held: of the code of now.
         """
-        column = tf.constant(self.judges[0].classes.index(culture))
-        given = tf.nest.map_structure(
-            lambda one: tf.constant(one, tf.float32), (start, *aims, least)
-        )
+        column, given = self._column(culture), _constants((start, aims, held))
 
         def loss(code: np.ndarray) -> tuple[float, np.ndarray]:
             code = tf.constant(code, tf.float32)
@@ -216,12 +230,15 @@ class Descent:
             loss, np.asarray(start, np.float64), jac=True, method="L-BFGS-B", options=options
         ).x.astype(np.float32)
 
+    def _column(self, culture: str) -> "tf.Tensor":
+        return tf.constant(self.judges[0].classes.index(culture))
+
     def figures(
         self, code: "tf.Tensor", column: "tf.Tensor", features: "Sequence[tf.Tensor]"
     ) -> "dict[str, tf.Tensor]":
-        """Scalars of a code `[D]`: log_named for the class `column`, edges, order, marks, tone,
-        lights, chroma, and far from `features`. Marks are a mean over photographs with plain
-        places, not their median."""
+        """Figures of a code `[D]`: log_named by each probe, `[J]`, for the class `column`; edges,
+        order, marks, tone, lights, chroma, and far from `features`. Marks are a mean over
+        photographs with plain places, not their median."""
         count = self.pictures.shape[0]
         codes = tf.repeat(code[None], count, axis=0)
         results = self.network.stylize_with(self.pictures, codes, tf.ones((count, 1)))
@@ -231,7 +248,7 @@ class Descent:
             self.judges, self.linear, features, strict=True
         ):
             described = linalg.descriptors(judge.backbone(small))
-            named.append(tf.nn.log_softmax(described @ kernel + bias)[:, column])
+            named.append(tf.reduce_mean(tf.nn.log_softmax(described @ kernel + bias)[:, column]))
             shown = (tf.reduce_mean(described, axis=0) - mean) / deviation
             far.append(tf.reduce_mean((shown - wanted) ** 2))
         side = (lightness.SIDE, lightness.SIDE)
@@ -239,7 +256,7 @@ class Descent:
         places, before = _places(after), self.before["places"]
         centred = before - tf.reduce_mean(before)
         return {
-            "log_named": tf.reduce_mean(named),
+            "log_named": tf.stack(named),
             "edges": tf.reduce_mean(_correlation(self.before["edges"], _slope(after))),
             "order": tf.reduce_mean(_correlation(before, places)),
             "marks": self._marks(after),
@@ -264,32 +281,34 @@ class Descent:
         code: "tf.Tensor",
         column: "tf.Tensor",
         start: "tf.Tensor",
-        quiet: "tf.Tensor",
-        pale: "tf.Tensor",
-        dull: "tf.Tensor",
-        vivid: "tf.Tensor",
-        features: "Sequence[tf.Tensor]",
-        least: "tf.Tensor",
+        aims: Aims,
+        held: Held,
     ) -> "tuple[tf.Tensor, tf.Tensor]":
         weights = self.weights
         with tf.GradientTape() as tape:
             tape.watch(code)
-            shown = self.figures(code, column, features)
+            shown = self.figures(code, column, aims.features)
             loss = (
-                -shown["log_named"]
+                -tf.reduce_mean(shown["log_named"])
                 - weights.edges * shown["edges"]
                 - weights.order * shown["order"]
-                + weights.marks * tf.nn.relu(shown["marks"] - quiet)
+                + weights.marks * tf.nn.relu(shown["marks"] - aims.quiet)
                 + weights.tone * tf.abs(1.0 - shown["tone"])
-                + weights.lights * tf.nn.relu(pale - shown["lights"]) / 100.0
+                + weights.lights * tf.nn.relu(aims.pale - shown["lights"]) / 100.0
                 + weights.far * shown["far"]
                 + weights.chroma
-                * tf.nn.relu(tf.maximum(dull - shown["chroma"], shown["chroma"] - vivid))
+                * tf.nn.relu(tf.maximum(aims.dull - shown["chroma"], shown["chroma"] - aims.vivid))
                 / 100.0
-                + HOLD * tf.nn.relu(least - shown["tone"])
+                + HOLD * tf.nn.relu(held.tone - shown["tone"])
+                + HOLD * tf.reduce_mean(tf.nn.relu(held.log_named - shown["log_named"]))
                 + NEAR * tf.reduce_sum((code - start) ** 2)
             )
         return loss, tape.gradient(loss, code)
+
+
+def _constants(values: typing.Any) -> typing.Any:
+    """A structure of numbers and arrays in float32."""
+    return tf.nest.map_structure(lambda one: tf.constant(one, tf.float32), values)
 
 
 def _lab(pictures: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":

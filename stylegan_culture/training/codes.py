@@ -5,9 +5,9 @@ as the style encoder gives them, restyle a few training photographs, and are sco
 results show (`code_score`). No portrait is used to choose a code.
 
 From the code of now, and from the best and most different codes of artworks, the score is then
-improved by gradient. A code of a lower tone than the code of now, by more than
-`slack`, is left out. The first look is the best of the rest; each further one is that whose results
-differ most from the looks chosen before, of those whose score is near the best.
+improved by gradient. A code whose tone, or whose P by any probe, is lower than that of the code of
+now by more than `slack`, is left out. The first look is the best of the rest; each further one is
+that whose results differ most from the looks chosen before, of those whose score is near the best.
 """
 
 import dataclasses
@@ -19,9 +19,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tqdm
 
-from stylegan_culture import arrays, images, tables
+from stylegan_culture import arrays, images
 from stylegan_culture.config import WEIGHTS_HELP, InputError, option, visible
-from stylegan_culture.files import read_bytes, write_result, written_whole
+from stylegan_culture.files import write_result
 from stylegan_culture.model_record import MOST_LOOKS, Facts, showable
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
 from stylegan_culture.pipelines.sampling import Source
@@ -30,6 +30,7 @@ from stylegan_culture.training.code_score import (
     Aims,
     Contents,
     Figures,
+    Held,
     ScoreConfig,
     lights,
     places,
@@ -49,7 +50,6 @@ probes = later("stylegan_culture.measures.probes")
 
 FITTED = 200  # training pictures of each class that the probe is fitted to
 BEST = 12  # codes of artworks, of which the most different ones are improved
-MARGIN = 0.03  # of the tone of now, below which an improvement is held back
 BEFORE = "its code before the search"  # what a code is called that a culture's name has now
 DIGITS = 4  # of the figures in metrics.json, behind the point
 LONGEST_NAME = 60  # characters of an artwork's name in a look's source
@@ -73,7 +73,9 @@ class CodesConfig:
     contents: int = option(6, "photographs that every candidate restyles", low=2)
     judged: int = option(32, "photographs that the improved candidates restyle", low=2)
     looks: int = option(3, "looks of each culture, the default among them", low=1, high=MOST_LOOKS)
-    slack: float = option(0.0, "how much lower than now a look's tone may be", low=0.0)
+    slack: float = option(
+        0.0, "how much lower than now a look's tone, and its probability, may be", low=0.0
+    )
     near: float = option(0.3, "how much less than the best the score of a look may be", low=0.0)
     size: int = option(256, "pixels a side of the photographs", low=32, multiple_of=16)
     score: ScoreConfig = ScoreConfig()
@@ -107,7 +109,7 @@ class Judged:
     def record(self) -> dict[str, float | str]:
         """What stands in metrics.json."""
         figures = dataclasses.asdict(self.figures) | {"score": self.score}
-        rounded = {name: round(value, DIGITS) for name, value in figures.items()}
+        rounded = {name: np.round(value, DIGITS).tolist() for name, value in figures.items()}
         return {"source": self.candidate.source, **rounded}
 
 
@@ -155,7 +157,7 @@ class Search:
             mean, deviation = judge.standard
             every.append((features.mean(axis=0) - mean) / deviation)
             far.append(np.mean((every[-1] - wanted) ** 2))
-        figures = contents.compared(results, float(np.mean(named)), float(np.mean(far)))
+        figures = contents.compared(results, tuple(map(float, named)), float(np.mean(far)))
         total = score(figures, aims, self.config.score)
         return Judged(candidate, figures, total, np.concatenate(every))
 
@@ -173,13 +175,13 @@ class Search:
         starts = [few[0], *different(best(few[1:], BEST), config.starts, np.inf)]
         tried = [one.candidate for one in starts]
         if config.steps:
-            least = few[0].figures.tone + MARGIN
-            tried = [self._improved(one, culture, aims, least) for one in tried]
+            held = self.descent.held(before.code, culture, aims)
+            tried = [self._improved(one, culture, aims, held) for one in tried]
         last = [judge(one, self.every) for one in (before, *tried)]
         return different(allowed(last, config.slack), config.looks, config.near), last[0]
 
-    def _improved(self, candidate: Candidate, culture: str, aims: Aims, least: float) -> Candidate:
-        code = self.descent.refined(candidate.code, culture, aims, least)
+    def _improved(self, candidate: Candidate, culture: str, aims: Aims, held: Held) -> Candidate:
+        code = self.descent.refined(candidate.code, culture, aims, held)
         return Candidate(code, f"{candidate.source}, improved")
 
 
@@ -189,9 +191,14 @@ def best(judged: Sequence[Judged], count: int) -> list[Judged]:
 
 
 def allowed(judged: Sequence[Judged], slack: float) -> list[Judged]:
-    """The first, and those whose tone is not lower than the first's by more than `slack`."""
-    least = judged[0].figures.tone - slack
-    return [judged[0], *(one for one in judged[1:] if one.figures.tone >= least)]
+    """The first, and those whose tone, and probability by each probe, are not lower than the
+    first's by more than `slack`."""
+
+    def held(one: Judged) -> np.ndarray:
+        return np.array([one.figures.tone, *one.figures.named])
+
+    least = held(judged[0]) - slack
+    return [judged[0], *(one for one in judged[1:] if (held(one) >= least).all())]
 
 
 def different(judged: Sequence[Judged], count: int, near: float) -> list[Judged]:
@@ -243,7 +250,7 @@ def main(arguments: list[str] | None = None) -> None:
     images.write(sheet, _sheet(search, loaded.facts, chosen))
     write_result(measures, _measures(before, chosen))
     runs.report_skipped(folder, source, photographs)
-    _keep_table(config.model, folder)
+    runs.keep_table(config.model, folder)
     arrays.save_weights(loaded.network, folder / models.WEIGHTS)
     record = _record(config, loaded.facts, chosen, flags.command)
     write_result(folder / "run.json", record)  # last: a folder that has it is whole
@@ -333,15 +340,6 @@ def _aims(artworks: Source, judges: "list[probes.CultureProbe]") -> Aims:
         features.append((described - mean) / deviation)
     pale = np.quantile(lights(places(shown)), 0.75)
     return Aims(quiet, float(pale), float(dull), float(vivid), tuple(features))
-
-
-def _keep_table(model: str, folder: pathlib.Path) -> None:
-    """Copies the table of the pictures that the weights were trained on, so that none of them is
-    judged as held out."""
-    table = models.pictures_table(model)
-    if table is not None:
-        with written_whole(folder / models.PICTURES) as file:
-            file.write(read_bytes(table, tables.MOST_BYTES))
 
 
 def _measures(before: dict[str, Judged], chosen: dict[str, list[Judged]]) -> dict:

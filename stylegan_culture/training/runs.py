@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from stylegan_culture import config as settings
+from stylegan_culture import tables
 from stylegan_culture.config import InputError, option, reason
 from stylegan_culture.files import (
     file_name,
     locked,
+    read_bytes,
     read_measures,
     read_run,
     write_result,
     write_run,
+    written_whole,
 )
 from stylegan_culture.model_record import read_settings, read_text
 from stylegan_culture.outputs import Outputs, add_flag, named
@@ -39,6 +42,7 @@ from stylegan_culture.training import TRAINERS, checkpoint, later, replicas
 from stylegan_culture.training.loop import LoopConfig, Trainer, train
 
 keras, tf = later("keras"), later("tensorflow")
+models = later("stylegan_culture.models")
 optimisers = later("stylegan_culture.training.optimisers")
 
 PROGRAM = "python -m stylegan_culture.train"
@@ -406,6 +410,15 @@ def report_skipped(folder: pathlib.Path, source: Source, content: Source | None 
         if part is not None and part.skipped:
             write_report(folder / name, part)
             print(f"{len(part.skipped)} files skipped, named in {folder / name}")
+
+
+def keep_table(model: str, folder: pathlib.Path) -> None:
+    """Copies the table of the pictures that a model was trained on into the run folder of a model
+    made from it, so that none of them is judged as held out."""
+    table = models.pictures_table(model)
+    if table is not None:
+        with written_whole(folder / models.PICTURES) as file:
+            file.write(read_bytes(table, tables.MOST_BYTES))
 
 
 def described(source: Source) -> list[dict]:

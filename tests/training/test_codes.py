@@ -9,22 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from calls import refused, run
+from skies import picture
 
 from stylegan_culture import arrays, images, models, train
 from stylegan_culture.deploy import exporter
 from stylegan_culture.features import backbones
 from stylegan_culture.stylizer import Stylizer
 from stylegan_culture.training import code_score, codes
-
-SIDE = 64
-
-
-def picture(generator, sky, tone=1.0):
-    """Noise in blocks of 4 px whose upper `sky` rows are one colour, `[SIDE, SIDE, 3]`."""
-    drawn = generator.uniform(0.2, 0.8, (SIDE // 4, SIDE // 4, 1)).repeat(4, 0).repeat(4, 1)
-    drawn = np.repeat(drawn, 3, axis=2).astype(np.float32)
-    drawn[:sky] = 0.6
-    return drawn * tone
 
 
 def judged(code, score, tone=1.0, shown=(0.0,)):

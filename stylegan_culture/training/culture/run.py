@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
         trainer = trainers.CultureTrainer(cultures, run.config, batch, previews, start)
     keeper = _make_keeper(run, trainer, source, content) if leads else None
     facts |= {"parameters": trainer.average.count_params()}
+    if leads and start:
+        runs.keep_table(run.config.warm_start.from_, run.folder)
     metrics = run.train(trainer, source, content, facts, keeper)
     if not leads:
         return

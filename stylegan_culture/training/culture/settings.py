@@ -111,7 +111,7 @@ class WarmStartConfig:
     cultures: str = option(
         "",
         "the new model's cultures in order, of those of --from and --data, with commas; a culture "
-        "of --from that --data does not show stays as it is. Empty: all of both",
+        "of --from that --data does not show is kept by distillation. Empty: all of both",
         metavar="A,B",
     )
     distilled: int = option(
@@ -260,7 +260,7 @@ CULTURE256 = TrainConfig(
 # Begins from a trained model: the discriminators are new, the generator has to change little.
 WARM_START = dataclasses.replace(
     CULTURE256,
-    loop=LoopConfig(steps=1500, sample_interval=250, save_interval=250),
+    loop=LoopConfig(steps=950, sample_interval=250, save_interval=250),
     optimizer=dataclasses.replace(CULTURE256.optimizer, warm_up=0),
     warm_start=WarmStartConfig(from_="culture256"),
 )

@@ -1,4 +1,4 @@
-"""Begins the training of a culture GAN from a trained model, whose cultures stay as they are.
+"""Begins the training of a culture GAN from a trained model, whose cultures it keeps.
 
 Cultures are kept, added, replaced or dropped. A kept culture that the data show is taught by their
 pictures. One that they do not show is kept by distillation (arXiv 1503.02531): the new model has to
