@@ -45,6 +45,7 @@ of_probes = later("stylegan_culture.measures.probes")
 GRID = 16  # pixels between places whose lightness decides order and tone
 HOLD = 5.0  # weight of a tone, and of a naming, that is lower than now
 MARGIN = 0.03  # of the tone of now, below which a descent is held back
+NAMED_MARGIN = 0.1  # of E log P of now, likewise: other photographs lose a little
 NEAR = 0.02  # weight of the squared distance from the start
 STEP = 4  # pixels between those whose chroma is measured
 LEAST = 1e-6  # under roots, whose slope is endless at 0
@@ -59,7 +60,7 @@ class ScoreConfig:
     marks: float = weight(0.5, "marks on plain places above the artworks' own, for 1 L*")
     tone: float = weight(0.5, "how far the slope of lightness is from 1")
     lights: float = weight(1.5, "lightest parts darker than the artworks', for 100 L*")
-    far: float = weight(2.0, "the mean features' distance from the artworks'")
+    far: float = weight(5.0, "the mean features' distance from the artworks'")
     chroma: float = weight(4.0, "colours duller or more vivid than most artworks', for 100 units")
 
 
@@ -202,10 +203,10 @@ class Descent:
         self.loss = tf.function(self._loss)
 
     def held(self, code: np.ndarray, culture: str, aims: Aims) -> Held:
-        """What a code `[D]` reaches, with the margin of tone: of `refined`."""
+        """What a code `[D]` reaches, with the margins: of `refined`."""
         column, features = self._column(culture), _constants(aims.features)
         shown = self.figures(tf.constant(code, tf.float32), column, features)
-        return Held(float(shown["tone"]) + MARGIN, shown["log_named"].numpy())
+        return Held(float(shown["tone"]) + MARGIN, shown["log_named"].numpy() + NAMED_MARGIN)
 
     def refined(self, start: np.ndarray, culture: str, aims: Aims, held: Held) -> np.ndarray:
         """The best code `[D]` that was met on the way from `start`.
