@@ -72,12 +72,12 @@ def evaluated(flags, vgg_archive, stage_archive, tmp_path_factory):
     controls, with a toy measure that is one function and one line of the table."""
     kept, load, measure = types.SimpleNamespace(), evaluation.load_restylers, evaluation.measure
 
-    def load_more(config, trial):
-        return [*load(config, trial), *controls(trial)]
+    def load_more(config, trial, networks):
+        return [*load(config, trial, networks), *controls(trial)]
 
-    def keep(config, trial, ways):
+    def keep(config, trial, ways, networks):
         kept.trial, kept.ways = trial, {one.name: one for one in ways}
-        kept.record, kept.galleries = measure(config, trial, ways)
+        kept.record, kept.galleries = measure(config, trial, ways, networks)
         return kept.record, kept.galleries
 
     people, saved = tmp_path_factory.mktemp("people"), tmp_path_factory.mktemp("saved") / "results"
@@ -312,6 +312,18 @@ def test_wrong_input_is_one_sentence(flags, changed, said, culture_folder, capsy
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("option", ["features-weights", "style", "peer"])
+def test_a_network_that_is_missing_is_told_before_pictures_are_read(
+    flags, vgg_archive, monkeypatch, capsys, tmp_path, option
+):
+    monkeypatch.setattr(evaluation, "build", lambda config: pytest.fail("pictures are read"))
+    given = {"style": vgg_archive} | {option: tmp_path / "none.npz"}
+    arguments = flags(out=tmp_path / "out", **given)
+    assert settings.run_command(evaluate.main, arguments) == settings.EXIT_INPUT
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert shown.startswith("error: ") and "none.npz" in shown
+
+
 def test_a_judge_that_cannot_be_downloaded_is_one_sentence(flags, capsys, tmp_path, monkeypatch):
     def offline(**arguments):
         raise OSError("no network")
@@ -337,7 +349,7 @@ def test_what_cannot_be_restyled_by_is_said(evaluated, changed, said):
     trial = dataclasses.replace(config.trial, model=())
     config = dataclasses.replace(config, trial=trial, **changed)
     with pytest.raises(InputError, match=said):
-        restylers.load_restylers(config, evaluated.trial)
+        restylers.load_restylers(config, evaluated.trial, restylers.Networks(None, None, None))
 
 
 def test_a_culture_that_the_model_lacks_is_named(evaluated):

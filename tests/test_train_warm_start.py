@@ -103,7 +103,7 @@ def test_looks_stay_with_the_cultures_that_no_picture_changes(start, generator):
 def test_distillation_is_the_difference_of_both_models(start, batch):
     """0 for the old model's own weights; a last bias that is higher by 0.2 makes results of
     `0.5 + 0.5 x` brighter by 0.1, and changes no code."""
-    distillation = Distillation(start, keras.DTypePolicy("float32"))
+    distillation = Distillation(start, keras.DTypePolicy("float32"), lambda pictures: {})
     model, seed = _begun(start, batch), tf.constant([1, 2])
 
     def losses():
@@ -121,6 +121,28 @@ def test_distillation_is_the_difference_of_both_models(start, batch):
     assert losses()["distilled_codes"] == pytest.approx(0.0, abs=1e-6)
     kernel.assign(rows + 1.0)
     assert losses()["distilled_codes"] > 0.01
+
+
+def test_distilled_style_heeds_what_smoothing_takes_away(start, batch):
+    """Taps are the pictures themselves: the same Gram matrices for equal results, and fewer squares
+    once a model's contrast is halved; by hand."""
+    distillation = Distillation(start, keras.DTypePolicy("float32"), lambda shown: {"all": shown})
+    model, seed = _begun(start, batch), tf.constant([1, 2])
+    results = []
+    distillation.features = lambda shown: results.append(np.asarray(shown)) or {"all": shown}
+
+    def style():
+        parts = distillation(model, batch["content"], lambda contents, seed: {}, seed)
+        return float(parts["distilled_style"])
+
+    assert style() == pytest.approx(0.0, abs=1e-5)
+    layer = model.generator.to_rgb.layer
+    layer.kernel.assign(layer.kernel * 0.5)
+    found = style()
+    grams = [np.einsum("bhwc,bhwd->bcd", one, one) for one in results[-2:]]
+    apart, size = np.abs(grams[0] - grams[1]), np.abs(grams[0]) + np.abs(grams[1])
+    expected = (apart.mean(axis=(1, 2)) / size.mean(axis=(1, 2))).mean()
+    assert found == pytest.approx(expected, rel=1e-3) and found > 1e-4
 
 
 def _flags(model, pictures, folder, *more):

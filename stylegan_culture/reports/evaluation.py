@@ -28,7 +28,7 @@ from stylegan_culture.reports.evaluation_measures import (
     figures_of,
 )
 from stylegan_culture.reports.page import Shown, complete, render, sentences, shown, tiles
-from stylegan_culture.reports.restylers import Restyler, load_restylers
+from stylegan_culture.reports.restylers import Networks, Restyler, load_restylers
 from stylegan_culture.reports.skin import SkinRecord
 from stylegan_culture.reports.trial import EvaluateConfig, Trial, build, shortage
 
@@ -201,12 +201,13 @@ def run(config: EvaluateConfig) -> None:
     """Measures everything that the options name; the folder is filled when all is done."""
     started = time.monotonic()
     folder = pathlib.Path(config.trial.out)
-    portraits = skin.load(config.trial)  # first: a fault of a table shows at once
+    portraits = skin.load(config.trial)  # first: a fault of a table or network shows at once
     if config.lettering:
         boxes.read(config.lettering)
+    networks = Networks.of(config)
     trial = build(config.trial)
-    restylers = load_restylers(config, trial)
-    record, galleries = measure(config, trial, restylers)
+    restylers = load_restylers(config, trial, networks)
+    record, galleries = measure(config, trial, restylers, networks)
     faces = skin.measured(portraits, restylers, trial.cultures, config.trial.seed)
     record = dataclasses.replace(record, skin=faces)
     record = dataclasses.replace(record, seconds=round(time.monotonic() - started, 1))
@@ -223,10 +224,10 @@ def run(config: EvaluateConfig) -> None:
 
 
 def measure(
-    config: EvaluateConfig, trial: Trial, restylers: list[Restyler]
+    config: EvaluateConfig, trial: Trial, restylers: list[Restyler], networks: Networks
 ) -> tuple[EvaluationRecord, dict[str, Gallery]]:
     """The record, and the pictures of each restyler by its name."""
-    references = References.of(config, trial)
+    references = References(config, trial, networks)
     crossfade = _crossfade(trial, config.trial.seed)
     methods, galleries, saved, several = {}, {}, [], len(restylers) > 1
     for restyler in restylers:
@@ -255,7 +256,7 @@ def measure(
         second_judge=None if second is None else _probe_figures(trial, second),
         seen=trial.seen,
         skin=None,
-        features=Network(references.backbone.name, references.backbone.fingerprint),
+        features=Network(networks.features.name, networks.features.fingerprint),
         crossfade=crossfade,
         methods=methods,
         config=config,

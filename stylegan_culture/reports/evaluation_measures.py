@@ -12,7 +12,6 @@ import numpy as np
 import tqdm
 
 from stylegan_culture import images
-from stylegan_culture.features.backbones import build_backbone
 from stylegan_culture.measures import (
     colour,
     content,
@@ -28,6 +27,7 @@ from stylegan_culture.pipelines import boxes
 from stylegan_culture.pipelines.input import evaluation_arrays
 from stylegan_culture.reports.page import number
 from stylegan_culture.reports.restylers import (
+    Networks,
     Restyler,
     example_numbers,
     examples,
@@ -43,33 +43,22 @@ STYLE_PICTURES = 256  # pixels of the short side of artworks whose Gram matrices
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class References:
-    """What the results of every restyler are compared with, each made once.
-
-    `backbone` is of FID, KID and perceptual distances, `style_backbone` of the style distance, or
-    None.
-    """
+    """What the results of every restyler are compared with, each made once."""
 
     config: EvaluateConfig
     trial: Trial
-    backbone: typing.Any
-    style_backbone: typing.Any
-
-    @classmethod
-    def of(cls, config: EvaluateConfig, trial: Trial) -> "References":
-        """Loads the networks that the options name."""
-        style = build_backbone("vgg19_16x", config.style) if config.style else None
-        return cls(config, trial, build_backbone(config.features, config.features_weights), style)
+    networks: Networks
 
     @functools.cached_property
     def perceived(self) -> content.Perceived:
         """Features of the contents."""
-        return content.Perceived.of(self.backbone, self.trial.small)
+        return content.Perceived.of(self.networks.features, self.trial.small)
 
     @functools.cached_property
     def apart(self) -> float:
         """The mean perceptual distance of each content to the one before it."""
         shifted = np.roll(self.trial.small, 1, axis=0)
-        return float(np.mean(content.compared(self.backbone, shifted, self.perceived)[0]))
+        return float(np.mean(content.compared(self.networks.features, shifted, self.perceived)[0]))
 
     @functools.cached_property
     def known(self) -> restyled.Known:
@@ -84,7 +73,7 @@ class References:
     def artworks(self) -> dict[str, np.ndarray]:
         """Culture to pooled features `[A, D]` of its artworks."""
         bar = tqdm.tqdm(self.trial.artworks.items(), "features of artworks", disable=None)
-        return {name: content.pooled(self.backbone, pictures) for name, pictures in bar}
+        return {name: content.pooled(self.networks.features, pictures) for name, pictures in bar}
 
     @functools.cached_property
     def ordinary(self) -> np.ndarray:
@@ -110,7 +99,7 @@ class References:
         training = self.trial.training
         return [
             restyled.mean_grams(
-                self.style_backbone,
+                self.networks.style,
                 training_pictures(self.trial, training.of_culture(culture), STYLE_PICTURES),
             )
             for culture in tqdm.trange(
@@ -142,7 +131,9 @@ class Results:
     @functools.cached_property
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """Perceptual distances to the contents `[K, N]`, and pooled features `[K, N, D]`."""
-        return content.compared(self.references.backbone, self.small, self.references.perceived)
+        return content.compared(
+            self.references.networks.features, self.small, self.references.perceived
+        )
 
     @functools.cached_property
     def lightness(self) -> np.ndarray:
@@ -243,10 +234,10 @@ def _error(results: Results) -> np.ndarray | None:
 
 def _style_distance(results: Results) -> np.ndarray | None:
     references = results.references
-    if references.style_backbone is None:
+    if references.networks.style is None:
         return None
     pairs = zip(results.pictures, references.style_grams, strict=True)
-    return np.stack([restyled.style_distances(references.style_backbone, *pair) for pair in pairs])
+    return np.stack([restyled.style_distances(references.networks.style, *pair) for pair in pairs])
 
 
 def _style_to_gatys(results: Results) -> Whole | None:
@@ -259,7 +250,7 @@ def _style_to_gatys(results: Results) -> Whole | None:
     config, trial, model = results.config, results.trial, results.restyler.model
     if not config.gatys or model is None:
         return None
-    backbone, ratios = results.references.style_backbone, []
+    backbone, ratios = results.references.networks.style, []
     chosen = np.linspace(0, len(trial.contents) - 1, config.gatys).astype(int)
     for place, at in enumerate(tqdm.tqdm(chosen, "optimised by Gatys", disable=None)):
         picture = trial.contents[at]
@@ -294,7 +285,7 @@ def _obedience(results: Results) -> np.ndarray | None:
     if not results.restyler.by_example:
         return None
     config, trial, rows = results.config.trial, results.trial, []
-    network = results.references.style_backbone or trial.probe.backbone
+    network = results.references.networks.style or trial.probe.backbone
     bar = tqdm.tqdm(results.pictures, desc="nearer to their examples", disable=None)
     for culture, pictures in enumerate(bar):
         given = example_numbers(config, trial, culture, len(pictures))

@@ -79,7 +79,28 @@ def load_models(config: TrialConfig, trial: Trial) -> list[Restyler]:
     return loaded
 
 
-def load_restylers(config: EvaluateConfig, trial: Trial) -> list[Restyler]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Networks:
+    """The networks that the options of `evaluate` name by files.
+
+    `features` is of FID, KID and perceptual distances, `style` of the style distance; `peer` is
+    multi-level WCT. None where no option names one.
+    """
+
+    features: keras.Model
+    style: keras.Model | None
+    peer: wct_vgg19.StageTransfer | None
+
+    @classmethod
+    def of(cls, config: EvaluateConfig) -> "Networks":
+        """Loads them; `InputError` for a wrong file."""
+        features = build_backbone(config.features, config.features_weights)
+        style = build_backbone("vgg19_16x", config.style) if config.style else None
+        peer = wct_vgg19.StageTransfer(config.style, config.peer) if config.peer else None
+        return cls(features, style, peer)
+
+
+def load_restylers(config: EvaluateConfig, trial: Trial, networks: Networks) -> list[Restyler]:
     """Everything that the options of `evaluate` name, in their order."""
     loaded = load_models(config.trial, trial)
     known = tuple(loaded)
@@ -96,8 +117,9 @@ def load_restylers(config: EvaluateConfig, trial: Trial) -> list[Restyler]:
         else:
             restyle, by = _classical(name, config.trial, trial), name != "moments"
             loaded.append(Restyler.of_each(name, "method", restyle, by_example=by))
-    if config.peer:
-        loaded.append(Restyler.of_each(PEER, "method", _by_peer(config, trial), by_example=True))
+    if networks.peer:
+        peer = _by_peer(config, trial, networks.peer)
+        loaded.append(Restyler.of_each(PEER, "method", peer, by_example=True))
     if len({one.name for one in loaded}) < len(loaded):
         raise InputError("a method is named twice; name each once")
     return loaded
@@ -157,9 +179,10 @@ def _by_truth(trial: Trial) -> Restyle:
     return restyle
 
 
-def _by_peer(config: EvaluateConfig, trial: Trial) -> EachRestyled:
+def _by_peer(
+    config: EvaluateConfig, trial: Trial, transfer: wct_vgg19.StageTransfer
+) -> EachRestyled:
     """Multi-level WCT through a distilled VGG-19, each content with a training artwork."""
-    transfer = wct_vgg19.StageTransfer(config.style, config.peer)
 
     def each(pictures: Sequence[np.ndarray], culture: int) -> Iterator[np.ndarray]:
         styles = examples(config.trial, trial, culture, len(pictures))

@@ -12,7 +12,11 @@ from stylegan_culture.training.discriminators import DiscriminatorLossConfig
 
 REPORTS = {"total", "discriminator", "spread", "saturated"}
 NO_WEIGHTS = {"stability_radius"}
-BESIDE_A_TEACHER = {"distillation", "distilled_codes"}  # with --from only; test_train_warm_start
+BESIDE_A_TEACHER = {
+    "distillation",
+    "distilled_style",
+    "distilled_codes",
+}  # with --from only; test_train_warm_start
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ class LossConfig:
     style_features: float = weight(0.0, "style (Gram) over backbone taps")
     style_prior: float = weight(0.01, "the KL term of the style encoder")
     distillation: float = weight(10.0, "what a model of --from and the new one restyle differently")
+    distilled_style: float = weight(2.0, "the same by Gram matrices of a backbone's features")
     distilled_codes: float = weight(1.0, "codes that a model of --from and the new one differ in")
     total_variation: float = weight(0.0, "total variation")
     plain: float = weight(0.0, "total variation where the content is plain")

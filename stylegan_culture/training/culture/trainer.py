@@ -168,7 +168,7 @@ class CultureTrainer(Trainer):
             self.average.set_weights(self.model.get_weights())
             self.places = start.places
             if start.distilled:
-                self.distillation = Distillation(start, policy)
+                self.distillation = Distillation(start, policy, self._features)
                 self.distilled = config.warm_start.distilled
         self.backbone = None
         if config.backbone.backbone:
