@@ -11,7 +11,8 @@ lightness of the lightest tenth of a result. Quiet is how marked the plain place
 artworks are, and pale is how light their lights are: in the best quarter, since age makes paper,
 silk and varnish brown. Chroma is the mean distance from grey in CIELAB; half of the artworks lie
 between dull and vivid. Far is how far the results' mean features are from the artworks': the mean
-over features of the squared difference, in deviations of all pictures that the probe was fitted to.
+over features of the squared difference, in deviations of all pictures that the probe was fitted to
+and of 5 at most, since channels that are hardly used lie hundreds away in some picture.
 The probe alone can be fooled: by the gradient of P alone, results were named as asked by this probe
 and no longer by another network's.
 
@@ -48,6 +49,7 @@ MARGIN = 0.03  # of the tone of now, below which a descent is held back
 NAMED_MARGIN = 0.1  # of E log P of now, likewise: other photographs lose a little
 NEAR = 0.02  # weight of the squared distance from the start
 STEP = 4  # pixels between those whose chroma is measured
+OUTMOST = 5.0  # deviations that a mean feature counts at most
 LEAST = 1e-6  # under roots, whose slope is endless at 0
 
 
@@ -165,6 +167,11 @@ def chroma(pictures: np.ndarray) -> np.ndarray:
     return colour.chroma(colour.lab(pictures[:, ::STEP, ::STEP])).mean(axis=(1, 2))
 
 
+def distance(shown: np.ndarray, wanted: np.ndarray) -> float:
+    """Far, of the module, between standardised mean features `[D]`."""
+    return float(np.mean(np.clip(shown - wanted, -OUTMOST, OUTMOST) ** 2))
+
+
 def lightest(count: int) -> int:
     """A tenth of a number of places, at least 1."""
     return max(count // 10, 1)
@@ -251,7 +258,8 @@ class Descent:
             described = linalg.descriptors(judge.backbone(small))
             named.append(tf.reduce_mean(tf.nn.log_softmax(described @ kernel + bias)[:, column]))
             shown = (tf.reduce_mean(described, axis=0) - mean) / deviation
-            far.append(tf.reduce_mean((shown - wanted) ** 2))
+            apart = tf.clip_by_value(shown - wanted, -OUTMOST, OUTMOST)
+            far.append(tf.reduce_mean(apart**2))
         side = (lightness.SIDE, lightness.SIDE)
         after = _lab(tf.image.resize(results, side, antialias=True))[0]
         places, before = _places(after), self.before["places"]

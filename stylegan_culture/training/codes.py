@@ -67,6 +67,12 @@ class CodesConfig:
         metavar="SOURCE",
     )
     content: str = option("", "folder:PATH of photographs to restyle", metavar="SOURCE")
+    cultures: str = option(
+        "",
+        "keys of those that codes are searched for, with commas; the others keep what they have. "
+        "Empty: all",
+        metavar="A,B",
+    )
     artworks: int = option(60, "artworks of each culture whose codes are candidates", low=2)
     starts: int = option(3, "codes of artworks that are improved, beside the code of now", low=0)
     steps: int = option(40, "most steps of an improvement; 0: none", low=0)
@@ -156,7 +162,7 @@ class Search:
             named.append(probability[:, judge.classes.index(culture)].mean())
             mean, deviation = judge.standard
             every.append((features.mean(axis=0) - mean) / deviation)
-            far.append(np.mean((every[-1] - wanted) ** 2))
+            far.append(code_score.distance(every[-1], wanted))
         figures = contents.compared(results, tuple(map(float, named)), float(np.mean(far)))
         total = score(figures, aims, self.config.score)
         return Judged(candidate, figures, total, np.concatenate(every))
@@ -237,11 +243,12 @@ def main(arguments: list[str] | None = None) -> None:
     _check(config)
     runs.claim(flags, config)
     loaded = models.load(config.model, "culture")
-    source, photographs = _sources(config, loaded.facts.keys)
+    keys = _keys(config.cultures, loaded.facts.keys)
+    source, photographs = _sources(config, keys)
     few, every = _contents(config, photographs)
     search = Search(loaded.network, _judges(config, source, photographs), few, every, config)
     chosen, before = {}, {}
-    for key in tqdm.tqdm(loaded.facts.keys, "cultures", disable=None):
+    for key in tqdm.tqdm(keys, "cultures", disable=None):
         artworks = source.select(source.of_culture(source.cultures.index(key)))
         encoded = list(_encoded(loaded.network, artworks, config.artworks))
         chosen[key], before[key] = search.looks(key, encoded, _aims(artworks, search.judges))
@@ -268,6 +275,18 @@ def _check(config: CodesConfig) -> None:
             f"--contents {config.contents} is more than --judged {config.judged}; the first are "
             "some of the second"
         )
+
+
+def _keys(cultures: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The cultures of a model that `--cultures` names, in the model's order; all for ""."""
+    named = [key.strip() for key in cultures.split(",")] if cultures else list(known)
+    for key in named:
+        if key not in known:
+            raise InputError(
+                f"--cultures names {visible(key)}, which the model has not; it has "
+                f"{', '.join(map(visible, known))}"
+            )
+    return tuple(key for key in known if key in named)
 
 
 def _sources(config: CodesConfig, keys: tuple[str, ...]) -> tuple[Source, Source]:
@@ -357,6 +376,9 @@ def _record(
     commit and data stay those that the weights were trained with."""
     cultures = []
     for entry in facts.record["cultures"]:
+        if entry["key"] not in chosen:
+            cultures.append(entry)
+            continue
         candidates = [look.candidate for look in chosen[entry["key"]]]
         looks_of_culture = [
             {"code": [round(float(number), 6) for number in one.code], "source": one.source}
@@ -391,5 +413,6 @@ def _sheet(search: Search, facts: Facts, chosen: dict[str, list[Judged]]) -> np.
         [
             (culture.name, np.stack([look.candidate.code for look in chosen[culture.key]]))
             for culture in facts.cultures
+            if culture.key in chosen
         ],
     )
