@@ -38,6 +38,7 @@ if typing.TYPE_CHECKING:
     from stylegan_culture.networks.generator import CultureModel
 
 tf = later("tensorflow")
+classifier = later("stylegan_culture.networks.classifier")
 colour = later("stylegan_culture.measures.colour")
 linalg = later("stylegan_culture.features.linalg")
 lightness = later("stylegan_culture.measures.lightness")
@@ -49,7 +50,6 @@ MARGIN = 0.03  # of the tone of now, below which a descent is held back
 NAMED_MARGIN = 0.1  # of E log P of now, likewise: other photographs lose a little
 NEAR = 0.02  # weight of the squared distance from the start
 STEP = 4  # pixels between those whose chroma is measured
-OUTMOST = 5.0  # deviations that a mean feature counts at most
 LEAST = 1e-6  # under roots, whose slope is endless at 0
 
 
@@ -169,7 +169,8 @@ def chroma(pictures: np.ndarray) -> np.ndarray:
 
 def distance(shown: np.ndarray, wanted: np.ndarray) -> float:
     """Far, of the module, between standardised mean features `[D]`."""
-    return float(np.mean(np.clip(shown - wanted, -OUTMOST, OUTMOST) ** 2))
+    most = classifier.OUTMOST
+    return float(np.mean(np.clip(shown - wanted, -most, most) ** 2))
 
 
 def lightest(count: int) -> int:
@@ -258,7 +259,8 @@ class Descent:
             described = linalg.descriptors(judge.backbone(small))
             named.append(tf.reduce_mean(tf.nn.log_softmax(described @ kernel + bias)[:, column]))
             shown = (tf.reduce_mean(described, axis=0) - mean) / deviation
-            apart = tf.clip_by_value(shown - wanted, -OUTMOST, OUTMOST)
+            most = classifier.OUTMOST
+            apart = tf.clip_by_value(shown - wanted, -most, most)
             far.append(tf.reduce_mean(apart**2))
         side = (lightness.SIDE, lightness.SIDE)
         after = _lab(tf.image.resize(results, side, antialias=True))[0]

@@ -329,3 +329,18 @@ def test_a_culture_without_artworks_is_refused(quick, model, data, tmp_path, cap
     shutil.copytree(data / "art" / "other", folder / "art" / "other")
     shutil.copytree(data / "photographs", folder / "photographs")
     refused(capsys, train, *flags(model, folder, tmp_path / "run"), words="model's culture lattice")
+
+
+def test_other_cultures_keep_what_they_have(finished, loaded, data, tmp_path, quick):
+    more = ("--starts", 0, "--looks", 1, "--artworks", 2, "--cultures", "waves")
+    assert run(train, *flags(finished, data, tmp_path / "one", *more)) == 0
+    lattice, waves = models.read(tmp_path / "one").cultures
+    assert lattice == loaded.facts.cultures[0] and len(waves.looks) == 1
+    measures = json.loads((tmp_path / "one" / "metrics.json").read_text("utf-8"))
+    assert "waves" in measures and "lattice" not in measures
+
+
+def test_a_culture_that_the_model_has_not_is_refused(quick, model, data, tmp_path, capsys):
+    more = ("--cultures", "waves,stars")
+    refused(capsys, train, *flags(model, data, tmp_path / "run", *more), words="names stars, which")
+    assert not (tmp_path / "run").exists()
