@@ -73,6 +73,11 @@ class CodesConfig:
         "Empty: all",
         metavar="A,B",
     )
+    keep: str = option(
+        "",
+        "keys of those whose names keep the code of now; what is found are further looks of them",
+        metavar="A,B",
+    )
     artworks: int = option(60, "artworks of each culture whose codes are candidates", low=2)
     starts: int = option(3, "codes of artworks that are improved, beside the code of now", low=0)
     steps: int = option(40, "most steps of an improvement; 0: none", low=0)
@@ -168,11 +173,15 @@ class Search:
         return Judged(candidate, figures, total, np.concatenate(every))
 
     def looks(
-        self, culture: str, encoded: Sequence[Candidate], aims: Aims
+        self, culture: str, encoded: Sequence[Candidate], aims: Aims, keeps: bool = False
     ) -> tuple[list[Judged], Judged]:
         """The looks of a culture, the best first, and the code that its name has now, judged alike.
 
-        encoded: of the culture's artworks, as `aims` are.
+        Args:
+            culture: its key.
+            encoded: of the culture's artworks.
+            aims: of the same artworks.
+            keeps: whether the code of now stays the first look.
         """
         config = self.config
         judge = functools.partial(self.judged, culture=culture, aims=aims)
@@ -184,7 +193,11 @@ class Search:
             held = self.descent.held(before.code, culture, aims)
             tried = [self._improved(one, culture, aims, held) for one in tried]
         last = [judge(one, self.every) for one in (before, *tried)]
-        return different(allowed(last, config.slack), config.looks, config.near), last[0]
+        found = allowed(last, config.slack)
+        if keeps:
+            further = different(found[1:], config.looks - 1, config.near)
+            return [last[0], *further], last[0]
+        return different(found, config.looks, config.near), last[0]
 
     def _improved(self, candidate: Candidate, culture: str, aims: Aims, held: Held) -> Candidate:
         code = self.descent.refined(candidate.code, culture, aims, held)
@@ -243,7 +256,8 @@ def main(arguments: list[str] | None = None) -> None:
     _check(config)
     runs.claim(flags, config)
     loaded = models.load(config.model, "culture")
-    keys = _keys(config.cultures, loaded.facts.keys)
+    keys = _keys("--cultures", config.cultures, loaded.facts.keys) or loaded.facts.keys
+    kept = _keys("--keep", config.keep, keys)
     source, photographs = _sources(config, keys)
     few, every = _contents(config, photographs)
     search = Search(loaded.network, _judges(config, source, photographs), few, every, config)
@@ -251,7 +265,8 @@ def main(arguments: list[str] | None = None) -> None:
     for key in tqdm.tqdm(keys, "cultures", disable=None):
         artworks = source.select(source.of_culture(source.cultures.index(key)))
         encoded = list(_encoded(loaded.network, artworks, config.artworks))
-        chosen[key], before[key] = search.looks(key, encoded, _aims(artworks, search.judges))
+        aims = _aims(artworks, search.judges)
+        chosen[key], before[key] = search.looks(key, encoded, aims, key in kept)
     folder = pathlib.Path(flags.run)
     sheet, measures = folder / models.LOOKS_OF_RUN, folder / "metrics.json"
     images.write(sheet, _sheet(search, loaded.facts, chosen))
@@ -277,13 +292,13 @@ def _check(config: CodesConfig) -> None:
         )
 
 
-def _keys(cultures: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The cultures of a model that `--cultures` names, in the model's order; all for ""."""
-    named = [key.strip() for key in cultures.split(",")] if cultures else list(known)
+def _keys(flag: str, value: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The cultures that a flag names, in the order of those that are known."""
+    named = [key.strip() for key in value.split(",")] if value else []
     for key in named:
         if key not in known:
             raise InputError(
-                f"--cultures names {visible(key)}, which the model has not; it has "
+                f"{flag} names {visible(key)}, for which no codes are searched; there are "
                 f"{', '.join(map(visible, known))}"
             )
     return tuple(key for key in known if key in named)

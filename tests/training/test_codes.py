@@ -70,7 +70,7 @@ def searching(monkeypatch):
     """Makes a search whose candidates are judged by what a test says of their codes; 10 is added to
     improve them."""
 
-    def make(told, **settings):
+    def make(told, keeps=False, **settings):
         class Model:
             def stylize_with(self, *inputs):
                 raise AssertionError("nothing is restyled here")
@@ -104,7 +104,7 @@ def searching(monkeypatch):
             codes.Candidate(np.array([place], np.float32), f"waves/{place}")
             for place in np.linspace(-1.0, 1.0, 9)
         ]
-        return search.looks("waves", encoded, AIMS)
+        return search.looks("waves", encoded, AIMS, keeps)
 
     return make
 
@@ -142,6 +142,11 @@ def test_the_best_and_most_different_artworks_are_improved(searching):
         11.0: "waves/1.0, improved",
         9.0: "waves/-1.0, improved",
     }
+
+
+def test_a_kept_code_stays_first_and_what_is_found_follows(searching):
+    looks, _ = searching(lambda x, _: (x, 1.0), keeps=True, starts=1, looks=3, near=50.0)
+    assert [float(look.candidate.code[0]) for look in looks] == [0.0, 11.0, 10.0]
 
 
 def test_the_plainest_come_first(generator):
@@ -341,6 +346,7 @@ def test_other_cultures_keep_what_they_have(finished, loaded, data, tmp_path, qu
 
 
 def test_a_culture_that_the_model_has_not_is_refused(quick, model, data, tmp_path, capsys):
-    more = ("--cultures", "waves,stars")
-    refused(capsys, train, *flags(model, data, tmp_path / "run", *more), words="names stars, which")
-    assert not (tmp_path / "run").exists()
+    for more in (("--cultures", "waves,stars"), ("--cultures", "waves", "--keep", "stars")):
+        given = flags(model, data, tmp_path / "run", *more)
+        refused(capsys, train, *given, words="names stars, for which no codes are searched")
+        assert not (tmp_path / "run").exists()
