@@ -50,7 +50,7 @@ probes = later("stylegan_culture.measures.probes")
 
 FITTED = 200  # training pictures of each class that the probe is fitted to
 BEST = 12  # codes of artworks, of which the most different ones are improved
-BEFORE = "its code before the search"  # what a code is called that a culture's name has now
+BEFORE = "its code before the search"  # the source of a code that the mapping network gave
 DIGITS = 4  # of the figures in metrics.json, behind the point
 LONGEST_NAME = 60  # characters of an artwork's name in a look's source
 
@@ -173,19 +173,24 @@ class Search:
         return Judged(candidate, figures, total, np.concatenate(every))
 
     def looks(
-        self, culture: str, encoded: Sequence[Candidate], aims: Aims, keeps: bool = False
+        self,
+        culture: str,
+        before: Candidate,
+        encoded: Sequence[Candidate],
+        aims: Aims,
+        keeps: bool = False,
     ) -> tuple[list[Judged], Judged]:
         """The looks of a culture, the best first, and the code that its name has now, judged alike.
 
         Args:
             culture: its key.
+            before: the code of now.
             encoded: of the culture's artworks.
             aims: of the same artworks.
             keeps: whether the code of now stays the first look.
         """
         config = self.config
         judge = functools.partial(self.judged, culture=culture, aims=aims)
-        before = Candidate(self.network.named_codes()[culture], BEFORE)
         few = [judge(one, self.few) for one in (before, *encoded)]
         starts = [few[0], *different(best(few[1:], BEST), config.starts, np.inf)]
         tried = [one.candidate for one in starts]
@@ -266,7 +271,8 @@ def main(arguments: list[str] | None = None) -> None:
         artworks = source.select(source.of_culture(source.cultures.index(key)))
         encoded = list(_encoded(loaded.network, artworks, config.artworks))
         aims = _aims(artworks, search.judges)
-        chosen[key], before[key] = search.looks(key, encoded, aims, key in kept)
+        now = _code_of_now(loaded, key)
+        chosen[key], before[key] = search.looks(key, now, encoded, aims, key in kept)
     folder = pathlib.Path(flags.run)
     sheet, measures = folder / models.LOOKS_OF_RUN, folder / "metrics.json"
     images.write(sheet, _sheet(search, loaded.facts, chosen))
@@ -278,6 +284,13 @@ def main(arguments: list[str] | None = None) -> None:
     write_result(folder / "run.json", record)  # last: a folder that has it is whole
     print(f"sheet of looks: {sheet}")
     print(f"measures: {measures}")
+
+
+def _code_of_now(loaded: "models.Loaded", key: str) -> Candidate:
+    """The code that a culture's name has."""
+    known = next(one.looks for one in loaded.facts.cultures if one.key == key)
+    source = known[0].source if known else BEFORE
+    return Candidate(loaded.network.named_codes()[key], source)
 
 
 def _check(config: CodesConfig) -> None:

@@ -75,9 +75,6 @@ def searching(monkeypatch):
             def stylize_with(self, *inputs):
                 raise AssertionError("nothing is restyled here")
 
-            def named_codes(self):
-                return {"waves": np.zeros(1, np.float32)}
-
         class Descent:
             def __init__(self, *arguments):
                 pass
@@ -104,7 +101,8 @@ def searching(monkeypatch):
             codes.Candidate(np.array([place], np.float32), f"waves/{place}")
             for place in np.linspace(-1.0, 1.0, 9)
         ]
-        return search.looks("waves", encoded, AIMS, keeps)
+        before = codes.Candidate(np.zeros(1, np.float32), codes.BEFORE)
+        return search.looks("waves", before, encoded, AIMS, keeps)
 
     return make
 
@@ -296,7 +294,9 @@ def test_a_search_may_begin_with_looks(finished, data, tmp_path, measures, quick
     assert [len(culture.looks) for culture in models.read(tmp_path / "again").cultures] == [1, 1]
     again = json.loads((tmp_path / "again" / "metrics.json").read_text("utf-8"))
     for key in ("lattice", "waves"):
-        was, now = measures[key]["looks"][0]["tone"], again[key]["before"]["tone"]
+        look, before = measures[key]["looks"][0], again[key]["before"]
+        was, now = look["tone"], before["tone"]
+        assert before["source"] == look["source"]
         assert now == pytest.approx(was, abs=2e-4)
 
 
