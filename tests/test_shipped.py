@@ -1,5 +1,6 @@
 """The shipped model: every file is there and says the same, nothing is painted in a grid."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -10,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from stylegan_culture import Stylizer, evaluate, images
+from stylegan_culture import Stylizer, evaluate, images, models
 from stylegan_culture.deploy import signatures, tflite
 from stylegan_culture.measures import looks
 from stylegan_culture.pipelines.input import evaluation_arrays, load_content, load_source
@@ -44,7 +45,7 @@ def test_all_files_are_there_and_small():
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
     names = {path.relative_to(FOLDER).as_posix() for path in files}
     wanted = {f"culture256_{s}_{p}.tflite" for s in (256, 512) for p in ("float16", "int8")}
-    wanted |= {"model.json", "weights.h5", "model_card.md", "samples.jpg"}
+    wanted |= {"model.json", "model.weights.h5", "model_card.md", "samples.jpg", "looks.jpg"}
     assert wanted | {"saved_model/saved_model.pb"} <= names
     assert sum(path.stat().st_size for path in files) <= LARGEST
 
@@ -65,6 +66,31 @@ def test_every_tradition_has_a_look_of_its_own(stylizer, scene):
         assert np.abs(result - scene).mean() > 0.05, name
         others = [np.abs(result - own).mean() for other, own in results.items() if other != name]
         assert min(others) > 0.02, name
+
+
+def test_every_tradition_has_looks_that_differ(scene):
+    loaded = models.load("culture256", "culture")
+    network, one = loaded.network, np.ones((1, 1), np.float32)
+    codes = network.named_codes()
+    for culture in loaded.facts.cultures:
+        assert 2 <= len(culture.looks) <= 4, culture.key
+        np.testing.assert_allclose(codes[culture.key], culture.looks[0].code)
+        results = [
+            np.asarray(network.stylize_with(scene[None], np.array([look.code], "f"), one))
+            for look in culture.looks
+        ]
+        for first, second in itertools.combinations(results, 2):
+            assert np.abs(first - second).mean() > 0.005, culture.key
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_a_phone_file_draws_looks(stylizer, scene, precision):
+    runner = tflite.Runner(FOLDER / f"culture256_256_{precision}.tflite")
+    code = tflite.read_metadata(runner.path)["cultures"][-1]["looks"][1]["code"]
+    given = {"image": scene[None], "style": np.array([code], np.float32)}
+    found = runner("stylize_with", **given, strength=np.ones((1, 1), np.float32))["stylized"][0]
+    expected = stylizer(scene, f"{stylizer.cultures[-1]}:2")
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 10 ** (-28 / 20)
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])

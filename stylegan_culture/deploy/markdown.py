@@ -22,14 +22,22 @@ def _harmless(match: re.Match) -> str:
 
 
 def json_block(value: object) -> str:
-    """JSON as lines of Markdown: one for each object or list that holds no other."""
+    """JSON as lines of Markdown: one for each object or list that holds no other but lists of
+    numbers."""
     return "\n".join(["```json", *map(visible, _laid_out(value).split("\n")), "```"])
+
+
+def _numbers(value: dict | list) -> bool:
+    """Whether it is empty, or a list of numbers."""
+    return not value or (
+        isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
+    )
 
 
 def _laid_out(value: object, margin: str = "") -> str:
     named = isinstance(value, dict)
     items = list(value.items() if named else enumerate(value) if isinstance(value, list) else ())
-    if not any(isinstance(one, (dict, list)) and one for _, one in items):
+    if not any(isinstance(one, (dict, list)) and not _numbers(one) for _, one in items):
         return json.dumps(value, ensure_ascii=False)
     inner = margin + "  "
     names = (json.dumps(name, ensure_ascii=False) + ": " if named else "" for name, _ in items)
