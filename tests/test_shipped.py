@@ -112,6 +112,21 @@ def test_phone_files_give_what_python_gives(stylizer, scene, precision):
         assert np.max(errors) <= limits.largest_half
 
 
+def test_the_8_bit_file_keeps_the_exports_bound_on_photographs(stylizer, data_folder):
+    photographs = load_content(f"folder:{data_folder / 'photos'}", 256, "held_out")
+    pictures = evaluation_arrays(photographs.select(np.arange(0, len(photographs), 6)), 256)[0]
+    runner, one = tflite.Runner(FOLDER / "culture256_256_int8.tflite"), np.ones((1, 1), "f")
+    errors = []
+    for mixture in np.eye(len(stylizer.cultures), dtype=np.float32)[:, None]:
+        for picture in pictures:
+            given = {"image": picture[None], "mixture": mixture, "strength": one}
+            expected = stylizer.model(*given.values())
+            found = runner("stylize", **given)["stylized"]
+            errors.append(np.mean((found - np.asarray(expected)) ** 2))
+    limits = signatures.culture_network(stylizer.model).limits
+    assert -10 * np.log10(np.mean(errors)) >= limits.least_int8_psnr
+
+
 @pytest.fixture(scope="module")
 def strengths(stylizer, data_folder):
     """Line strengths `[N, 3]` of restyled held-out photographs, and what 99 in 100 of artworks stay
